@@ -1,0 +1,1 @@
+"""Penstock: from a git push to continuously learning software."""

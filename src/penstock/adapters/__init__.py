@@ -1,0 +1,1 @@
+"""Technology behind the ports: storage/ blobs/ online/ executors/ forges/ builders/ remote/"""

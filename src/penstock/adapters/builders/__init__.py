@@ -1,0 +1,1 @@
+"""Builds with git, uv and pytest."""

@@ -1,0 +1,1 @@
+"""Worker processes that run steps in the environment of their release."""

@@ -1,0 +1,1 @@
+"""Git hosts: the built-in one."""

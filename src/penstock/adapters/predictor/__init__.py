@@ -1,0 +1,1 @@
+"""The prediction process and the client through which the control plane sees it."""

@@ -1,0 +1,1 @@
+"""A Penstock server somewhere else."""

@@ -1,0 +1,1 @@
+"""Wires components to adapters; the only module that knows them all."""

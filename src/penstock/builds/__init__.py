@@ -1,0 +1,1 @@
+"""Test and build: proves a revision and packs it into a release."""

@@ -1,0 +1,37 @@
+"""What test and build needs: something that works through a build."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from penstock.builds.types import Build, Built, Release
+from penstock.runs.types import Workspace
+
+
+class Builder(Protocol):
+    """Builds in the background, one or few at a time."""
+
+    def free(self) -> int:
+        """How many more builds can be started now."""
+        ...
+
+    def start(self, build: Build) -> None:
+        """Begin a build; returns at once."""
+        ...
+
+    def finished(self) -> Sequence[Built]:
+        """Builds that have ended since the last call."""
+        ...
+
+    def stages(self) -> dict[str, str]:
+        """What each running build (by id) is doing now."""
+        ...
+
+    def workspace(self, release: Release, data_root: str) -> Workspace:
+        """The environment and code folder of a release, made anew if it is gone."""
+        ...
+
+    def close(self) -> None:
+        """End what is running; nothing is left behind."""
+        ...

@@ -1,0 +1,82 @@
+"""Nouns of test and build."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from penstock.lineage.types import Lease
+from penstock.pipelines.types import Graph
+
+BuildStatus = Literal["queued", "running", "passed", "failed"]
+
+
+class TestCase(msgspec.Struct, frozen=True, kw_only=True):
+    """One test of a build's report. `suite` says what it asks: `project`, `graph`, `package`."""
+
+    __test__ = False
+
+    name: str
+    suite: str
+    outcome: Literal["passed", "failed", "skipped", "error"]
+    seconds: float = 0.0
+    message: str = ""
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """One test-and-package attempt of a revision. `id` is a number, `log` a file under the home."""
+
+    id: str
+    project: str
+    commit: str
+    branch: str
+    created: datetime
+    status: BuildStatus = "queued"
+    started: datetime | None = None
+    finished: datetime | None = None
+    stage: str = ""
+    tests: tuple[TestCase, ...] = ()
+    release: str = ""
+    error: str = ""
+    log: str = ""
+    lease: Lease | None = None
+    token: int = 0
+    cause: int = 0
+    event: int = 0
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """What a green build makes. `id` is the digest of its manifest; `number` counts them per project.
+
+    `wheel`, `lock` and `config` are digests in the blob store (`config` is the `penstock.toml`);
+    `environment` is the digest that names the release's virtual environment.
+    """
+
+    id: str
+    number: int
+    project: str
+    commit: str
+    build: str
+    created: datetime
+    wheel: str
+    lock: str
+    config: str
+    environment: str
+    graphs: tuple[Graph, ...]
+    event: int
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What the builder hands back. `error` is one sentence, empty when the build is green."""
+
+    build: str
+    token: int
+    tests: tuple[TestCase, ...] = ()
+    error: str = ""
+    wheel: str = ""
+    lock: str = ""
+    config: str = ""
+    environment: str = ""
+    graphs: tuple[Graph, ...] = ()

@@ -1,0 +1,1 @@
+"""Questions about numbers: the one word behind validation, gates, rollout guards and alarms."""

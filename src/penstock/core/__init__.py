@@ -1,0 +1,1 @@
+"""Words every part shares: ids, digests, durations, the clock, errors, events."""

@@ -1,0 +1,123 @@
+"""One tree of errors: a stable code, a sentence, what was expected, what was found, what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Penstock could not do this."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, *, expected: str = "", found: str = "", fix: str = "", what: str = "") -> None:
+        """`what` replaces the class's sentence where a more exact one is known."""
+        self.what = what or (type(self).__doc__ or "").strip().split("\n")[0]
+        self.expected = expected
+        self.found = found
+        self.fix = fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        """One line: the sentence, expected and found, and what to do."""
+        contrast = "; ".join(
+            part
+            for part in (
+                f"expected {self.expected}" if self.expected else "",
+                f"found {self.found}" if self.found else "",
+            )
+            if part
+        )
+        sentence = f"{self.what.rstrip('.')}: {contrast}." if contrast else self.what
+        return f"{sentence} {self.fix}".strip()
+
+    def as_dict(self) -> dict[str, str]:
+        """The error as JSON-like data, the same on the command line and over HTTP."""
+        return {
+            "code": self.code,
+            "error": str(self),
+            "what": self.what,
+            "expected": self.expected,
+            "found": self.found,
+            "fix": self.fix,
+        }
+
+
+class InvalidValue(PenstockError):
+    """A value is not one that is allowed here."""
+
+    code = "invalid_value"
+    status = 400
+
+
+class InvalidProject(InvalidValue):
+    """The project's files do not describe a project that can be delivered."""
+
+    code = "invalid_project"
+
+
+class InvalidPipeline(InvalidValue):
+    """The pipeline cannot be drawn."""
+
+    code = "invalid_pipeline"
+
+
+class InvalidRequest(InvalidValue):
+    """The prediction request does not fit the model."""
+
+    code = "invalid_request"
+
+
+class NotFound(PenstockError):
+    """There is no such thing here."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(PenstockError):
+    """The state of things does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class NotAllowed(PenstockError):
+    """This is not allowed."""
+
+    code = "not_allowed"
+    status = 403
+
+
+class Unavailable(PenstockError):
+    """Something that is needed does not answer."""
+
+    code = "unavailable"
+    status = 503
+
+
+class StorageFailed(PenstockError):
+    """The bytes could not be stored."""
+
+    code = "storage_failed"
+    status = 507
+
+
+class Corrupt(PenstockError):
+    """Stored bytes are not what was stored."""
+
+    code = "corrupt"
+
+
+class StepFailed(PenstockError):
+    """The step failed."""
+
+    code = "step_failed"
+
+
+class UnsupportedModel(InvalidValue):
+    """The model cannot be published in a format that is safe to load."""
+
+    code = "unsupported_model"

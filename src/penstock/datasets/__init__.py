@@ -1,0 +1,1 @@
+"""Rows coming in: sources, snapshots, profiles, expectations."""

@@ -1,0 +1,1 @@
+"""Moves what runs towards what should run: promotions, gates, rollouts, rollbacks."""

@@ -1,0 +1,58 @@
+"""Nouns of deployments: releases in environments, and the gates of model versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A release placed in an environment. `id` is a number; `active` until another takes its place."""
+
+    id: str
+    project: str
+    environment: str
+    release: str
+    commit: str
+    deployed: datetime
+    actor: str
+    why: str
+    active: bool
+    event: int
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one check or proof of a gate, with its raw numbers."""
+
+    check: str
+    passed: bool
+    why: str
+    evidence: dict[str, Any] = {}
+
+
+class GateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdicts on a model version's digest. `id` is `environment:model@number`."""
+
+    id: str
+    environment: str
+    model: str
+    number: int
+    artifact: str
+    time: datetime
+    outcome: Literal["passed", "failed"]
+    verdicts: tuple[Verdict, ...]
+    event: int
+
+
+class Swap(msgspec.Struct, frozen=True, kw_only=True):
+    """The prediction service was seen to answer with another champion. `id` is a number."""
+
+    id: str
+    environment: str
+    model: str
+    before: int
+    after: int
+    time: datetime
+    event: int

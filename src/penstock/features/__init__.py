@@ -1,0 +1,1 @@
+"""The feature store: one definition, the same values in training and in serving."""

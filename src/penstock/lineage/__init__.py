@@ -1,0 +1,1 @@
+"""The metadata store: what made what, who decided it, and why."""

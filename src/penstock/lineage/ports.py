@@ -1,0 +1,110 @@
+"""What the metadata store needs: a place for nouns and events that commit together, and one for bytes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from penstock.core.events import Event
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Between(msgspec.Struct, frozen=True):
+    """The half-open span `start <= x < end`; None leaves that side open."""
+
+    start: datetime | float | None = None
+    end: datetime | float | None = None
+
+
+class Reader(Protocol):
+    """A consistent view of the stored nouns."""
+
+    def get(self, kind: type[T], key: str) -> T:
+        """The noun of this kind whose `id` is `key`. Raises NotFound."""
+        ...
+
+    def find(self, kind: type[T], *, order: str = "", limit: int = 0, **where: Any) -> list[T]:
+        """Nouns whose fields equal `where`: a tuple means one of its values, a `Between` a span.
+
+        In order of arrival, or by the field `order` (`-field` for the last first).
+        """
+        ...
+
+    def count(self, kind: type[T], **where: Any) -> int:
+        """How many `find` would give."""
+        ...
+
+    def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
+        """Sealed events with an id greater than `after`, oldest first; `where` as in `find`."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """A change of nouns and the events that tell of it: all of it is kept, or nothing."""
+
+    def mint(self, kind: type[msgspec.Struct]) -> str:
+        """The next number of this kind: "1", "2", …; never given twice."""
+        ...
+
+    def add(self, *nouns: msgspec.Struct) -> None:
+        """Store new nouns. Raises Conflict if an id or a unique field is taken."""
+        ...
+
+    def put(self, *nouns: msgspec.Struct) -> None:
+        """Replace stored nouns by id. Raises NotFound if one was never added."""
+        ...
+
+    def publish(self, *events: Event) -> list[int]:
+        """Seal events into the ledger's hash chain; gives their ids."""
+        ...
+
+
+class Store(Protocol):
+    """Nouns and events, durable."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A snapshot that does not change while it is held."""
+        ...
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """A writing transaction, one at a time; commits at the end, rolls back on an exception."""
+        ...
+
+
+class Blobs(Protocol):
+    """Immutable bytes, named by their digest."""
+
+    def put(self, data: bytes) -> str:
+        """Store bytes and give their digest; storing the same bytes again is free.
+
+        Raises StorageFailed (for example on a full disk), leaving nothing half-written.
+        """
+        ...
+
+    def put_file(self, path: str) -> str:
+        """Store a file's bytes without holding them in memory; gives their digest."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The bytes, verified. Raises NotFound or Corrupt."""
+        ...
+
+    def path(self, digest: str) -> str:
+        """A local file with these bytes, verified, to be mapped and never written."""
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Whether the bytes are there and verify."""
+        ...
+
+    def where(self, digest: str) -> str:
+        """The remote path: the URL at which the store keeps these bytes."""
+        ...
+
+
+
+

@@ -1,0 +1,30 @@
+"""Small nouns that every part of the system may keep in the store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A named fact of the home, such as the virtual clock's time."""
+
+    id: str
+    value: str
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a reader has come in a log: `position` is a byte offset or an event id."""
+
+    id: str
+    position: int
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim on a piece of work. `until` is the machine's time, not the domain's;
+    `token` grows with each claim, so that a late holder can be refused."""
+
+    owner: str
+    token: int
+    until: datetime

@@ -1,0 +1,1 @@
+"""The model registry: versions, their evidence, and which one is champion where."""

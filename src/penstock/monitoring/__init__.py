@@ -1,0 +1,1 @@
+"""Watches answers against training and truth: drift, performance, quality, delay."""

@@ -1,0 +1,1 @@
+"""Pipelines as functions: drawing one gives its graph."""

@@ -1,0 +1,101 @@
+"""Graphs: what drawing a pipeline gives. All of it is data that travels as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Output(msgspec.Struct, frozen=True, tag="output"):
+    """An input that is the output `name` of the node `node`."""
+
+    node: str
+    name: str = "result"
+
+
+class Param(msgspec.Struct, frozen=True, tag="param"):
+    """An input that is a parameter of the pipeline."""
+
+    name: str
+
+
+class Value(msgspec.Struct, frozen=True, tag="value"):
+    """An input that is written in the pipeline: a JSON-like value."""
+
+    value: Any
+
+
+Input = Output | Param | Value
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any."""
+
+    retries: int = 0
+    timeout: float = 0.0
+    cache: bool = True
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory: int = 0
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A step in a graph.
+
+    `kind` says what is done: `step` calls the user's function `target`
+    (`package.module:function`), `snapshot` reads a source, `rows` joins a training set,
+    `publish` makes a model ready for the registry.
+    `settings` are data that belong to the node itself, such as the source's declaration.
+    `code` is the digest of the user's code that the node runs.
+    """
+
+    name: str
+    kind: Literal["step", "snapshot", "rows", "publish"]
+    target: str = ""
+    inputs: dict[str, Input] = {}
+    outputs: tuple[str, ...] = ("result",)
+    settings: dict[str, Any] = {}
+    options: Options = Options()
+    code: str = ""
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of a pipeline with its default; `type` is `int`, `float`, `str` or `bool`."""
+
+    name: str
+    type: str
+    default: Any = None
+    required: bool = False
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """A drawn pipeline: nodes in an order in which they can run."""
+
+    pipeline: str
+    target: str
+    parameters: tuple[Parameter, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `publish` node yields as JSON: a model that may become a version.
+
+    Everything named by a digest lies in the blob store. `signature` is a
+    `models.types.Signature`, `profile` a `datasets.types.Profile` of the training rows,
+    `holdout` an Arrow IPC file of the rows the metrics were measured on, with the label.
+    `examples` is a JSON blob: {"inputs": {column: [...]}, "score": [...], "label": [...]}.
+    """
+
+    model: str
+    format: str
+    artifact: str
+    size: int
+    signature: dict[str, Any]
+    metrics: dict[str, float]
+    profile: dict[str, Any]
+    examples: str
+    holdout: str
+    label: str
+    parity: dict[str, Any]
+    snapshots: tuple[str, ...] = ()

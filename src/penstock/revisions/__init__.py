@@ -1,0 +1,1 @@
+"""Source control: sees a commit and turns it into a reviewed revision."""

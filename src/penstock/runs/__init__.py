@@ -1,0 +1,1 @@
+"""The orchestrator: takes a graph and gets every step done, once in effect."""

@@ -1,0 +1,127 @@
+"""Nouns of the orchestrator."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.lineage.types import Lease
+from penstock.pipelines.types import Graph, Node
+
+RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+StepStatus = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
+
+
+class Workspace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run's code lives: the Python program of its environment and the folder of the project.
+
+    `data_root` is where file sources are read. `lock` is the digest of the dependencies.
+    """
+
+    python: str
+    folder: str
+    data_root: str
+    lock: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of a pipeline. `id` is a number; `release` is a digest, empty for a run from a folder.
+
+    `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it.
+    """
+
+    id: str
+    project: str
+    pipeline: str
+    environment: str
+    release: str
+    firing: str
+    graph: Graph
+    params: dict[str, Any]
+    workspace: Workspace
+    as_of: datetime
+    created: datetime
+    status: RunStatus = "queued"
+    started: datetime | None = None
+    finished: datetime | None = None
+    error: str = ""
+    actor: str = "penstock"
+    event: int = 0
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """An output of a step: its digest in the blob store, its format and its size in bytes.
+
+    `meta` holds small facts that the format knows, such as rows and columns.
+    """
+
+    digest: str
+    format: str
+    size: int
+    meta: dict[str, Any] = {}
+
+
+class StepRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run. `id` is `run/node`. `why` says why it ran or from where it was taken."""
+
+    id: str
+    run: str
+    name: str
+    status: StepStatus = "waiting"
+    key: str = ""
+    attempt: int = 0
+    lease: Lease | None = None
+    token: int = 0
+    outputs: dict[str, Artifact] = {}
+    cached_from: str = ""
+    why: str = ""
+    error: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    seconds: float = 0.0
+    memory: int = 0
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that a step logged or a pipeline published. `id` is `run/step/name/index`."""
+
+    id: str
+    run: str
+    step: str
+    name: str
+    value: float
+    index: int
+    time: datetime
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A step run made ready for an executor: nothing in it needs the store.
+
+    `inputs` maps each parameter to an artifact; `values` maps each remaining one to a JSON value.
+    """
+
+    step_run: str
+    token: int
+    node: Node
+    workspace: Workspace
+    as_of: datetime
+    inputs: dict[str, Artifact] = {}
+    values: dict[str, Any] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a task. `error` is one sentence, empty when it went well.
+
+    `lost` is true when the worker died without answering. `memory` is the peak in bytes.
+    """
+
+    step_run: str
+    token: int
+    outputs: dict[str, Artifact] = {}
+    metrics: tuple[tuple[str, float, int], ...] = ()
+    error: str = ""
+    lost: bool = False
+    seconds: float = 0.0
+    memory: int = 0

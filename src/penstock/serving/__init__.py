@@ -1,0 +1,1 @@
+"""Prediction: load, swap, split traffic, answer, remember what was answered."""

@@ -1,0 +1,54 @@
+"""What prediction needs: a runtime for a model's format, and, seen from the control plane, the service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from penstock.serving.types import Answer, Loaded, LogRecord, Plan
+
+
+class Runtime(Protocol):
+    """A loaded model."""
+
+    def predict(self, columns: Mapping[str, Sequence[Any]]) -> tuple[list[float], list[str], list[list[float]]]:
+        """Scores, labels and probabilities (see `Answer`) for n rows given column by column."""
+        ...
+
+
+class PredictionService(Protocol):
+    """The prediction process, as the control plane sees it."""
+
+    def apply(self, plan: Plan) -> Sequence[Loaded]:
+        """Make the service serve the plan: load, warm and check beside, then swap. Gives what is loaded.
+
+        The plan is kept by the service and survives its restart. Raises Unavailable.
+        """
+        ...
+
+    def loaded(self) -> Sequence[Loaded]:
+        """What is loaded now. Raises Unavailable."""
+        ...
+
+    def infer(self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True) -> Answer:
+        """Ask over the same wire that clients use; version 0 is the champion.
+
+        Raises InvalidRequest, NotFound or Unavailable. `log=False` leaves the prediction log alone.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Make every answer given so far durable in the prediction log."""
+        ...
+
+
+class PredictionLog(Protocol):
+    """The durable log that the prediction process writes."""
+
+    def segments(self) -> Sequence[str]:
+        """Names of the log's files, oldest first."""
+        ...
+
+    def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
+        """Up to `limit` whole records from a byte offset, and the offset after them."""
+        ...

@@ -1,0 +1,75 @@
+"""Nouns of prediction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from penstock.models.types import Signature
+
+
+class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version the prediction service may load. `resident` ones are loaded at once, others when asked for."""
+
+    number: int
+    artifact: str
+    format: str
+    signature: Signature
+    examples: str
+    resident: bool = True
+
+
+class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model at its stable URL: `champion` answers (0 when there is none yet)."""
+
+    name: str
+    environment: str
+    champion: int
+    versions: tuple[ServedVersion, ...]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the prediction service should be serving. `clock` is the virtual time, if time is virtual."""
+
+    clock: datetime | None
+    models: tuple[ServedModel, ...]
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a version in the prediction service; `error` is empty when it is ready."""
+
+    model: str
+    number: int
+    ready: bool
+    champion: bool = False
+    error: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions for n rows: `score` is P(last class) for binary, the value for regression,
+    the highest probability for multiclass; `label` the class (or the value as text);
+    `probabilities` has n rows with a column per class, empty for regression."""
+
+    ids: tuple[str, ...]
+    model: str
+    version: int
+    variant: str
+    score: tuple[float, ...]
+    label: tuple[str, ...]
+    probabilities: tuple[tuple[float, ...], ...] = ()
+
+
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the prediction log: n predictions that were answered together."""
+
+    ids: tuple[str, ...]
+    time: datetime
+    model: str
+    environment: str
+    version: int
+    variant: str
+    inputs: dict[str, list[Any]]
+    score: tuple[float, ...]
+    label: tuple[str, ...]

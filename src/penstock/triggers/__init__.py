@@ -1,0 +1,1 @@
+"""Decides when work starts: the only place where events become work."""

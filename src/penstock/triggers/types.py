@@ -1,0 +1,63 @@
+"""Nouns of triggers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["deployed", "on_demand", "schedule", "new_rows", "worse", "drift"]
+
+
+class Firing(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger fired. `id` is a number; `slot` is unique, so that a reason starts one run only.
+
+    `kind` is the first of the reasons, `events` are all the ledger events that it consumed.
+    """
+
+    id: str
+    slot: str
+    project: str
+    environment: str
+    pipeline: str
+    kind: Kind
+    time: datetime
+    why: str
+    evidence: dict[str, Any]
+    events: tuple[int, ...]
+    run: str
+    event: int
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's or a program's wish for a run on demand. `id` is a number; `firing` is set when granted."""
+
+    id: str
+    project: str
+    environment: str
+    pipeline: str
+    params: dict[str, Any]
+    actor: str
+    why: str
+    time: datetime
+    firing: str = ""
+    event: int = 0
+
+
+class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trigger last decided. `id` is `project:environment:pipeline`.
+
+    `since` is when the trigger began to be watched: schedule slots before it never fire.
+    """
+
+    id: str
+    project: str
+    environment: str
+    pipeline: str
+    since: datetime
+    checked: datetime
+    fired: datetime | None
+    last_slot: datetime | None
+    paused: bool
+    explanation: str
