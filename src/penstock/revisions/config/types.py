@@ -1,0 +1,87 @@
+"""What `penstock.toml` says, as frozen values with every default filled in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from penstock.core.errors import NotFound
+
+PROOFS = ("contract",)
+
+
+class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment and the rule by which releases reach it.
+
+    `branch` belongs to `push` and `merge`, `approvals` to `merge`, `after` and `successful_runs`
+    to `promote`. `serve` says whether its models answer predictions, `run` whether its pipelines
+    run once when a release arrives. `data` overrides the project's data root unless it is empty.
+    """
+
+    name: str
+    on: Literal["push", "merge", "promote"]
+    branch: str = ""
+    approvals: int = 0
+    after: str = ""
+    successful_runs: int = 0
+    serve: bool = False
+    data: str = ""
+    run: bool = True
+
+
+class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """Time has come: a cron expression in UTC, and what becomes of slots that were missed."""
+
+    cron: str
+    missed: Literal["once", "skip"] = "once"
+
+
+class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate.
+
+    It is judged only when at least `labels` predictions have their labels.
+    """
+
+    metric: str
+    by: float
+    over: str
+    labels: int = 500
+
+
+class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When a pipeline starts in some environments: when any of the conditions holds.
+
+    `cooldown` (such as "1d") must have passed since the trigger last fired.
+    """
+
+    pipeline: str
+    environments: tuple[str, ...]
+    conditions: tuple[ScheduleCondition | WorseCondition, ...]
+    cooldown: str = "0s"
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's gate (checks, and proofs by their bare names) and the metric to watch it by."""
+
+    gate: tuple[str, ...]
+    monitor: str = "roc_auc"
+
+
+class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A project's delivery. `environments` stand in the order of promotion."""
+
+    name: str
+    environments: tuple[EnvironmentConfig, ...]
+    triggers: tuple[TriggerConfig, ...] = ()
+    models: dict[str, ModelConfig] = {}
+
+    def environment(self, name: str) -> EnvironmentConfig:
+        """The environment of this name. Raises NotFound."""
+        for environment in self.environments:
+            if environment.name == name:
+                return environment
+        raise NotFound(
+            what=f"There is no environment {name!r} in the project {self.name!r}",
+            expected="one of " + ", ".join(e.name for e in self.environments),
+        )
