@@ -1,0 +1,271 @@
+"""GET: what there is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from penstock.app.api.routes import route
+from penstock.app.wiring import App
+from penstock.builds.types import Build, Release
+from penstock.core.errors import InvalidValue
+from penstock.deployments.types import Deployment, GateReport, Swap
+from penstock.lineage.ports import T
+from penstock.models.types import Model, Placement, RoleChange, Version
+from penstock.monitoring.types import Window
+from penstock.revisions.config import parse_config
+from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.runs.types import Metric, Run, StepRun
+from penstock.triggers.types import Firing, TriggerState
+
+LIMIT = 100
+"""How many of a noun a list shows unless asked for more."""
+
+
+def _items(app: App, kind: type[T], order: str, limit: int | str, **where: Any) -> dict[str, list[T]]:
+    chosen = {name: value for name, value in where.items() if value != ""}
+    with app.store.read() as reader:
+        return {"items": reader.find(kind, order=order, limit=int(limit), **chosen)}
+
+
+def moment(text: str) -> datetime | None:
+    """A moment written in ISO 8601 with its zone; None for no text. Raises InvalidValue."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidValue(expected="a moment such as 2013-03-01T00:00:00+00:00", found=text)
+    return found
+
+
+@route("GET", "/status")
+def status(app: App) -> dict[str, Any]:
+    """What runs, what is under way, and whether everything has had its consequences."""
+    return app.status()
+
+
+@route("GET", "/projects")
+def projects(app: App, limit: int = LIMIT) -> Any:
+    """Projects."""
+    return _items(app, Project, "", limit)
+
+
+@route("GET", "/revisions")
+def revisions(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Revisions, the newest first."""
+    return _items(app, Revision, "-seen", limit, project=project)
+
+
+@route("GET", "/approvals")
+def approvals(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Approvals, the newest first."""
+    return _items(app, Approval, "-time", limit, project=project)
+
+
+@route("GET", "/branches")
+def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Watched branches."""
+    return _items(app, Branch, "", limit, project=project)
+
+
+@route("GET", "/builds")
+def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Builds, the newest first."""
+    return _items(app, Build, "-created", limit, project=project)
+
+
+@route("GET", "/builds/{id}")
+def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """A build with its report."""
+    with app.store.read() as reader:
+        return reader.get(Build, id)
+
+
+@route("GET", "/releases")
+def releases(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Releases, the newest first, without their graphs."""
+    found = _items(app, Release, "-created", limit, project=project)["items"]
+    return {"items": [_brief(release, "graphs") for release in found]}
+
+
+@route("GET", "/releases/{ref}")
+def release(app: App, ref: str) -> Any:
+    """A release by its number or digest, with the graphs of its pipelines."""
+    return app.releases.find(ref)
+
+
+@route("GET", "/deployments")
+def deployments(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """Releases that were placed in environments, the newest first."""
+    return _items(app, Deployment, "-deployed", limit, project=project, environment=environment)
+
+
+@route("GET", "/environments")
+def environments(app: App, project: str = "") -> Any:
+    """The environments of a project's newest release, and what each of them holds."""
+    with app.store.read() as reader:
+        newest = reader.find(Release, order="-created", **({"project": project} if project else {}))
+        held = {(d.project, d.environment): d for d in reader.find(Deployment, active=True)}
+        placed = reader.find(Placement, role="champion")
+    items = []
+    for name in dict.fromkeys(release.project for release in newest):
+        latest = next(release for release in newest if release.project == name)
+        for environment in parse_config(app.blobs.get(latest.config).decode()).environments:
+            deployment = held.get((name, environment.name))
+            items.append(
+                {
+                    "project": name,
+                    "environment": environment.name,
+                    "deploy": environment.on,
+                    "release": deployment.release if deployment else "",
+                    "deployed": deployment.deployed if deployment else None,
+                    "champions": [
+                        f"{p.model}@{p.number}"
+                        for p in placed
+                        if (p.project, p.environment) == (name, environment.name)
+                    ],
+                }
+            )
+    return {"items": items}
+
+
+@route("GET", "/runs")
+def runs(app: App, project: str = "", environment: str = "", status: str = "", limit: int = LIMIT) -> Any:
+    """Runs, the newest first, without their graphs."""
+    found = _items(app, Run, "-created", limit, project=project, environment=environment, status=status)["items"]
+    return {"items": [_brief(run, "graph", "workspace") for run in found]}
+
+
+@route("GET", "/runs/{id}")
+def run(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """A run with its steps and metrics."""
+    with app.store.read() as reader:
+        found = reader.get(Run, id)
+        return {
+            **msgspec.structs.asdict(found),
+            "steps": reader.find(StepRun, run=id),
+            "metrics": reader.find(Metric, run=id),
+        }
+
+
+@route("GET", "/runs/{id}/logs")
+def logs(app: App, id: str, step: str = "") -> Any:  # noqa: A002 - the field's name
+    """The log lines of a run's steps, in the order of the steps."""
+    with app.store.read() as reader:
+        reader.get(Run, id)
+        names = [step] if step else [s.name for s in reader.find(StepRun, run=id)]
+    return {"items": [line for name in names for line in app.log_lines(id, name)]}
+
+
+@route("GET", "/models")
+def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Models with their newest version and champions."""
+    items = []
+    for model in _items(app, Model, "", limit, project=project)["items"]:
+        with app.store.read() as reader:
+            versions = reader.find(Version, model=model.id, order="-number", limit=1)
+            champions = reader.find(Placement, model=model.id, role="champion")
+        items.append(
+            {
+                **msgspec.structs.asdict(model),
+                "versions": versions[0].number if versions else 0,
+                "metrics": versions[0].metrics if versions else {},
+                "champions": {p.environment: p.number for p in champions},
+            }
+        )
+    return {"items": items}
+
+
+@route("GET", "/models/{ref}")
+def model(app: App, ref: str) -> Any:
+    """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`)."""
+    return app.models.show(ref)
+
+
+@route("GET", "/models/{ref}/history")
+def history(app: App, ref: str) -> Any:
+    """Which version had which role when: the append-only history of a model."""
+    return _items(app, RoleChange, "", 0, model=ref)
+
+
+@route("GET", "/models/{ref}/performance")
+def performance(
+    app: App,
+    ref: str,
+    metric: str,
+    start: str = "",
+    end: str = "",
+    version: int | None = None,
+    variant: str = "champion",
+    environment: str = "",
+) -> Any:
+    """A metric over a span of prediction time, from the labels that are known by now."""
+    return app.monitoring.performance(
+        ref,
+        environment or app.rollouts.home_of(ref),
+        metric,
+        moment(start),
+        moment(end),
+        version=None if version is None else int(version),
+        variant=variant,
+    )
+
+
+@route("GET", "/windows")
+def windows(app: App, model: str = "", variant: str = "", limit: int = 1000) -> Any:
+    """Daily windows of monitoring, the newest first, without their profiles."""
+    found = _items(app, Window, "-start", limit, model=model, variant=variant)["items"]
+    return {"items": [_brief(window, "profile") for window in found]}
+
+
+@route("GET", "/gates")
+def gates(app: App, model: str = "", limit: int = LIMIT) -> Any:
+    """Gate reports, the newest first."""
+    return _items(app, GateReport, "-time", limit, model=model)
+
+
+@route("GET", "/swaps")
+def swaps(app: App, model: str = "", limit: int = LIMIT) -> Any:
+    """Times at which the prediction service changed its champion, the newest first."""
+    return _items(app, Swap, "-time", limit, model=model)
+
+
+@route("GET", "/firings")
+def firings(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """Firings of triggers, the newest first."""
+    return _items(app, Firing, "-time", limit, project=project, environment=environment)
+
+
+@route("GET", "/triggers")
+def triggers(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Triggers and why each of them fired or did not when it was last looked at."""
+    return _items(app, TriggerState, "", limit, project=project)
+
+
+@route("GET", "/events")
+def events(app: App, after: int = 0, limit: int = LIMIT, kind: str = "", subject: str = "") -> Any:
+    """Events of the ledger after an id, the oldest first."""
+    where = {name: value for name, value in (("kind", kind), ("subject", subject)) if value}
+    with app.store.read() as reader:
+        return {"items": reader.events(after=int(after), limit=int(limit), **where)}
+
+
+@route("GET", "/why/{ref}")
+def why(app: App, ref: str) -> Any:
+    """The chain of causes that led to an event, a run, a version or a model's champion."""
+    return {"items": app.why(ref)}
+
+
+@route("GET", "/audit")
+def audit(app: App) -> Any:
+    """Whether the ledger's hash chain holds, or where it first breaks."""
+    return app.ledger.verify()
+
+
+def _brief(noun: msgspec.Struct, *without: str) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(noun).items() if name not in without}

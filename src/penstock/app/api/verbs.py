@@ -1,0 +1,111 @@
+"""POST: what can be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.app.api.nouns import moment
+from penstock.app.api.routes import route
+from penstock.app.wiring import App
+from penstock.core.errors import InvalidValue
+
+
+@route("POST", "/projects")
+def connect(app: App, name: str, data_root: str, actor: str = "") -> Any:
+    """Register a project; gives the repository to push to."""
+    project = app.revisions.connect(name, data_root, app.actor(actor))
+    return {"project": project, "path": str(app.home.git / f"{name}.git"), "url": f"/git/{name}.git"}
+
+
+@route("POST", "/revisions/{ref}/approve")
+def approve(app: App, ref: str, project: str = "", actor: str = "") -> Any:
+    """Approve a revision."""
+    return app.poked(app.revisions.approve(app.project(project), ref, app.actor(actor)))
+
+
+@route("POST", "/merge")
+def merge(app: App, branch: str, project: str = "", actor: str = "") -> Any:
+    """Merge a branch into the protected branch, once it is approved and its build is green."""
+    return app.poked(app.merge(app.project(project), branch, app.actor(actor)))
+
+
+@route("POST", "/promote")
+def promote(app: App, what: str, environment: str, project: str = "", actor: str = "") -> Any:
+    """Promote a release (number or digest) or a model version (`delay@3`) to an environment."""
+    if "@" in what:
+        model, _, number = what.partition("@")
+        if not number.isdigit():
+            raise InvalidValue(expected="a version such as delay@3", found=what)
+        return app.poked(app.rollouts.promote(model, int(number), environment, app.actor(actor)))
+    return app.poked(app.releases.promote(app.project(project), what, environment, app.actor(actor)))
+
+
+@route("POST", "/rollback")
+def rollback(app: App, what: str, environment: str, actor: str = "") -> Any:
+    """Put the previous version of a model (or the previous release of a project) back at once."""
+    return app.poked(app.rollback(what, environment, app.actor(actor)))
+
+
+@route("POST", "/triggers/fire")
+def fire(
+    app: App,
+    pipeline: str,
+    environment: str,
+    project: str = "",
+    params: dict[str, Any] | None = None,
+    why: str = "",
+    actor: str = "",
+) -> Any:
+    """Ask for a run on demand."""
+    who = app.actor(actor)
+    asked = app.triggers.request(app.project(project), environment, pipeline, params or {}, who, why or f"asked by {who}")
+    return app.poked(asked)
+
+
+@route("POST", "/triggers/pause")
+def pause(app: App, pipeline: str, environment: str, project: str = "", actor: str = "") -> Any:
+    """Stop a trigger from firing until it is resumed."""
+    return app.poked(app.triggers.pause(app.project(project), environment, pipeline, app.actor(actor)))
+
+
+@route("POST", "/triggers/resume")
+def resume(app: App, pipeline: str, environment: str, project: str = "", actor: str = "") -> Any:
+    """Let a paused trigger fire again."""
+    return app.poked(app.triggers.resume(app.project(project), environment, pipeline, app.actor(actor)))
+
+
+@route("POST", "/labels")
+def labels(app: App, model: str, items: list[dict[str, Any]]) -> Any:
+    """Tell what really happened: `{"prediction": id, "value": truth}` each; all are taken or none."""
+    app.predictions_durable()
+    return app.poked(app.monitoring.label(model, items))
+
+
+@route("POST", "/clock")
+def clock(app: App, to: str, wait: float = 0.0) -> Any:
+    """Advance a virtual clock, and wait (up to `wait` seconds) until that has had all its consequences."""
+    target = moment(to)
+    if target is None:
+        raise InvalidValue(expected="a moment to advance to", found="nothing")
+    app.predictions_durable()
+    app.advance(target)
+    return app.settle(float(wait))
+
+
+@route("POST", "/settle")
+def settle(app: App, wait: float = 60.0) -> Any:
+    """Wait (up to `wait` seconds) until everything so far has had all its consequences."""
+    app.predictions_durable()
+    return app.settle(float(wait))
+
+
+@route("POST", "/runs/{id}/cancel")
+def cancel(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """Stop a run and every process of it."""
+    return app.poked(app.runs.cancel(id))
+
+
+@route("POST", "/runs/{id}/retry")
+def retry(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """Run again what failed in a run; what succeeded is taken from before."""
+    return app.poked(app.runs.retry(id))

@@ -1,0 +1,55 @@
+"""Running a pipeline from a folder: no server, no account, no configuration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from penstock.app.wiring import App
+from penstock.core.digests import digest_bytes
+from penstock.pipelines.graph import coerce
+from penstock.runs.drive import run_to_end
+from penstock.runs.types import Run, StepRun, Workspace
+
+ENVIRONMENT = "development"
+
+
+def run_target(
+    app: App,
+    target: str,
+    folder: Path,
+    params: Mapping[str, str],
+    on_progress: Callable[[Run, list[StepRun]], None],
+) -> Run:
+    """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.
+
+    Gives the finished run, succeeded or not; what it published is registered.
+    Raises InvalidPipeline when it cannot be drawn and InvalidValue for a wrong parameter.
+    """
+    workspace = local_workspace(folder)
+    graph = app.executor.draw(workspace, target)
+    run = app.runs.submit(
+        project=folder.resolve().name,
+        pipeline=graph.pipeline,
+        environment=ENVIRONMENT,
+        graph=graph,
+        workspace=workspace,
+        params=coerce(graph, params),
+        actor=app.actor(""),
+    )
+    finished = run_to_end(app.runs, run.id, app.clock, on_progress)
+    app.models.tick(app.clock.now())
+    return finished
+
+
+def local_workspace(folder: Path) -> Workspace:
+    """A project's folder with the Python that runs this program."""
+    folder = folder.resolve()
+    lock = folder / "uv.lock"
+    return Workspace(
+        python=sys.executable,
+        folder=str(folder),
+        data_root=str(folder),
+        lock=digest_bytes(lock.read_bytes()) if lock.exists() else "",
+    )

@@ -1,0 +1,100 @@
+"""The loop that calls every component's tick, woken by what happens."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+Tick = Callable[[datetime], bool]
+log = logging.getLogger("penstock.loop")
+
+BUSY = 0.02
+"""Seconds between passes while work is under way."""
+IDLE = 0.5
+"""Seconds between passes while nothing is: the longest that a push by path goes unseen."""
+
+
+class Loop:
+    """Calls ticks in order, again and again, in a thread of its own.
+
+    A pass is quiet when it changed nothing, nothing failed and no work is under way.
+    `settled` says that a pass which began after the last `poke` was quiet: whatever was
+    asked for before the poke has had all its consequences.
+    """
+
+    def __init__(
+        self, ticks: Sequence[tuple[str, Tick]], now: Callable[[], datetime], active: Callable[[], bool]
+    ) -> None:
+        self._ticks = ticks
+        self._now = now
+        self._active = active
+        self._state = threading.Condition()
+        self._begun = 0
+        self._asked = 1
+        self._quiet = 0
+        self._woken = False
+        self._stopping = False
+        self.problems: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._run, name="penstock-loop")
+
+    def start(self) -> None:
+        """Begin to call the ticks."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the pass that is under way, then stop."""
+        with self._state:
+            self._stopping = True
+            self._state.notify_all()
+        self._thread.join()
+
+    def poke(self) -> None:
+        """Something happened: start a pass soon."""
+        with self._state:
+            self._asked = self._begun + 1
+            self._woken = True
+            self._state.notify_all()
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything before the last poke has had all its consequences."""
+        return self._quiet >= self._asked
+
+    def wait_settled(self, timeout: float) -> bool:
+        """Wait until settled, at most `timeout` seconds."""
+        with self._state:
+            return self._state.wait_for(lambda: self.settled or self._stopping, timeout) and self.settled
+
+    def _run(self) -> None:
+        while not self._stopping:
+            with self._state:
+                self._begun += 1
+                number = self._begun
+                self._woken = False
+            changed = self.pass_once()
+            active = self._active()
+            with self._state:
+                if not changed and not active and not self.problems:
+                    self._quiet = number
+                self._state.notify_all()
+                if not changed:
+                    self._state.wait_for(lambda: self._woken or self._stopping, BUSY if active else IDLE)
+
+    def pass_once(self) -> bool:
+        """Call every tick once; True if any of them changed something.
+
+        A tick that fails is logged, shown as a problem, and tried again with the next pass:
+        the others go on.
+        """
+        changed = False
+        for name, tick in self._ticks:
+            try:
+                changed = tick(self._now()) or changed
+                self.problems.pop(name, None)
+            except Exception as error:
+                if self.problems.get(name) != str(error):
+                    log.exception("%s did not tick", name)
+                self.problems[name] = str(error) or type(error).__name__
+        return changed

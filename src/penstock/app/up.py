@@ -1,0 +1,102 @@
+"""`penstock up`: the whole system on one home, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from penstock.adapters.predictor.process import PredictorProcess
+from penstock.app.home import Home, Server
+from penstock.app.loop import Loop
+from penstock.app.wiring import App
+from penstock.core.errors import Conflict
+
+HOST = "127.0.0.1"
+log = logging.getLogger("penstock.up")
+
+
+def run(
+    home: Path,
+    *,
+    port: int,
+    predict_port: int,
+    make_web: Callable[[App], Any],
+    on_ready: Callable[[Server], None],
+    virtual: datetime | None = None,
+) -> None:
+    """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
+
+    Raises Conflict when a port is taken or another system owns the home.
+    """
+    place = Home(home)
+    place.make()
+    with place.owned(), _listen(port, "--port") as listening:
+        _log_to(place.logs / "control.log")
+        app = App(place, virtual=virtual)
+        try:
+            _serve(app, listening, predict_port, make_web, on_ready)
+        finally:
+            place.withdraw()
+            app.close()
+
+
+def _serve(
+    app: App,
+    listening: socket.socket,
+    predict_port: int,
+    make_web: Callable[[App], Any],
+    on_ready: Callable[[Server], None],
+) -> None:
+    predictor = PredictorProcess(app.home.folder, predict_port)
+    predictor.start()
+    server = Server(
+        url=f"http://{HOST}:{listening.getsockname()[1]}", predict_url=predictor.url, pid=os.getpid()
+    )
+    app.home.announce(server)
+
+    def supervise(_now: datetime) -> bool:
+        """Start the prediction process again if it died."""
+        if predictor.alive():
+            return False
+        log.warning("the prediction process ended; starting it again")
+        predictor.start()
+        return True
+
+    app.recover()
+    app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active)
+    app.loop.start()
+    try:
+        config = uvicorn.Config(make_web(app), lifespan="off", log_config=None, access_log=False)
+        web = uvicorn.Server(config)
+        on_ready(server)
+        web.run(sockets=[listening])
+    finally:
+        app.loop.stop()
+        predictor.stop()
+
+
+def _listen(port: int, option: str) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError:
+        listening.close()
+        raise Conflict(
+            what=f"Port {port} is taken by another program.", fix=f"Stop it, or choose another with {option}."
+        ) from None
+    return listening
+
+
+def _log_to(path: Path) -> None:
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,248 @@
+"""The wiring: every component given what it needs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders.local import LocalBuilder
+from penstock.adapters.executors.pool import WorkerPool
+from penstock.adapters.forges.builtin import BuiltinForge
+from penstock.adapters.predictor.client import HttpPredictionService
+from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.storage.clock import StoreClock
+from penstock.adapters.storage.store import open_store
+from penstock.app.home import Home
+from penstock.app.loop import Loop, Tick
+from penstock.builds.service import Builds
+from penstock.builds.types import Build, Release
+from penstock.core.errors import InvalidValue, NotFound, Unavailable
+from penstock.core.events import Event
+from penstock.deployments.releases import Releases
+from penstock.deployments.rollouts import Rollouts
+from penstock.lineage.service import Ledger
+from penstock.models.service import Models
+from penstock.models.types import Version
+from penstock.monitoring.service import Monitoring
+from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.revisions.service import Revisions
+from penstock.revisions.types import Project
+from penstock.runs.service import Runs
+from penstock.runs.types import Run, Workspace
+from penstock.triggers.service import Triggers
+
+Answer = TypeVar("Answer")
+WORKERS = 2
+
+
+class App:
+    """One system on one home: components, adapters, and the order of their ticks."""
+
+    def __init__(self, home: Home, *, virtual: datetime | None = None) -> None:
+        """`virtual` gives a home that is new a virtual clock that starts there."""
+        self.home = home
+        home.make()
+        self.store = open_store(home.database, virtual=virtual)
+        self.clock = StoreClock(self.store)
+        self.blobs = FolderBlobs(home.blobs)
+        self.ledger = Ledger(self.store)
+        self.forge = BuiltinForge(home.git)
+        self.executor = WorkerPool(size=WORKERS, logs=home.logs / "runs", blobs=home.blobs)
+        self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
+        self.service = HttpPredictionService(self._predict_url, home.key())
+        self.log = JsonlPredictionLog(home.predictions)
+        self.loop: Loop | None = None
+
+        self.revisions = Revisions(self.store, self.forge, self.clock)
+        self.builds = Builds(self.store, self.blobs, self.builder, self.clock)
+        self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
+        self.models = Models(self.store, self.blobs, self.clock, registers=self._registers)
+        self.releases = Releases(self.store, self.blobs, self.clock)
+        self.rollouts = Rollouts(
+            self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
+        )
+        self.monitoring = Monitoring(self.store, self.log, self.clock)
+        self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
+
+    @property
+    def ticks(self) -> tuple[tuple[str, Tick], ...]:
+        """Every long-running duty, in the order of the loop."""
+        return (
+            ("revisions", self.revisions.tick),
+            ("builds", self.builds.tick),
+            ("releases", self.releases.tick),
+            ("monitoring", self.monitoring.tick),
+            ("triggers", self.triggers.tick),
+            ("runs", self.runs.tick),
+            ("models", self.models.tick),
+            ("rollouts", self.rollouts.tick),
+        )
+
+    def active(self) -> bool:
+        """Whether builds or runs are under way."""
+        with self.store.read() as reader:
+            return bool(
+                reader.count(Run, status=("queued", "running")) or reader.count(Build, status=("queued", "running"))
+            )
+
+    def recover(self) -> None:
+        """Put back in the queue what the home's last owner had claimed when it died."""
+        self.builds.recover()
+        self.runs.recover()
+
+    def close(self) -> None:
+        """End every process that was started here."""
+        self.executor.close()
+        self.builder.close()
+        self.store.close()
+
+    # What the faces ask for beyond one component.
+
+    def actor(self, name: str) -> str:
+        """Who acts: the name given, or the person at this machine."""
+        return name or os.environ.get("PENSTOCK_ACTOR") or getpass.getuser()
+
+    def project(self, name: str) -> str:
+        """The project meant: the one named, or the only one. Raises NotFound or InvalidValue."""
+        with self.store.read() as reader:
+            if name:
+                return reader.get(Project, name).id
+            known = [project.id for project in reader.find(Project)]
+        if not known:
+            raise NotFound(what="No project is connected.", fix="Run penstock connect in the project's folder.")
+        if len(known) > 1:
+            raise InvalidValue(expected=f"a project among {', '.join(known)}", found="none")
+        return known[0]
+
+    def merge(self, project: str, branch: str, actor: str) -> Any:
+        """Merge a branch whose newest commit is approved and green."""
+        return self.revisions.merge(project, branch, actor, is_green=lambda commit: self._green(project, commit))
+
+    def rollback(self, what: str, environment: str, actor: str) -> Any:
+        """Put back the previous version of a model, or the previous release of a project."""
+        with self.store.read() as reader:
+            is_project = bool(reader.find(Project, id=what))
+        if is_project:
+            return self.releases.rollback(what, environment, actor)
+        return self.rollouts.rollback(what, environment, actor)
+
+    def why(self, ref: str) -> list[Event]:
+        """The events that led to `run:128`, `version:delay@3`, `delay@production` or an event's number."""
+        return self.ledger.why(self._event_of(ref))
+
+    def log_lines(self, run: str, step: str) -> Iterator[dict[str, Any]]:
+        """The log lines of a step: `{"time", "stream", "text"}` each."""
+        path = self.home.logs / "runs" / run / f"{step}.jsonl"
+        if path.exists():
+            with path.open("rb") as lines:
+                yield from (msgspec.json.decode(line) for line in lines if line.endswith(b"\n"))
+
+    def status(self) -> dict[str, Any]:
+        """The state of the system as one small table."""
+        with self.store.read() as reader:
+            counts = {
+                "builds": reader.count(Build, status=("queued", "running")),
+                "runs": reader.count(Run, status=("queued", "running")),
+            }
+        server = self.home.server()
+        return {
+            "now": self.clock.now(),
+            "virtual": self.clock.virtual_now() is not None,
+            "running": server is not None,
+            "url": server.url if server else "",
+            "predict_url": server.predict_url if server else "",
+            "settled": self.loop.settled if self.loop else False,
+            "active": counts,
+            "building": self.builder.stages(),
+            "problems": self.loop.problems if self.loop else {},
+        }
+
+    def poked(self, answer: Answer) -> Answer:
+        """Wake the loop, since something was asked for."""
+        if self.loop:
+            self.loop.poke()
+        return answer
+
+    def settle(self, wait: float) -> dict[str, Any]:
+        """Wait up to `wait` seconds until everything so far has had its consequences; gives the status."""
+        if self.loop:
+            self.loop.poke()
+            self.loop.wait_settled(wait)
+        return self.status()
+
+    def advance(self, to: datetime) -> None:
+        """Advance the virtual clock, in the prediction service as well."""
+        self.clock.advance(to)
+        if self.home.server():
+            self.rollouts.push()
+
+    def predictions_durable(self) -> None:
+        """Make every prediction answered so far readable in the log."""
+        if self.home.server():
+            self.service.flush()
+
+    def serves(self, project: str, environment: str) -> bool:
+        """Whether the project's newest release serves models in this environment."""
+        config = self.config(project)
+        return bool(config) and any(e.serve for e in config.environments if e.name == environment)
+
+    def config(self, project: str) -> ProjectConfig | None:
+        """The `penstock.toml` of the project's newest release."""
+        with self.store.read() as reader:
+            newest = reader.find(Release, project=project, order="-created", limit=1)
+        return parse_config(self.blobs.get(newest[0].config).decode()) if newest else None
+
+    def _registers(self, project: str, environment: str) -> bool:
+        return environment == "development" or self.serves(project, environment)
+
+    def _workspace(self, release: Release, environment: str) -> Workspace:
+        with self.store.read() as reader:
+            root = reader.get(Project, release.project).data_root
+        config = parse_config(self.blobs.get(release.config).decode())
+        own = next((e.data for e in config.environments if e.name == environment), "")
+        return self.builder.workspace(release, str(Path(root, own)) if own else root)
+
+    def _green(self, project: str, commit: str) -> bool:
+        with self.store.read() as reader:
+            return bool(reader.count(Build, project=project, commit=commit, status="passed"))
+
+    def _predict_url(self) -> str:
+        server = self.home.server()
+        if server is None:
+            raise Unavailable(what="The prediction service is not running.", fix="Start it with penstock up.")
+        return server.predict_url
+
+    def _event_of(self, ref: str) -> int:
+        if ref.isdigit():
+            return int(ref)
+        kind, _, key = ref.partition(":")
+        with self.store.read() as reader:
+            if kind == "run" and key:
+                return reader.get(Run, key).event
+            model, _, place = (key if kind == "version" else ref).partition("@")
+            if place.isdigit():
+                return reader.get(Version, f"{model}@{place}").event
+        return self.models.placed(model, place).event
+
+
+@contextmanager
+def open_app(home: Path, *, create: bool = True, virtual: datetime | None = None) -> Iterator[App]:
+    """Open a home for a command. Raises NotFound when it must exist and does not."""
+    place = Home(home)
+    if not create:
+        place.require()
+    app = App(place, virtual=virtual)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
