@@ -64,7 +64,11 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a run. `id` is `run/node`. `why` says why it ran or from where it was taken."""
+    """One step of a run. `id` is `run/node`. `why` says why it ran or from where it was taken.
+
+    `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
+    and `losses` with the worker's death. `token` counts every claim there ever was.
+    """
 
     id: str
     run: str
@@ -72,6 +76,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     status: StepStatus = "waiting"
     key: str = ""
     attempt: int = 0
+    errors: int = 0
+    losses: int = 0
     lease: Lease | None = None
     token: int = 0
     outputs: dict[str, Artifact] = {}
