@@ -1,0 +1,81 @@
+"""The demo's project: a clone of the example with data of its own, and the flights that will ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.cli.demo.traffic import Flight
+from penstock.core.errors import NotFound, StepFailed
+
+AUTHOR = {
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@flights.example",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@flights.example",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """The flights in order of departure, and the datatype of each feature on the wire."""
+
+    datatypes: dict[str, str]
+    flights: list[Flight]
+
+
+class Project:
+    """A git repository made from the example."""
+
+    def __init__(self, example: Path, folder: Path) -> None:
+        self.example = example
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Copy the example and commit it on `dev`, as its author would; does nothing the second time."""
+        if not (self.example / "penstock.toml").exists():
+            raise NotFound(
+                what=f"There is no example project at {self.example}.",
+                fix="Run the demo in a clone of Penstock, or name the project with --project.",
+            )
+        if (self.folder / ".git").exists():
+            return
+        made = self.folder.with_suffix(".new")
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.copytree(self.example, made, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__", ".*_cache"))
+        for words in (["init", "-q", "-b", "dev"], ["add", "-A"], ["commit", "-qm", "Predict late arrivals"]):
+            self._run(["git", *words], made)
+        made.rename(self.folder)
+
+    def data(self) -> None:
+        """Write the flights and the weather of 2013 as Parquet files, where the sources look for them."""
+        self._run([sys.executable, "-m", "flights.data", "data"], self.folder)
+
+    def requests(self, every: int) -> Requests:
+        """Every n-th flight from March on, with its features as they were known at its departure."""
+        path = self.folder / "data" / f"requests-{every}.json"
+        if not path.exists():
+            self._run([sys.executable, "-m", "flights.requests", "data", str(path), str(every)], self.folder)
+        return msgspec.json.decode(path.read_bytes(), type=Requests)
+
+    def push(self, url: str) -> None:
+        """Push `dev` over smart HTTP."""
+        self._run(["git", "push", "-q", url, "dev"], self.folder)
+
+    def commit(self) -> str:
+        """The commit that `dev` points to."""
+        return self._run(["git", "rev-parse", "dev"], self.folder).strip()
+
+    def _run(self, words: list[str], folder: Path) -> str:
+        environment: dict[str, Any] = {**os.environ, **AUTHOR}
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StepFailed(what=f"{' '.join(words)} failed.", found=(done.stderr or done.stdout).strip()[-500:])
+        return done.stdout
