@@ -80,7 +80,7 @@ class Table:
         for key in self.values:
             if key not in keys:
                 self.refuse(
-                    key, f"{key!r} is not a key of {place}", expected=one_of(keys), fix=meant(key, keys)
+                    key, f"{key!r} is not a key of {place}", expected=one_of(keys), fix=question(key, keys)
                 )
 
     def get(self, key: str, kind: type[V], default: V | None = None) -> V:
@@ -123,7 +123,7 @@ class Table:
         if value not in allowed:
             what = f"{path[len(self.path)]!r} has an impossible value"
             self.document.refuse(
-                path, what, expected=one_of(allowed), found=repr(value), fix=meant(value, allowed)
+                path, what, expected=one_of(allowed), found=repr(value), fix=question(value, allowed)
             )
 
     def span(self, key: str, default: str | None = None) -> str:
@@ -185,7 +185,7 @@ def one_of(words: Sequence[str]) -> str:
     return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
 
 
-def meant(word: str, words: Sequence[str]) -> str:
+def question(word: str, words: Sequence[str]) -> str:
     """A question after the word that was perhaps meant, or nothing."""
     close = get_close_matches(word, words, n=1)
     return f"Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,40 @@
+"""Pure decisions of source control: which heads are new, and what stands against a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.revisions.config import ProjectConfig
+from penstock.revisions.types import Branch, Head
+
+SHOWN = 10
+"""Digits of a commit that are shown."""
+
+
+def moved(known: Sequence[Branch], heads: Sequence[Head]) -> list[Head]:
+    """The heads whose branch is new or stood elsewhere."""
+    commits = {branch.name: branch.commit for branch in known}
+    return [head for head in heads if commits.get(head.branch) != head.commit]
+
+
+def approvals_needed(config: ProjectConfig, branch: str) -> int:
+    """How many approvals a merge into `branch` needs: the most that any environment behind it asks for."""
+    return max(
+        (e.approvals for e in config.environments if e.on == "merge" and e.branch == branch), default=0
+    )
+
+
+def objections(commit: str, *, needed: int, approvals: Sequence[str], green: bool) -> list[tuple[str, str]]:
+    """What stands against merging a commit: what was found, and what to do about it."""
+    against = []
+    if len(approvals) < needed:
+        by = f" ({', '.join(approvals)})" if approvals else ""
+        against.append(
+            (
+                f"{len(approvals)} of {needed} approvals{by}",
+                f"Approve it with: penstock approve {commit[:SHOWN]}.",
+            )
+        )
+    if not green:
+        against.append(("no build of it that passed", "See penstock builds."))
+    return against
