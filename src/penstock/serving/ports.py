@@ -11,7 +11,9 @@ from penstock.serving.types import Answer, Loaded, LogRecord, Plan
 class Runtime(Protocol):
     """A loaded model."""
 
-    def predict(self, columns: Mapping[str, Sequence[Any]]) -> tuple[list[float], list[str], list[list[float]]]:
+    def predict(
+        self, columns: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[float], list[str], list[list[float]]]:
         """Scores, labels and probabilities (see `Answer`) for n rows given column by column."""
         ...
 
@@ -30,7 +32,9 @@ class PredictionService(Protocol):
         """What is loaded now. Raises Unavailable."""
         ...
 
-    def infer(self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True) -> Answer:
+    def infer(
+        self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True
+    ) -> Answer:
         """Ask over the same wire that clients use; version 0 is the champion.
 
         Raises InvalidRequest, NotFound or Unavailable. `log=False` leaves the prediction log alone.

@@ -11,7 +11,7 @@ from penstock.models.types import Signature
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version the prediction service may load. `resident` ones are loaded at once, others when asked for."""
+    """A version the service may load. `resident` ones are loaded at once, others when asked for."""
 
     number: int
     artifact: str
@@ -50,7 +50,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions for n rows: `score` is P(last class) for binary, the value for regression,
     the highest probability for multiclass; `label` the class (or the value as text);
-    `probabilities` has n rows with a column per class, empty for regression."""
+    `probabilities` has n rows with a column per class, empty for regression.
+    """
 
     ids: tuple[str, ...]
     model: str

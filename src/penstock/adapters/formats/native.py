@@ -1,0 +1,101 @@
+"""A fitted scikit-learn model as it answers where it was trained: the truth a conversion is held to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from penstock.core.errors import UnsupportedModel
+from penstock.datasets.types import Column
+from penstock.models.types import Signature, Task
+
+Floats = npt.NDArray[np.float64]
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """Answers for n rows: `values` has shape (n, classes), or (n, 1) for a regression."""
+
+    values: Floats
+    label: list[str]
+
+    def score(self, classes: int) -> Floats:
+        """The scores of shape (n,), as `serving.types.Answer` defines them."""
+        return self.values[:, -1] if classes in {0, 2} else self.values.max(axis=1)
+
+
+def class_name(value: Any) -> str:
+    """How a class is written in answers: `true`, `3`, `late`."""
+    return str(bool(value)).lower() if isinstance(value, bool | np.bool_) else str(value)
+
+
+class NativeModel:
+    """A fitted scikit-learn classifier or regressor.
+
+    Raises UnsupportedModel for anything else, naming its class.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.name = type(model).__name__
+        self.task, self._labels = self._describe()
+        self.classes = tuple(class_name(label) for label in self._labels)
+        names: Any = getattr(model, "feature_names_in_", None)
+        self.fitted_on: tuple[str, ...] | None = None if names is None else tuple(map(str, names))
+
+    def _describe(self) -> tuple[Task, list[Any]]:
+        try:
+            from sklearn.base import is_classifier, is_regressor
+        except ImportError as error:
+            raise UnsupportedModel(
+                what="scikit-learn is not installed here",
+                fix="Add penstock[sklearn] to the dependencies of the project.",
+            ) from error
+        if not hasattr(self.model, "get_params") or not (
+            is_classifier(self.model) or is_regressor(self.model)
+        ):
+            raise UnsupportedModel(
+                expected="a fitted scikit-learn classifier, regressor or Pipeline", found=f"a {self.name}"
+            )
+        if is_regressor(self.model):
+            return "regression", []
+        if not hasattr(self.model, "predict_proba"):
+            raise UnsupportedModel(
+                what=f"{self.name} gives no probabilities",
+                expected="predict_proba",
+                fix="Wrap it in CalibratedClassifierCV.",
+            )
+        labels = list(getattr(self.model, "classes_", []))
+        if len(labels) < 2 or np.ndim(labels) != 1:
+            raise UnsupportedModel(
+                what=f"{self.name} does not tell classes apart",
+                expected="two classes or more",
+                found=str(labels),
+            )
+        return ("binary" if len(labels) == 2 else "multiclass"), labels
+
+    def signature(self, columns: tuple[Column, ...]) -> Signature:
+        """What the model takes and gives."""
+        return Signature(task=self.task, inputs=columns, classes=self.classes)
+
+    def answer(self, frame: pl.DataFrame) -> Answers:
+        """The model's own answers for n rows. Raises UnsupportedModel when it fails on them."""
+        rows: Any = frame if self.fitted_on is not None else frame.to_numpy()
+        try:
+            said = self.model.predict(rows)
+            values = self.model.predict_proba(rows) if self.classes else np.asarray(said).reshape(-1, 1)
+        except Exception as error:
+            raise UnsupportedModel(
+                what=f"{self.name} fails on rows like those it was trained on",
+                found=f"{type(error).__name__}: {error}",
+                fix="It must answer every row of the training data, also with the nulls they have.",
+            ) from error
+        label = (
+            [class_name(value) for value in said.tolist()]
+            if self.classes
+            else [repr(v) for v in said.tolist()]
+        )
+        return Answers(np.asarray(values, dtype=np.float64), label)

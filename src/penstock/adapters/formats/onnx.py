@@ -1,0 +1,79 @@
+"""Models in the ONNX format, which cannot execute code of its own, on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from penstock.core.errors import Corrupt, UnsupportedModel
+from penstock.models.types import Signature
+from penstock.serving.ports import Runtime
+
+FORMAT = "onnx"
+PROBABILITIES = "probabilities"
+"""The name of a classifier's output of shape (n, classes)."""
+
+_NUMPY: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+class OnnxRuntime:
+    """A model with one input of shape (n, 1) per column.
+
+    Missing numbers go in as NaN, missing strings as the empty string. One thread and
+    sequential execution: a row is answered before a second thread would have woken.
+    """
+
+    def __init__(self, model: bytes, signature: Signature) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise Corrupt(
+                what="The model cannot be loaded by ONNX Runtime", found=str(error).split("\n")[0]
+            ) from error
+        self._types = [(put.name, put.type) for put in self._session.get_inputs()]
+        self._classes = signature.classes
+        outputs = [put.name for put in self._session.get_outputs()]
+        self._output = PROBABILITIES if self._classes else outputs[0]
+
+    def predict(
+        self, columns: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[float], list[str], list[list[float]]]:
+        """Scores, labels and probabilities for n rows given column by column."""
+        feed = {name: _tensor(columns[name], kind) for name, kind in self._types}
+        (out,) = self._session.run([self._output], feed)
+        if not self._classes:
+            values: list[float] = out.reshape(-1).tolist()
+            return values, [repr(value) for value in values], []
+        best = [self._classes[index] for index in out.argmax(axis=1).tolist()]
+        score = out[:, -1] if len(self._classes) == 2 else out.max(axis=1)
+        return score.tolist(), best, out.tolist()
+
+
+def _tensor(values: Sequence[Any], kind: str) -> npt.NDArray[Any]:
+    """The tensor of shape (n, 1) that the graph expects."""
+    if kind == "tensor(string)":
+        return np.array([["" if value is None else value] for value in values], dtype=object)
+    if None in values:
+        values = [np.nan if value is None else value for value in values]
+    return np.array(values, dtype=_NUMPY[kind]).reshape(-1, 1)
+
+
+def load(model_format: str, data: bytes, signature: Signature) -> Runtime:
+    """The runtime of a model. Raises UnsupportedModel for a format that is not served, or Corrupt."""
+    if model_format != FORMAT:
+        raise UnsupportedModel(what="The format cannot be served", expected=FORMAT, found=model_format)
+    return OnnxRuntime(data, signature)

@@ -1,0 +1,158 @@
+"""Makes a trained model ready for the registry: converted, measured against itself, with recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from penstock.adapters.formats.conversion import graphs, used_columns
+from penstock.adapters.formats.native import Answers, NativeModel
+from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
+from penstock.adapters.formats.parity import Parity, agreeing, differences, measure, with_nulls
+from penstock.core.errors import Corrupt, InvalidValue
+from penstock.datasets.types import Column, Profile
+from penstock.lineage.ports import Blobs
+from penstock.models.types import Signature
+from penstock.pipelines.types import Candidate
+from penstock.runs.types import Artifact
+
+_EXAMPLES = 32
+_POLARS = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String}
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training set says of itself.
+
+    `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
+    column by column; `profile` describes the training rows.
+    """
+
+    columns: tuple[Column, ...]
+    label: str
+    examples: dict[str, list[Any]]
+    profile: Profile
+
+
+class _Converted(msgspec.Struct, frozen=True):
+    graph: bytes
+    apart: npt.NDArray[np.float64]
+    flipped: npt.NDArray[np.bool_]
+    parity: Parity
+
+
+def make_candidate(
+    *,
+    name: str,
+    model: Any,
+    metrics: Mapping[str, float],
+    schema: Mapping[str, Any],
+    holdout: Artifact,
+    blobs: Blobs,
+    snapshots: Sequence[str] = (),
+) -> Candidate:
+    """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
+
+    `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read.
+    Raises UnsupportedModel when the model does not convert or does not agree with itself afterwards,
+    InvalidValue when a metric is not a finite number.
+    """
+    given = _schema(schema)
+    native = NativeModel(model)
+    columns, frame = _examples(given, used_columns(native, given.columns))
+    signature = native.signature(columns)
+    rows = with_nulls(frame, columns)
+    truth = native.answer(rows)
+    converted = _convert(native, signature, rows, truth, null_rows=rows.height - frame.height)
+    converted.parity.require(native.name)
+    return Candidate(
+        model=name,
+        format=FORMAT,
+        artifact=blobs.put(converted.graph),
+        size=len(converted.graph),
+        signature=msgspec.to_builtins(signature),
+        metrics=_finite(metrics),
+        profile=msgspec.to_builtins(given.profile),
+        examples=blobs.put(_record(converted, rows, truth, len(signature.classes))),
+        holdout=holdout.digest,
+        label=given.label,
+        parity=msgspec.to_builtins(converted.parity),
+        snapshots=tuple(snapshots),
+    )
+
+
+def _schema(schema: Mapping[str, Any]) -> Schema:
+    try:
+        given = msgspec.convert(dict(schema), Schema)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(
+            what="The inputs of publish() are not the schema of a training set",
+            expected="rows.schema",
+            found=str(error),
+        ) from error
+    if not any(given.examples.values()):
+        raise InvalidValue(what="The training set has no example rows", expected="at least one", found="none")
+    return given
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    for name, value in metrics.items():
+        if not isfinite(value):
+            raise InvalidValue(
+                what=f"The metric {name!r} is not a number", expected="a finite number", found=repr(value)
+            )
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _examples(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column, ...], pl.DataFrame]:
+    """The example rows as a frame, and the columns, nullable where the rows have nulls."""
+    frame = pl.DataFrame(
+        [pl.Series(c.name, schema.examples[c.name], dtype=_POLARS[c.dtype], strict=False) for c in columns]
+    ).fill_nan(None)
+    seen = [msgspec.structs.replace(c, nullable=c.nullable or frame[c.name].has_nulls()) for c in columns]
+    return tuple(seen), frame
+
+
+def _convert(
+    native: NativeModel, signature: Signature, rows: pl.DataFrame, truth: Answers, *, null_rows: int
+) -> _Converted:
+    """The first conversion that agrees with the model, or the one that comes nearest."""
+    inputs = rows.to_dict(as_series=False)
+    nearest: _Converted | None = None
+    failure: Exception | None = None
+    for graph in graphs(native, signature.inputs, rows.head(_EXAMPLES)):
+        try:
+            score, label, values = OnnxRuntime(graph, signature).predict(inputs)
+        except Exception as error:  # noqa: BLE001 - a graph that cannot run is one that does not agree
+            failure = error
+            continue
+        served = Answers(np.array(values or [[value] for value in score]), label)
+        apart = differences(truth, served, relative=not signature.classes)
+        flipped = (
+            np.array(truth.label) != np.array(label) if signature.classes else np.zeros(len(apart), bool)
+        )
+        found = _Converted(graph, apart, flipped, measure(apart, flipped, null_rows))
+        if nearest is None or found.parity.different < nearest.parity.different:
+            nearest = found
+        if nearest.parity.acceptable():
+            break
+    if nearest is None:
+        raise Corrupt(what=f"{native.name} does not run after its conversion to ONNX", found=str(failure))
+    return nearest
+
+
+def _record(converted: _Converted, rows: pl.DataFrame, truth: Answers, classes: int) -> bytes:
+    """The recorded examples: requests and the model's own answers to them."""
+    chosen = agreeing(converted.apart, converted.flipped, _EXAMPLES)
+    return msgspec.json.encode(
+        {
+            "inputs": rows[chosen].to_dict(as_series=False),
+            "score": truth.score(classes)[chosen].tolist(),
+            "label": [truth.label[row] for row in chosen],
+        }
+    )

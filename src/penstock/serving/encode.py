@@ -1,0 +1,140 @@
+"""Writes Open Inference Protocol v2 messages, and reads the answers back on the client's side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.core.errors import InvalidRequest, InvalidValue
+from penstock.models.types import Signature
+from penstock.serving.decode import datatype
+from penstock.serving.types import Answer
+
+_OUTPUTS = ("score", "label", "probabilities")
+_DATATYPE_OF = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
+_encode = msgspec.json.Encoder().encode
+
+
+def row_ids(first: str, rows: int) -> tuple[str, ...]:
+    """The prediction ids of a request's rows: `ID`, `ID/1`, `ID/2` and so on."""
+    return (first,) if rows == 1 else (first, *(f"{first}/{row}" for row in range(1, rows)))
+
+
+def encode_answer(answer: Answer, outputs: Sequence[str] = ()) -> bytes:
+    """The body of an inference response; `outputs` names those that were asked for, () for all.
+
+    Raises InvalidRequest for an output that the model does not give.
+    """
+    rows = len(answer.ids)
+    tensors: dict[str, dict[str, Any]] = {
+        "score": {"name": "score", "shape": [rows], "datatype": "FP64", "data": answer.score},
+        "label": {"name": "label", "shape": [rows], "datatype": "BYTES", "data": answer.label},
+    }
+    if answer.probabilities:
+        tensors["probabilities"] = {
+            "name": "probabilities",
+            "shape": [rows, len(answer.probabilities[0])],
+            "datatype": "FP64",
+            "data": [value for row in answer.probabilities for value in row],
+        }
+    if unknown := [name for name in outputs if name not in tensors]:
+        raise InvalidRequest(
+            what=f"The model gives no output {unknown[0]!r}", expected=", ".join(tensors), found=unknown[0]
+        )
+    parameters: dict[str, Any] = {"prediction_id": answer.ids[0], "variant": answer.variant}
+    if rows > 1:
+        parameters["prediction_ids"] = answer.ids
+    return _encode(
+        {
+            "model_name": answer.model,
+            "model_version": str(answer.version),
+            "id": answer.ids[0],
+            "parameters": parameters,
+            "outputs": [tensors[name] for name in outputs or tensors],
+        }
+    )
+
+
+def encode_error(sentence: str) -> bytes:
+    """The body of a refusal."""
+    return _encode({"error": sentence})
+
+
+def encode_metadata(name: str, versions: Sequence[int], platform: str, signature: Signature) -> bytes:
+    """The body of a model's metadata; -1 is a size that varies."""
+    outputs = [("score", "FP64", [-1]), ("label", "BYTES", [-1])]
+    if signature.classes:
+        outputs.append(("probabilities", "FP64", [-1, len(signature.classes)]))
+    return _encode(
+        {
+            "name": name,
+            "versions": [str(version) for version in versions],
+            "platform": platform,
+            "inputs": [{"name": c.name, "datatype": datatype(c), "shape": [-1]} for c in signature.inputs],
+            "outputs": [{"name": n, "datatype": kind, "shape": shape} for n, kind, shape in outputs],
+        }
+    )
+
+
+def encode_request(columns: Mapping[str, Sequence[Any]], request_id: str = "") -> bytes:
+    """The body of a request whose datatypes follow from the values.
+
+    Raises InvalidValue for a column whose values are not all of one JSON type.
+    """
+    inputs = [
+        {"name": name, "shape": [len(values)], "datatype": _datatype_of(name, values), "data": values}
+        for name, values in columns.items()
+    ]
+    return _encode({"id": request_id, "inputs": inputs} if request_id else {"inputs": inputs})
+
+
+def _datatype_of(name: str, values: Sequence[Any]) -> str:
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {int, float}:
+        return "FP64"
+    if not kinds:
+        return "BYTES"
+    found = _DATATYPE_OF.get(kinds.pop(), "")
+    if kinds or not found:
+        raise InvalidValue(
+            what=f"The column {name!r} cannot be sent",
+            expected="booleans, integers, floats or strings",
+            found=", ".join(sorted({type(value).__name__ for value in values})),
+        )
+    return found
+
+
+class _Tensor(msgspec.Struct):
+    name: str
+    shape: list[int]
+    data: list[Any]
+
+
+class _Response(msgspec.Struct):
+    model_name: str
+    model_version: str
+    parameters: dict[str, Any]
+    outputs: list[_Tensor]
+
+
+_decoder = msgspec.json.Decoder(_Response)
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Read a response that has all outputs. Raises msgspec.DecodeError for anything else."""
+    response = _decoder.decode(body)
+    tensors = {tensor.name: tensor for tensor in response.outputs}
+    flat = tensors["probabilities"].data if "probabilities" in tensors else []
+    width = tensors["probabilities"].shape[1] if flat else 1
+    first = response.parameters["prediction_id"]
+    return Answer(
+        ids=tuple(response.parameters.get("prediction_ids", (first,))),
+        model=response.model_name,
+        version=int(response.model_version),
+        variant=response.parameters["variant"],
+        score=tuple(tensors["score"].data),
+        label=tuple(tensors["label"].data),
+        probabilities=tuple(tuple(flat[at : at + width]) for at in range(0, len(flat), width)),
+    )

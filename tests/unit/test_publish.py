@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.svm import LinearSVC
+
+from penstock.adapters.formats.onnx import load
+from penstock.adapters.formats.publish import make_candidate
+from penstock.core.errors import InvalidValue, UnsupportedModel
+from penstock.models.types import Signature
+from penstock.pipelines.types import Candidate
+from penstock.runs.types import Artifact
+from penstock.serving.answers import Examples, disagreement
+from penstock.testing.fakes import MemoryBlobs
+
+HOLDOUT = Artifact(digest="0" * 64, format="arrow", size=1)
+DTYPES = {pl.Float64: "float", pl.Int64: "int", pl.Boolean: "bool", pl.String: "string"}
+
+
+def weather(rows: int = 1200) -> tuple[pl.DataFrame, np.ndarray]:
+    """Flights-like rows: strings, integers, floats with nulls, and whether the flight was late."""
+    rng = np.random.default_rng(7)
+    hour = rng.integers(0, 24, rows)
+    gone = rng.random(rows) < 0.2
+    wind = [None if lost else float(speed) for lost, speed in zip(gone, rng.normal(10, 5, rows), strict=True)]
+    frame = pl.DataFrame(
+        {
+            "carrier": rng.choice(["AA", "UA", "DL"], rows),
+            "hour": hour,
+            "wind": wind,
+            "wet": rng.random(rows) < 0.2,
+        }
+    )
+    return frame, rng.random(rows) < 1 / (1 + np.exp(-(hour - 14) / 4))
+
+
+def schema_of(frame: pl.DataFrame) -> dict[str, Any]:
+    columns = [
+        {"name": name, "dtype": DTYPES[type(dtype)], "nullable": frame[name].has_nulls()}
+        for name, dtype in frame.schema.items()
+    ]
+    return {
+        "columns": columns,
+        "label": "late",
+        "examples": frame.head(500).to_dict(as_series=False),
+        "profile": {"rows": frame.height, "columns": []},
+    }
+
+
+def publish(model: Any, frame: pl.DataFrame, blobs: MemoryBlobs | None = None, **metrics: float) -> Candidate:
+    return make_candidate(
+        name="delay",
+        model=model,
+        metrics=metrics,
+        schema=schema_of(frame),
+        holdout=HOLDOUT,
+        blobs=blobs or MemoryBlobs(),
+    )
+
+
+def encoder(*strings: str) -> ColumnTransformer:
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    return ColumnTransformer([("encode", ordinal, list(strings))], remainder="passthrough")
+
+
+def test_the_flights_model_is_served_as_it_was_trained() -> None:
+    frame, late = weather()
+    blobs = MemoryBlobs()
+    boosting = HistGradientBoostingClassifier(max_iter=20)
+    model = Pipeline([("encode", encoder("carrier")), ("fit", boosting)]).fit(frame, late)
+    candidate = publish(model, frame, blobs, roc_auc=0.7)
+    signature = msgspec.convert(candidate.signature, Signature)
+    assert signature.task == "binary"
+    assert signature.classes == ("false", "true")
+    assert [column.nullable for column in signature.inputs] == [False, False, True, False]
+    assert candidate.parity["different"] == 0
+    assert candidate.parity["null_rows"] == 50
+    runtime = load(candidate.format, blobs.get(candidate.artifact), signature)
+    score, label, probabilities = runtime.predict(frame.to_dict(as_series=False))
+    np.testing.assert_allclose(score, model.predict_proba(frame)[:, 1], atol=1e-5)
+    assert label == [str(said).lower() for said in model.predict(frame)]
+    assert np.shape(probabilities) == (frame.height, 2)
+    examples = msgspec.json.decode(blobs.get(candidate.examples), type=Examples)
+    assert len(examples.score) == 32
+    assert disagreement(runtime, examples, signature) == ""
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), RandomForestClassifier(n_estimators=5)])
+def test_an_estimator_without_a_pipeline_is_published(estimator: Any) -> None:
+    frame, late = weather()
+    numbers = frame.select("hour", pl.col("wind").fill_null(0))
+    candidate = publish(estimator.fit(numbers, late), numbers)
+    assert candidate.parity["flips"] == 0
+
+
+def test_a_model_fitted_on_an_array_takes_the_columns_in_order() -> None:
+    frame, late = weather()
+    numbers = frame.select("hour", pl.col("wind").fill_null(0))
+    candidate = publish(
+        make_pipeline(StandardScaler(), LogisticRegression()).fit(numbers.to_numpy(), late), numbers
+    )
+    assert [column["name"] for column in candidate.signature["inputs"]] == ["hour", "wind"]
+
+
+def test_a_regression_answers_values() -> None:
+    frame, _ = weather()
+    blobs = MemoryBlobs()
+    target = frame["hour"].to_numpy() * 100.0
+    model = make_pipeline(encoder("carrier"), HistGradientBoostingRegressor(max_iter=20)).fit(frame, target)
+    candidate = publish(model, frame, blobs)
+    signature = msgspec.convert(candidate.signature, Signature)
+    score, _, probabilities = load("onnx", blobs.get(candidate.artifact), signature).predict(
+        frame.to_dict(as_series=False)
+    )
+    assert signature.task == "regression"
+    assert probabilities == []
+    np.testing.assert_allclose(score, model.predict(frame), rtol=1e-4, atol=1e-3)
+
+
+def test_several_classes_keep_their_names() -> None:
+    frame, _ = weather()
+    blobs = MemoryBlobs()
+    part = np.where(frame["hour"] < 8, "night", np.where(frame["hour"] < 16, "day", "evening"))
+    one_hot = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["carrier"]), ("passthrough", ["hour"])
+    )
+    model = make_pipeline(one_hot, RandomForestClassifier(n_estimators=10, random_state=0)).fit(frame, part)
+    candidate = publish(model, frame, blobs)
+    signature = msgspec.convert(candidate.signature, Signature)
+    assert signature.task == "multiclass"
+    assert signature.classes == ("day", "evening", "night")
+    assert [column.name for column in signature.inputs] == ["carrier", "hour"]
+    score, label, probabilities = load("onnx", blobs.get(candidate.artifact), signature).predict(
+        frame.to_dict(as_series=False)
+    )
+    assert label == model.predict(frame).tolist()
+    assert score == [max(row) for row in probabilities]
+
+
+def test_a_conversion_that_answers_wrongly_is_refused_with_numbers() -> None:
+    frame, late = weather()
+    numbers = frame.select("hour", "wind")
+    model = make_pipeline(
+        make_column_transformer(("passthrough", ["hour", "wind"])),
+        HistGradientBoostingClassifier(categorical_features=[0], max_iter=10),
+    ).fit(numbers, late)
+    with pytest.raises(UnsupportedModel, match=r"% of \d+ rows differing.*flipped") as refusal:
+        publish(model, numbers)
+    assert "OrdinalEncoder" in refusal.value.fix
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (
+            make_pipeline(FunctionTransformer(np.sign), LogisticRegression()),
+            "FunctionTransformer cannot be converted",
+        ),
+        (LinearSVC(), "LinearSVC gives no probabilities"),
+    ],
+)
+def test_a_model_that_cannot_be_served_names_its_estimator(model: Any, sentence: str) -> None:
+    frame, late = weather()
+    numbers = frame.select("hour", pl.col("wind").fill_null(0))
+    with pytest.raises(UnsupportedModel, match=sentence):
+        publish(model.fit(numbers, late), numbers)
+
+
+def test_something_that_is_no_model_is_refused() -> None:
+    frame, _ = weather()
+    with pytest.raises(UnsupportedModel, match="found a dict"):
+        publish({}, frame)
+
+
+def test_a_column_made_outside_the_pipeline_is_refused() -> None:
+    frame, late = weather()
+    engineered = frame.select("hour", pl.col("hour").alias("twice"))
+    with pytest.raises(UnsupportedModel, match="found twice"):
+        publish(LinearRegression().fit(engineered, late), frame)
+
+
+def test_a_metric_that_is_not_a_number_is_refused() -> None:
+    frame, late = weather()
+    numbers = frame.select("hour")
+    with pytest.raises(InvalidValue, match="'roc_auc' is not a number"):
+        publish(LogisticRegression().fit(numbers, late), numbers, roc_auc=float("nan"))
