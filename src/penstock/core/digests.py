@@ -23,4 +23,4 @@ def digest_value(value: Any) -> str:
 
 def canonical(value: Any) -> bytes:
     """The one JSON encoding of a value: keys sorted, no white space."""
-    return msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.encode(value, order="sorted")

@@ -30,7 +30,9 @@ class Reader(Protocol):
     def find(self, kind: type[T], *, order: str = "", limit: int = 0, **where: Any) -> list[T]:
         """Nouns whose fields equal `where`: a tuple means one of its values, a `Between` a span.
 
-        In order of arrival, or by the field `order` (`-field` for the last first).
+        In order of arrival, or by the field `order` with ties in order of arrival;
+        `-field` is exactly the reverse, the last first. None comes before every value.
+        Raises TypeError for a field that the kind does not have or that is kept as JSON.
         """
         ...
 
@@ -104,7 +106,3 @@ class Blobs(Protocol):
     def where(self, digest: str) -> str:
         """The remote path: the URL at which the store keeps these bytes."""
         ...
-
-
-
-

@@ -22,8 +22,11 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim on a piece of work. `until` is the machine's time, not the domain's;
-    `token` grows with each claim, so that a late holder can be refused."""
+    """A claim on a piece of work.
+
+    `until` is the machine's time, not the domain's; `token` grows with each claim, so that a late
+    holder can be refused.
+    """
 
     owner: str
     token: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is the first of the reasons, `events` are all the ledger events that it consumed.
     """
+
+    unique: ClassVar[tuple[str, ...]] = ("slot",)
 
     id: str
     slot: str

@@ -1,0 +1,140 @@
+"""Blobs in a folder: each in a file named by its digest, complete or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from penstock.core.digests import digest_bytes
+from penstock.core.errors import Corrupt, NotFound, StorageFailed
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHUNK = 1 << 20
+
+Stamp = tuple[int, int, int]
+"""Size, time of change and inode: what tells that a verified file was not touched since."""
+
+
+class FolderBlobs:
+    """A `lineage.ports.Blobs` in a local folder, safe to share between threads and processes.
+
+    A blob is written beside its place and moved there when its bytes are on the disk, so that a
+    crash or a full disk leaves no blob that is half-written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        self._verified: dict[str, Stamp] = {}
+
+    def put(self, data: bytes) -> str:
+        """See `Blobs.put`."""
+        digest = digest_bytes(data)
+        if not self.has(digest):
+            with self._writing() as file:
+                file.write(data)
+                self._settle(file, digest)
+        return digest
+
+    def put_file(self, path: str) -> str:
+        """See `Blobs.put_file`."""
+        with Path(path).open("rb") as source, self._writing() as file:
+            sha = hashlib.sha256()
+            while chunk := source.read(_CHUNK):
+                sha.update(chunk)
+                file.write(chunk)
+            digest = sha.hexdigest()
+            if not self.has(digest):
+                self._settle(file, digest)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See `Blobs.get`."""
+        data = self._existing(digest).read_bytes()
+        if digest_bytes(data) != digest:
+            raise _corrupt(digest)
+        return data
+
+    def path(self, digest: str) -> str:
+        """See `Blobs.path`."""
+        file = self._existing(digest)
+        if not self._verify(digest, file):
+            raise _corrupt(digest)
+        return str(file)
+
+    def has(self, digest: str) -> bool:
+        """See `Blobs.has`."""
+        file = self._place(digest)
+        return file.is_file() and self._verify(digest, file)
+
+    def where(self, digest: str) -> str:
+        """See `Blobs.where`."""
+        return self._place(digest).as_uri()
+
+    def _place(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise NotFound(what="There is no such blob", expected="64 hexadecimal digits", found=repr(digest))
+        return self._folder / digest[:2] / digest[2:]
+
+    def _existing(self, digest: str) -> Path:
+        file = self._place(digest)
+        if not file.is_file():
+            raise NotFound(what=f"There is no blob {digest}")
+        return file
+
+    def _verify(self, digest: str, file: Path) -> bool:
+        """Whether the bytes are the right ones; they are read again only when the file has changed."""
+        with file.open("rb") as source:
+            stamp = _stamp(source)
+            if self._verified.get(digest) == stamp:
+                return True
+            if hashlib.file_digest(source, "sha256").hexdigest() != digest:
+                return False
+        self._verified[digest] = stamp
+        return True
+
+    @contextmanager
+    def _writing(self) -> Iterator[IO[bytes]]:
+        """A file beside the blobs; gone at the end unless it was settled."""
+        part = ""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as file:
+                part = file.name
+                yield file
+        except OSError as error:
+            raise StorageFailed(
+                found=f"{error.strerror} in {self._folder}",
+                fix="Nothing was left behind; free space on that disk and try again.",
+            ) from error
+        finally:
+            if part:
+                Path(part).unlink(missing_ok=True)
+
+    def _settle(self, file: IO[bytes], digest: str) -> None:
+        """Make the written bytes durable, and only then visible under their name."""
+        place = self._place(digest)
+        place.parent.mkdir(exist_ok=True)
+        file.flush()
+        os.fchmod(file.fileno(), 0o444)
+        os.fsync(file.fileno())
+        Path(file.name).replace(place)
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _stamp(file: IO[bytes]) -> Stamp:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _corrupt(digest: str) -> Corrupt:
+    return Corrupt(what=f"The bytes of blob {digest} have changed", fix="Restore the blob from a backup.")

@@ -1,0 +1,222 @@
+"""The store on a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from penstock.adapters.storage.clock import StoreClock, clock_settings
+from penstock.adapters.storage.engine import all_or_nothing, connect, is_duplicate, reading, writing
+from penstock.adapters.storage.schema import prepare
+from penstock.adapters.storage.statements import (
+    COUNTED,
+    FIRST_COUNTED,
+    counting,
+    inserting,
+    selecting,
+    shape_of,
+    updating,
+)
+from penstock.adapters.storage.tables import EVENTS, TABLES
+from penstock.core.errors import Conflict, Corrupt, NotFound
+from penstock.core.events import Event
+from penstock.lineage.chain import seal
+from penstock.lineage.locks import WriteLock
+from penstock.lineage.nouns import title, unique_of, unreadable
+from penstock.lineage.ports import Between
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def open_store(path: Path, *, starts: datetime | None = None) -> SqlStore:
+    """The store in a SQLite file, made or brought up to date first.
+
+    A new home gets a virtual clock that shows `starts`, or, without it, the machine's clock for good.
+    Raises Conflict if a newer Penstock made the file, Corrupt if the file is something else, and
+    NotAllowed if `starts` is given for a home that keeps the machine's time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = connect(path)
+    try:
+        prepare(engine, path, clock_settings(starts))
+        store = SqlStore(engine)
+        if starts is not None:
+            StoreClock(store).require_virtual()
+    except BaseException:
+        engine.dispose()
+        raise
+    return store
+
+
+class SqlStore:
+    """A `lineage.ports.Store`; safe to share between threads, and by several processes on one file."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = WriteLock()
+
+    @contextmanager
+    def read(self) -> Iterator[SqlReader]:
+        """See `Store.read`."""
+        with reading(self._engine) as connection:
+            yield SqlReader(connection)
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlTransaction]:
+        """See `Store.begin`."""
+        with self._writing, writing(self._engine) as connection:
+            yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        """Give back the connections; the store can still be used and then opens new ones."""
+        self._engine.dispose()
+
+
+class SqlReader:
+    """A `lineage.ports.Reader` on one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, kind: type[T], key: str) -> T:
+        """See `Reader.get`."""
+        found = self._select(kind, _table(kind), "", 0, {"id": key})
+        if not found:
+            raise _missing(kind, key)
+        return found[0]
+
+    def find(self, kind: type[T], *, order: str = "", limit: int = 0, **where: Any) -> list[T]:
+        """See `Reader.find`."""
+        return self._select(kind, _table(kind), order, limit, where)
+
+    def count(self, kind: type[T], **where: Any) -> int:
+        """See `Reader.count`."""
+        shape, values = shape_of(kind, where)
+        found: int = self._execute(counting(_table(kind), shape), values).scalar_one()
+        return found
+
+    def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
+        """See `Reader.events`."""
+        return self._select(Event, EVENTS, "", limit, {"id": Between(after + 1), **where})
+
+    def _select(self, kind: type[T], table: Table, order: str, limit: int, where: dict[str, Any]) -> list[T]:
+        shape, values = shape_of(kind, where)
+        statement = selecting(kind, table, shape, order, limited=limit > 0)
+        rows = self._execute(statement, {**values, "limit_rows": limit} if limit else values)
+        names = kind.__struct_fields__
+        try:
+            return [kind(**dict(zip(names, row, strict=True))) for row in rows]
+        except msgspec.DecodeError as error:
+            raise Corrupt(what=f"A stored {title(kind)} cannot be read", found=str(error)) from error
+
+    def _execute(self, statement: Executable, values: Any) -> CursorResult[Any]:
+        try:
+            return self._connection.execute(statement, values)
+        except StatementError as error:
+            if type(error) is StatementError and error.orig is not None:  # a value that no column takes
+                raise error.orig from None
+            raise
+
+
+class SqlTransaction(SqlReader):
+    """A `lineage.ports.Transaction` on one transaction that writes alone."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._last: Event | None = None
+
+    def mint(self, kind: type[msgspec.Struct]) -> str:
+        """See `Transaction.mint`."""
+        counter = {"counter": _table(kind).name}
+        last = self._execute(COUNTED, counter).scalar_one_or_none()
+        if last is None:
+            last = self._execute(FIRST_COUNTED, counter).scalar_one()
+        return str(last)
+
+    def add(self, *nouns: msgspec.Struct) -> None:
+        """See `Transaction.add`."""
+        with all_or_nothing(self._connection, len(nouns)):
+            for kind, some in _by_kind(nouns):
+                self._write(kind, some, inserting(_table(kind)), [_row(noun) for noun in some])
+
+    def put(self, *nouns: msgspec.Struct) -> None:
+        """See `Transaction.put`."""
+        with all_or_nothing(self._connection, len(nouns)):
+            for kind, some in _by_kind(nouns):
+                written = self._write(
+                    kind, some, updating(kind, _table(kind)), [_changes(noun) for noun in some]
+                )
+                if written < len(some):
+                    raise _missing(kind, next(key for key in map(_key, some) if not self.count(kind, id=key)))
+
+    def publish(self, *events: Event) -> list[int]:
+        """See `Transaction.publish`."""
+        if self._last is None:
+            self._last = next(iter(self._select(Event, EVENTS, "-id", 1, {})), None)
+        sealed = []
+        for event in events:
+            self._last = seal(event, self._last)
+            sealed.append(self._last)
+        if sealed:
+            self._write(Event, sealed, inserting(EVENTS), [_row(event) for event in sealed])
+        return [event.id for event in sealed]
+
+    def _write(
+        self,
+        kind: type[msgspec.Struct],
+        nouns: Sequence[msgspec.Struct],
+        statement: Executable,
+        rows: list[dict[str, Any]],
+    ) -> int:
+        """Write rows of one kind and give how many were touched."""
+        try:
+            return self._execute(statement, rows if len(rows) > 1 else rows[0]).rowcount
+        except msgspec.ValidationError as error:
+            raise unreadable(kind, error) from error
+        except IntegrityError as error:
+            if is_duplicate(error):
+                raise _taken(kind, nouns) from error
+            raise
+
+
+def _table(kind: type[msgspec.Struct]) -> Table:
+    try:
+        return TABLES[kind]
+    except KeyError:
+        raise TypeError(f"{kind.__name__} is not a noun that is stored") from None
+
+
+def _by_kind(nouns: Sequence[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], list[msgspec.Struct]]]:
+    return [(kind, list(some)) for kind, some in groupby(nouns, key=type)]
+
+
+def _key(noun: Any) -> str:
+    key: str = noun.id
+    return key
+
+
+def _row(noun: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(noun, name) for name in noun.__struct_fields__}
+
+
+def _changes(noun: msgspec.Struct) -> dict[str, Any]:
+    """The parameters of `statements.updating`."""
+    return {"key" if name == "id" else f"new_{name}": value for name, value in _row(noun).items()}
+
+
+def _missing(kind: type[msgspec.Struct], key: str) -> NotFound:
+    return NotFound(what=f"There is no {title(kind)} {key}")
+
+
+def _taken(kind: type[msgspec.Struct], nouns: Sequence[msgspec.Struct]) -> Conflict:
+    unique = ("id", *unique_of(kind))
+    found = "; ".join(" and ".join(f"{name} {getattr(noun, name)}" for name in unique) for noun in nouns[:3])
+    return Conflict(what=f"There is already a {title(kind)} with this {' or '.join(unique)}", found=found)

@@ -1,0 +1,37 @@
+"""JSON-like values as people read them, the same on pages and in the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+DIGEST_SHOWN = 12
+"""Digits of a digest that are shown; enough to name it again."""
+
+
+def human(value: Any) -> str:
+    """A value in one line: times in UTC to the second, digests cut, four digits of a fraction."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case str() if _MOMENT.fullmatch(value):
+            moment = datetime.fromisoformat(value).astimezone(UTC)
+            return moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+        case str() if _DIGEST.fullmatch(value):
+            return value[:DIGEST_SHOWN]
+        case str():
+            return value
+        case Mapping():
+            return ", ".join(f"{name} {human(part)}" for name, part in value.items())
+        case Sequence():
+            return ", ".join(human(part) for part in value)
+        case _:
+            return str(value)
