@@ -27,7 +27,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
-    `metrics` are measured on the labelled predictions, `completeness` is their share (0–1);
+    `metrics` are measured on the labelled predictions, `completeness` is their share (0 to 1);
     `drift` is the distance (PSI) of each input column from the training profile.
     """
 

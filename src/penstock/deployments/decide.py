@@ -1,0 +1,168 @@
+"""Pure decisions: does a release arrive, does a gate let a version through, who becomes what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.checks import parse
+from penstock.deployments.types import Deployment, Verdict
+from penstock.models.types import Placement, Role
+from penstock.revisions.config import PROOFS, EnvironmentConfig
+from penstock.revisions.types import Branch
+from penstock.serving.types import Loaded, ServedModel
+
+TOLERANCE = 1e-3
+"""How far a served score may lie from the recorded one."""
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """What the prediction service answered to the recorded examples. `error` is empty if it answered."""
+
+    examples: int = 0
+    max_difference: float = 0.0
+    labels_differ: int = 0
+    error: str = ""
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version scored on the candidate's holdout, answered by the prediction service.
+
+    `metrics` is empty and `error` says why where it could not answer.
+    """
+
+    metrics: dict[str, float] = {}
+    error: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a gate is judged by. `recorded` are metrics as the run recorded them.
+
+    `champion` is the champion's number, 0 while there is none. `measured` rows, evenly taken
+    from `holdout` rows, were asked of the prediction service.
+    """
+
+    recorded: dict[str, float]
+    load_error: str = ""
+    contract: Contract | None = None
+    candidate: Quality = Quality()
+    champion: int = 0
+    champion_recorded: dict[str, float] = {}
+    champion_measured: Quality = Quality()
+    holdout: int = 0
+    measured: int = 0
+
+
+def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment]) -> bool:
+    """Whether the release at a branch's head is to be deployed by this rule.
+
+    `past` are the release's deployments there. One made since the branch moved means that the
+    rule has been followed, also when someone rolled it back afterwards.
+    """
+    if rule.on == "promote" or rule.branch != branch.name:
+        return False
+    if rule.on == "merge" and len(branch.approvals) < rule.approvals:
+        return False
+    return not any(d.active or d.event > branch.event for d in past)
+
+
+def judge(gate: Sequence[str] | None, model: str, facts: Facts) -> tuple[Verdict, ...]:
+    """The verdicts of a gate. It is passed when every one of them is.
+
+    A version that the prediction service cannot load fails whatever the gate asks,
+    and so does one without a gate: nothing has been proved of it.
+    """
+    if not gate:
+        return (
+            Verdict(
+                check="gate",
+                passed=False,
+                why=f"An empty gate is not a passed gate. Add [models.{model}] with gate = [...] "
+                "to penstock.toml.",
+            ),
+        )
+    if facts.load_error:
+        return (
+            Verdict(
+                check="loads", passed=False, why=f"the prediction service cannot load it: {facts.load_error}"
+            ),
+        )
+    return tuple(_contract(facts.contract) if text in PROOFS else _check(text, facts) for text in gate)
+
+
+def _contract(contract: Contract | None) -> Verdict:
+    if contract is None:
+        return Verdict(check="contract", passed=False, why="no examples were recorded")
+    evidence = {"examples": contract.examples, "tolerance": TOLERANCE}
+    if contract.error:
+        return Verdict(check="contract", passed=False, why=contract.error, evidence=evidence)
+    evidence |= {"max_difference": contract.max_difference, "labels_differ": contract.labels_differ}
+    passed = contract.max_difference <= TOLERANCE and not contract.labels_differ and contract.examples > 0
+    why = (
+        f"{contract.examples} recorded examples answered by the prediction service, "
+        f"scores at most {contract.max_difference:.2g} apart, {contract.labels_differ} labels differ"
+    )
+    return Verdict(check="contract", passed=passed, why=why, evidence=evidence)
+
+
+def _check(text: str, facts: Facts) -> Verdict:
+    result = parse(text).evaluate(check_facts(facts))
+    evidence: dict[str, Any] = {"left": result.left, "right": result.right}
+    if facts.measured:
+        evidence |= {"holdout": facts.holdout, "measured": facts.measured, "service": facts.candidate.metrics}
+    if "champion." in text and facts.champion:
+        evidence |= {"champion": facts.champion, "champion_source": _champion_source(facts)}
+    return Verdict(check=text, passed=result.passed, why=result.why, evidence=evidence)
+
+
+def check_facts(facts: Facts) -> dict[str, float]:
+    """The numbers that checks may name: the candidate's metrics, and the champion's as `champion.NAME`.
+
+    The champion's are those measured now on the same rows; what was not measured is as its run
+    recorded it. Its number is a fact too, so that a champion without metrics is not taken for none.
+    """
+    if not facts.champion:
+        return facts.recorded
+    champion = {"number": facts.champion} | facts.champion_recorded | facts.champion_measured.metrics
+    return facts.recorded | {f"champion.{name}": value for name, value in champion.items()}
+
+
+def _champion_source(facts: Facts) -> str:
+    if facts.champion_measured.metrics:
+        part = "" if facts.measured == facts.holdout else f" of {facts.holdout}, evenly taken"
+        return f"measured through the prediction service on {facts.measured} holdout rows{part}"
+    return f"as its own run recorded it: {facts.champion_measured.error or 'nothing to measure it on'}"
+
+
+def succession(placements: Iterable[Placement], number: int) -> list[tuple[int, Role]]:
+    """Who becomes what in an environment when `number` becomes a model's champion, demotions first."""
+    roles: dict[int, Role] = {p.number: p.role for p in placements}
+    steps: list[tuple[int, Role]] = []
+    if any(role == "champion" and n != number for n, role in roles.items()):
+        steps += [(n, "retired") for n, role in roles.items() if role == "previous" and n != number]
+        steps += [(n, "previous") for n, role in roles.items() if role == "champion" and n != number]
+    return [*steps, (number, "champion")]
+
+
+def is_live(model: ServedModel, loaded: Iterable[Loaded]) -> bool:
+    """Whether a model's champion is seen to answer."""
+    return any(
+        seen.ready and seen.champion and (seen.model, seen.number) == (model.name, model.champion)
+        for seen in loaded
+    )
+
+
+def difference(
+    recorded: Mapping[str, Sequence[Any]], score: Sequence[float], label: Sequence[str]
+) -> Contract:
+    """Compare answers with recorded ones: `recorded` has `score` and `label`, n values each."""
+    n = len(recorded["score"])
+    if not n == len(score) == len(label):
+        return Contract(examples=n, error=f"{n} examples were asked and {len(score)} answered")
+    return Contract(
+        examples=n,
+        max_difference=max((abs(a - b) for a, b in zip(recorded["score"], score, strict=True)), default=0.0),
+        labels_differ=sum(str(a) != b for a, b in zip(recorded["label"], label, strict=True)),
+    )

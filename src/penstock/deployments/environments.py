@@ -1,0 +1,54 @@
+"""What every environment holds now: its release, and what that release's own configuration says."""
+
+from __future__ import annotations
+
+import msgspec
+
+from penstock.builds.types import Release
+from penstock.deployments.types import Deployment
+from penstock.lineage.ports import Blobs, Reader
+from penstock.revisions.config import EnvironmentConfig, ProjectConfig, parse_config
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment with the release that is deployed there and the rules that came with it."""
+
+    deployment: Deployment
+    release: Release
+    config: ProjectConfig
+    rule: EnvironmentConfig
+
+
+class Environments:
+    """Reads what environments hold. Releases never change, so each is read once."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._releases: dict[str, Release] = {}
+        self._configs: dict[str, ProjectConfig] = {}
+
+    def held(self, reader: Reader) -> list[Held]:
+        """Every environment that a release has reached, in the order of arrival."""
+        return [self._held(reader, d) for d in reader.find(Deployment, active=True)]
+
+    def find(self, reader: Reader, project: str, environment: str) -> Held | None:
+        """One environment of a project, None while no release has reached it."""
+        found = reader.find(Deployment, project=project, environment=environment, active=True)
+        return self._held(reader, found[0]) if found else None
+
+    def config(self, release: Release) -> ProjectConfig:
+        """The `penstock.toml` that is part of a release."""
+        if release.config not in self._configs:
+            self._configs[release.config] = parse_config(self._blobs.get(release.config).decode())
+        return self._configs[release.config]
+
+    def _held(self, reader: Reader, deployment: Deployment) -> Held:
+        release = self._releases.get(deployment.release) or reader.get(Release, deployment.release)
+        self._releases[release.id] = release
+        config = self.config(release)
+        return Held(
+            deployment=deployment,
+            release=release,
+            config=config,
+            rule=config.environment(deployment.environment),
+        )

@@ -1,0 +1,101 @@
+"""The outside world of a gate: asks the prediction service, and gives facts back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from penstock.core.errors import InvalidRequest, InvalidValue, NotFound
+from penstock.deployments.decide import Contract, Facts, Quality, difference
+from penstock.deployments.truth import metrics_of, truth_number
+from penstock.lineage.ports import Blobs
+from penstock.models.types import Version
+from penstock.serving.ports import PredictionService
+from penstock.serving.types import Loaded, Plan
+
+ROWS = 20_000
+"""Rows of a holdout that are asked at most: some seconds of the prediction service."""
+BATCH = 2_000
+
+
+def gather(
+    service: PredictionService, blobs: Blobs, version: Version, champion: Version | None, plan: Plan
+) -> Facts:
+    """Load the candidate beside the champion and ask both; `plan` has the candidate resident.
+
+    Raises Unavailable when the prediction service does not answer: then nothing is known.
+    """
+    facts = Facts(
+        recorded=version.metrics,
+        champion=champion.number if champion else 0,
+        champion_recorded=champion.metrics if champion else {},
+    )
+    if error := _load_error(service.apply(plan), version):
+        return msgspec.structs.replace(facts, load_error=error)
+    facts = msgspec.structs.replace(facts, contract=_contract(service, blobs, version))
+    if not version.holdout:
+        return facts
+    frame = pl.read_ipc(blobs.get(version.holdout))
+    labelled = frame.filter(pl.col(version.label).is_not_null())
+    rows = _spread(labelled, ROWS)
+    return msgspec.structs.replace(
+        facts,
+        holdout=labelled.height,
+        measured=rows.height,
+        candidate=_quality(service, version, rows, version.label),
+        champion_measured=_quality(service, champion, rows, version.label) if champion else Quality(),
+    )
+
+
+def _load_error(loaded: Sequence[Loaded], version: Version) -> str:
+    for seen in loaded:
+        if (seen.model, seen.number) == (version.model, version.number):
+            return "" if seen.ready else seen.error or "it is not ready"
+    return "it did not appear there"
+
+
+def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Contract | None:
+    if not version.examples:
+        return None
+    recorded: dict[str, Any] = msgspec.json.decode(blobs.get(version.examples))
+    try:
+        answer = service.infer(version.model, version.number, recorded["inputs"], log=False)
+    except (InvalidRequest, NotFound) as error:
+        return Contract(examples=len(recorded["score"]), error=str(error))
+    return difference(recorded, answer.score, answer.label)
+
+
+def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, label: str) -> Quality:
+    """What a version answers for rows that carry the truth in the column `label`."""
+    names = [column.name for column in version.signature.inputs]
+    if missing := [name for name in names if name not in rows.columns]:
+        return Quality(error=f"version {version.number} needs {', '.join(missing)}, which these rows lack")
+    score: list[float] = []
+    answered: list[str] = []
+    try:
+        for batch in _batches(rows.select(names)):
+            answer = service.infer(version.model, version.number, batch, log=False)
+            score += answer.score
+            answered += answer.label
+        truth = [truth_number(version.signature, value) for value in rows[label].to_list()]
+    except (InvalidValue, NotFound) as error:
+        return Quality(error=str(error))
+    return Quality(metrics=metrics_of(version.signature, truth, score, answered))
+
+
+def _batches(rows: pl.DataFrame) -> Iterator[dict[str, list[Any]]]:
+    floats = [name for name, dtype in rows.schema.items() if dtype.is_float()]
+    finite = rows.with_columns(pl.col(floats).fill_nan(None))
+    for part in finite.iter_slices(BATCH):
+        yield part.to_dict(as_series=False)
+
+
+def _spread(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most `most` rows, evenly taken, the same ones each time."""
+    if rows.height <= most:
+        return rows
+    return rows[np.linspace(0, rows.height - 1, most).astype(np.int64)]

@@ -1,0 +1,109 @@
+"""From the prediction log to predictions and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from penstock.datasets.profiles import merge, profile_like, psi
+from penstock.datasets.types import Column, Profile
+from penstock.lineage.ports import Reader
+from penstock.models.types import Version
+from penstock.monitoring.types import Prediction, Window
+from penstock.serving.types import LogRecord
+
+DAY = timedelta(days=1)
+ENOUGH_FOR_DRIFT = 100
+"""Rows below which a distance between distributions says nothing."""
+_DTYPES = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String, "time": pl.String}
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """One row of a log record: the prediction, and what was asked."""
+
+    prediction: Prediction
+    inputs: dict[str, Any]
+
+
+def rows_of(records: Iterable[LogRecord]) -> list[Answered]:
+    """The rows of log records, in order; an id that comes again is left out."""
+    rows: dict[str, Answered] = {}
+    for record in records:
+        for index, key in enumerate(record.ids):
+            if key in rows:
+                continue
+            prediction = Prediction(
+                id=key,
+                model=record.model,
+                environment=record.environment,
+                version=record.version,
+                variant=record.variant,
+                time=record.time,
+                score=record.score[index],
+                label=record.label[index],
+            )
+            rows[key] = Answered(prediction, {name: values[index] for name, values in record.inputs.items()})
+    return list(rows.values())
+
+
+def window_of(prediction: Prediction) -> Window:
+    """The empty window of the UTC day that a prediction belongs to."""
+    start = prediction.time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    p = prediction
+    return Window(
+        id=f"{p.environment}:{p.model}@{p.version}:{p.variant}:{start.date()}",
+        environment=p.environment,
+        model=p.model,
+        version=p.version,
+        variant=p.variant,
+        start=start,
+        end=start + DAY,
+        predictions=0,
+        labelled=0,
+        completeness=0.0,
+        metrics={},
+        drift={},
+        profile=Profile(rows=0, columns=()),
+        measured=start,
+    )
+
+
+def grown(window: Window, rows: Sequence[Answered], version: Version, now: datetime) -> Window:
+    """A window with more rows in it: counts, the merged profile and its distance from training."""
+    asked = profile_like(_frame(rows, version.signature.inputs), version.profile)
+    profile = merge(window.profile, asked) if window.profile.rows else asked
+    predictions = window.predictions + len(rows)
+    return msgspec.structs.replace(
+        window,
+        predictions=predictions,
+        completeness=window.labelled / predictions,
+        profile=profile,
+        drift=_drift(version.profile, profile),
+        measured=now,
+    )
+
+
+def known(reader: Reader, keys: Sequence[str]) -> dict[str, Prediction]:
+    """Those predictions of some ids that are stored."""
+    found: dict[str, Prediction] = {}
+    for first in range(0, len(keys), 500):
+        found |= {p.id: p for p in reader.find(Prediction, id=tuple(keys[first : first + 500]))}
+    return found
+
+
+def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:
+    values = {c.name: [row.inputs.get(c.name) for row in rows] for c in columns}
+    return pl.DataFrame(values, schema={c.name: _DTYPES[c.dtype] for c in columns}, strict=False)
+
+
+def _drift(training: Profile, now: Profile) -> dict[str, float]:
+    reference = {column.name: column for column in training.columns}
+    return {
+        column.name: psi(reference[column.name], column)
+        for column in now.columns
+        if column.name in reference and column.count >= ENOUGH_FOR_DRIFT
+    }

@@ -1,0 +1,211 @@
+"""The verbs of monitoring: take in the prediction log, take in labels, measure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from penstock.core.clock import Clock
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.events import Event
+from penstock.deployments.truth import truth_number
+from penstock.lineage.ports import Between, Reader, Store, Transaction
+from penstock.lineage.types import Cursor
+from penstock.models.types import Version
+from penstock.monitoring.ingest import Answered, grown, known, rows_of, window_of
+from penstock.monitoring.measure import measured, performance
+from penstock.monitoring.types import Performance, Prediction, Window
+from penstock.serving.ports import PredictionLog
+
+BATCH = 1000
+"""Records of the log that are taken in by one transaction."""
+NAMED = 3
+"""How many of the offending ids a refusal names."""
+_CLOSED = "windows:closed"
+
+
+class Monitoring:
+    """Keeps what was answered and what really happened, window by window."""
+
+    def __init__(self, store: Store, log: PredictionLog, clock: Clock) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._versions: dict[str, Version] = {}
+        self._exhausted: set[str] = set()
+
+    def tick(self, now: datetime) -> bool:
+        """Take in what the log holds by now, and close the windows whose day is over."""
+        ingested = self._ingest(now)
+        return self._close(now) or ingested
+
+    def label(self, model: str, items: Sequence[Any]) -> int:
+        """Take in what really happened: `{"prediction": id, "value": truth}` each; gives how many.
+
+        A later label corrects an earlier one. Raises InvalidValue for a value that is not a label
+        of the model and NotFound for an unknown prediction: then nothing is kept.
+        """
+        now = self._clock.now()
+        values = _values(items)
+        self._ingest(now)
+        with self._store.begin() as tx:
+            found = known(tx, list(values))
+            _require_known(model, values, found)
+            touched: set[str] = set()
+            for key, prediction in found.items():
+                signature = self._version(tx, model, prediction.version).signature
+                truth = truth_number(signature, values[key])
+                tx.put(replace(prediction, truth=truth, truth_known=now))
+                touched.add(window_of(prediction).id)
+            for key in sorted(touched):
+                self._measure(tx, tx.get(Window, key), now)
+        return len(values)
+
+    def performance(
+        self,
+        model: str,
+        environment: str,
+        metric: str,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        version: int | None = None,
+        variant: str = "champion",
+    ) -> Performance:
+        """A metric over a span of prediction time; see `measure.performance`."""
+        with self._store.read() as reader:
+            return performance(
+                reader, model, environment, metric, Between(start, end), version=version, variant=variant
+            )
+
+    def _ingest(self, now: datetime) -> bool:
+        changed = False
+        segments = self._log.segments()
+        for segment in segments:
+            if segment in self._exhausted:
+                continue
+            while self._ingest_batch(segment, now):
+                changed = True
+            if segment != segments[-1]:
+                self._exhausted.add(segment)
+        return changed
+
+    def _ingest_batch(self, segment: str, now: datetime) -> bool:
+        """Take in some records; the cursor moves in the same transaction, so none counts twice."""
+        key = f"predictions:{segment}"
+        with self._store.read() as reader:
+            position = _position(reader, key)
+        records, after = self._log.read(segment, position, BATCH)
+        if not records:
+            return False
+        with self._store.begin() as tx:
+            if _position(tx, key) != position:
+                return True
+            rows = rows_of(records)
+            stored = known(tx, [row.prediction.id for row in rows])
+            fresh = [row for row in rows if row.prediction.id not in stored]
+            tx.add(*(row.prediction for row in fresh))
+            self._grow(tx, fresh, now)
+            _move(tx, key, after)
+        return True
+
+    def _grow(self, tx: Transaction, rows: Sequence[Answered], now: datetime) -> None:
+        by_window: dict[str, list[Answered]] = defaultdict(list)
+        for row in rows:
+            by_window[window_of(row.prediction).id].append(row)
+        for key, members in by_window.items():
+            first = members[0].prediction
+            version = self._version(tx, first.model, first.version)
+            stored = tx.find(Window, id=key)
+            window = grown(stored[0] if stored else window_of(first), members, version, now)
+            (tx.put if stored else tx.add)(window)
+
+    def _measure(self, tx: Transaction, window: Window, now: datetime) -> None:
+        predictions = tx.find(
+            Prediction,
+            model=window.model,
+            environment=window.environment,
+            version=window.version,
+            variant=window.variant,
+            time=Between(window.start, window.end),
+        )
+        signature = self._version(tx, window.model, window.version).signature
+        tx.put(measured(window, predictions, signature, now))
+
+    def _close(self, now: datetime) -> bool:
+        """Publish what was measured by then for the windows that ended since the last call."""
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        boundary = int(today.timestamp())
+        with self._store.read() as reader:
+            if _position(reader, _CLOSED) >= boundary:
+                return False
+        with self._store.begin() as tx:
+            last = _position(tx, _CLOSED)
+            if last >= boundary:
+                return False
+            since = datetime.fromtimestamp(last, UTC)
+            windows = tx.find(Window, start=Between(since, today))
+            tx.publish(*(_closed(self._version(tx, w.model, w.version).project, w, now) for w in windows))
+            _move(tx, _CLOSED, boundary)
+        return bool(windows)
+
+    def _version(self, reader: Reader, model: str, number: int) -> Version:
+        key = f"{model}@{number}"
+        if key not in self._versions:
+            self._versions[key] = reader.get(Version, key)
+        return self._versions[key]
+
+
+def _values(items: Sequence[Any]) -> dict[str, Any]:
+    """The truth by prediction id; what is said last about a prediction counts."""
+    values: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        key = item.get("prediction") if isinstance(item, dict) else None
+        if not isinstance(key, str) or item.get("value") is None or set(item) != {"prediction", "value"}:
+            raise InvalidValue(
+                what=f"Label {index} is not a label",
+                expected='{"prediction": id, "value": what happened}',
+                found=str(item)[:80],
+            )
+        values[key] = item["value"]
+    return values
+
+
+def _require_known(model: str, values: Mapping[str, Any], found: Mapping[str, Prediction]) -> None:
+    unknown = [key for key in values if key not in found or found[key].model != model]
+    if unknown:
+        named = ", ".join(unknown[:NAMED]) + (f" and {len(unknown) - NAMED} more" if unknown[NAMED:] else "")
+        raise NotFound(
+            what=f"{model} never gave {'this prediction' if len(unknown) == 1 else 'these predictions'}",
+            found=named,
+            fix="No label was kept. Send the ids that the prediction service answered with.",
+        )
+
+
+def _position(reader: Reader, key: str) -> int:
+    found = reader.find(Cursor, id=key)
+    return found[0].position if found else 0
+
+
+def _move(tx: Transaction, key: str, position: int) -> None:
+    cursor = Cursor(id=key, position=position)
+    (tx.put if tx.find(Cursor, id=key) else tx.add)(cursor)
+
+
+def _closed(project: str, window: Window, now: datetime) -> Event:
+    return Event(
+        kind="window.measured",
+        subject=f"window:{window.id}",
+        time=now,
+        project=project,
+        evidence={
+            "predictions": window.predictions,
+            "labelled": window.labelled,
+            "metrics": window.metrics,
+            "drift": window.drift,
+        },
+    )

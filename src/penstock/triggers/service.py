@@ -1,0 +1,298 @@
+"""The verbs of triggers: look, fire, and what a person may ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from penstock.builds.types import Release
+from penstock.core.clock import Clock
+from penstock.core.errors import NotFound
+from penstock.core.events import Event
+from penstock.deployments.environments import Environments
+from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.runs.params import bind
+from penstock.runs.service import Runs
+from penstock.runs.types import Run, Workspace
+from penstock.triggers.decide import (
+    Decision,
+    Reason,
+    arbitrate,
+    together_evidence,
+    together_why,
+)
+from penstock.triggers.types import Firing, Request, TriggerState
+from penstock.triggers.watch import Lookout, Sight, Watch
+
+
+class Triggers:
+    """Turns events into work: one run at a time of each pipeline in an environment, for reasons on record."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        runs: Runs,
+        clock: Clock,
+        *,
+        workspace_of: Callable[[Release, str], Workspace],
+    ) -> None:
+        """`workspace_of` gives the programs, code and data root of a release in an environment."""
+        self._store = store
+        self._environments = Environments(blobs)
+        self._runs = runs
+        self._clock = clock
+        self._workspace_of = workspace_of
+        self._lookout = Lookout()
+
+    def tick(self, now: datetime) -> bool:
+        """Look at every trigger once; each starts one run at most. True if anything changed."""
+        with self._store.read() as reader:
+            watches = self._watches(reader)
+        changed = [self._consider(watch, now) for watch in watches]
+        return any(changed)
+
+    def request(  # noqa: PLR0917 the words of a request, in the order of a sentence
+        self,
+        project: str,
+        environment: str,
+        pipeline: str,
+        params: Mapping[str, Any],
+        actor: str,
+        why: str = "",
+    ) -> Request:
+        """Ask for a run; it starts with the next tick, or when the one under way has ended.
+
+        Raises NotFound for a pipeline that is not deployed there and InvalidValue for parameters
+        that it does not take.
+        """
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            watch = self._watch(tx, project, environment, pipeline)
+            bind(watch.graph, params)
+            number = tx.mint(Request)
+            [event] = tx.publish(
+                _event(
+                    watch,
+                    "trigger.requested",
+                    now,
+                    actor=actor,
+                    evidence={"params": dict(params), "why": why},
+                    cause=watch.held.deployment.event,
+                )
+            )
+            request = Request(
+                id=number,
+                project=project,
+                environment=environment,
+                pipeline=pipeline,
+                params=dict(params),
+                actor=actor,
+                why=why,
+                time=now,
+                event=event,
+            )
+            tx.add(request)
+        return request
+
+    def pause(self, project: str, environment: str, pipeline: str, actor: str) -> TriggerState:
+        """Hold a trigger back until it is resumed; requests are still heard. Raises NotFound."""
+        return self._set_paused(project, environment, pipeline, actor, paused=True)
+
+    def resume(self, project: str, environment: str, pipeline: str, actor: str) -> TriggerState:
+        """Let a trigger fire again; schedule slots that passed meanwhile are gone. Raises NotFound."""
+        return self._set_paused(project, environment, pipeline, actor, paused=False)
+
+    def explain(self, project: str, environment: str, pipeline: str) -> TriggerState:
+        """Why a trigger fired or did not when it was last looked at. Raises NotFound."""
+        with self._store.read() as reader:
+            watch = self._watch(reader, project, environment, pipeline)
+            return _state(reader, watch, self._clock.now())
+
+    def _watches(self, reader: Reader) -> list[Watch]:
+        return [
+            Watch(held=held, graph=graph)
+            for held in self._environments.held(reader)
+            for graph in held.release.graphs
+        ]
+
+    def _watch(self, reader: Reader, project: str, environment: str, pipeline: str) -> Watch:
+        held = self._environments.find(reader, project, environment)
+        if held is None:
+            raise NotFound(
+                what=f"No release of {project} is in {environment}",
+                fix="penstock environments tells what each holds and what brings a release there.",
+            )
+        for graph in held.release.graphs:
+            if graph.pipeline == pipeline:
+                return Watch(held=held, graph=graph)
+        raise NotFound(
+            what=f"Release {held.release.number} in {environment} has no pipeline {pipeline!r}",
+            expected="one of " + ", ".join(graph.pipeline for graph in held.release.graphs),
+            found=pipeline,
+        )
+
+    def _consider(self, watch: Watch, now: datetime) -> bool:
+        with self._store.read() as reader:
+            state = _state(reader, watch, now)
+            sight, decision = self._decide(reader, watch, state, now)
+        if decision.reasons:
+            workspace = self._workspace_of(watch.held.release, watch.held.rule.name)
+            return self._fire(watch, sight, decision, workspace, now)
+        if decision.explanation == state.explanation:
+            return False
+        with self._store.begin() as tx:
+            latest = _state(tx, watch, now)
+            _keep(tx, replace(latest, checked=now, explanation=decision.explanation))
+        return True
+
+    def _decide(
+        self, reader: Reader, watch: Watch, state: TriggerState, now: datetime
+    ) -> tuple[Sight, Decision]:
+        sight = self._lookout.look(reader, watch, state, now)
+        slots = tuple(finding.reason.slot for finding in sight.findings if finding.reason)
+        used = reader.find(Firing, slot=slots) if slots else []
+        active = reader.find(Run, **watch.where, status=("queued", "running"), limit=1)
+        decision = arbitrate(
+            sight.findings,
+            now=now,
+            fired=state.fired,
+            cooldown=watch.cooldown,
+            active=active[0].id if active else "",
+            used=frozenset(firing.slot for firing in used),
+        )
+        if state.paused and not decision.reasons:
+            decision = replace(decision, explanation=f"paused; {decision.explanation}")
+        return sight, decision
+
+    def _fire(
+        self, watch: Watch, sight: Sight, decision: Decision, workspace: Workspace, now: datetime
+    ) -> bool:
+        """Record the firing and start its run, unless the world has changed since it was decided."""
+        with self._store.begin() as tx:
+            state = _state(tx, watch, now)
+            held = self._environments.find(tx, watch.where["project"], watch.where["environment"])
+            if held is None or held.deployment.id != watch.held.deployment.id:
+                return True
+            if self._decide(tx, watch, state, now)[1] != decision:
+                return True
+            firing = self._record(tx, watch, decision.reasons, workspace, now)
+            for reason in decision.reasons:
+                if reason.request:
+                    tx.put(replace(tx.get(Request, reason.request), firing=firing.id))
+            scheduled = any(reason.kind == "schedule" for reason in decision.reasons)
+            _keep(
+                tx,
+                replace(
+                    state,
+                    checked=now,
+                    fired=now,
+                    last_slot=sight.slot if scheduled else state.last_slot,
+                    explanation=decision.explanation,
+                ),
+            )
+        return True
+
+    def _record(
+        self,
+        tx: Transaction,
+        watch: Watch,
+        reasons: tuple[Reason, ...],
+        workspace: Workspace,
+        now: datetime,
+    ) -> Firing:
+        first, why = reasons[0], together_why(reasons)
+        events = tuple(event for reason in reasons for event in reason.events)
+        evidence = {"kind": first.kind, "why": why, **together_evidence(reasons)}
+        [event] = tx.publish(
+            _event(watch, "trigger.fired", now, actor=first.actor, evidence=evidence, cause=events[0])
+        )
+        number = tx.mint(Firing)
+        run = self._runs.submit(
+            **watch.where,
+            graph=watch.graph,
+            workspace=workspace,
+            params=first.params,
+            release=watch.held.release.id,
+            firing=number,
+            actor=first.actor,
+            cause=event,
+            tx=tx,
+        )
+        firing = Firing(
+            id=number,
+            slot=first.slot,
+            **watch.where,
+            kind=first.kind,
+            time=now,
+            why=why,
+            evidence=together_evidence(reasons),
+            events=events,
+            run=run.id,
+            event=event,
+        )
+        tx.add(firing)
+        return firing
+
+    def _set_paused(
+        self, project: str, environment: str, pipeline: str, actor: str, *, paused: bool
+    ) -> TriggerState:
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            watch = self._watch(tx, project, environment, pipeline)
+            state = _state(tx, watch, now)
+            if state.paused == paused:
+                return state
+            word = "paused" if paused else "resumed"
+            tx.publish(
+                _event(
+                    watch, f"trigger.{word}", now, actor=actor, evidence={}, cause=watch.held.deployment.event
+                )
+            )
+            changed = replace(
+                state,
+                paused=paused,
+                since=state.since if paused else now,
+                checked=now,
+                explanation=f"{word} by {actor}",
+            )
+            _keep(tx, changed)
+        return changed
+
+
+def _state(reader: Reader, watch: Watch, now: datetime) -> TriggerState:
+    """The stored state, or that of a trigger which was never looked at."""
+    found = reader.find(TriggerState, id=watch.id)
+    if found:
+        return found[0]
+    return TriggerState(
+        id=watch.id,
+        **watch.where,
+        since=watch.held.deployment.deployed,
+        checked=now,
+        fired=None,
+        last_slot=None,
+        paused=False,
+        explanation="",
+    )
+
+
+def _keep(tx: Transaction, state: TriggerState) -> None:
+    (tx.put if tx.find(TriggerState, id=state.id) else tx.add)(state)
+
+
+def _event(
+    watch: Watch, kind: str, now: datetime, *, actor: str, evidence: dict[str, Any], cause: int | None
+) -> Event:
+    return Event(
+        kind=kind,
+        subject=f"trigger:{watch.id}",
+        time=now,
+        actor=actor,
+        project=watch.where["project"],
+        evidence=evidence,
+        cause=cause,
+    )

@@ -1,0 +1,197 @@
+"""What a trigger sees when it looks: its conditions, held against the store."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from penstock.core.durations import duration
+from penstock.core.errors import InvalidValue
+from penstock.deployments.environments import Held
+from penstock.lineage.ports import Between, Reader
+from penstock.models.types import Placement, Version
+from penstock.monitoring.measure import performance
+from penstock.monitoring.types import Performance, Prediction
+from penstock.pipelines.types import Graph
+from penstock.revisions.config import ScheduleCondition, TriggerConfig, WorseCondition
+from penstock.runs.params import bind
+from penstock.triggers.decide import Finding, Reason, Standing, scheduled, worsened
+from penstock.triggers.types import Request, TriggerState
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """A pipeline in an environment, with what the release there says about starting it."""
+
+    held: Held
+    graph: Graph
+
+    @property
+    def id(self) -> str:
+        """The id of its TriggerState: `project:environment:pipeline`."""
+        return f"{self.held.release.project}:{self.held.rule.name}:{self.graph.pipeline}"
+
+    @property
+    def config(self) -> TriggerConfig | None:
+        """The declared trigger, if there is one: a configuration holds at most one of each."""
+        for trigger in self.held.config.triggers:
+            if trigger.pipeline == self.graph.pipeline and self.held.rule.name in trigger.environments:
+                return trigger
+        return None
+
+    @property
+    def cooldown(self) -> timedelta:
+        """The declared cooldown."""
+        return duration(self.config.cooldown) if self.config else timedelta(0)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The fields by which runs, firings and requests of this watch are found."""
+        return {
+            "project": self.held.release.project,
+            "environment": self.held.rule.name,
+            "pipeline": self.graph.pipeline,
+        }
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of every condition, and the schedule slot that a firing would use up."""
+
+    findings: tuple[Finding, ...]
+    slot: datetime | None
+
+
+class Lookout:
+    """Looks at conditions. A performance is measured again only when its labels have changed in number."""
+
+    def __init__(self) -> None:
+        self._measured: dict[tuple[str, str, str], tuple[tuple[int, int, int], Performance]] = {}
+
+    def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> Sight:
+        """Everything that speaks for starting the pipeline, in order of precedence.
+
+        A paused trigger hears requests only.
+        """
+        findings = [] if state.paused else _deployed(watch)
+        findings += _requested(reader, watch)
+        slots: list[datetime] = []
+        conditions = watch.config.conditions if watch.config and not state.paused else ()
+        for condition in conditions:
+            if isinstance(condition, ScheduleCondition):
+                since = max(state.last_slot or state.since, state.since, watch.held.deployment.deployed)
+                finding, slot = scheduled(condition, watch.id, since, now)
+                slots += [slot] if slot else []
+                findings.append(_caused(finding, watch.held.deployment.event))
+            else:
+                findings += self._worse(reader, watch, condition, now)
+        return Sight(findings=tuple(_startable(watch, f) for f in findings), slot=max(slots, default=None))
+
+    def _worse(self, reader: Reader, watch: Watch, condition: WorseCondition, now: datetime) -> list[Finding]:
+        findings = []
+        for node in watch.graph.nodes:
+            if node.kind == "publish":
+                model, environment = node.settings["model"], watch.held.rule.name
+                placed = reader.find(Placement, model=model, environment=environment, role="champion")
+                standing = self._standing(reader, placed[0], condition, now) if placed else None
+                finding = worsened(condition, watch.id, standing, now)
+                findings.append(_caused(finding, placed[0].event) if placed else finding)
+        return findings
+
+    def _standing(
+        self, reader: Reader, champion: Placement, condition: WorseCondition, now: datetime
+    ) -> Standing:
+        version = reader.get(Version, f"{champion.model}@{champion.number}")
+        lately = self._lately(reader, champion, condition, now)
+        return Standing(
+            champion=champion.number, baseline=version.metrics.get(condition.metric), lately=lately
+        )
+
+    def _lately(
+        self, reader: Reader, champion: Placement, condition: WorseCondition, now: datetime
+    ) -> Performance:
+        """The champion's performance over the span, since it took over."""
+        start = max(now - duration(condition.over), champion.since)
+        where: dict[str, Any] = {
+            "model": champion.model,
+            "environment": champion.environment,
+            "version": champion.number,
+            "variant": "champion",
+            "time": Between(start, now),
+        }
+        predictions = reader.count(Prediction, **where)
+        labelled = reader.count(
+            Prediction, **where, truth_known=Between(None, now + timedelta(microseconds=1))
+        )
+        if labelled < condition.labels:
+            return Performance(
+                metric=condition.metric,
+                value=None,
+                low=None,
+                high=None,
+                predictions=predictions,
+                labelled=labelled,
+                completeness=labelled / predictions if predictions else 0.0,
+            )
+        key = (champion.environment, champion.model, condition.metric + condition.over)
+        seen = (champion.number, predictions, labelled)
+        if self._measured.get(key, (None, None))[0] != seen:
+            lately = performance(
+                reader,
+                champion.model,
+                champion.environment,
+                condition.metric,
+                Between(start, now),
+                version=champion.number,
+            )
+            self._measured[key] = (seen, lately)
+        return self._measured[key][1]
+
+
+def _deployed(watch: Watch) -> list[Finding]:
+    if not watch.held.rule.run:
+        return []
+    deployment = watch.held.deployment
+    reason = Reason(
+        kind="deployed",
+        slot=f"deployed:{deployment.id}:{watch.graph.pipeline}",
+        why=f"release {watch.held.release.number} arrived in {deployment.environment}: {deployment.why}",
+        evidence={"deployment": deployment.id, "release": deployment.release},
+        events=(deployment.event,),
+    )
+    return [Finding(reason=reason)]
+
+
+def _requested(reader: Reader, watch: Watch) -> list[Finding]:
+    return [
+        Finding(
+            reason=Reason(
+                kind="on_demand",
+                slot=f"request:{request.id}",
+                why=request.why or f"asked by {request.actor}",
+                evidence={"request": request.id, "actor": request.actor},
+                params=request.params,
+                actor=request.actor,
+                events=(request.event,),
+                request=request.id,
+            )
+        )
+        for request in reader.find(Request, **watch.where, firing="")
+    ]
+
+
+def _caused(finding: Finding, event: int) -> Finding:
+    if finding.reason is None:
+        return finding
+    return Finding(reason=msgspec.structs.replace(finding.reason, events=(event,)))
+
+
+def _startable(watch: Watch, finding: Finding) -> Finding:
+    """A reason whose parameters the pipeline does not take is none."""
+    if finding.reason is None:
+        return finding
+    try:
+        bind(watch.graph, finding.reason.params)
+    except InvalidValue as error:
+        return Finding(why_not=f"{finding.reason.why}, but it cannot start: {error}")
+    return finding
