@@ -1,1 +1,43 @@
 """Penstock: from a git push to continuously learning software."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.core.lazy import lazy
+
+__all__ = [
+    "Metrics",
+    "connect",
+    "feature_view",
+    "files",
+    "log",
+    "pipeline",
+    "publish",
+    "step",
+    "training_rows",
+]
+
+if TYPE_CHECKING:
+    from penstock.app.client import connect
+    from penstock.datasets.declare import files
+    from penstock.features.views import feature_view
+    from penstock.pipelines.authoring import pipeline, step
+    from penstock.pipelines.builtin import publish, training_rows
+    from penstock.pipelines.log import log
+    from penstock.pipelines.metrics import Metrics
+else:
+    __getattr__ = lazy(
+        __name__,
+        {
+            "Metrics": "penstock.pipelines.metrics",
+            "connect": "penstock.app.client",
+            "feature_view": "penstock.features.views",
+            "files": "penstock.datasets.declare",
+            "log": "penstock.pipelines.log",
+            "pipeline": "penstock.pipelines.authoring",
+            "publish": "penstock.pipelines.builtin",
+            "step": "penstock.pipelines.authoring",
+            "training_rows": "penstock.pipelines.builtin",
+        },
+    )

@@ -1,1 +1,27 @@
 """Rows coming in: sources, snapshots, profiles, expectations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.core.lazy import lazy
+
+__all__ = ["files", "merge", "profile", "profile_like", "psi", "read", "take_snapshot"]
+
+if TYPE_CHECKING:
+    from penstock.datasets.declare import files
+    from penstock.datasets.profiles import merge, profile, profile_like, psi
+    from penstock.datasets.snapshots import read, take_snapshot
+else:  # Values such as `Column` are imported where Polars is not wanted.
+    __getattr__ = lazy(
+        __name__,
+        {
+            "files": "penstock.datasets.declare",
+            "merge": "penstock.datasets.profiles",
+            "profile": "penstock.datasets.profiles",
+            "profile_like": "penstock.datasets.profiles",
+            "psi": "penstock.datasets.profiles",
+            "read": "penstock.datasets.snapshots",
+            "take_snapshot": "penstock.datasets.snapshots",
+        },
+    )

@@ -23,7 +23,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """A column and its type: `float`, `int`, `bool`, `string` or `time`."""
+    """A column and its type: `float`, `int`, `bool`, `string`, `time`, or `other` for lists and the like."""
 
     name: str
     dtype: str

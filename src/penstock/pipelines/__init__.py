@@ -1,1 +1,53 @@
 """Pipelines as functions: drawing one gives its graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.core.lazy import lazy
+
+__all__ = [
+    "Metrics",
+    "Pipeline",
+    "Rows",
+    "StepFunction",
+    "code_digest",
+    "coerce",
+    "draw_target",
+    "find_pipelines",
+    "outputs_of",
+    "pipeline",
+    "publish",
+    "step",
+    "training_rows",
+    "validate",
+]
+
+if TYPE_CHECKING:
+    from penstock.pipelines.authoring import Pipeline, StepFunction, pipeline, step
+    from penstock.pipelines.builtin import Rows, publish, training_rows
+    from penstock.pipelines.code import code_digest
+    from penstock.pipelines.graph import coerce, validate
+    from penstock.pipelines.loading import draw_target, find_pipelines
+    from penstock.pipelines.metrics import Metrics
+    from penstock.pipelines.outputs import outputs_of
+else:  # Whoever needs only the nouns of `types` does not pay for authoring.
+    __getattr__ = lazy(
+        __name__,
+        {
+            "Metrics": "penstock.pipelines.metrics",
+            "Pipeline": "penstock.pipelines.authoring",
+            "Rows": "penstock.pipelines.builtin",
+            "StepFunction": "penstock.pipelines.authoring",
+            "code_digest": "penstock.pipelines.code",
+            "coerce": "penstock.pipelines.graph",
+            "draw_target": "penstock.pipelines.loading",
+            "find_pipelines": "penstock.pipelines.loading",
+            "outputs_of": "penstock.pipelines.outputs",
+            "pipeline": "penstock.pipelines.authoring",
+            "publish": "penstock.pipelines.builtin",
+            "step": "penstock.pipelines.authoring",
+            "training_rows": "penstock.pipelines.builtin",
+            "validate": "penstock.pipelines.graph",
+        },
+    )

@@ -1,0 +1,30 @@
+"""Columns of a table: their types in our words, and which of its rows were known when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from penstock.datasets.types import Source
+
+
+def column_type(dtype: pl.DataType) -> str:
+    """The type of a column in the words of `datasets.types.Column`; `other` for lists and the like."""
+    if dtype.is_integer():
+        return "int"
+    if dtype.is_numeric():
+        return "float"
+    if dtype == pl.Boolean:
+        return "bool"
+    if dtype.is_temporal() and dtype != pl.Duration:
+        return "time"
+    if dtype in {pl.String, pl.Categorical, pl.Enum, pl.Null}:
+        return "string"
+    return "other"
+
+
+def known(source: Source, as_of: datetime) -> pl.Expr:
+    """Whether a row had happened and was known at `as_of`."""
+    times = dict.fromkeys((source.event_time, source.known_time or source.event_time))
+    return pl.all_horizontal(pl.col(name) <= as_of for name in times)

@@ -1,0 +1,61 @@
+"""How a user declares a source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from penstock.core.errors import InvalidValue
+from penstock.datasets.types import Source
+
+
+def files(
+    path: str,
+    *,
+    event_time: str,
+    known_time: str = "",
+    key: str | tuple[str, ...] | list[str] = (),
+    name: str = "",
+) -> Source:
+    """Declare the rows under `path`: a file, a folder or a pattern of CSV, JSON lines or Parquet.
+
+    `path` is relative to the project's data root. `event_time` names the column that says when a
+    row happened and `known_time` the one that says when it became known, if that was later; times
+    without a zone are UTC. `key` names the columns that identify a row. Nothing is read here.
+    The source is called `name`, else after the last part of the path.
+    Raises InvalidValue for a path that leaves the data root or gives no name.
+    """
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts:
+        raise InvalidValue(
+            what="The source's path is not inside the data root",
+            expected="a path such as data/flights",
+            found=repr(path),
+            fix="Write it relative to the data root, so that every environment can have its own data.",
+        )
+    if not event_time:
+        raise InvalidValue(
+            what=f"The source {path!r} has no event time",
+            fix="Name the column that says when a row happened: event_time=.",
+        )
+    named = name or _name(pure)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", named):
+        raise InvalidValue(
+            what="The source has no usable name",
+            expected="letters, digits and underscores",
+            found=repr(named),
+            fix="Give it one: files(..., name=).",
+        )
+    return Source(
+        name=named,
+        path=path,
+        event_time=event_time,
+        known_time=known_time,
+        key=(key,) if isinstance(key, str) else tuple(key),
+    )
+
+
+def _name(path: PurePosixPath) -> str:
+    """`data/flights`, `data/flights.csv` and `data/flights/*.csv` are all `flights`."""
+    parts = [part for part in path.parts if not set(part) & set("*?[")]
+    return PurePosixPath(parts[-1]).name.split(".")[0].replace("-", "_") if parts else ""

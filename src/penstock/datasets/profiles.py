@@ -1,0 +1,170 @@
+"""Profiles: the compact statistics of tables, which merge, and how far apart two of them are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penstock.core.errors import InvalidValue
+from penstock.datasets.columns import column_type
+from penstock.datasets.types import ColumnProfile, Profile
+
+BINS = 10
+"""Bins of equal share that a number's reference is cut into; below and above it there is one more each."""
+TOP = 50
+"""Categories that are counted one by one."""
+
+
+def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
+    """The statistics of some columns, or of all that are numbers, booleans or text."""
+    names = columns or [
+        name for name, dtype in frame.schema.items() if column_type(dtype) not in {"time", "other"}
+    ]
+    return Profile(rows=frame.height, columns=tuple(_reference(frame[name]) for name in names))
+
+
+def profile_like(frame: pl.DataFrame, reference: Profile) -> Profile:
+    """The statistics of the reference's columns, with its bins and its categories.
+
+    Such profiles of several tables merge exactly. Raises InvalidValue when a column is missing.
+    """
+    for column in reference.columns:
+        if column.name not in frame.columns:
+            raise InvalidValue(what=f"The table has no column `{column.name}` to profile.")
+    return Profile(
+        rows=frame.height,
+        columns=tuple(_like(frame[column.name], column) for column in reference.columns),
+    )
+
+
+def merge(a: Profile, b: Profile) -> Profile:
+    """The profile of both tables together. Raises InvalidValue unless columns and bins are the same."""
+    if [column.name for column in a.columns] != [column.name for column in b.columns]:
+        raise InvalidValue(what="Profiles of different columns cannot be merged.")
+    pairs = zip(a.columns, b.columns, strict=True)
+    return Profile(rows=a.rows + b.rows, columns=tuple(_merged(left, right) for left, right in pairs))
+
+
+def psi(reference: ColumnProfile, current: ColumnProfile) -> float:
+    """The population stability index: the sum of (c - r) ln(c / r) over the shares of bins or categories.
+
+    Nulls are one more bin, and half a count is added to each so that none is empty. 0 for equal
+    shares; 0.1 is commonly called a small shift and 0.25 a large one. 0 when nothing was counted.
+    Raises InvalidValue when the two do not have the same bins.
+    Source: B. Yurdakul, Statistical Properties of Population Stability Index (2018).
+    """
+    if reference.edges != current.edges:
+        raise InvalidValue(what=f"The profiles of `{reference.name}` have different bins.")
+    if not (reference.count + reference.nulls) or not (current.count + current.nulls):
+        return 0.0
+    expected, found = _shares(reference, reference), _shares(current, reference)
+    return float(np.sum((found - expected) * np.log(found / expected)))
+
+
+def _shares(column: ColumnProfile, reference: ColumnProfile) -> NDArray[np.float64]:
+    if reference.edges:
+        counts = [*column.bins, column.nulls]
+    else:
+        named = [column.top.get(value, 0) for value in reference.top]
+        counts = [*named, column.count - sum(named), column.nulls]
+    smooth = np.asarray(counts, dtype=np.float64) + 0.5
+    shares: NDArray[np.float64] = smooth / smooth.sum()
+    return shares
+
+
+def _reference(series: pl.Series) -> ColumnProfile:
+    kind = column_type(series.dtype)
+    if kind not in {"int", "float"}:
+        counts = _categories(series)
+        kept = dict(counts[:TOP])
+        return _categorical(series, kind, kept)
+    values = _numbers(series)
+    if not values.size:
+        return ColumnProfile(
+            name=series.name, dtype=kind, count=0, nulls=series.len(), edges=(0.0,), bins=(0, 0)
+        )
+    inner = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:], method="inverted_cdf")
+    below = np.nextafter(values.min(), -np.inf)
+    edges = np.unique(np.concatenate([[below], inner]))
+    return _numeric(series, kind, tuple(edges.tolist()))
+
+
+def _like(series: pl.Series, reference: ColumnProfile) -> ColumnProfile:
+    if reference.edges:
+        return _numeric(series, reference.dtype, reference.edges)
+    return _categorical(series, reference.dtype, reference.top)
+
+
+def _numeric(series: pl.Series, kind: str, edges: tuple[float, ...]) -> ColumnProfile:
+    """Bin i holds values v with edge i-1 < v <= edge i; the first and last are open."""
+    values = _numbers(series)
+    bins = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+    known = bool(values.size)
+    return ColumnProfile(
+        name=series.name,
+        dtype=kind,
+        count=values.size,
+        nulls=series.len() - values.size,
+        mean=float(values.mean()) if known else 0.0,
+        std=float(values.std()) if known else 0.0,
+        low=float(values.min()) if known else 0.0,
+        high=float(values.max()) if known else 0.0,
+        edges=edges,
+        bins=tuple(bins.tolist()),
+    )
+
+
+def _numbers(series: pl.Series) -> NDArray[np.float64]:
+    """Finite values: not-a-number and infinity count as missing."""
+    values: NDArray[np.float64] = series.drop_nulls().cast(pl.Float64).to_numpy()
+    return values[np.isfinite(values)]
+
+
+def _categorical(series: pl.Series, kind: str, kept: Sequence[str] | dict[str, int]) -> ColumnProfile:
+    counts = dict(_categories(series))
+    top = {value: counts.get(value, 0) for value in kept}
+    total = series.len() - series.null_count()
+    return ColumnProfile(
+        name=series.name,
+        dtype=kind,
+        count=total,
+        nulls=series.null_count(),
+        top=top,
+        other=total - sum(top.values()),
+    )
+
+
+def _categories(series: pl.Series) -> list[tuple[str, int]]:
+    """Values as text with their counts, the commonest first and equal ones by name."""
+    counts = series.drop_nulls().cast(pl.String).rename("value").value_counts(name="count")
+    return counts.sort("count", "value", descending=[True, False]).rows()
+
+
+def _merged(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
+    if a.edges != b.edges:
+        raise InvalidValue(what=f"The profiles of `{a.name}` have different bins.")
+    if not (a.count and b.count):
+        known, nulls = (a if a.count else b), a.nulls + b.nulls
+        return msgspec.structs.replace(known, nulls=nulls)
+    total = a.count + b.count
+    mean = (a.mean * a.count + b.mean * b.count) / total
+    spread = a.count * (a.std**2 + (a.mean - mean) ** 2) + b.count * (b.std**2 + (b.mean - mean) ** 2)
+    return ColumnProfile(
+        name=a.name,
+        dtype=a.dtype,
+        count=total,
+        nulls=a.nulls + b.nulls,
+        mean=mean,
+        std=math.sqrt(spread / total),
+        low=min(a.low, b.low),
+        high=max(a.high, b.high),
+        edges=a.edges,
+        bins=tuple(left + right for left, right in zip(a.bins, b.bins, strict=True)),
+        top={value: a.top.get(value, 0) + b.top.get(value, 0) for value in a.top | b.top},
+        other=a.other + b.other,
+    )

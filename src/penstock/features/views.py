@@ -1,0 +1,65 @@
+"""How a user declares a feature view."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from penstock.core.durations import duration
+from penstock.core.errors import InvalidPipeline
+from penstock.core.targets import target_of
+from penstock.datasets.types import Source
+from penstock.features.types import ViewSettings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ViewFunction = Callable[["pl.LazyFrame"], "pl.LazyFrame"]
+
+
+class FeatureView:
+    """A named function from source rows to features of an entity; called, it is that function."""
+
+    def __init__(self, function: ViewFunction, settings: ViewSettings) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.settings = settings
+
+    def __call__(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The features of these rows."""
+        return self.function(rows)
+
+    def __repr__(self) -> str:
+        return f"<feature view {self.settings.target}>"
+
+
+def feature_view(
+    *, entity: str | tuple[str, ...] | list[str], source: Source, ttl: str = ""
+) -> Callable[[ViewFunction], FeatureView]:
+    """Declare a function from the rows of `source` to features of `entity`, one or several columns.
+
+    The function is given the rows that were known and gives a frame with the entity's columns, the
+    source's event time, one column per feature and, if rows become known later than they happen,
+    the known time. A feature older than `ttl` (such as `"3h"`) counts as missing.
+    Raises InvalidPipeline for a function that cannot be found by its name, a wrong source or no entity.
+    """
+    if not isinstance(source, Source):
+        raise InvalidPipeline(
+            what="A feature view needs a source",
+            expected="what `files(...)` gave",
+            found=type(source).__name__,
+        )
+    columns = (entity,) if isinstance(entity, str) else tuple(entity)
+    if not columns or not all(columns):
+        raise InvalidPipeline(what="A feature view needs an entity.", fix="Name its column: entity=.")
+    seconds = duration(ttl).total_seconds() if ttl else 0.0
+
+    def declare(function: ViewFunction) -> FeatureView:
+        target = target_of(function, "feature view")
+        name = target.partition(":")[2]
+        return FeatureView(
+            function, ViewSettings(name=name, target=target, entity=columns, source=source, ttl=seconds)
+        )
+
+    return declare

@@ -1,0 +1,178 @@
+"""How a user writes pipelines: `@step` and `@pipeline` on plain functions."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+
+import msgspec
+
+from penstock.core.errors import InvalidPipeline, PenstockError
+from penstock.core.targets import target_of
+from penstock.pipelines.code import code_digest
+from penstock.pipelines.drawing import Drawing, current
+from penstock.pipelines.graph import coerce
+from penstock.pipelines.options import options
+from penstock.pipelines.signatures import bind, check_step, parameters_of
+from penstock.pipelines.types import Graph, Node, Options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StepFunction(Generic[P, R]):
+    """A step: called, it is its function; called while a pipeline is drawn, it adds a node.
+
+    The function itself is `__wrapped__`.
+    """
+
+    __wrapped__: Callable[P, R]
+    __name__: str
+
+    def __init__(self, function: Callable[P, R], wanted: Options, outputs: tuple[str, ...]) -> None:
+        self.target = target_of(function, "step")
+        check_step(function)
+        functools.update_wrapper(self, function)
+        self.options = wanted
+        self.outputs = outputs
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function's value, or a stand-in for it while a pipeline is drawn."""
+        drawing = current.get()
+        if drawing is None:
+            return self.__wrapped__(*args, **kwargs)
+        name = self.__name__
+        node = Node(
+            name=name,
+            kind="step",
+            target=self.target,
+            inputs=drawing.inputs(name, bind(self.__wrapped__, args, kwargs)),
+            outputs=self.outputs,
+            options=self.options,
+            code=code_digest(self.target),
+        )
+        return cast(R, drawing.add(node))
+
+    def __repr__(self) -> str:
+        return f"<step {self.target}>"
+
+
+@overload
+def step(function: Callable[P, R], /) -> StepFunction[P, R]: ...
+@overload
+def step(
+    *,
+    retries: int = 0,
+    timeout: str = "",
+    cache: bool = True,
+    cpus: float = 1,
+    memory: str = "",
+    gpus: float = 0,
+    outputs: tuple[str, ...] = ("result",),
+) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
+def step(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    retries: int = 0,
+    timeout: str = "",
+    cache: bool = True,
+    cpus: float = 1,
+    memory: str = "",
+    gpus: float = 0,
+    outputs: tuple[str, ...] = ("result",),
+) -> StepFunction[P, R] | Callable[[Callable[P, R]], StepFunction[P, R]]:
+    """Declare a function as a step: `@step` or `@step(retries=2, timeout="10m", memory="2GB")`.
+
+    A step with several `outputs` returns a NamedTuple with these fields; in a pipeline each is an
+    attribute of the result. Raises InvalidPipeline for a function that cannot be found by its name
+    or whose arguments have none, and InvalidValue or InvalidPipeline for impossible options.
+    """
+    wanted = options(retries=retries, timeout=timeout, cache=cache, cpus=cpus, memory=memory, gpus=gpus)
+    if not outputs or len(set(outputs)) < len(outputs) or not all(name.isidentifier() for name in outputs):
+        raise InvalidPipeline(what="A step's `outputs` are different names", found=repr(outputs))
+
+    def declare(function: Callable[P, R]) -> StepFunction[P, R]:
+        return StepFunction(function, wanted, tuple(outputs))
+
+    return declare if function is None else declare(function)
+
+
+class Pipeline:
+    """A pipeline: a function that is drawn, once, by calling it with stand-ins."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.target = target_of(function, "pipeline")
+        self.parameters = parameters_of(function)
+        self.name = function.__name__
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def draw(self, **params: Any) -> Graph:
+        """The graph, with `params` as the defaults of its parameters. No step is run.
+
+        Raises InvalidPipeline, with the line, when the function cannot be drawn, and InvalidValue
+        for parameters that it does not take.
+        """
+        drawing = Drawing(self.parameters)
+        token = current.set(drawing)
+        try:
+            drawing.check_used(self._function(**drawing.parameters))
+        except Exception as error:
+            raise self._cannot_be_drawn(error) from error
+        finally:
+            current.reset(token)
+        graph = Graph(
+            pipeline=self.name,
+            target=self.target,
+            parameters=self.parameters,
+            nodes=tuple(drawing.nodes.values()),
+        )
+        given = (
+            {name: value for name, value in coerce(graph, params).items() if name in params} if params else {}
+        )
+        return msgspec.structs.replace(
+            graph,
+            parameters=tuple(
+                msgspec.structs.replace(each, default=given[each.name], required=False)
+                if each.name in given
+                else each
+                for each in self.parameters
+            ),
+        )
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Always refused: a pipeline has no value of its own. Raises InvalidPipeline."""
+        raise InvalidPipeline(
+            what=f"The pipeline {self.name} is drawn, not called.",
+            fix=f"`{self.name}.draw()` gives its graph and `penstock run {self.target}` runs it. "
+            "Steps can be called in a test; pipelines share steps through a plain function.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.target}>"
+
+    def _cannot_be_drawn(self, error: Exception) -> InvalidPipeline:
+        """The refusal with the user's line that led to it."""
+        file = self._function.__code__.co_filename
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+        ]
+        place = f", {Path(file).name} line {lines[-1]}" if lines else ""
+        what = f"The pipeline {self.name} cannot be drawn{place}"
+        if isinstance(error, PenstockError):
+            what = f"{what}: {error.what}"
+            return InvalidPipeline(what=what, expected=error.expected, found=error.found, fix=error.fix)
+        return InvalidPipeline(what=what, found=f"{type(error).__name__}: {error}")
+
+
+def pipeline(function: Callable[..., Any]) -> Pipeline:
+    """Declare a function as a pipeline; what it is called with while drawn are stand-ins.
+
+    Its parameters have the type int, float, str or bool and become parameters of every run.
+    Raises InvalidPipeline for a function that cannot be found by its name or has other parameters.
+    """
+    return Pipeline(function)

@@ -1,0 +1,157 @@
+"""The nodes that Penstock brings: snapshots of sources, training rows and publication."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from penstock.core.digests import digest_value
+from penstock.core.durations import duration
+from penstock.core.errors import InvalidPipeline
+from penstock.datasets.types import Source
+from penstock.features.types import RowsSettings
+from penstock.features.views import FeatureView
+from penstock.pipelines.code import code_digest
+from penstock.pipelines.drawing import Drawing, current
+from penstock.pipelines.standins import StandIn, about
+from penstock.pipelines.types import Candidate, Node, Options, Output
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Rows:
+    """What `training_rows` gives inside a pipeline: tables of rows and the schema of a model's inputs."""
+
+    train: pl.DataFrame
+    holdout: pl.DataFrame
+    schema: Mapping[str, Any]
+
+
+def training_rows(
+    source: Source,
+    views: Sequence[FeatureView] = (),
+    *,
+    label: str,
+    span: str = "",
+    holdout: str = "14d",
+) -> Rows:
+    """Draw a training set: the rows of `source` that have a label, joined in time with feature views.
+
+    `span` (such as `"60d"`, all of history where it is empty) is measured back from the newest row with a
+    label that is known when the pipeline runs; the last `holdout` of it is kept apart. See
+    `features.training_set`. Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
+    """
+    drawing = _drawing("training_rows")
+    for name, value in {"label": label, "span": span, "holdout": holdout}.items():
+        _written("training_rows", name, value)
+    if not isinstance(source, Source):
+        raise InvalidPipeline(
+            what="training_rows needs a source",
+            expected="what `files(...)` gave",
+            found=type(source).__name__,
+        )
+    for view in views:
+        if not isinstance(view, FeatureView):
+            raise InvalidPipeline(
+                what="training_rows takes feature views",
+                found=repr(view),
+                fix="Decorate the function with @feature_view.",
+            )
+    if duration(holdout).total_seconds() == 0 or (span and duration(span) <= duration(holdout)):
+        raise InvalidPipeline(
+            what="training_rows would leave an empty part",
+            expected="a holdout that is shorter than the span and longer than nothing",
+            found=f"span={span!r}, holdout={holdout!r}",
+        )
+    sources = [source, *(view.settings.source for view in views)]
+    settings = RowsSettings(
+        source=source, label=label, span=span, holdout=holdout, views=tuple(view.settings for view in views)
+    )
+    node = Node(
+        name="rows",
+        kind="rows",
+        inputs=drawing.inputs("rows", {each.name: _snapshot(drawing, each) for each in sources}),
+        outputs=("train", "holdout", "schema"),
+        settings=msgspec.to_builtins(settings),
+        code=digest_value({view.settings.name: code_digest(view.settings.target) for view in views}),
+    )
+    return cast(Rows, drawing.add(node))
+
+
+def publish(
+    name: str, model: object, metrics: Mapping[str, float], *, inputs: Mapping[str, Any]
+) -> Candidate:
+    """Draw the publication of a model as a candidate for the registry under `name`.
+
+    `metrics` are its measured qualities on the holdout; `inputs` is the `schema` of the training rows,
+    which also says on which rows versions are compared. Used inside a pipeline only.
+    Raises InvalidPipeline.
+    """
+    drawing = _drawing("publish")
+    _written("publish", "name", name)
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise InvalidPipeline(
+            what="This cannot be the name of a model",
+            expected="small letters, digits, - and _, beginning with a letter",
+            found=repr(name),
+        )
+    rows = about(inputs).refers_to if isinstance(inputs, StandIn) else None
+    if not isinstance(rows, Output) or drawing.nodes[rows.node].kind != "rows" or rows.name != "schema":
+        raise InvalidPipeline(
+            what="publish needs the schema of the training rows", fix="Pass inputs=rows.schema."
+        )
+    if any(node.kind == "publish" and node.settings["model"] == name for node in drawing.nodes.values()):
+        raise InvalidPipeline(what=f"The pipeline publishes the model {name} twice.")
+    node = Node(
+        name="publish",
+        kind="publish",
+        inputs={
+            **drawing.inputs("publish", {"model": model, "metrics": metrics, "inputs": inputs}),
+            "holdout": Output(rows.node, "holdout"),
+        },
+        outputs=("candidate",),
+        settings={"model": name},
+    )
+    return cast(Candidate, drawing.add(node))
+
+
+def _snapshot(drawing: Drawing, source: Source) -> StandIn:
+    """The node that reads a source; a pipeline reads each source once."""
+    node = Node(
+        name=f"{source.name}.snapshot",
+        kind="snapshot",
+        outputs=("rows",),
+        settings={"source": msgspec.to_builtins(source)},
+        options=Options(cache=False),
+    )
+    drawn = drawing.nodes.get(node.name)
+    if drawn is None:
+        return drawing.add(node)
+    if drawn != node:
+        raise InvalidPipeline(
+            what=f"Two sources are called {source.name}.",
+            fix="Give one of them another name: files(..., name=).",
+        )
+    return drawing.result(node.name)
+
+
+def _drawing(word: str) -> Drawing:
+    drawing = current.get()
+    if drawing is None:
+        raise InvalidPipeline(
+            what=f"`{word}` is called outside a pipeline.",
+            fix="Call it in a function that is decorated with @pipeline.",
+        )
+    return drawing
+
+
+def _written(word: str, name: str, value: object) -> None:
+    """Some settings belong to the graph itself and so cannot come from a step or a parameter."""
+    if not isinstance(value, str):
+        raise InvalidPipeline(
+            what=f"`{name}` of `{word}` must be written in the pipeline", expected="a text", found=repr(value)
+        )

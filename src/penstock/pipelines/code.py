@@ -1,0 +1,73 @@
+"""The code of a step: its module and every module of the project that it imports."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from penstock.core.digests import digest_bytes, digest_value
+from penstock.core.errors import InvalidPipeline
+
+
+def code_digest(target: str) -> str:
+    """The digest of the source of a target's module and of all project modules that it leads to.
+
+    The target's module is imported already. A project module is one that lies in the folder from which
+    the target's package is imported; only the package itself counts where it is installed.
+    Imports are read from the source, those inside functions too; nothing is imported.
+    Raises InvalidPipeline for a module that has no source file.
+    """
+    name = target.partition(":")[0]
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if not file or not file.endswith(".py"):
+        raise InvalidPipeline(what=f"The module {name} has no source file.")
+    path = Path(file)
+    root = path.parents[name.count(".") + (path.name == "__init__.py")]
+    only = name.partition(".")[0] if root.name in {"site-packages", "dist-packages"} else ""
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        source = _source(root, module)
+        if module in found or source is None or (only and module.partition(".")[0] != only):
+            continue
+        stat = source.stat()
+        found[module], imported = _read(module, source, stat.st_mtime_ns, stat.st_size)
+        waiting += [*imported, *_parents(module)]
+    return digest_value(found)
+
+
+@lru_cache(maxsize=4096)
+def _read(module: str, path: Path, _changed: int, _size: int) -> tuple[str, tuple[str, ...]]:
+    """The digest of a file and the names that it imports; asked for again only when the file changed."""
+    source = path.read_bytes()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return digest_bytes(source), tuple(_imported(ast.parse(source), package))
+
+
+def _source(root: Path, module: str) -> Path | None:
+    place = root.joinpath(*module.split("."))
+    candidates = (place / "__init__.py", place.with_suffix(".py"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Names that may be modules: `from a import b` can mean the module `a.b` or a name in `a`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(part for part in (above, node.module) if part)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _parents(module: str) -> Iterator[str]:
+    """Importing `a.b.c` also runs `a` and `a.b`."""
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module

@@ -1,0 +1,104 @@
+"""What can be asked of a drawn graph without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from math import isfinite
+from typing import Any
+
+from penstock.core.errors import InvalidPipeline, InvalidValue
+from penstock.core.words import meant
+from penstock.pipelines.types import Graph, Node, Output, Param, Parameter
+
+
+def validate(graph: Graph) -> None:
+    """Refuse a graph that no pipeline can have drawn.
+
+    Raises InvalidPipeline for a name that is there twice, an input that refers to nothing,
+    a cycle, and nodes that stand before what they need.
+    """
+    nodes: dict[str, Node] = {}
+    for node in graph.nodes:
+        if node.name in nodes:
+            raise InvalidPipeline(what=f"The graph of {graph.pipeline} has two nodes called `{node.name}`.")
+        nodes[node.name] = node
+    parameters = {parameter.name for parameter in graph.parameters}
+    for node in graph.nodes:
+        for name, wire in node.inputs.items():
+            _check_wire(f"The input `{name}` of `{node.name}`", wire, nodes, parameters)
+    needs = {
+        node.name: [wire.node for wire in node.inputs.values() if isinstance(wire, Output)]
+        for node in graph.nodes
+    }
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise InvalidPipeline(what=f"The graph of {graph.pipeline} has a cycle", found=circle) from error
+    before: set[str] = set()
+    for name, wanted in needs.items():
+        for other in wanted:
+            if other not in before:
+                raise InvalidPipeline(what=f"`{name}` stands before `{other}`, which it needs.")
+        before.add(name)
+
+
+def _check_wire(place: str, wire: object, nodes: Mapping[str, Node], parameters: set[str]) -> None:
+    match wire:
+        case Param(name=name) if name not in parameters:
+            raise InvalidPipeline(what=f"{place} is no parameter: `{name}`.", fix=meant(name, parameters))
+        case Output(node=node) if node not in nodes:
+            raise InvalidPipeline(what=f"{place} comes from no node: `{node}`.", fix=meant(node, nodes))
+        case Output(node=node, name=name) if name not in nodes[node].outputs:
+            raise InvalidPipeline(
+                what=f"{place} is no output of `{node}`: `{name}`.", fix=meant(name, nodes[node].outputs)
+            )
+
+
+def coerce(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of a run: what was given, typed and read from text where needed, and the defaults.
+
+    Raises InvalidValue for a parameter that the pipeline does not have, that is missing, or of a wrong type.
+    """
+    declared = {parameter.name: parameter for parameter in graph.parameters}
+    for name in params:
+        if name not in declared:
+            raise InvalidValue(what=f"{graph.pipeline} has no parameter `{name}`.", fix=meant(name, declared))
+    values = {}
+    for name, parameter in declared.items():
+        if name in params:
+            values[name] = _typed(graph.pipeline, parameter, params[name])
+        elif parameter.required:
+            raise InvalidValue(
+                what=f"{graph.pipeline} needs the parameter `{name}`",
+                expected=f"a value of type {parameter.type}",
+            )
+        else:
+            values[name] = parameter.default
+    return values
+
+
+_TRUTH = {"true": True, "false": False}
+
+
+def _typed(pipeline: str, parameter: Parameter, value: Any) -> Any:
+    try:
+        match parameter.type, value:
+            case _, None if not parameter.required and parameter.default is None:
+                return None
+            case ("bool", bool()) | ("str", str()):
+                return value
+            case "bool", str() if value.lower() in _TRUTH:
+                return _TRUTH[value.lower()]
+            case "int", int() | str() if not isinstance(value, bool):
+                return int(value)
+            case "float", int() | float() | str() if not isinstance(value, bool) and isfinite(float(value)):
+                return float(value)
+    except ValueError:
+        pass
+    raise InvalidValue(
+        what=f"The parameter `{parameter.name}` of {pipeline} has a wrong value",
+        expected=f"a value of type {parameter.type}",
+        found=repr(value),
+    )

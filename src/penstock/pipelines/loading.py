@@ -1,0 +1,89 @@
+"""Finds and draws the pipelines of a project folder, inside the environment of that project."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.core.errors import InvalidPipeline, PenstockError
+from penstock.core.targets import resolve
+from penstock.core.words import meant
+from penstock.pipelines.authoring import Pipeline
+from penstock.pipelines.types import Graph
+
+_NOT_THE_PROJECT = {"tests", "test", "docs", "benchmarks"}
+
+
+def draw_target(target: str, folder: str | Path, params: Mapping[str, Any] | None = None) -> Graph:
+    """Import `package.module:name` from the project in `folder` and draw it.
+
+    Raises InvalidPipeline when there is no such module or name, when importing it fails, or
+    when it is no pipeline or cannot be drawn; InvalidValue for wrong params.
+    """
+    make_importable(folder)
+    try:
+        found = resolve(target)
+    except PenstockError:
+        raise
+    except Exception as error:
+        raise _cannot_import(target.partition(":")[0], Path(folder), error) from error
+    if not isinstance(found, Pipeline):
+        raise InvalidPipeline(
+            what=f"{target} is not a pipeline", found=repr(found), fix="Decorate the function with @pipeline."
+        )
+    return found.draw(**(params or {}))
+
+
+def find_pipelines(folder: str | Path) -> list[str]:
+    """The targets of all pipelines of the packages in a project folder, importing every module of them.
+
+    Raises InvalidPipeline when a module cannot be imported.
+    """
+    make_importable(folder)
+    found = []
+    for name in sorted(_modules(Path(folder))):
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise _cannot_import(name, Path(folder), error) from error
+        found += [each.target for each in vars(module).values() if isinstance(each, Pipeline)]
+    return list(dict.fromkeys(found))
+
+
+def make_importable(folder: str | Path) -> None:
+    """Put a project's folder, and its `src` if it has one, first on the path of imports."""
+    for place in _roots(Path(folder)):
+        if str(place) not in sys.path:
+            sys.path.insert(0, str(place))
+
+
+def _roots(folder: Path) -> list[Path]:
+    folder = folder.resolve()
+    source = folder / "src"
+    return [folder, source] if source.is_dir() else [folder]
+
+
+def _modules(folder: Path) -> Iterator[str]:
+    """The names of the modules of the project's packages."""
+    for root in _roots(folder):
+        for package in root.iterdir():
+            if (package / "__init__.py").is_file() and package.name not in _NOT_THE_PROJECT:
+                yield package.name
+                inside = pkgutil.walk_packages([str(package)], f"{package.name}.")
+                yield from (module.name for module in inside if not module.name.endswith("__main__"))
+
+
+def _cannot_import(module: str, folder: Path, error: Exception) -> InvalidPipeline:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and (missing == module or module.startswith(f"{missing}.")):
+        return InvalidPipeline(
+            what=f"There is no module {module} in {folder}.", fix=meant(module, _modules(folder))
+        )
+    return InvalidPipeline(
+        what=f"The module {module} cannot be imported",
+        found=f"{type(error).__name__}: {error}",
+    )
