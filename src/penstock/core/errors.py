@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 
@@ -70,6 +71,12 @@ class InvalidRequest(InvalidValue):
     code = "invalid_request"
 
 
+class UndefinedMetric(InvalidValue):
+    """The metric is not defined on these rows."""
+
+    code = "undefined_metric"
+
+
 class NotFound(PenstockError):
     """There is no such thing here."""
 
@@ -121,3 +128,15 @@ class UnsupportedModel(InvalidValue):
     """The model cannot be published in a format that is safe to load."""
 
     code = "unsupported_model"
+
+
+def from_dict(told: Mapping[str, str]) -> PenstockError:
+    """The error that `as_dict` told of. Raises KeyError when that is not what was told."""
+    kinds = {kind.code: kind for kind in _family(PenstockError)}
+    return kinds[told["code"]](**{name: told[name] for name in ("what", "expected", "found", "fix")})
+
+
+def _family(kind: type[PenstockError]) -> Iterator[type[PenstockError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)

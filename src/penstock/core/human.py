@@ -17,21 +17,22 @@ def human(value: Any) -> str:
     """A value in one line: times in UTC to the second, digests cut, four digits of a fraction."""
     match value:
         case None:
-            return ""
+            text = ""
         case bool():
-            return "yes" if value else "no"
+            text = "yes" if value else "no"
         case float():
-            return f"{value:.4g}"
+            text = f"{value:.4g}"
         case str() if _MOMENT.fullmatch(value):
             moment = datetime.fromisoformat(value).astimezone(UTC)
-            return moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+            text = moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
         case str() if _DIGEST.fullmatch(value):
-            return value[:DIGEST_SHOWN]
+            text = value[:DIGEST_SHOWN]
         case str():
-            return value
+            text = value
         case Mapping():
-            return ", ".join(f"{name} {human(part)}" for name, part in value.items())
+            text = ", ".join(f"{name} {human(part)}" for name, part in value.items())
         case Sequence():
-            return ", ".join(human(part) for part in value)
+            text = ", ".join(human(part) for part in value)
         case _:
-            return str(value)
+            text = str(value)
+    return text

@@ -31,3 +31,16 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     token: int
     until: datetime
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the ledger is as it was sealed.
+
+    `count` events are whole, `head` is the digest of the last of them; `broken_at` is the id of the
+    first line that was changed, moved or removed, None when `ok`.
+    """
+
+    ok: bool
+    count: int
+    head: str
+    broken_at: int | None = None

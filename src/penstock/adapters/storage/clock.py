@@ -14,11 +14,11 @@ _KIND = "clock_kind"
 _TIME = "clock"
 
 
-def clock_settings(starts: datetime | None) -> tuple[Setting, ...]:
-    """What a new home is born with: a virtual clock that shows `starts`, or the machine's."""
-    if starts is None:
+def clock_settings(now: datetime | None) -> tuple[Setting, ...]:
+    """What a new home is born with: a virtual clock that shows `now`, or the machine's."""
+    if now is None:
         return (Setting(id=_KIND, value="real"),)
-    return (Setting(id=_KIND, value="virtual"), Setting(id=_TIME, value=instant(starts).isoformat()))
+    return (Setting(id=_KIND, value="virtual"), Setting(id=_TIME, value=instant(now).isoformat()))
 
 
 class StoreClock:
@@ -35,6 +35,10 @@ class StoreClock:
             return SystemClock().now()
         with self._store.read() as reader:
             return _time(reader)
+
+    def virtual_now(self) -> datetime | None:
+        """The present moment if time is virtual, None if it is the machine's."""
+        return self.now() if self.virtual else None
 
     def require_virtual(self) -> None:
         """Raise NotAllowed in a home with the real clock."""

@@ -48,7 +48,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 
 
 def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, dict[str, Any]]:
-    """The conditions of a question, and the values to compare with, named `value_0`, `value_1`, …
+    """The conditions of a question, and the values to compare with: `value_0`, `value_1` and so on.
 
     Raises TypeError for a field that cannot be searched.
     """

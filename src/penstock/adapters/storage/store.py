@@ -35,20 +35,23 @@ from penstock.lineage.ports import Between
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_UNREADABLE = (msgspec.DecodeError, TypeError, ValueError, OverflowError)
+"""What decoding a row raises when someone else has written to it."""
 
-def open_store(path: Path, *, starts: datetime | None = None) -> SqlStore:
+
+def open_store(path: Path, *, virtual: datetime | None = None) -> SqlStore:
     """The store in a SQLite file, made or brought up to date first.
 
-    A new home gets a virtual clock that shows `starts`, or, without it, the machine's clock for good.
+    A new home gets a virtual clock that shows `virtual`, or, without it, the machine's clock for good.
     Raises Conflict if a newer Penstock made the file, Corrupt if the file is something else, and
-    NotAllowed if `starts` is given for a home that keeps the machine's time.
+    NotAllowed if `virtual` is given for a home that keeps the machine's time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = connect(path)
     try:
-        prepare(engine, path, clock_settings(starts))
+        prepare(engine, path, clock_settings(virtual))
         store = SqlStore(engine)
-        if starts is not None:
+        if virtual is not None:
             StoreClock(store).require_virtual()
     except BaseException:
         engine.dispose()
@@ -105,7 +108,7 @@ class SqlReader:
 
     def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return self._select(Event, EVENTS, "", limit, {"id": Between(after + 1), **where})
+        return self._select(Event, EVENTS, "", limit, dict(where, id=Between(after + 1)))
 
     def _select(self, kind: type[T], table: Table, order: str, limit: int, where: dict[str, Any]) -> list[T]:
         shape, values = shape_of(kind, where)
@@ -114,7 +117,7 @@ class SqlReader:
         names = kind.__struct_fields__
         try:
             return [kind(**dict(zip(names, row, strict=True))) for row in rows]
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise Corrupt(what=f"A stored {title(kind)} cannot be read", found=str(error)) from error
 
     def _execute(self, statement: Executable, values: Any) -> CursorResult[Any]:
