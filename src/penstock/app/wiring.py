@@ -62,7 +62,7 @@ class App:
         self.loop: Loop | None = None
 
         self.revisions = Revisions(self.store, self.forge, self.clock)
-        self.builds = Builds(self.store, self.blobs, self.builder, self.clock)
+        self.builds = Builds(self.store, self.blobs, self.builder)
         self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
         self.models = Models(self.store, self.blobs, self.clock, registers=self._registers)
         self.releases = Releases(self.store, self.blobs, self.clock)

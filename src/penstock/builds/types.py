@@ -14,7 +14,11 @@ BuildStatus = Literal["queued", "running", "passed", "failed"]
 
 
 class TestCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One test of a build's report. `suite` says what it asks: `project`, `graph`, `package`."""
+    """One test of a build's report.
+
+    `suite` says what it asks: `files` are complete and right, the `project`'s own tests,
+    the `graph` of its pipelines can be drawn, the `package` can be made.
+    """
 
     __test__ = False
 
@@ -26,7 +30,11 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """One test-and-package attempt of a revision. `id` is a number, `log` a file under the home."""
+    """One test-and-package attempt of a revision. `id` is a number, `log` a file under the home.
+
+    `stage` says what is being done while it runs; `cause` is the event that asked for it,
+    `event` the last that tells of it.
+    """
 
     id: str
     project: str

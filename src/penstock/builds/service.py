@@ -1,0 +1,196 @@
+"""The verbs of test and build: queue, start, record; a green build becomes a release."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from penstock.builds.decide import manifest, orphans, unbuilt
+from penstock.builds.ports import Builder
+from penstock.builds.types import Build, Built, Release
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.digests import canonical
+from penstock.core.events import Event
+from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.types import Lease
+from penstock.revisions.types import Branch
+
+LEASE = timedelta(seconds=60)
+"""How long a claim holds without a tick; an answer to an older claim is refused by its token."""
+_MACHINE = SystemClock()
+
+
+class Builds:
+    """Builds the newest commit of every branch, each commit once."""
+
+    def __init__(self, store: Store, blobs: Blobs, builder: Builder, *, machine: Clock = _MACHINE) -> None:
+        """`machine` is the clock by which leases run out."""
+        self._store = store
+        self._blobs = blobs
+        self._builder = builder
+        self._machine = machine
+        self._owner = secrets.token_hex(8)
+
+    def tick(self, now: datetime) -> bool:
+        """Record what ended, queue what was pushed, keep claims alive, start what waits."""
+        recorded = [self._record(built, now) for built in self._builder.finished()]
+        return any([*recorded, self._queue(now), self._keep(), self._start(now)])
+
+    def recover(self) -> None:
+        """Put every build that ran when the system died back into the queue."""
+        with self._store.begin() as tx:
+            alive = self._builder.stages()
+            _requeue(tx, [b for b in tx.find(Build, status="running") if b.id not in alive])
+
+    def _record(self, built: Built, now: datetime) -> bool:
+        with self._store.read() as reader:
+            build = reader.get(Build, built.build)
+        release = "" if built.error else self._blobs.put(canonical(manifest(build, built)))
+        with self._store.begin() as tx:
+            build = tx.get(Build, built.build)
+            if build.status != "running" or build.token != built.token:
+                return False
+            status = "failed" if built.error else "passed"
+            [event] = tx.publish(
+                Event(
+                    kind=f"build.{status}",
+                    subject=f"build:{build.id}",
+                    time=now,
+                    project=build.project,
+                    evidence={"tests": len(built.tests), "error": built.error},
+                    cause=build.event,
+                )
+            )
+            build = replace(
+                build,
+                status=status,
+                finished=now,
+                stage="",
+                tests=built.tests,
+                release=release,
+                error=built.error,
+                lease=None,
+                event=event,
+            )
+            tx.put(build)
+            if release and not tx.find(Release, id=release):
+                _release(tx, release, build, built)
+        return True
+
+    def _queue(self, now: datetime) -> bool:
+        with self._store.read() as reader:
+            if not _waiting(reader):
+                return False
+        with self._store.begin() as tx:
+            for branch in _waiting(tx):
+                key = tx.mint(Build)
+                [event] = tx.publish(
+                    Event(
+                        kind="build.queued",
+                        subject=f"build:{key}",
+                        time=now,
+                        project=branch.project,
+                        evidence={"commit": branch.commit, "branch": branch.name},
+                        cause=branch.event,
+                    )
+                )
+                build = Build(
+                    id=key,
+                    project=branch.project,
+                    commit=branch.commit,
+                    branch=branch.name,
+                    created=now,
+                    log=f"logs/builds/{key}.log",
+                    cause=branch.event,
+                    event=event,
+                )
+                tx.add(build)
+        return True
+
+    def _keep(self) -> bool:
+        """Tell the stages of what runs here and renew its leases; free what nobody works on any more."""
+        machine = self._machine.now()
+        stages = self._builder.stages()
+        with self._store.read() as reader:
+            running = reader.find(Build, status="running")
+            lost = orphans(running, stages, machine)
+        changed = [
+            b for b in running if b.id in stages and (b.stage != stages[b.id] or _ends_soon(b.lease, machine))
+        ]
+        if not lost and not changed:
+            return False
+        with self._store.begin() as tx:
+            _requeue(tx, orphans(tx.find(Build, status="running"), stages, machine))
+            for build in changed:
+                lease = Lease(owner=self._owner, token=build.token, until=machine + LEASE)
+                if tx.get(Build, build.id) == build:
+                    tx.put(replace(build, stage=stages[build.id], lease=lease))
+        return bool(lost)
+
+    def _start(self, now: datetime) -> bool:
+        free = self._builder.free()
+        if free <= 0:
+            return False
+        with self._store.read() as reader:
+            if not reader.count(Build, status="queued"):
+                return False
+        claimed = []
+        with self._store.begin() as tx:
+            for build in tx.find(Build, status="queued", limit=free):
+                token = build.token + 1
+                lease = Lease(owner=self._owner, token=token, until=self._machine.now() + LEASE)
+                claimed.append(replace(build, status="running", started=now, token=token, lease=lease))
+            tx.put(*claimed)
+        for build in claimed:
+            self._builder.start(build)
+        return bool(claimed)
+
+
+def _waiting(reader: Reader) -> list[Branch]:
+    branches = reader.find(Branch)
+    built = {
+        (branch.project, branch.commit)
+        for branch in branches
+        if reader.count(Build, project=branch.project, commit=branch.commit)
+    }
+    return unbuilt(branches, built)
+
+
+def _requeue(tx: Transaction, builds: list[Build]) -> None:
+    tx.put(*(replace(build, status="queued", started=None, stage="", lease=None) for build in builds))
+
+
+def _ends_soon(lease: Lease | None, now: datetime) -> bool:
+    return lease is None or lease.until - now < LEASE / 2
+
+
+def _release(tx: Transaction, key: str, build: Build, built: Built) -> None:
+    number = tx.count(Release, project=build.project) + 1
+    [event] = tx.publish(
+        Event(
+            kind="release.made",
+            subject=f"release:{key}",
+            time=build.finished or build.created,
+            project=build.project,
+            evidence={"number": number, "commit": build.commit, "wheel": built.wheel},
+            cause=build.event,
+        )
+    )
+    tx.add(
+        Release(
+            id=key,
+            number=number,
+            project=build.project,
+            commit=build.commit,
+            build=build.id,
+            created=build.finished or build.created,
+            wheel=built.wheel,
+            lock=built.lock,
+            config=built.config,
+            environment=built.environment,
+            graphs=built.graphs,
+            event=event,
+        )
+    )
