@@ -1,1 +1,1 @@
-"""Technology behind the ports: storage/ blobs/ online/ executors/ forges/ builders/ remote/"""
+"""Technology behind the ports, a room for each."""

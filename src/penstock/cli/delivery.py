@@ -1,0 +1,206 @@
+"""Builds, releases and environments; approving, merging, promoting and rolling back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.face import ActorOption, Api, ProjectOption, prints
+from penstock.cli.pages import Facts, Page, Table
+from penstock.core.human import human
+
+PANEL = "Delivery"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of delivery."""
+    for command in (
+        revisions,
+        builds,
+        releases,
+        environments,
+        deployments,
+        approve,
+        merge,
+        promote,
+        rollback,
+    ):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+@prints
+def revisions(api: Api, project: ProjectOption = "") -> Page:
+    """Commits that were pushed, the newest first, and who approved them."""
+    items = api.items("/revisions", project=project)
+    approvals = api.items("/approvals", project=project)
+    for item in items:
+        item["approvals"] = [
+            approval["actor"]
+            for approval in approvals
+            if (approval["project"], approval["commit"]) == (item["project"], item["commit"])
+        ]
+    columns = ("revision=commit", "project", "branch", "author", "message", "seen", "approvals")
+    table = Table(items, columns, "Nothing has been pushed yet: git push penstock dev.")
+    return Page({"items": items}, (table,), ("penstock approve REVISION",) if items else ())
+
+
+@prints
+def builds(
+    api: Api,
+    build: Annotated[str, typer.Argument(help="A build's number, to see its report.")] = "",
+    project: ProjectOption = "",
+) -> Page:
+    """Builds, the newest first; or the report of one."""
+    if build:
+        return _report(api.get(f"/builds/{build}"))
+    items = api.items("/builds", project=project)
+    rows = [{**item, "tests": _tally(item["tests"])} for item in items]
+    columns = (
+        "build=id",
+        "project",
+        "branch",
+        "commit",
+        "status",
+        "stage",
+        "tests",
+        "created",
+        "release",
+        "error",
+    )
+    table = Table(rows, columns, "There are no builds yet: git push penstock dev.")
+    return Page({"items": items}, (table,), (f"penstock builds {items[0]['id']}",) if items else ())
+
+
+def _report(build: dict[str, Any]) -> Page:
+    columns = (
+        "build=id",
+        "project",
+        "branch",
+        "commit",
+        "status",
+        "stage",
+        "started",
+        "finished",
+        "release",
+        "log",
+    )
+    tests = Table(
+        build["tests"], ("suite", "test=name", "outcome", "seconds", "message"), "No test has ended yet."
+    )
+    facts = Facts(build, (*columns, "error"))
+    hints = (f"penstock releases {human(build['release'])}",) if build["release"] else ()
+    return Page(build, (facts, tests), hints)
+
+
+def _tally(tests: list[dict[str, Any]]) -> str:
+    passed = sum(test["outcome"] == "passed" for test in tests)
+    return f"{passed} of {len(tests)} passed" if tests else ""
+
+
+@prints
+def releases(
+    api: Api,
+    release: Annotated[str, typer.Argument(help="A release's number or digest, to see what is in it.")] = "",
+    project: ProjectOption = "",
+) -> Page:
+    """Releases, the newest first; or what is in one."""
+    if release:
+        return _contents(api.get(f"/releases/{release}"))
+    items = api.items("/releases", project=project)
+    columns = ("release=number", "digest=id", "project", "commit", "build", "created")
+    table = Table(items, columns, "There are no releases yet: a green build makes one.")
+    return Page({"items": items}, (table,), (f"penstock releases {items[0]['number']}",) if items else ())
+
+
+def _contents(release: dict[str, Any]) -> Page:
+    columns = ("release=number", "digest=id", "project", "commit", "build", "created", "wheel", "lock")
+    rows = [{**graph, "steps": [node["name"] for node in graph["nodes"]]} for graph in release["graphs"]]
+    pipelines = Table(rows, ("pipeline", "target", "steps"), "It has no pipelines.")
+    return Page(
+        release, (Facts(release, columns), pipelines), (f"penstock promote {release['number']} --to ENV",)
+    )
+
+
+@prints
+def environments(api: Api, project: ProjectOption = "") -> Page:
+    """Environments, and the release and champions that each of them holds."""
+    items = api.items("/environments", project=project)
+    columns = ("project", "environment", "deploy", "release", "deployed", "champions")
+    table = Table(items, columns, "There are no environments yet: the first release brings them.")
+    return Page({"items": items}, (table,), ("penstock deployments",) if items else ())
+
+
+@prints
+def deployments(
+    api: Api,
+    project: ProjectOption = "",
+    environment: Annotated[str, typer.Option("--in", help="Only this environment.")] = "",
+) -> Page:
+    """Which release was placed where, when, by whom and why."""
+    items = api.items("/deployments", project=project, environment=environment)
+    columns = (
+        "deployment=id",
+        "project",
+        "environment",
+        "release",
+        "commit",
+        "deployed",
+        "active",
+        "actor",
+        "why",
+    )
+    return Page({"items": items}, (Table(items, columns, "Nothing has been deployed yet."),))
+
+
+@prints
+def approve(
+    api: Api,
+    revision: Annotated[str, typer.Argument(help="A commit, or enough of its first digits.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Say yes to a revision, so that it may be merged."""
+    found = api.post(f"/revisions/{revision}/approve", project=project, actor=actor)
+    return Page(found, (f"Approved {revision}.",), ("penstock merge BRANCH",))
+
+
+@prints
+def merge(
+    api: Api,
+    branch: Annotated[str, typer.Argument(help="The branch to merge into the protected branch.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Merge a branch whose newest commit is approved and whose build is green."""
+    found = api.post("/merge", branch=branch, project=project, actor=actor)
+    return Page(found, (f"Merged {branch}.",), ("penstock builds", "penstock environments"))
+
+
+@prints
+def promote(
+    api: Api,
+    what: Annotated[
+        str, typer.Argument(metavar="RELEASE|MODEL@V", help="A release, or a version of a model.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment to bring it to.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Bring a release or a model version to an environment, if it has earned that."""
+    found = api.post("/promote", what=what, environment=to, project=project, actor=actor)
+    return Page(found, (f"Promoted {what} to {to}.",), ("penstock environments",))
+
+
+@prints
+def rollback(
+    api: Api,
+    what: Annotated[
+        str, typer.Argument(metavar="MODEL|PROJECT", help="A model, or a project for its release.")
+    ],
+    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")],
+    actor: ActorOption = "",
+) -> Page:
+    """Put the previous version (or release) back, at once."""
+    found = api.post("/rollback", what=what, environment=environment, actor=actor)
+    return Page(found, (f"Rolled {what} back in {environment}.",), ("penstock environments",))

@@ -1,0 +1,138 @@
+"""What all commands share: their options, the API that they speak to, and how they answer and fail."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.pages import Page, terminal
+from penstock.core.errors import PenstockError
+
+DEFAULT_HOME = Path(".penstock")
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="PENSTOCK_HOME", help="The directory that holds everything.")
+]
+ServerOption = Annotated[
+    str,
+    typer.Option(
+        "--server", envvar="PENSTOCK_SERVER", help="Ask the server at this URL instead of the home."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProjectOption = Annotated[str, typer.Option("--project", help="The project, where the home has several.")]
+ActorOption = Annotated[str, typer.Option("--as", help="Who does this, if not the user of this machine.")]
+
+
+class Api:
+    """The routes of `app.api`, wherever they are answered."""
+
+    def __init__(self, call: Callable[[str, str, dict[str, Any]], Any]) -> None:
+        self._call = call
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What there is; an empty value in the query asks for nothing."""
+        return self._call(
+            "GET", path, {name: value for name, value in query.items() if value not in {"", None}}
+        )
+
+    def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """The items of a list."""
+        found: list[dict[str, Any]] = self.get(path, **query)["items"]
+        return found
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Do something; an empty value in the body says nothing."""
+        return self._call(
+            "POST", path, {name: value for name, value in body.items() if value not in ("", None)}
+        )
+
+
+@contextmanager
+def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
+    """The API of a server if one is named, else of the home in this process."""
+    if server:
+        from penstock.adapters.remote import RemoteApi
+
+        remote = RemoteApi(server)
+        try:
+            yield Api(remote.call)
+        finally:
+            remote.close()
+    else:
+        from penstock.app import api, open_app
+
+        with open_app(home, create=create) as app:
+            yield Api(functools.partial(api.call, app))
+
+
+def prints(function: Callable[..., Page]) -> Callable[..., None]:
+    """Make a command of a function that gives a page.
+
+    The command gets `--json`; where the function takes an `api`, also `--home` and `--server`.
+    On a group it answers only when no command of the group is named. An error becomes one
+    sentence on standard error (with `--json`, the error as JSON) and exit 1.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    added = [_option("context", typer.Context), _option("as_json", JsonOption, default=False)]
+    asks = "api" in signature.parameters
+    if asks:
+        added += [
+            _option("home", HomeOption, default=DEFAULT_HOME),
+            _option("server", ServerOption, default=""),
+        ]
+
+    @functools.wraps(function)
+    def command(*, context: typer.Context, as_json: bool, **options: Any) -> None:
+        if context.invoked_subcommand:
+            return
+        with failing_plainly(as_json=as_json):
+            if asks:
+                home, server = options.pop("home"), options.pop("server")
+                with opened(home, server) as api:
+                    page = function(api=api, **options)
+            else:
+                page = function(**options)
+            answer(page, as_json=as_json)
+
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name != "api"]
+    parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept), *added]
+    shown = signature.replace(parameters=parameters, return_annotation=None)
+    vars(command)["__signature__"] = shown
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def answer(page: Page, *, as_json: bool) -> None:
+    """Print a page, or its data."""
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(page.data)).decode() + "\n")
+    else:
+        page.show(terminal())
+
+
+@contextmanager
+def failing_plainly(*, as_json: bool = False) -> Iterator[None]:
+    """Turn Penstock's errors into a sentence and an exit code."""
+    try:
+        yield
+    except PenstockError as error:
+        if as_json:
+            import msgspec
+
+            sys.stderr.write(msgspec.json.encode(error.as_dict()).decode() + "\n")
+        else:
+            sys.stderr.write(f"{error}\n")
+        raise typer.Exit(error.exit_code) from None
+
+
+def _option(name: str, annotation: Any, *, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

@@ -1,0 +1,147 @@
+"""The registry, predictions, labels and monitoring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.face import Api, ProjectOption, prints
+from penstock.cli.pages import Facts, Page, Table
+from penstock.cli.rows import as_columns, read_rows
+from penstock.core.errors import InvalidValue, Unavailable
+
+PANEL = "Models"
+ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
+
+models = typer.Typer(help="Models, their versions and champions; or one of them.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of models."""
+    models.callback(invoke_without_command=True)(listed)
+    models.command()(show)
+    app.add_typer(models, name="models", rich_help_panel=PANEL)
+    for command in (predict, labels, monitor):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+@prints
+def listed(api: Api, project: ProjectOption = "") -> Page:
+    """Models, their versions and champions; or one of them."""
+    items = api.items("/models", project=project)
+    columns = ("model=id", "project", "versions", "champions", "newest=metrics", "created")
+    table = Table(items, columns, "There are no models yet: a run that publishes makes one.")
+    return Page({"items": items}, (table,), (f"penstock models show {items[0]['id']}",) if items else ())
+
+
+@prints
+def show(
+    api: Api,
+    ref: Annotated[str, typer.Argument(help="NAME, NAME@3 or NAME@production.")],
+) -> Page:
+    """A model with its history, or a version with its evidence and its gates."""
+    found = api.get(f"/models/{ref}")
+    name = ref.partition("@")[0]
+    roles = ("time", "environment", "version=number", "role", "actor", "why")
+    if "@" not in ref:
+        history = api.items(f"/models/{name}/history")
+        return Page(
+            {**found, "history": history},
+            (Facts(found, tuple(found)), Table(history, roles, "No version has had a role yet.")),
+            (f"penstock models show {name}@production", f"penstock monitor {name}"),
+        )
+    number = found["number"] if "number" in found else found["version"]["number"]
+    gates = [gate for gate in api.items("/gates", model=name) if gate["number"] == number]
+    verdicts = [
+        {**verdict, "environment": gate["environment"]} for gate in gates for verdict in gate["verdicts"]
+    ]
+    columns = ("environment", "check", "passed", "why")
+    table = Table(verdicts, columns, "No gate has judged this version yet.")
+    return Page(
+        {**found, "gates": gates}, (Facts(found, tuple(found)), table), (f"penstock why {name}@{number}",)
+    )
+
+
+@prints
+def predict(
+    api: Api,
+    model: ModelArgument,
+    file: Annotated[Path, typer.Argument(help="Rows as CSV, as a JSON list, or as JSON lines.")],
+    url: Annotated[str, typer.Option("--url", help="The prediction service, if not the running one.")] = "",
+) -> Page:
+    """Ask the running prediction service for a prediction per row."""
+    from penstock.adapters.remote import PredictionClient
+
+    rows = read_rows(file)
+    address = url or api.get("/status")["predict_url"]
+    if not address:
+        raise Unavailable(what="The prediction service is not running.", fix="Start it with penstock up.")
+    client = PredictionClient(address)
+    try:
+        datatypes = client.inputs(model)
+        told = client.infer(model, as_columns(rows, datatypes), datatypes)
+    finally:
+        client.close()
+    table = Table(_answers(told), ("prediction", "label", "score"), "There were no rows.")
+    hint = f"penstock labels FILE --model {model}      # tells later what really happened"
+    return Page(told, (table,), (hint,))
+
+
+def _answers(told: dict[str, Any]) -> list[dict[str, Any]]:
+    outputs = {output["name"]: output["data"] for output in told["outputs"]}
+    given = told.get("parameters", {})
+    ids = given.get("prediction_ids") or [given.get("prediction_id", told.get("id", ""))]
+    return [
+        {"prediction": name, "label": label, "score": score}
+        for name, label, score in zip(ids, outputs["label"], outputs["score"], strict=False)
+    ]
+
+
+@prints
+def labels(
+    api: Api,
+    file: Annotated[
+        Path, typer.Argument(help="Rows with the columns `prediction` and `value`, CSV or JSON.")
+    ],
+    model: Annotated[str, typer.Option("--model", help="The model that predicted.")],
+) -> Page:
+    """Tell what really happened; all rows are taken, or none."""
+    rows = read_rows(file)
+    if any(not {"prediction", "value"} <= set(row) for row in rows):
+        raise InvalidValue(expected="the columns prediction and value", found=", ".join(rows[0]))
+    items = [{"prediction": row["prediction"], "value": _number(row["value"])} for row in rows]
+    found = api.post("/labels", model=model, items=items)
+    return Page(found, (f"Took {len(items)} labels.",), (f"penstock monitor {model}",))
+
+
+def _number(value: Any) -> Any:
+    """Text from a CSV file as the number that it spells."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@prints
+def monitor(
+    api: Api,
+    model: ModelArgument,
+    days: Annotated[int, typer.Option("--days", min=1, help="How many windows to show.")] = 30,
+) -> Page:
+    """How the model's answers compare with what really happened, by day."""
+    windows = api.items("/windows", model=model, limit=days)
+    columns = (
+        "day=start",
+        "environment",
+        "version",
+        "variant",
+        "predictions",
+        "labelled",
+        "metrics",
+        "drift=worst",
+    )
+    rows = [{**window, "worst": max(window["drift"].values(), default=None)} for window in windows]
+    table = Table(rows, columns, f"Nothing has been measured of {model} yet.")
+    return Page({"items": windows}, (table,), (f"penstock models show {model}",))

@@ -1,0 +1,39 @@
+"""Shows the steps of a run while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.runs.types import Run, StepRun
+
+DONE = frozenset({"succeeded", "failed", "cancelled", "skipped"})
+
+
+@contextmanager
+def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
+    """A line per step on standard error, with its status and how long it has taken."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+    lines: dict[str, TaskID] = {}
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[status]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+
+        def on_progress(_run: Run, steps: list[StepRun]) -> None:
+            for step in steps:
+                if step.name not in lines:
+                    lines[step.name] = progress.add_task(step.name, total=1, status="", start=False)
+                line = lines[step.name]
+                if step.status == "running":
+                    progress.start_task(line)
+                status = f"cached from {step.cached_from}" if step.cached_from else step.status
+                progress.update(line, status=status, completed=int(step.status in DONE))
+
+        yield on_progress

@@ -1,0 +1,84 @@
+"""What people hand to commands: parameters as `k=v`, rows as JSON or CSV files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from penstock.core.errors import InvalidValue, NotFound
+
+
+def parameters(given: Sequence[str] | None) -> dict[str, str]:
+    """Parameters written as `k=v`. Raises InvalidValue for one without a name or a value."""
+    pairs = [text.partition("=") for text in given or ()]
+    for name, equals, value in pairs:
+        if not (name and equals and value):
+            raise InvalidValue(
+                expected="a parameter written as name=value", found=repr(name + equals + value)
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a CSV file with a header (every value text), a JSON list of objects, or JSON lines.
+
+    Raises NotFound and InvalidValue.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise NotFound(what=f"{path} cannot be read: {error.strerror}.") from error
+    rows = list(csv.DictReader(text.splitlines())) if path.suffix == ".csv" else _json_rows(path, text)
+    if not rows or any(None in row or None in row.values() for row in rows if path.suffix == ".csv"):
+        raise InvalidValue(
+            expected=f"{path} to hold at least one row, each with every column", found="none or others"
+        )
+    return rows
+
+
+def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
+    try:
+        value = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [json.loads(line) for line in text.splitlines()]
+        )
+    except ValueError as error:
+        raise InvalidValue(expected=f"{path} to be JSON or CSV", found=str(error)) from error
+    if not all(isinstance(row, dict) for row in value):
+        raise InvalidValue(expected=f"{path} to hold objects, one per row", found=type(value[0]).__name__)
+    return value
+
+
+def as_columns(rows: Sequence[Mapping[str, Any]], datatypes: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Rows as the columns of `datatypes`; text from CSV becomes the numbers that they ask for.
+
+    Raises InvalidValue naming the column and row.
+    """
+    missing = [name for name in datatypes if any(name not in row for row in rows)]
+    if missing:
+        raise InvalidValue(
+            expected=f"the columns {', '.join(datatypes)}", found=f"rows without {', '.join(missing)}"
+        )
+    return {
+        name: [_typed(row[name], datatype, name, number) for number, row in enumerate(rows, 1)]
+        for name, datatype in datatypes.items()
+    }
+
+
+def _typed(value: Any, datatype: str, name: str, number: int) -> Any:
+    if not isinstance(value, str) or datatype == "BYTES":
+        return value
+    if not value:
+        return None
+    try:
+        if datatype == "BOOL":
+            return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
+        return float(value) if datatype.startswith("FP") else int(value)
+    except (KeyError, ValueError):
+        raise InvalidValue(
+            expected=f"{datatype} in the column {name}, row {number}", found=repr(value)
+        ) from None

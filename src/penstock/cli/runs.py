@@ -1,0 +1,118 @@
+"""Running pipelines, and what became of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, ProjectOption, ServerOption, opened, prints
+from penstock.cli.pages import Facts, Page, Table
+from penstock.cli.rows import parameters
+from penstock.core.errors import InvalidValue, StepFailed
+
+PANEL = "Runs"
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The run's number.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of runs."""
+    for command in (run, runs, logs, retry, cancel):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+@prints
+def run(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="`package.module:pipeline`, or the word `show` and a run's number."
+        ),
+    ],
+    shown: Annotated[str, typer.Argument(metavar="[ID]", help="The run to show.")] = "",
+    params: Annotated[
+        list[str] | None, typer.Option("-p", "--param", metavar="K=V", help="A parameter of the pipeline.")
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    server: ServerOption = "",
+) -> Page:
+    """Run a pipeline of the project in this folder, without a server; or show a run."""
+    if target == "show":
+        with opened(home, server) as api:
+            return show(api.get(f"/runs/{shown}"))
+    if shown or ":" not in target:
+        raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
+    return _run_here(target, parameters(params), home)
+
+
+def _run_here(target: str, params: dict[str, str], home: Path) -> Page:
+    from penstock.app import api, open_app
+    from penstock.app.local import run_target
+    from penstock.cli.progress import steps_progress
+
+    with open_app(home) as app:
+        with steps_progress() as on_progress:
+            finished = run_target(app, target, Path.cwd(), params, on_progress)
+        data = api.call(app, "GET", f"/runs/{finished.id}")
+    if finished.status != "succeeded":
+        raise StepFailed(
+            what=data["error"] or f"Run {finished.id} {finished.status}.", fix=_more(finished.id)
+        )
+    return show(data)
+
+
+def show(data: dict[str, Any]) -> Page:
+    """A run with its steps and metrics."""
+    columns = ("run=id", "pipeline", "project", "environment", "status", "params", "as of=as_of", "created")
+    steps = ("step=name", "status", "seconds", "attempt", "cached from=cached_from", "why", "error")
+    metrics = Table(data["metrics"], ("step", "metric=name", "value"), "No metric was logged.")
+    facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
+    return Page(data, (facts, Table(data["steps"], steps, "It has no steps."), metrics), (_more(data["id"]),))
+
+
+def _more(run_id: str) -> str:
+    return f"penstock run show {run_id}, penstock logs {run_id}"
+
+
+@prints
+def runs(
+    api: Api,
+    project: ProjectOption = "",
+    environment: Annotated[str, typer.Option("--in", help="Only this environment.")] = "",
+    status: Annotated[
+        str, typer.Option("--status", help="Only runs that are queued, running, succeeded, …")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
+) -> Page:
+    """Runs, the newest first."""
+    items = api.items("/runs", project=project, environment=environment, status=status, limit=limit)
+    columns = ("run=id", "project", "pipeline", "environment", "status", "as of=as_of", "actor", "error")
+    table = Table(items, columns, "There are no runs: penstock run package.module:pipeline.")
+    return Page({"items": items}, (table,), (_more(items[0]["id"]),) if items else ())
+
+
+@prints
+def logs(
+    api: Api,
+    run: RunArgument,
+    step: Annotated[str, typer.Option("--step", help="Only this step.")] = "",
+) -> Page:
+    """What a run's steps printed and logged."""
+    items = api.items(f"/runs/{run}/logs", step=step)
+    lines = tuple(str(item["text"]) for item in items)
+    return Page({"items": items}, lines or (f"The steps of run {run} said nothing.",))
+
+
+@prints
+def retry(api: Api, run: RunArgument) -> Page:
+    """Run again what failed; what succeeded is taken from before."""
+    found = api.post(f"/runs/{run}/retry")
+    return Page(found, (f"Run {run} goes on.",), (_more(run),))
+
+
+@prints
+def cancel(api: Api, run: RunArgument) -> Page:
+    """Stop a run and every process of it."""
+    found = api.post(f"/runs/{run}/cancel")
+    return Page(found, (f"Run {run} is cancelled.",), (_more(run),))

@@ -1,0 +1,39 @@
+"""Pages for people, rendered from the same data that programs get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from penstock.core.human import human
+from penstock.web.chart import chart
+
+HEADLINE = "roc_auc"
+"""The metric that is drawn where a model was measured by several."""
+
+_pages = Environment(
+    loader=PackageLoader("penstock.web"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_pages.filters["human"] = human
+
+
+def overview_page(data: Mapping[str, Any]) -> str:
+    """The overview as HTML."""
+    charts = {model["id"]: chart(model["windows"], _headline(model["windows"])) for model in data["models"]}
+    return _pages.get_template("overview.html").render(**data, charts=charts)
+
+
+def page(path: str, query: Mapping[str, str], data: Any) -> str:
+    """Any noun as HTML: a table for a list, names and values for one thing."""
+    return _pages.get_template("noun.html").render(path=path, query=query, data=data)
+
+
+def _headline(windows: list[dict[str, Any]]) -> str:
+    measured = {name for window in windows for name in window["metrics"]}
+    return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)

@@ -1,0 +1,94 @@
+"""The web application: routes of `app.api` as JSON, pages for people, and the built-in git host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_200_OK
+
+from penstock.app import App
+from penstock.app.api import call
+from penstock.core.errors import InvalidValue, PenstockError
+from penstock.web.git import git_handler
+from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts
+from penstock.web.overview import overview
+from penstock.web.pages import overview_page, page
+
+JSON_SUFFIX = ".json"
+
+
+def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
+    """The web application of a system.
+
+    It answers requests to loopback names, to `hosts`, and to those that the environment
+    variable PENSTOCK_ALLOWED_HOSTS lists with commas; any other Host header is refused, so that
+    no web page elsewhere can speak to it by giving its own name this machine's address.
+    """
+    told = (name.strip() for name in os.environ.get(ALLOWED_HOSTS, "").split(","))
+    known = frozenset({*LOOPBACK, *hosts, *filter(None, told)})
+
+    @get("/health", media_type=MediaType.TEXT, sync_to_thread=False)
+    def health() -> str:
+        """OK while the process answers."""
+        return "OK"
+
+    @get(["/", "/{path:path}"], sync_to_thread=True)
+    def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
+        """A noun as JSON at its URL with `.json`, and as a page without."""
+        path = request.url.path
+        wanted = path.removesuffix(JSON_SUFFIX)
+        query = dict(request.query_params.items())
+        if wanted in {"", "/"}:
+            data = overview(app)
+            return _json(data) if wanted != path else _html(overview_page(data))
+        data = call(app, "GET", wanted, query)
+        return _json(data) if wanted != path else _html(page(wanted, query, data))
+
+    @post("/{path:path}", status_code=HTTP_200_OK, sync_to_thread=True)
+    def verbs(request: Request[Any, Any, Any], body: bytes) -> Response[Any]:
+        """Do something, told as a JSON object."""
+        only_json(request)
+        return _json(call(app, "POST", request.url.path, _fields(body)))
+
+    return Litestar(
+        [health, nouns, verbs, git_handler(app.home.git)],
+        middleware=[only_known_hosts(known)],
+        exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
+        openapi_config=None,
+    )
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InvalidValue(expected="a JSON object", found=str(error)) from error
+
+
+def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
+    return Response(msgspec.json.encode(data), media_type=MediaType.JSON, status_code=status)
+
+
+def _html(text: str) -> Response[str]:
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(text, media_type=MediaType.HTML, headers=headers)
+
+
+def _refused(_request: Request[Any, Any, Any], error: PenstockError) -> Response[bytes]:
+    return _json(error.as_dict(), error.status)
+
+
+def _not_understood(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    return _json(InvalidValue(what=error.detail).as_dict(), error.status_code)
+
+
+def _broken(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    told = PenstockError(
+        what=f"Penstock failed: {type(error).__name__}: {error}", fix="Its log is in logs/ of the home."
+    )
+    return _json(told.as_dict(), told.status)
