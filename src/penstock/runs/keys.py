@@ -1,0 +1,67 @@
+"""Pure: what a step's result depends on, the key made of it, and how to say what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.core.digests import digest_value
+from penstock.pipelines.types import Node, Output, Param
+from penstock.runs.types import Run, StepRun
+
+Ingredients = dict[str, Any]
+"""What a result depends on, by the words in which its change is told: `its code`, `input rows`."""
+
+
+def ingredients(run: Run, node: Node, steps: Mapping[str, StepRun]) -> Ingredients:
+    """Everything that the result of a node depends on.
+
+    Inputs that come from a step that has not succeeded yet are left out.
+    """
+    found: Ingredients = {
+        "what it does": [node.kind, node.target, node.outputs],
+        "its code": node.code,
+        "the dependencies": run.workspace.lock,
+    }
+    if node.kind == "rows":
+        found["the time it reads as of"] = run.as_of
+    found.update({f"setting {name}": value for name, value in node.settings.items()})
+    for name, source in node.inputs.items():
+        if not isinstance(source, Output):
+            found[name] = run.params[source.name] if isinstance(source, Param) else source.value
+        elif steps[source.node].status == "succeeded":
+            found[f"input {name}"] = steps[source.node].outputs[source.name].digest
+    return found
+
+
+def cacheable(node: Node) -> bool:
+    """Whether an earlier result may be taken; a source is always read anew."""
+    return node.options.cache and node.kind != "snapshot"
+
+
+def cache_key(found: Ingredients) -> str:
+    """The key under which a result is found again: equal ingredients, equal key."""
+    return digest_value(found)
+
+
+def changed(now: Ingredients, before: Ingredients) -> list[str]:
+    """The ingredients of `now` that were otherwise or not there before."""
+    return [name for name, value in now.items() if digest_value(value) != digest_value(before.get(name))]
+
+
+def because(node: Node, now: Ingredients, before: Ingredients | None) -> str:
+    """Why a node runs, to follow "ran" or "runs"; `before` is from the last run that succeeded."""
+    if node.kind == "snapshot":
+        return "because a source is always read anew"
+    if not node.options.cache:
+        return "because it is declared with cache=False"
+    if before is None:
+        return "because it has no earlier result"
+    differences = changed(now, before)
+    if not differences:
+        return "because its earlier result is gone"
+    return f"because {_listed(differences)} changed"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

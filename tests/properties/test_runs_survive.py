@@ -1,0 +1,209 @@
+"""In any order of claims, crashes, late results and retries, no step is lost and none is applied twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from penstock.core.errors import Conflict
+from penstock.pipelines.types import Graph, Node, Options, Output
+from penstock.runs.service import ACTIVE, LEASE, Runs
+from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
+from penstock.testing.executors import FakeExecutor
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
+
+WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
+DIAMOND = Graph(
+    pipeline="diamond",
+    target="p:diamond",
+    nodes=(
+        Node(name="load", kind="step", options=Options(retries=1)),
+        Node(
+            name="left", kind="step", inputs={"rows": Output("load")}, options=Options(retries=1, cache=False)
+        ),
+        Node(name="right", kind="step", inputs={"rows": Output("load")}),
+        Node(name="join", kind="step", inputs={"left": Output("left"), "right": Output("right")}),
+        Node(name="alone", kind="step", options=Options(cache=False)),
+    ),
+)
+PROCESSES = st.integers(0, 1)
+PICK = st.integers(0, 1000)
+
+
+class BusyStore(MemoryStore):
+    """A store in which something else may happen after a process has read and before it writes."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[MemoryTransaction]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        with super().begin() as tx:
+            yield tx
+
+
+class RunsSurvive(RuleBasedStateMachine):
+    """Two processes tick on one store; whatever can happen to them and to their workers happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = BusyStore()
+        self.blobs = MemoryBlobs()
+        self.clock = FixedClock()
+        self.machine = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.births = 0
+        self.processes = [self.born(), self.born()]
+        self.given: list[Task] = []
+        self.tokens: dict[str, int] = {}
+
+    def born(self) -> tuple[Runs, FakeExecutor, str]:
+        self.births += 1
+        executor = FakeExecutor(size=2)
+        owner = f"process-{self.births}."
+        runs = Runs(self.store, self.blobs, executor, self.clock, machine=self.machine, owner=owner)
+        return runs, executor, owner
+
+    def result(self, task: Task) -> Outcome:
+        data = f"{task.step_run} by claim {task.token}".encode()
+        artifact = Artifact(digest=self.blobs.put(data), format="json", size=len(data))
+        return Outcome(
+            step_run=task.step_run,
+            token=task.token,
+            outputs={"result": artifact},
+            metrics=(("loss", 1.0, 0),),
+        )
+
+    def stored(self) -> tuple[list[Run], list[StepRun]]:
+        with self.store.read() as reader:
+            return reader.find(Run), reader.find(StepRun)
+
+    @precondition(lambda self: len(self.stored()[0]) < 3)
+    @rule()
+    def submit(self) -> None:
+        self.processes[0][0].submit(
+            project="p", pipeline="diamond", environment="test", graph=DIAMOND, workspace=WORKSPACE, params={}
+        )
+
+    @rule(which=PROCESSES)
+    def tick(self, which: int) -> None:
+        runs, executor, _ = self.processes[which]
+        before = len(executor.started)
+        runs.tick(self.clock.now())
+        self.given += executor.started[before:]
+
+    @rule()
+    def both_tick_at_once(self) -> None:
+        self.store.meanwhile = lambda: self.tick(1)
+        self.tick(0)
+        self.store.meanwhile = None
+
+    @precondition(lambda self: self.stored()[0])
+    @rule(pick=PICK)
+    def a_run_is_cancelled_while_a_process_ticks(self, pick: int) -> None:
+        self.store.meanwhile = lambda: self.somebody_cancels_or_retries(pick, "cancel")
+        self.tick(0)
+        self.store.meanwhile = None
+
+    @rule(which=PROCESSES, pick=PICK, fate=st.sampled_from(["good", "error", "lost"]))
+    def a_worker_answers(self, which: int, pick: int, fate: str) -> None:
+        executor = self.processes[which][1]
+        waiting = executor.waiting()
+        if waiting:
+            task = waiting[pick % len(waiting)]
+            bad = Outcome(step_run=task.step_run, token=task.token, error="bad luck", lost=fate == "lost")
+            executor.answer(self.result(task) if fate == "good" else bad)
+
+    @precondition(lambda self: self.given)
+    @rule(which=PROCESSES, pick=PICK)
+    def an_old_result_arrives_again_somewhere(self, which: int, pick: int) -> None:
+        self.processes[which][1].answer(self.result(self.given[pick % len(self.given)]))
+
+    @rule(which=PROCESSES, recovers=st.booleans())
+    def a_process_is_killed_and_started_again(self, which: int, recovers: bool) -> None:
+        dead = self.processes[which][2]
+        self.processes[which] = self.born()
+        if recovers:
+            self.processes[which][0].recover(dead)
+
+    @rule()
+    def the_machine_sleeps_past_every_lease(self) -> None:
+        self.machine.advance(LEASE + timedelta(seconds=1))
+
+    @rule(pick=PICK, verb=st.sampled_from(["cancel", "retry"]))
+    def somebody_asks(self, pick: int, verb: str) -> None:
+        self.somebody_cancels_or_retries(pick, verb)
+
+    def somebody_cancels_or_retries(self, pick: int, verb: str) -> None:
+        found = self.stored()[0]
+        if found:
+            try:
+                getattr(self.processes[0][0], verb)(found[pick % len(found)].id)
+            except Conflict:
+                return
+
+    @invariant()
+    def no_step_is_lost(self) -> None:
+        found, steps = self.stored()
+        for run in found:
+            assert [step.name for step in steps if step.run == run.id] == [
+                node.name for node in DIAMOND.nodes
+            ]
+
+    @invariant()
+    def no_step_is_applied_twice(self) -> None:
+        _, steps = self.stored()
+        with self.store.read() as reader:
+            finished = [(e.subject, e.evidence["step"]) for e in reader.events(kind="step.finished")]
+        succeeded = [(f"run:{step.run}", step.name) for step in steps if step.status == "succeeded"]
+        assert sorted(finished) == sorted(succeeded)
+
+    @invariant()
+    def what_counts_is_the_result_of_the_last_claim(self) -> None:
+        for step in self.stored()[1]:
+            assert step.token >= self.tokens.get(step.id, 0)
+            self.tokens[step.id] = step.token
+            if step.status == "succeeded" and not step.cached_from:
+                data = self.blobs.get(step.outputs["result"].digest)
+                assert data == f"{step.id} by claim {step.token}".encode()
+
+    @invariant()
+    def a_step_begins_only_when_its_inputs_are_there(self) -> None:
+        steps = {step.id: step for step in self.stored()[1]}
+        for step in steps.values():
+            if step.status in ("queued", "running", "succeeded"):
+                (node,) = (node for node in DIAMOND.nodes if node.name == step.name)
+                sources = [
+                    steps[f"{step.run}/{s.node}"] for s in node.inputs.values() if isinstance(s, Output)
+                ]
+                assert all(source.status == "succeeded" for source in sources)
+
+    @invariant()
+    def a_run_has_ended_when_and_only_when_its_steps_have(self) -> None:
+        found, steps = self.stored()
+        for run in found:
+            statuses = {step.status for step in steps if step.run == run.id}
+            assert (run.status in ACTIVE) == bool(statuses & {"waiting", "queued", "running"})
+            assert (run.status == "succeeded") == (statuses == {"succeeded"})
+
+    def teardown(self) -> None:
+        """Left alone with willing workers, every run comes to its end."""
+        self.machine.advance(LEASE + timedelta(seconds=1))
+        for _ in range(30):
+            for runs, executor, _ in self.processes:
+                for task in executor.waiting():
+                    executor.answer(self.result(task))
+                runs.tick(self.clock.now())
+        assert all(run.status not in ACTIVE for run in self.stored()[0])
+        self.no_step_is_applied_twice()
+        self.what_counts_is_the_result_of_the_last_claim()
+
+
+class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
+    settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
