@@ -1,0 +1,61 @@
+"""What the prediction service keeps in its home: the plan that it follows and the key that guards it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from penstock.core.errors import Corrupt, StorageFailed
+from penstock.serving.types import Plan
+
+
+class PlanFile:
+    """The plan on the disk: the whole old one or the whole new one, whatever happens."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "serving" / "plan.json"
+
+    def load(self) -> Plan:
+        """The kept plan; one without models where none was kept. Raises Corrupt."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Plan)
+        except FileNotFoundError:
+            return Plan(clock=None, models=())
+        except msgspec.DecodeError as error:
+            raise Corrupt(
+                what=f"The plan in {self._path} cannot be read",
+                found=str(error),
+                fix="Remove the file; the control plane sends the plan again.",
+            ) from error
+
+    def save(self, plan: Plan) -> None:
+        """Replace the kept plan. Raises StorageFailed, leaving the old one."""
+        try:
+            _replace(self._path, msgspec.json.encode(plan))
+        except OSError as error:
+            raise StorageFailed(what="The serving plan cannot be kept", found=str(error)) from error
+
+
+def service_key(home: Path) -> str:
+    """The secret that the control plane shows to the prediction service, made when it is first asked for."""
+    path = home / "serving" / "key"
+    if not path.exists():
+        _replace(path, secrets.token_urlsafe(32).encode(), mode=0o600)
+    return path.read_text()
+
+
+def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(opened, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""The prediction process, as the one that starts and stops it sees it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from penstock.core.errors import Unavailable
+
+PATIENCE = 20.0
+"""Seconds that the process is given to end by itself."""
+
+
+class PredictorProcess:
+    """A prediction process over a home. It ends with the process that started it, however that ends.
+
+    `port` 0 takes any free one, and keeps it when the process is started again.
+    """
+
+    def __init__(self, home: Path, port: int = 0) -> None:
+        self.url = ""
+        self._home = home
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 while it is not running."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Start the process and wait until it answers. Raises Unavailable with its reason."""
+        self.stop()
+        logs = self._home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "penstock.adapters.predictor"]
+        with (logs / "predictor.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--home", str(self._home), "--port", str(self._port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the parent, which stops its children in order
+            )
+        line = self._process.stdout.readline() if self._process.stdout else b""
+        told = msgspec.json.decode(line, type=dict[str, str]) if line else {}
+        if "url" not in told:
+            self.stop()
+            raise Unavailable(
+                what=told.get("error")
+                or f"The prediction process ended as it began; {logs / 'predictor.log'} says why."
+            )
+        self.url = told["url"]
+        self._port = int(self.url.rpartition(":")[2])
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the process; every answer it gave is in the log. Does nothing when it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.communicate(timeout=PATIENCE)  # closes its standard input, which ends it
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()

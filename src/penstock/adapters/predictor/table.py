@@ -1,0 +1,201 @@
+"""The table of loaded models. It changes as a whole: a request sees the old one or the new one."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import msgspec
+
+from penstock.adapters.formats.onnx import load
+from penstock.adapters.predictor.kept import PlanFile
+from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
+from penstock.lineage.ports import Blobs
+from penstock.serving.answers import Examples, disagreement
+from penstock.serving.assignment import assign, served_model, served_version
+from penstock.serving.ports import Runtime
+from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
+
+ON_DEMAND = 8
+"""Versions that stay loaded although they are only asked for by number now and then."""
+Place = tuple[str, int]
+"""A model's name and a version's number."""
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A loaded version."""
+
+    model: str
+    environment: str
+    served: ServedVersion
+    runtime: Runtime
+
+
+class State(msgspec.Struct, frozen=True):
+    """Everything that a request needs to know, never changed once it is in place.
+
+    `plan` is the plan as it is followed: a champion that could not be loaded is still the one before.
+    """
+
+    plan: Plan
+    models: dict[str, ServedModel]
+    live: dict[Place, Live]
+    errors: dict[Place, str]
+
+    def now(self) -> datetime:
+        """The time of a prediction: the plan's where time is virtual."""
+        return self.plan.clock or datetime.now(UTC)
+
+    def ready(self, model: ServedModel) -> bool:
+        """Whether the model's champion answers."""
+        return (model.name, model.champion) in self.live
+
+    def loaded(self) -> list[Loaded]:
+        """What became of every version of the plan."""
+        return [
+            Loaded(
+                model=model.name,
+                number=version.number,
+                ready=(model.name, version.number) in self.live,
+                champion=version.number == model.champion,
+                error=self.errors.get((model.name, version.number), ""),
+            )
+            for model in self.models.values()
+            for version in model.versions
+        ]
+
+
+class Table:
+    """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
+
+    def __init__(self, blobs: Blobs, kept: PlanFile) -> None:
+        self._blobs = blobs
+        self._kept = kept
+        self._changing = threading.Lock()
+        self.state = State(Plan(clock=None, models=()), {}, {}, {})
+
+    def resume(self) -> None:
+        """Follow the plan that was kept. Raises Corrupt when it cannot be read."""
+        with self._changing:
+            self.state = self._follow(self._kept.load())
+
+    def apply(self, plan: Plan) -> list[Loaded]:
+        """Load what is new beside what is live, keep the plan, then flip; gives what is loaded.
+
+        Raises InvalidValue for a plan that contradicts itself, StorageFailed when it cannot be kept.
+        """
+        _require_sense(plan)
+        with self._changing:
+            state = self._follow(plan)
+            if state.plan != self.state.plan:
+                self._kept.save(state.plan)
+            self.state = state
+        return state.loaded()
+
+    def find(self, name: str, number: int) -> tuple[Live | None, str]:
+        """The loaded version that answers and its variant; None for one that is to be loaded first.
+
+        Raises NotFound, or Unavailable when the version could not be loaded.
+        """
+        state = self.state
+        chosen, variant = assign(served_model(state.models, name), number)
+        live = state.live.get((name, chosen))
+        if live is None and (error := state.errors.get((name, chosen))):
+            raise Unavailable(what=f"Version {chosen} of {name!r} cannot be loaded", found=error)
+        return live, variant
+
+    def load_now(self, name: str, number: int) -> Live:
+        """Load an approved version that is not resident. Raises NotFound or Unavailable."""
+        with self._changing:
+            model = served_model(self.state.models, name)
+            version = served_version(model, number)
+            place = (name, number)
+            live = self.state.live.get(place)
+            if live is None:
+                try:
+                    live = self._load(model, version)
+                except PenstockError as error:
+                    raise Unavailable(
+                        what=f"Version {number} of {name!r} cannot be loaded", found=str(error)
+                    ) from error
+                loaded = _few_on_demand({**self.state.live, place: live}, self.state.models)
+                self.state = msgspec.structs.replace(self.state, live=loaded)
+            return live
+
+    def _follow(self, plan: Plan) -> State:
+        """The state that the plan asks for, as far as its versions load."""
+        live: dict[Place, Live] = {}
+        errors: dict[Place, str] = {}
+        models: dict[str, ServedModel] = {}
+        for wanted in plan.models:
+            for version in wanted.versions:
+                place = (wanted.name, version.number)
+                before = self.state.live.get(place)
+                if before and before.served.artifact == version.artifact:
+                    live[place] = msgspec.structs.replace(
+                        before, environment=wanted.environment, served=version
+                    )
+                elif version.resident or version.number == wanted.champion:
+                    try:
+                        live[place] = self._load(wanted, version)
+                    except PenstockError as error:
+                        errors[place] = str(error)
+            model = self._with_a_champion(wanted, live)
+            models[model.name] = _merged(models.get(model.name), model)
+        followed = Plan(clock=plan.clock, models=tuple(models.values()))
+        return State(followed, models, _few_on_demand(live, models), errors)
+
+    def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
+        """The model, led by the champion before where the wanted one does not load."""
+        before = self.state.models.get(wanted.name)
+        place = (wanted.name, before.champion if before else 0)
+        if not wanted.champion or (wanted.name, wanted.champion) in live or place not in self.state.live:
+            return wanted
+        live[place] = self.state.live[place]
+        others = tuple(v for v in wanted.versions if v.number != place[1])
+        return msgspec.structs.replace(wanted, champion=place[1], versions=(*others, live[place].served))
+
+    def _load(self, model: ServedModel, version: ServedVersion) -> Live:
+        """Load, warm and check a version with its recorded examples. Raises PenstockError."""
+        runtime = load(version.format, self._blobs.get(version.artifact), version.signature)
+        try:
+            examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
+            wrong = disagreement(runtime, examples, version.signature)
+        except (msgspec.DecodeError, KeyError, ValueError, RuntimeError) as error:
+            raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
+        if wrong:
+            raise Corrupt(what=wrong)
+        return Live(model.name, model.environment, version, runtime)
+
+
+def _require_sense(plan: Plan) -> None:
+    for model in plan.models:
+        if model.champion:
+            served_version(model, model.champion)
+        numbers = [version.number for version in model.versions]
+        if min(numbers, default=1) < 1 or len(set(numbers)) < len(numbers):
+            raise InvalidValue(
+                what=f"The plan for {model.name!r} cannot be followed",
+                expected="different version numbers from 1",
+                found=str(numbers),
+            )
+
+
+def _few_on_demand(live: dict[Place, Live], models: dict[str, ServedModel]) -> dict[Place, Live]:
+    """The loaded versions without the oldest of those that the plan does not want resident."""
+    spare = [
+        place
+        for place, version in live.items()
+        if not version.served.resident and models[place[0]].champion != place[1]
+    ]
+    dropped = set(spare[:-ON_DEMAND])
+    return {place: version for place, version in live.items() if place not in dropped}
+
+
+def _merged(first: ServedModel | None, model: ServedModel) -> ServedModel:
+    """A model that serves in several environments: the first leads, every version can be asked for."""
+    if first is None:
+        return model
+    known = {version.number for version in first.versions}
+    more = tuple(version for version in model.versions if version.number not in known)
+    return msgspec.structs.replace(first, versions=first.versions + more)
