@@ -57,13 +57,14 @@ def flight_table(raw: pl.DataFrame) -> pl.DataFrame:
         pl.col("local").dt.strftime("%H%M"),
     )
     twin = pl.int_range(pl.len()).over("flight_id")
+    numbered = pl.format("{}-{}", "flight_id", twin + 1)
     return (
         raw.with_columns(departs_at=departs_at)
         .with_columns(local=pl.col("departs_at").dt.convert_time_zone(NEW_YORK))
         .with_columns(flight_id=name)
         .sort("departs_at", "flight_id", "dest", "tailnum", "dep_time")
         .select(
-            pl.when(twin == 0).then("flight_id").otherwise(pl.format("{}-{}", "flight_id", twin + 1)).alias("flight_id"),
+            pl.when(twin == 0).then("flight_id").otherwise(numbered).alias("flight_id"),
             "departs_at",
             pl.when(arrived).then(landed_at).otherwise(pl.col("departs_at") + GIVEN_UP).alias("known_at"),
             "carrier",
@@ -109,7 +110,8 @@ def write_months(table: pl.DataFrame, time: str, folder: Path) -> None:
 
 def lay_out(directory: Path) -> None:
     """Writes `flights/` and `weather/` under the directory, unless all their files are there."""
-    for kind, table, time in (("flights", flight_table, "departs_at"), ("weather", weather_table, "observed_at")):
+    kinds = (("flights", flight_table, "departs_at"), ("weather", weather_table, "observed_at"))
+    for kind, table, time in kinds:
         folder = directory / kind
         if not all((folder / f"{name}.parquet").exists() for name in MONTHS):
             write_months(table(read_csv(f"{kind}.csv")), time, folder)
