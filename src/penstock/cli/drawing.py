@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.core.errors import InvalidPipeline, PenstockError, from_dict
+from penstock.core.errors import InvalidPipeline
 
 if TYPE_CHECKING:
     from penstock.pipelines.types import Graph
@@ -20,43 +19,31 @@ TIMEOUT = 120.0
 """Seconds after which drawing is given up."""
 
 
-def draw_pipelines(folder: Path) -> tuple[Graph, ...]:
-    """Every pipeline of the project in `folder`. Raises InvalidPipeline, or what drawing raised."""
-    from penstock.pipelines.types import Graph
+def draw_pipelines(folder: Path) -> list[Graph]:
+    """Every pipeline of the project in `folder`, drawn in the Python that runs this.
 
-    command = [sys.executable, "-m", "penstock.cli.drawing", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired:
-        raise InvalidPipeline(
-            what=f"The pipelines are not drawn within {TIMEOUT:.0f} seconds.",
-            fix="Importing the project's modules must not start any work.",
-        ) from None
-    if done.returncode == PenstockError.exit_code:
-        raise from_dict(msgspec.json.decode(done.stdout, type=dict[str, str]))
-    if done.returncode:
-        raise InvalidPipeline(
-            what="The process that draws the pipelines ended", found=f"exit status {done.returncode}"
-        )
-    return msgspec.json.decode(done.stdout, type=tuple[Graph, ...])
-
-
-def draw_here(folder: Path) -> int:
-    """Draw in this process and write the graphs, or the error, as JSON; gives the exit status.
-
-    What the project's modules print goes to standard error.
+    Raises InvalidPipeline for the first that cannot be drawn.
     """
-    from penstock.pipelines.loading import draw_target, find_pipelines
+    from penstock.pipelines.survey import Survey
 
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            answer: object = [draw_target(target, folder) for target in find_pipelines(folder)]
-            status = os.EX_OK
-    except PenstockError as error:
-        answer, status = error.as_dict(), error.exit_code
-    sys.stdout.write(msgspec.json.encode(answer).decode())
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(draw_here(Path(sys.argv[1])))
+    with tempfile.TemporaryDirectory(prefix="penstock-check-") as scratch:
+        told = Path(scratch, "survey.json")
+        command = [sys.executable, "-m", "penstock.pipelines", str(folder), str(told)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        except subprocess.TimeoutExpired:
+            raise InvalidPipeline(
+                what=f"The pipelines are not drawn within {TIMEOUT:.0f} seconds.",
+                fix="Importing the project's modules must not start any work.",
+            ) from None
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            raise InvalidPipeline(
+                what="The process that draws the pipelines failed",
+                found=said[-1] if said else f"exit status {done.returncode}",
+            )
+        survey = msgspec.json.decode(told.read_bytes(), type=Survey)
+    for error in (survey.error, *(drawing.error for drawing in survey.drawings)):
+        if error:
+            raise InvalidPipeline(what=error)
+    return [drawing.graph for drawing in survey.drawings if drawing.graph]

@@ -30,7 +30,7 @@ def run(
             metavar="TARGET", help="`package.module:pipeline`, or the word `show` and a run's number."
         ),
     ],
-    shown: Annotated[str, typer.Argument(metavar="[ID]", help="The run to show.")] = "",
+    shown: Annotated[str, typer.Argument(metavar="ID", help="The run to show.")] = "",
     params: Annotated[
         list[str] | None, typer.Option("-p", "--param", metavar="K=V", help="A parameter of the pipeline.")
     ] = None,
@@ -38,7 +38,7 @@ def run(
     server: ServerOption = "",
 ) -> Page:
     """Run a pipeline of the project in this folder, without a server; or show a run."""
-    if target == "show":
+    if target == "show" and shown:
         with opened(home, server) as api:
             return show(api.get(f"/runs/{shown}"))
     if shown or ":" not in target:
