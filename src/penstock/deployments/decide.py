@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,14 +12,15 @@ from penstock.deployments.types import Deployment, Verdict
 from penstock.models.types import Placement, Role
 from penstock.revisions.config import PROOFS, EnvironmentConfig
 from penstock.revisions.types import Branch
-from penstock.serving.types import Loaded, ServedModel
-
-TOLERANCE = 1e-3
-"""How far a served score may lie from the recorded one."""
+from penstock.serving.answers import TOLERANCE, Examples
+from penstock.serving.types import Answer, Loaded, Plan, ServedModel
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """What the prediction service answered to the recorded examples. `error` is empty if it answered."""
+    """What the prediction service answered to the recorded examples. `error` is empty if it answered.
+
+    `max_difference` of scores is relative to the larger of 1 and the recorded score.
+    """
 
     examples: int = 0
     max_difference: float = 0.0
@@ -146,23 +147,30 @@ def succession(placements: Iterable[Placement], number: int) -> list[tuple[int, 
     return [*steps, (number, "champion")]
 
 
-def is_live(model: ServedModel, loaded: Iterable[Loaded]) -> bool:
-    """Whether a model's champion is seen to answer."""
-    return any(
-        seen.ready and seen.champion and (seen.model, seen.number) == (model.name, model.champion)
-        for seen in loaded
-    )
+def live(plan: Plan, loaded: Iterable[Loaded]) -> dict[ServedModel, bool]:
+    """Whether the champion of each model is seen to answer.
+
+    Of a model that serves in several environments only the first in the plan leads its URL;
+    the champions of the others answer by their number.
+    """
+    ready = {(seen.model, seen.number): seen.champion for seen in loaded if seen.ready}
+    leaders = {model.name: model for model in reversed(plan.models)}
+    found = {}
+    for model in plan.models:
+        if model.champion:
+            place = (model.name, model.champion)
+            found[model] = place in ready and (ready[place] or leaders[model.name] is not model)
+    return found
 
 
-def difference(
-    recorded: Mapping[str, Sequence[Any]], score: Sequence[float], label: Sequence[str]
-) -> Contract:
-    """Compare answers with recorded ones: `recorded` has `score` and `label`, n values each."""
-    n = len(recorded["score"])
-    if not n == len(score) == len(label):
-        return Contract(examples=n, error=f"{n} examples were asked and {len(score)} answered")
+def difference(recorded: Examples, answer: Answer) -> Contract:
+    """Compare an answer with the recorded one, row by row."""
+    n = len(recorded.score)
+    if len(answer.score) != n:
+        return Contract(examples=n, error=f"{n} examples were asked and {len(answer.score)} answered")
+    scores = zip(recorded.score, answer.score, strict=True)
     return Contract(
         examples=n,
-        max_difference=max((abs(a - b) for a, b in zip(recorded["score"], score, strict=True)), default=0.0),
-        labels_differ=sum(str(a) != b for a, b in zip(recorded["label"], label, strict=True)),
+        max_difference=max((abs(then - now) / max(1.0, abs(then)) for then, now in scores), default=0.0),
+        labels_differ=sum(then != now for then, now in zip(recorded.label, answer.label, strict=True)),
     )

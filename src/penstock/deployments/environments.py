@@ -36,6 +36,11 @@ class Environments:
         found = reader.find(Deployment, project=project, environment=environment, active=True)
         return self._held(reader, found[0]) if found else None
 
+    def order(self, reader: Reader) -> dict[str, int]:
+        """How far each environment lies on its project's path of promotion, from 0."""
+        names = [(held.rule.name, [e.name for e in held.config.environments]) for held in self.held(reader)]
+        return {name: path.index(name) for name, path in names}
+
     def config(self, release: Release) -> ProjectConfig:
         """The `penstock.toml` that is part of a release."""
         if release.config not in self._configs:

@@ -14,6 +14,7 @@ from penstock.deployments.decide import Contract, Facts, Quality, difference
 from penstock.deployments.truth import metrics_of, truth_number
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Version
+from penstock.serving.answers import Examples
 from penstock.serving.ports import PredictionService
 from penstock.serving.types import Loaded, Plan
 
@@ -61,12 +62,12 @@ def _load_error(loaded: Sequence[Loaded], version: Version) -> str:
 def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Contract | None:
     if not version.examples:
         return None
-    recorded: dict[str, Any] = msgspec.json.decode(blobs.get(version.examples))
+    recorded = msgspec.json.decode(blobs.get(version.examples), type=Examples)
     try:
-        answer = service.infer(version.model, version.number, recorded["inputs"], log=False)
+        answer = service.infer(version.model, version.number, recorded.inputs, log=False)
     except (InvalidRequest, NotFound) as error:
-        return Contract(examples=len(recorded["score"]), error=str(error))
-    return difference(recorded, answer.score, answer.label)
+        return Contract(examples=len(recorded.score), error=str(error))
+    return difference(recorded, answer)
 
 
 def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, label: str) -> Quality:

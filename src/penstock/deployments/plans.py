@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
 from penstock.serving.types import Plan, ServedModel, ServedVersion
@@ -12,7 +13,8 @@ from penstock.serving.types import Plan, ServedModel, ServedVersion
 class Plans:
     """Draws up plans. Versions never change, so each is read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
         self._versions: dict[str, Version] = {}
 
     def version(self, reader: Reader, model: str, number: int) -> Version:
@@ -27,31 +29,35 @@ class Plans:
     ) -> Plan:
         """Every approved version where it was approved; champion and previous one are kept loaded.
 
-        `trial` is an environment and a candidate to be loaded beside them.
+        The environment nearest to the end of the project's path comes first and leads the model's
+        URL. `trial` is an environment and a candidate to be loaded beside what is there.
         """
         placed: dict[tuple[str, str], dict[int, bool]] = {}
         champions: dict[tuple[str, str], int] = {}
         for placement in reader.find(Placement, role=("champion", "previous", "retired")):
-            where = (placement.environment, placement.model)
+            where = (placement.model, placement.environment)
             placed.setdefault(where, {})[placement.number] = placement.role != "retired"
             if placement.role == "champion":
                 champions[where] = placement.number
         if trial:
             environment, candidate = trial
-            placed.setdefault((environment, candidate.model), {})[candidate.number] = True
+            placed.setdefault((candidate.model, environment), {})[candidate.number] = True
+        order = self._environments.order(reader)
         return Plan(
             clock=clock,
             models=tuple(
                 ServedModel(
                     name=model,
                     environment=environment,
-                    champion=champions.get((environment, model), 0),
+                    champion=champions.get((model, environment), 0),
                     versions=tuple(
                         _served(self.version(reader, model, number), resident=resident)
                         for number, resident in sorted(versions.items())
                     ),
                 )
-                for (environment, model), versions in sorted(placed.items())
+                for (model, environment), versions in sorted(
+                    placed.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])
+                )
             ),
         )
 

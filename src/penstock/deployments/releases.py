@@ -67,7 +67,7 @@ class Releases:
             release = _find(tx, ref, project)
             rule = self._environments.config(release).environment(environment)
             active = tx.find(Deployment, project=project, environment=environment, active=True)
-            if active and active[0].release == release.id:
+            if rule.on == "promote" and active and active[0].release == release.id:
                 return active[0]
             _require_path(tx, release, rule)
             arrival = _Arrival(
@@ -156,7 +156,7 @@ def _require_path(reader: Reader, release: Release, rule: EnvironmentConfig) -> 
     if succeeded < rule.successful_runs:
         raise NotAllowed(
             what=f"{name} cannot go to {rule.name} yet",
-            expected=f"{rule.successful_runs} successful runs in {rule.after}",
+            expected=f"at least {rule.successful_runs} successful runs in {rule.after}",
             found=f"{succeeded}",
             fix=f"Start another with: penstock triggers fire PIPELINE --env {rule.after}",
         )

@@ -11,7 +11,7 @@ import msgspec
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
 from penstock.core.events import Event
-from penstock.deployments.decide import is_live, judge, succession
+from penstock.deployments.decide import judge, live, succession
 from penstock.deployments.environments import Environments, Held
 from penstock.deployments.gather import gather
 from penstock.deployments.plans import Plans
@@ -52,7 +52,7 @@ class Rollouts:
         self._clock = clock
         self._virtual_now = virtual_now
         self._environments = Environments(blobs)
-        self._plans = Plans()
+        self._plans = Plans(self._environments)
         self._applied: Plan | None = None
         self._conversation = RLock()  # a plan must not replace one that a candidate is being tried with
 
@@ -79,16 +79,13 @@ class Rollouts:
         """The last environment, in the order of promotion, where a model has a champion. Raises NotFound."""
         with self._store.read() as reader:
             champions = reader.find(Placement, model=model, role="champion")
-            if not champions:
-                raise NotFound(
-                    what=f"The model {model} has no champion anywhere",
-                    fix="Its first version is placed as soon as it has passed its gate.",
-                )
-            held = self._environments.find(reader, champions[0].project, champions[0].environment)
-        order = [e.name for e in held.config.environments] if held else []
-        return max(
-            (p.environment for p in champions), key=lambda name: order.index(name) if name in order else -1
-        )
+            order = self._environments.order(reader)
+        if not champions:
+            raise NotFound(
+                what=f"The model {model} has no champion anywhere",
+                fix="Its first version is placed as soon as it has passed its gate.",
+            )
+        return max((p.environment for p in champions), key=lambda name: order.get(name, 0))
 
     def promote(self, model: str, number: int, environment: str, actor: str) -> Placement:
         """Make an approved version champion at once; propose one that was never judged to the gate there.
@@ -223,22 +220,18 @@ class Rollouts:
                 plan = self.desired_plan(reader)
             changed = plan != self._applied
             loaded = self._service.apply(plan) if changed else self._service.loaded()
-            if not changed and not all(is_live(m, loaded) for m in plan.models if m.champion):
-                loaded = self._service.apply(plan)
-                changed = True
+            if not changed and not all(live(plan, loaded).values()):
+                loaded, changed = self._service.apply(plan), True
             self._applied = plan
-        swapped = [self._observe(model, loaded, now) for model in plan.models if model.champion]
+        seen = live(plan, loaded)
+        swapped = [self._observe(model, now) for model, answers in seen.items() if answers]
+        for model, answers in seen.items():
+            if not answers:
+                raise _not_served(model, loaded)
         return any(swapped) or changed
 
-    def _observe(self, model: ServedModel, loaded: Sequence[Loaded], now: datetime) -> bool:
+    def _observe(self, model: ServedModel, now: datetime) -> bool:
         """Record that a champion was seen to answer for the first time since another did."""
-        if not is_live(model, loaded):
-            errors = [x.error for x in loaded if (x.model, x.number) == (model.name, model.champion)]
-            raise Unavailable(
-                what=f"The prediction service does not serve the champion {model.name}@{model.champion}",
-                found="; ".join(filter(None, errors)) or "nothing of it",
-                fix="See the prediction service's log.",
-            )
         with self._store.read() as reader:
             if _last_live(reader, model) == model.champion:
                 return False
@@ -269,6 +262,16 @@ class Rollouts:
                 )
             )
         return True
+
+
+def _not_served(model: ServedModel, loaded: Sequence[Loaded]) -> Unavailable:
+    place = (model.name, model.champion)
+    errors = [seen.error for seen in loaded if (seen.model, seen.number) == place]
+    return Unavailable(
+        what=f"The prediction service does not serve the champion {model.name}@{model.champion}",
+        found="; ".join(filter(None, errors)) or "nothing of it",
+        fix="See the prediction service's log.",
+    )
 
 
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:

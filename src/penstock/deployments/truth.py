@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.checks.metrics import measure
-from penstock.core.errors import InvalidValue
+from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.models.types import Signature, Task
 
 METRICS_OF: dict[Task, tuple[str, ...]] = {
@@ -47,14 +48,13 @@ def truth_number(signature: Signature, value: Any) -> float:
 def metrics_of(
     signature: Signature, truth: Sequence[float], score: Sequence[float], label: Sequence[str]
 ) -> dict[str, float]:
-    """Every metric of the model's task over n answers. Empty when they do not define any.
-
-    A ranking needs both classes, so a binary model without one of them has none.
-    """
+    """The metrics of the model's task over n answers, without those that the answers do not define."""
     happened, answered = answered_numbers(signature, truth, score, label)
-    if not happened.size or (signature.task == "binary" and happened.min() == happened.max()):
-        return {}
-    return {name: measure(name, happened, answered) for name in METRICS_OF[signature.task]}
+    metrics = {}
+    for name in METRICS_OF[signature.task]:
+        with suppress(UndefinedMetric):
+            metrics[name] = measure(name, happened, answered)
+    return metrics
 
 
 def answered_numbers(

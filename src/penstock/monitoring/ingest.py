@@ -74,7 +74,8 @@ def window_of(prediction: Prediction) -> Window:
 
 def grown(window: Window, rows: Sequence[Answered], version: Version, now: datetime) -> Window:
     """A window with more rows in it: counts, the merged profile and its distance from training."""
-    asked = profile_like(_frame(rows, version.signature.inputs), version.profile)
+    training = _of_inputs(version)
+    asked = profile_like(_frame(rows, version.signature.inputs), training)
     profile = merge(window.profile, asked) if window.profile.rows else asked
     predictions = window.predictions + len(rows)
     return msgspec.structs.replace(
@@ -82,7 +83,7 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
         predictions=predictions,
         completeness=window.labelled / predictions,
         profile=profile,
-        drift=_drift(version.profile, profile),
+        drift=_drift(training, profile),
         measured=now,
     )
 
@@ -93,6 +94,14 @@ def known(reader: Reader, keys: Sequence[str]) -> dict[str, Prediction]:
     for first in range(0, len(keys), 500):
         found |= {p.id: p for p in reader.find(Prediction, id=tuple(keys[first : first + 500]))}
     return found
+
+
+def _of_inputs(version: Version) -> Profile:
+    """The training profile of the columns that the model takes."""
+    names = {column.name for column in version.signature.inputs}
+    return msgspec.structs.replace(
+        version.profile, columns=tuple(c for c in version.profile.columns if c.name in names)
+    )
 
 
 def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from penstock.checks.metrics import METRICS, interval, measure
-from penstock.core.errors import InvalidValue
+from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.deployments.truth import METRICS_OF, answered_numbers, metrics_of
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Signature, Version
@@ -67,7 +68,7 @@ def performance(
         truth, answer = answered_numbers(
             signature, _truths(labelled), [p.score for p in labelled], [p.label for p in labelled]
         )
-        if signature.task != "binary" or truth.min() != truth.max():
+        with suppress(UndefinedMetric):
             value = measure(metric, truth, answer)
             low, high = interval(metric, truth, answer)
     elif metric not in METRICS:

@@ -1,0 +1,321 @@
+"""Stories of triggers: call the tick, change the world, call it again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.deployments.releases import Releases
+from penstock.models.types import Placement
+from penstock.monitoring.types import Prediction
+from penstock.runs.service import Runs
+from penstock.runs.types import Run, Workspace
+from penstock.testing.delivery import CONFIG, Delivered
+from penstock.testing.executors import FakeExecutor
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
+from penstock.triggers.service import Triggers
+from penstock.triggers.types import Firing, TriggerState
+
+NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
+ON_PUSH = CONFIG.replace(
+    'deploy = { on = "promote", after = "staging", successful_runs = 3 }',
+    'deploy = { on = "push", branch = "live" }\nserve = true',
+)
+
+
+class World:
+    """A release in production, whose first run is over."""
+
+    def __init__(self, config: str = ON_PUSH) -> None:
+        self.store, self.blobs, self.clock = MemoryStore(), MemoryBlobs(), FixedClock(NOON)
+        self.project = Delivered(self.store, self.blobs, self.clock)
+        self.releases = Releases(self.store, self.blobs, self.clock)
+        runs = Runs(self.store, self.blobs, FakeExecutor(), self.clock)
+        self.triggers = Triggers(self.store, self.blobs, runs, self.clock, workspace_of=self.workspace)
+        self.project.release("c1", config)
+        self.project.move("live", "c1")
+        self.releases.tick(NOON)
+
+    def workspace(self, release, environment) -> Workspace:
+        return Workspace(python="python", folder=release.id, data_root=environment, lock="")
+
+    def settled(self) -> World:
+        self.tick()
+        self.project.finish()
+        self.tick()
+        return self
+
+    def tick(self, **after: float) -> list[Firing]:
+        """Tick some time later; gives the firings that it made."""
+        known = len(self.firings())
+        self.triggers.tick(self.clock.advance(timedelta(**after)))
+        return self.firings()[known:]
+
+    def firings(self) -> list[Firing]:
+        with self.store.read() as reader:
+            return reader.find(Firing)
+
+    def runs(self) -> list[Run]:
+        with self.store.read() as reader:
+            return reader.find(Run)
+
+    def ask(self, why: str = "", **params) -> None:
+        self.triggers.request("flights", "production", "train", params, "katherine", why)
+
+    def explanation(self) -> str:
+        return self.triggers.explain("flights", "production", "train").explanation
+
+    def champion(self, auc: float = 0.8) -> None:
+        version = self.project.version(auc=auc)
+        with self.store.begin() as tx:
+            known = tx.find(Placement, role="champion")
+            tx.put(*(replace(old, role="previous") for old in known))
+            tx.add(
+                Placement(
+                    id=f"production:{version.id}",
+                    environment="production",
+                    project="flights",
+                    model="delay",
+                    number=version.number,
+                    role="champion",
+                    since=self.clock.now(),
+                    actor="penstock",
+                    why="",
+                    event=version.event,
+                )
+            )
+
+    def predictions(self, count: int, version: int = 1, right: float = 0.6, labelled: bool = True) -> None:
+        """Predictions of now, a share `right` of them ranked well, the rest upside down."""
+        now = self.clock.now()
+        with self.store.begin() as tx:
+            for index in range(count):
+                truth = float(index % 2)
+                well = index % 100 < right * 100
+                tx.add(
+                    Prediction(
+                        id=tx.mint(Prediction),
+                        model="delay",
+                        environment="production",
+                        version=version,
+                        variant="champion",
+                        time=now,
+                        score=0.2 + 0.6 * (truth if well else 1 - truth),
+                        label="",
+                        truth=truth if labelled else None,
+                        truth_known=now if labelled else None,
+                    )
+                )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_release_that_arrives_runs_once(world):
+    [firing] = world.tick()
+    assert (firing.kind, firing.slot) == ("deployed", "deployed:1:train")
+    assert firing.why == "release 1 arrived in production: pushed to live"
+    [run] = world.runs()
+    assert (run.id, run.firing, run.environment) == (firing.run, firing.id, "production")
+    assert run.release == world.releases.find("1").id
+    world.project.finish()
+    assert world.tick(minutes=1) == []
+
+
+def test_the_run_is_caused_by_the_firing_and_the_firing_by_the_deployment(world):
+    world.tick()
+    with world.store.read() as reader:
+        chain = [reader.events(kind=kind)[0] for kind in ("run.queued", "trigger.fired", "release.deployed")]
+    assert [chain[0].cause, chain[1].cause] == [chain[1].id, chain[2].id]
+
+
+def test_an_environment_may_leave_its_pipelines_alone():
+    world = World(ON_PUSH.replace("serve = true", "serve = true\nrun = false"))
+    assert world.tick() == []
+
+
+def test_an_idle_tick_writes_nothing(world):
+    world.settled()
+    with world.store.read() as reader:
+        before = reader.find(TriggerState), reader.events()
+    assert not world.triggers.tick(world.clock.advance(timedelta(minutes=1)))
+    with world.store.read() as reader:
+        assert (reader.find(TriggerState), reader.events()) == before
+
+
+def test_a_schedule_fires_at_its_time_and_once(world):
+    world.settled()
+    assert world.tick(hours=14, minutes=59) == []
+    [firing] = world.tick(minutes=1)
+    assert (firing.kind, firing.time) == ("schedule", datetime(2013, 3, 2, 3, tzinfo=UTC))
+    world.project.finish()
+    assert world.tick(minutes=1) == []
+    assert "next at 2013-03-03 03:00" in world.explanation()
+
+
+def test_missed_slots_become_one_firing_of_the_newest(world):
+    world.settled()
+    [firing] = world.tick(days=5)
+    assert firing.evidence["slot"] == "2013-03-06T03:00:00+00:00"
+    world.project.finish()
+    assert world.tick(minutes=1) == []
+
+
+def test_missed_slots_are_left_out_where_the_schedule_says_skip():
+    world = World(ON_PUSH.replace('"0 3 * * *"', '"0 3 * * *", missed = "skip"')).settled()
+    assert world.tick(days=5) == []
+    assert "was missed" in world.explanation()
+    assert [f.kind for f in world.tick(hours=15, minutes=5)] == ["schedule"]
+
+
+def test_slots_before_the_release_arrived_never_fire():
+    world = World(ON_PUSH.replace("0 3 * * *", "0 11 * * *"))
+    assert [f.kind for f in world.tick()] == ["deployed"]
+
+
+def test_a_request_starts_a_run_with_its_parameters(world):
+    world.settled()
+    world.ask("for the auditor", depth=5)
+    [firing] = world.tick()
+    assert (firing.kind, firing.why) == ("on_demand", "for the auditor")
+    run = world.runs()[-1]
+    assert (run.params, run.actor) == ({"depth": 5}, "katherine")
+    world.project.finish()
+    assert world.tick() == []
+
+
+def test_a_request_for_what_is_not_there_is_refused_and_leaves_nothing(world):
+    with pytest.raises(NotFound, match="no pipeline 'trian'"):
+        world.triggers.request("flights", "production", "trian", {}, "katherine")
+    with pytest.raises(NotFound, match="No release of flights is in staging"):
+        world.triggers.request("flights", "staging", "train", {}, "katherine")
+    with pytest.raises(InvalidValue, match="depht"):
+        world.ask(depht=1)
+    world.settled()
+    assert len(world.firings()) == 1
+
+
+def test_reasons_wait_while_a_run_is_under_way(world):
+    world.tick()
+    world.ask("now")
+    assert world.tick(minutes=1) == []
+    assert world.explanation() == "waits for run 1: now"
+    world.project.finish()
+    assert [f.kind for f in world.tick(minutes=1)] == ["on_demand"]
+
+
+def test_simultaneous_reasons_become_one_firing_that_lists_them_all(world):
+    world.settled()
+    world.ask("first")
+    world.ask("second")
+    [firing] = world.tick(hours=15)
+    assert firing.kind == "on_demand"
+    assert firing.why == "first; second; the schedule 0 3 * * * came to 2013-03-02 03:00"
+    assert [told["kind"] for told in firing.evidence["reasons"]] == ["on_demand", "on_demand", "schedule"]
+    assert len(firing.events) == 3
+    world.project.finish()
+    assert world.tick(minutes=1) == [], "each of them has been used up"
+
+
+def test_requests_with_other_parameters_get_runs_of_their_own(world):
+    world.settled()
+    for depth in (2, 3, 2):
+        world.ask(depth=depth)
+    world.tick()
+    world.project.finish()
+    world.tick()
+    world.project.finish()
+    assert world.tick() == []
+    assert [run.params["depth"] for run in world.runs()] == [3, 2, 3]
+
+
+def test_worse_performance_fires_and_tells_the_numbers():
+    world = World(ON_PUSH.replace('cooldown = "2d"', "")).settled()
+    world.champion(auc=0.8)
+    world.tick(minutes=1)
+    world.predictions(400, right=0.7)
+    [firing] = world.tick(hours=1)
+    assert firing.kind == "worse"
+    assert firing.why == "roc_auc was 0.700 over 7 days (400 labels), 0.100 below the 0.800 of version 1"
+    assert firing.evidence["low"] < 0.7 < firing.evidence["high"]
+
+
+def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world):
+    world.settled()
+    world.champion(auc=0.8)
+    world.predictions(99, right=0.5)
+    world.predictions(500, labelled=False)
+    assert world.tick(hours=1) == []
+    assert "99 of 100 labels needed over 7 days of version 1" in world.explanation()
+
+
+def test_a_loss_that_is_small_enough_does_not_fire(world):
+    world.settled()
+    world.champion(auc=0.8)
+    world.predictions(400, right=0.76)
+    assert world.tick(hours=1) == []
+    assert "0.040 below the 0.800 of version 1; it takes 0.050 to fire" in world.explanation()
+
+
+def test_only_what_the_champion_answered_since_it_took_over_counts(world):
+    world.settled()
+    world.champion(auc=0.8)
+    world.predictions(400, version=1, right=0.5)
+    world.clock.advance(timedelta(minutes=1))
+    world.champion(auc=0.8)
+    assert world.tick(minutes=1) == []
+    assert "0 of 100 labels" in world.explanation()
+
+
+def test_a_cooldown_holds_back_worse_but_neither_the_schedule_nor_a_person(world):
+    world.settled()
+    world.champion(auc=0.8)
+    world.ask()
+    world.tick(hours=1)
+    world.project.finish()
+    world.predictions(400, right=0.5)
+    assert world.tick(hours=1) == []
+    assert "cooling down until 2013-03-03 13:00" in world.explanation()
+    assert [f.kind for f in world.tick(hours=13)] == ["schedule"]
+    world.project.finish()
+    world.ask()
+    assert [f.kind for f in world.tick(minutes=1)] == ["on_demand"]
+
+
+def test_after_the_cooldown_a_reason_that_lasts_fires_again():
+    world = World(ON_PUSH.replace('{ schedule = "0 3 * * *" },', "")).settled()
+    world.champion(auc=0.8)
+    world.predictions(400, right=0.5)
+    assert world.tick(hours=1) == [], "the run at arrival started less than two days ago"
+    assert [f.kind for f in world.tick(days=2)] == ["worse"]
+    world.project.finish()
+    assert world.tick(days=1) == []
+    assert [f.kind for f in world.tick(days=1)] == ["worse"]
+
+
+def test_a_paused_trigger_hears_only_requests_and_forgets_what_passed_meanwhile(world):
+    world.settled()
+    world.triggers.pause("flights", "production", "train", "katherine")
+    assert world.tick(days=1) == []
+    assert world.explanation().startswith("paused")
+    world.ask()
+    assert [f.kind for f in world.tick()] == ["on_demand"]
+    world.project.finish()
+    world.triggers.resume("flights", "production", "train", "katherine")
+    assert world.tick(minutes=1) == []
+    assert [f.kind for f in world.tick(days=1)] == ["schedule"]
+
+
+def test_a_release_that_was_replaced_before_it_ran_never_runs(world):
+    world.project.release("c2", ON_PUSH)
+    world.project.move("live", "c2")
+    world.releases.tick(world.clock.now())
+    [firing] = world.tick()
+    assert firing.slot == "deployed:2:train"
+    world.project.finish()
+    assert world.tick() == []
