@@ -80,7 +80,7 @@ class MemoryReader:
 
     def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return _select(Event, self._state.events, "", limit, dict(where, id=Between(after + 1)))
+        return _select(Event, self._state.events, "", limit, dict(id=Between(after + 1), **where))
 
 
 class MemoryTransaction(MemoryReader):

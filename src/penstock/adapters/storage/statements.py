@@ -74,9 +74,16 @@ def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, 
 def selecting(
     kind: type[msgspec.Struct], table: Table, shape: Shape, order: str, *, limited: bool
 ) -> Select[Any]:
-    """The columns of the matching rows, in the fields' order; `limit` is given as `limit_rows`."""
+    """The fields of the matching rows and, last, their place in the order of arrival.
+
+    A limit is given as `limit_rows`.
+    """
     fields = [table.c[name] for name in kind.__struct_fields__]
-    statement = select(*fields).where(*_conditions(table, shape)).order_by(*_ranks(kind, table, order))
+    statement = (
+        select(*fields, *table.primary_key.columns)
+        .where(*_conditions(table, shape))
+        .order_by(*_ranks(kind, table, order))
+    )
     return statement.limit(bindparam("limit_rows")) if limited else statement
 
 

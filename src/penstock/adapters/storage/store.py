@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Table
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, Table
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from penstock.adapters.storage.clock import StoreClock, clock_settings
 from penstock.adapters.storage.engine import all_or_nothing, connect, is_duplicate, reading, writing
+from penstock.adapters.storage.parts import in_parts, merged
 from penstock.adapters.storage.schema import prepare
 from penstock.adapters.storage.statements import (
     COUNTED,
@@ -102,23 +103,26 @@ class SqlReader:
 
     def count(self, kind: type[T], **where: Any) -> int:
         """See `Reader.count`."""
-        shape, values = shape_of(kind, where)
-        found: int = self._execute(counting(_table(kind), shape), values).scalar_one()
+        found = 0
+        for part in in_parts(where):
+            shape, values = shape_of(kind, part)
+            found += self._execute(counting(_table(kind), shape), values).scalar_one()
         return found
 
     def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return self._select(Event, EVENTS, "", limit, dict(where, id=Between(after + 1)))
+        return self._select(Event, EVENTS, "", limit, dict(id=Between(after + 1), **where))
 
     def _select(self, kind: type[T], table: Table, order: str, limit: int, where: dict[str, Any]) -> list[T]:
-        shape, values = shape_of(kind, where)
-        statement = selecting(kind, table, shape, order, limited=limit > 0)
-        rows = self._execute(statement, {**values, "limit_rows": limit} if limit else values)
         names = kind.__struct_fields__
-        try:
-            return [kind(**dict(zip(names, row, strict=True))) for row in rows]
-        except _UNREADABLE as error:
-            raise Corrupt(what=f"A stored {title(kind)} cannot be read", found=str(error)) from error
+        parts = []
+        for part in in_parts(where):
+            shape, values = shape_of(kind, part)
+            statement = selecting(kind, table, shape, order, limited=limit > 0)
+            found = self._execute(statement, values | {"limit_rows": limit} if limit else values)
+            parts.append(_fetch(kind, found))
+        rows = parts[0] if len(parts) == 1 else merged(parts, names, order, limit)
+        return [kind(**dict(zip(names, row, strict=False))) for row in rows]
 
     def _execute(self, statement: Executable, values: Any) -> CursorResult[Any]:
         try:
@@ -188,6 +192,13 @@ class SqlTransaction(SqlReader):
             if is_duplicate(error):
                 raise _taken(kind, nouns) from error
             raise
+
+
+def _fetch(kind: type[msgspec.Struct], found: CursorResult[Any]) -> Sequence[Row[Any]]:
+    try:
+        return found.all()
+    except _UNREADABLE as error:
+        raise Corrupt(what=f"A stored {title(kind)} cannot be read", found=str(error)) from error
 
 
 def _table(kind: type[msgspec.Struct]) -> Table:
