@@ -1,0 +1,110 @@
+"""The virtual environments of releases, each made once from a lock and named by what it is made of."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+import tempfile
+import threading
+import tomllib
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import distributions
+from pathlib import Path
+
+from penstock.adapters.builders.own_wheel import own_wheel
+from penstock.adapters.builders.packages import Packages
+from penstock.adapters.builders.project_files import LOCK, PROJECT
+from penstock.core.digests import digest_bytes, digest_value
+
+PYTHON = Path("bin", "python")
+
+
+class Environments:
+    """Virtual environments in `folder`/<digest>; one that is there is complete."""
+
+    def __init__(self, folder: Path, packages: Packages) -> None:
+        self._folder = folder
+        self._packages = packages
+        self._making = threading.Lock()
+
+    @cached_property
+    def _wheel(self) -> tuple[str, bytes]:
+        return own_wheel()
+
+    @cached_property
+    def _wheel_digest(self) -> str:
+        return digest_bytes(self._wheel[1])
+
+    def digest(self, checkout: Path) -> str:
+        """The name of the environment that a checkout asks for: its lock, our wheel, this Python."""
+        settings = tomllib.loads((checkout / PROJECT).read_text()).get("tool", {}).get("uv", {})
+        return digest_value(
+            {
+                "lock": digest_bytes((checkout / LOCK).read_bytes()),
+                "settings": settings,
+                "penstock": self._wheel_digest,
+                "python": [sys.version, sysconfig.get_platform()],
+            }
+        )
+
+    def python(self, digest: str) -> Path:
+        """The Python program of an environment, whether it is there or not."""
+        return self._folder / digest / PYTHON
+
+    def make(self, checkout: Path, log: Path, tell: Callable[[str], None]) -> str:
+        """Make the environment of a checkout unless it is there; gives its digest.
+
+        It is made beside its place and then moved there, so that a crash leaves no half of it.
+        `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
+        """
+        digest = self.digest(checkout)
+        with self._making:
+            if not self.python(digest).exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+                    place = Path(scratch, "venv")
+                    self._install(checkout, place, Path(scratch), log, tell)
+                    shutil.rmtree(self._folder / digest, ignore_errors=True)
+                    place.rename(self._folder / digest)
+        return digest
+
+    def _install(
+        self, checkout: Path, place: Path, scratch: Path, log: Path, tell: Callable[[str], None]
+    ) -> None:
+        def uv(*arguments: str, output: Path = log) -> None:
+            self._packages.run(
+                arguments,
+                folder=checkout,
+                log=output,
+                failed=f"The environment cannot be made from {LOCK}",
+                also={"UV_PROJECT_ENVIRONMENT": str(place)},
+            )
+
+        tell("environment: installing what is locked")
+        uv("venv", "--relocatable", "--python", sys.executable, str(place))
+        left_out = ["--no-install-project", "--no-install-package", "penstock", "--no-editable"]
+        uv("sync", "--frozen", *left_out, "--python", sys.executable)
+        tell("environment: installing Penstock")
+        name, data = self._wheel
+        wheel = scratch / name
+        wheel.write_bytes(data)
+        python = str(place / PYTHON)
+        frozen = scratch / "frozen.txt"
+        uv("pip", "freeze", "--python", python, output=frozen)
+        constraints = scratch / "constraints.txt"
+        constraints.write_text(_constraints(frozen.read_text()))
+        uv("pip", "install", "--python", python, "--constraints", str(constraints), str(wheel))
+
+
+def _constraints(frozen: str) -> str:
+    """What is locked stays as it is; what only Penstock needs gets the versions that run here."""
+    locked = [line for line in frozen.splitlines() if "==" in line]
+    names = {line.partition("==")[0].lower() for line in locked}
+    running = {
+        each.name.lower().replace("_", "-"): f"{each.name}=={each.version}"
+        for each in distributions()
+        if each.name != "penstock"
+    }
+    return "\n".join([*locked, *(pin for name, pin in sorted(running.items()) if name not in names), ""])

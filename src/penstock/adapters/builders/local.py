@@ -1,0 +1,113 @@
+"""Builds on this machine: a thread for each, with git, uv and pytest as child processes."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.adapters.builders.attempt import Attempt, Tools
+from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.packages import Packages
+from penstock.adapters.builders.processes import Processes, Stopped
+from penstock.builds.types import Build, Built, Release
+from penstock.lineage.ports import Blobs
+from penstock.revisions.ports import Forge
+from penstock.runs.types import Workspace
+
+_log = logging.getLogger(__name__)
+
+
+class LocalBuilder:
+    """A `builds.ports.Builder` that keeps environments and code under the home. Starts nothing by itself."""
+
+    def __init__(self, home: Path, forge: Forge, blobs: Blobs, *, room: int = 1) -> None:
+        """`room` is how many builds may run at a time."""
+        self._home = home
+        self._room = room
+        self._processes = Processes()
+        packages = Packages(self._processes)
+        environments = Environments(home / "envs", packages)
+        self._tools = Tools(forge, blobs, self._processes, packages, environments)
+        self._stages: dict[str, str] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._ended: queue.SimpleQueue[Built] = queue.SimpleQueue()
+
+    def free(self) -> int:
+        """See `Builder.free`."""
+        return self._room - len(self._threads)
+
+    def start(self, build: Build) -> None:
+        """See `Builder.start`."""
+        self._stages[build.id] = "waiting"
+        thread = threading.Thread(target=self._work, args=(build,), name=f"build-{build.id}", daemon=True)
+        self._threads[build.id] = thread
+        thread.start()
+
+    def finished(self) -> Sequence[Built]:
+        """See `Builder.finished`."""
+        ended = []
+        while not self._ended.empty():
+            built = self._ended.get()
+            self._threads.pop(built.build).join()
+            del self._stages[built.build]
+            ended.append(built)
+        return ended
+
+    def stages(self) -> dict[str, str]:
+        """See `Builder.stages`; a build counts until `finished` has told of it."""
+        return dict(self._stages)
+
+    def workspace(self, release: Release, data_root: str) -> Workspace:
+        """See `Builder.workspace`.
+
+        The environment is the one that this Penstock would make from the release's lock: after an
+        upgrade of Penstock it is a new one, so that both ends of a worker's pipe speak one version.
+        """
+        code = self._home / "code" / release.id
+        if not code.exists():
+            code.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=code.parent, prefix=".new-") as scratch:
+                tree = Path(scratch, "tree")
+                tree.mkdir()
+                self._tools.forge.checkout(release.project, release.commit, str(tree))
+                tree.rename(code)
+        log = self._place("logs") / "environments.log"
+        environment = self._tools.environments.make(code, log, _log.info)
+        python = self._tools.environments.python(environment)
+        return Workspace(python=str(python), folder=str(code), data_root=data_root, lock=release.lock)
+
+    def close(self) -> None:
+        """See `Builder.close`."""
+        self._processes.close()
+        for thread in self._threads.values():
+            thread.join()
+
+    def _work(self, build: Build) -> None:
+        def tell(stage: str) -> None:
+            self._stages[build.id] = stage
+
+        log = self._home / build.log
+        folder = self._place("builds") / build.id
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
+            folder.mkdir()
+            self._ended.put(Attempt(self._tools, build, folder, log, tell).work())
+        except Stopped:
+            return  # the build stays claimed, and is queued again by whoever opens the home next
+        except Exception as error:  # noqa: BLE001 - whatever it was, a build that is silent would never end
+            _log.exception("build %s broke off", build.id)
+            self._ended.put(Built(build=build.id, token=build.token, error=f"The build broke off: {error}"))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _place(self, name: str) -> Path:
+        place = self._home / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
