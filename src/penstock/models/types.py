@@ -91,3 +91,12 @@ class RoleChange(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     why: str
     event: int
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the registry shows of a version: its model, its derived stage and where it has which role."""
+
+    model: Model
+    version: Version
+    stage: str
+    placements: tuple[Placement, ...]

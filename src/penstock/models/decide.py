@@ -1,0 +1,103 @@
+"""Pure decisions of the registry: what a version records, its stage, and who was champion when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.datasets.types import Profile, Snapshot
+from penstock.models.types import Placement, RoleChange, Signature, Version
+from penstock.pipelines.types import Candidate
+from penstock.runs.types import Run, StepRun
+
+Stage = Literal["development", "staging", "production", "archived"]
+
+
+def snapshots_of(steps: Iterable[StepRun]) -> list[Snapshot]:
+    """The snapshots that a run's steps read, each once."""
+    found = {
+        artifact.meta["snapshot"]["id"]: msgspec.convert(artifact.meta["snapshot"], Snapshot)
+        for step in steps
+        for artifact in step.outputs.values()
+        if "snapshot" in artifact.meta
+    }
+    return list(found.values())
+
+
+def draft(
+    run: Run,
+    candidate: Candidate,
+    snapshots: Iterable[Snapshot],
+    *,
+    number: int,
+    location: str,
+    now: datetime,
+    governance: Mapping[str, Any],
+) -> Version:
+    """The version that a run's candidate becomes. Raises msgspec.ValidationError for a damaged candidate."""
+    profile = msgspec.convert(candidate.profile, Profile)
+    return Version(
+        id=f"{candidate.model}@{number}",
+        model=candidate.model,
+        number=number,
+        project=run.project,
+        environment=run.environment,
+        run=run.id,
+        added=now,
+        format=candidate.format,
+        artifact=candidate.artifact,
+        location=location,
+        size=candidate.size,
+        signature=msgspec.convert(candidate.signature, Signature),
+        metrics=candidate.metrics,
+        profile=profile,
+        examples=candidate.examples,
+        holdout=candidate.holdout,
+        label=candidate.label,
+        parity=candidate.parity,
+        training={
+            "as_of": run.as_of.isoformat(),
+            "rows": profile.rows,
+            "snapshots": [_told(snapshot) for snapshot in snapshots],
+        },
+        governance=dict(governance),
+        metadata={"pipeline": run.graph.target, "params": run.params},
+    )
+
+
+def _told(snapshot: Snapshot) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(snapshot)
+    del told["columns"]
+    return told
+
+
+def stage(placements: Iterable[Placement], last_environment: str) -> Stage:
+    """Where a version stands, from its placements alone.
+
+    `last_environment` is the end of the order of promotion: its champion is in production.
+    """
+    roles = {(placement.role, placement.environment) for placement in placements}
+    if ("champion", last_environment) in roles:
+        return "production"
+    if any(role in {"champion", "candidate"} for role, _ in roles):
+        return "staging"
+    return "archived" if roles else "development"
+
+
+def champion_at(history: Sequence[RoleChange], environment: str, time: datetime) -> int:
+    """The number of the champion in an environment at a time, 0 when there was none.
+
+    `history` is a model's, oldest first.
+    """
+    champion = 0
+    for change in history:
+        if change.environment != environment or change.time > time:
+            continue
+        if change.role == "champion":
+            champion = change.number
+        elif change.number == champion:
+            champion = 0
+    return champion

@@ -1,0 +1,146 @@
+"""How versions enter the registry: a succeeded run's candidates become the next numbers of their models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from penstock.core.errors import Corrupt, NotFound
+from penstock.core.events import Event
+from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.types import Cursor
+from penstock.models.decide import draft, snapshots_of
+from penstock.models.types import Model, Version
+from penstock.pipelines.types import Candidate
+from penstock.revisions.types import Approval, Revision
+from penstock.runs.types import Artifact, Run, StepRun
+
+_CURSOR = "models:run.succeeded"
+_AT_ONCE = 100
+
+
+class Intake:
+    """Reads succeeded runs from the ledger, each once, in the order in which they succeeded."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        *,
+        registers: Callable[[str, str], bool],
+        commit_of: Callable[[str], str],
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._registers = registers
+        self._commit_of = commit_of
+
+    def tick(self, now: datetime) -> bool:
+        """Register the versions of runs that succeeded since the last tick."""
+        with self._store.read() as reader:
+            finished = reader.events(after=_position(reader), kind="run.succeeded", limit=_AT_ONCE)
+        taken = [self._take_in(event, now) for event in finished]
+        return any(taken)
+
+    def _take_in(self, event: Event, now: datetime) -> bool:
+        """Register what a succeeded run published; true when there was something."""
+        run_id = event.subject.removeprefix("run:")
+        with self._store.read() as reader:
+            run = reader.get(Run, run_id)
+            steps = reader.find(StepRun, run=run_id)
+        nodes = {node.name for node in run.graph.nodes if node.kind == "publish"}
+        published = [step.outputs["candidate"] for step in steps if step.name in nodes]
+        if published and not self._registers(run.project, run.environment):
+            published = []
+        drafts = [self._draft(run, steps, artifact, now) for artifact in published]
+        with self._store.begin() as tx:
+            if _position(tx) >= event.id:
+                return False
+            for drafted in drafts:
+                self._register(tx, drafted, event, now)
+            cursor = Cursor(id=_CURSOR, position=event.id)
+            (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
+        return bool(drafts)
+
+    def _draft(self, run: Run, steps: list[StepRun], artifact: Artifact, now: datetime) -> Version | Event:
+        """The version to be, its number still open; an event that tells why there cannot be one."""
+        try:
+            candidate = msgspec.json.decode(self._blobs.get(artifact.digest), type=Candidate)
+            location = self._blobs.where(candidate.artifact)
+            return draft(
+                run,
+                candidate,
+                snapshots_of(steps),
+                number=0,
+                location=location,
+                now=now,
+                governance=self._governance(run),
+            )
+        except (NotFound, Corrupt, msgspec.DecodeError) as error:
+            return Event(
+                kind="version.refused",
+                subject=f"run:{run.id}",
+                time=now,
+                project=run.project,
+                evidence={"error": str(error), "candidate": artifact.digest},
+            )
+
+    def _register(self, tx: Transaction, drafted: Version | Event, cause: Event, now: datetime) -> None:
+        if isinstance(drafted, Event):
+            tx.publish(replace(drafted, cause=cause.id))
+            return
+        known = tx.find(Model, id=drafted.model)
+        if known and known[0].project != drafted.project:
+            why = f"The model {drafted.model} belongs to the project {known[0].project}."
+            tx.publish(_told(drafted, "version.refused", f"run:{drafted.run}", cause, error=why))
+            return
+        if not known:
+            tx.add(Model(id=drafted.model, project=drafted.project, created=now))
+        number = tx.count(Version, model=drafted.model) + 1
+        version = replace(drafted, id=f"{drafted.model}@{number}", number=number)
+        told = _told(
+            version,
+            "version.registered",
+            f"version:{version.id}",
+            cause,
+            metrics=version.metrics,
+            run=version.run,
+        )
+        [event] = tx.publish(told)
+        tx.add(replace(version, event=event))
+
+    def _governance(self, run: Run) -> Mapping[str, Any]:
+        """Who made a version, from what, and who agreed to it."""
+        commit = self._commit_of(run.release) if run.release else ""
+        with self._store.read() as reader:
+            revisions = reader.find(Revision, project=run.project, commit=commit) if commit else []
+            approvals = reader.find(Approval, project=run.project, commit=commit) if commit else []
+        return {
+            "actor": run.actor,
+            "run": run.id,
+            "firing": run.firing,
+            "release": run.release,
+            "commit": commit,
+            "author": revisions[0].author if revisions else "",
+            "approvals": [approval.actor for approval in approvals],
+        }
+
+
+def _position(reader: Reader) -> int:
+    found = reader.find(Cursor, id=_CURSOR)
+    return found[0].position if found else 0
+
+
+def _told(version: Version, kind: str, subject: str, cause: Event, **evidence: Any) -> Event:
+    return Event(
+        kind=kind,
+        subject=subject,
+        time=version.added,
+        project=version.project,
+        evidence={"artifact": version.artifact, **evidence},
+        cause=cause.id,
+    )
