@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+)
 
 from penstock.adapters.storage.engine import reading, writing
 from penstock.adapters.storage.migrations import HEAD
@@ -15,7 +26,12 @@ from penstock.adapters.storage.tables import TABLES, metadata
 from penstock.core.errors import Conflict, Corrupt
 from penstock.lineage.types import Setting
 
-_REVISION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+_REVISION = Table(  # as Alembic makes it
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 def prepare(engine: Engine, path: Path, settings: Sequence[Setting]) -> None:
