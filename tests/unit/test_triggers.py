@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.deployments.releases import Releases
 from penstock.models.types import Placement
@@ -39,7 +41,7 @@ class World:
         self.project.move("live", "c1")
         self.releases.tick(NOON)
 
-    def workspace(self, release, environment) -> Workspace:
+    def workspace(self, release: Release, environment: str) -> Workspace:
         return Workspace(python="python", folder=release.id, data_root=environment, lock="")
 
     def settled(self) -> World:
@@ -62,7 +64,7 @@ class World:
         with self.store.read() as reader:
             return reader.find(Run)
 
-    def ask(self, why: str = "", **params) -> None:
+    def ask(self, why: str = "", **params: Any) -> None:
         self.triggers.request("flights", "production", "train", params, "katherine", why)
 
     def explanation(self) -> str:
@@ -116,7 +118,7 @@ def world() -> World:
     return World()
 
 
-def test_a_release_that_arrives_runs_once(world):
+def test_a_release_that_arrives_runs_once(world: World):
     [firing] = world.tick()
     assert (firing.kind, firing.slot) == ("deployed", "deployed:1:train")
     assert firing.why == "release 1 arrived in production: pushed to live"
@@ -127,7 +129,7 @@ def test_a_release_that_arrives_runs_once(world):
     assert world.tick(minutes=1) == []
 
 
-def test_the_run_is_caused_by_the_firing_and_the_firing_by_the_deployment(world):
+def test_the_run_is_caused_by_the_firing_and_the_firing_by_the_deployment(world: World):
     world.tick()
     with world.store.read() as reader:
         chain = [reader.events(kind=kind)[0] for kind in ("run.queued", "trigger.fired", "release.deployed")]
@@ -139,7 +141,7 @@ def test_an_environment_may_leave_its_pipelines_alone():
     assert world.tick() == []
 
 
-def test_an_idle_tick_writes_nothing(world):
+def test_an_idle_tick_writes_nothing(world: World):
     world.settled()
     with world.store.read() as reader:
         before = reader.find(TriggerState), reader.events()
@@ -148,7 +150,7 @@ def test_an_idle_tick_writes_nothing(world):
         assert (reader.find(TriggerState), reader.events()) == before
 
 
-def test_a_schedule_fires_at_its_time_and_once(world):
+def test_a_schedule_fires_at_its_time_and_once(world: World):
     world.settled()
     assert world.tick(hours=14, minutes=59) == []
     [firing] = world.tick(minutes=1)
@@ -158,7 +160,7 @@ def test_a_schedule_fires_at_its_time_and_once(world):
     assert "next at 2013-03-03 03:00" in world.explanation()
 
 
-def test_missed_slots_become_one_firing_of_the_newest(world):
+def test_missed_slots_become_one_firing_of_the_newest(world: World):
     world.settled()
     [firing] = world.tick(days=5)
     assert firing.evidence["slot"] == "2013-03-06T03:00:00+00:00"
@@ -178,7 +180,7 @@ def test_slots_before_the_release_arrived_never_fire():
     assert [f.kind for f in world.tick()] == ["deployed"]
 
 
-def test_a_request_starts_a_run_with_its_parameters(world):
+def test_a_request_starts_a_run_with_its_parameters(world: World):
     world.settled()
     world.ask("for the auditor", depth=5)
     [firing] = world.tick()
@@ -189,7 +191,7 @@ def test_a_request_starts_a_run_with_its_parameters(world):
     assert world.tick() == []
 
 
-def test_a_request_for_what_is_not_there_is_refused_and_leaves_nothing(world):
+def test_a_request_for_what_is_not_there_is_refused_and_leaves_nothing(world: World):
     with pytest.raises(NotFound, match="no pipeline 'trian'"):
         world.triggers.request("flights", "production", "trian", {}, "katherine")
     with pytest.raises(NotFound, match="No release of flights is in staging"):
@@ -200,7 +202,7 @@ def test_a_request_for_what_is_not_there_is_refused_and_leaves_nothing(world):
     assert len(world.firings()) == 1
 
 
-def test_reasons_wait_while_a_run_is_under_way(world):
+def test_reasons_wait_while_a_run_is_under_way(world: World):
     world.tick()
     world.ask("now")
     assert world.tick(minutes=1) == []
@@ -209,7 +211,7 @@ def test_reasons_wait_while_a_run_is_under_way(world):
     assert [f.kind for f in world.tick(minutes=1)] == ["on_demand"]
 
 
-def test_simultaneous_reasons_become_one_firing_that_lists_them_all(world):
+def test_simultaneous_reasons_become_one_firing_that_lists_them_all(world: World):
     world.settled()
     world.ask("first")
     world.ask("second")
@@ -222,7 +224,7 @@ def test_simultaneous_reasons_become_one_firing_that_lists_them_all(world):
     assert world.tick(minutes=1) == [], "each of them has been used up"
 
 
-def test_requests_with_other_parameters_get_runs_of_their_own(world):
+def test_requests_with_other_parameters_get_runs_of_their_own(world: World):
     world.settled()
     for depth in (2, 3, 2):
         world.ask(depth=depth)
@@ -245,7 +247,7 @@ def test_worse_performance_fires_and_tells_the_numbers():
     assert firing.evidence["low"] < 0.7 < firing.evidence["high"]
 
 
-def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world):
+def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world: World):
     world.settled()
     world.champion(auc=0.8)
     world.predictions(99, right=0.5)
@@ -254,7 +256,7 @@ def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world)
     assert "99 of 100 labels needed over 7 days of version 1" in world.explanation()
 
 
-def test_a_loss_that_is_small_enough_does_not_fire(world):
+def test_a_loss_that_is_small_enough_does_not_fire(world: World):
     world.settled()
     world.champion(auc=0.8)
     world.predictions(400, right=0.76)
@@ -262,7 +264,7 @@ def test_a_loss_that_is_small_enough_does_not_fire(world):
     assert "0.040 below the 0.800 of version 1; it takes 0.050 to fire" in world.explanation()
 
 
-def test_only_what_the_champion_answered_since_it_took_over_counts(world):
+def test_only_what_the_champion_answered_since_it_took_over_counts(world: World):
     world.settled()
     world.champion(auc=0.8)
     world.predictions(400, version=1, right=0.5)
@@ -272,7 +274,7 @@ def test_only_what_the_champion_answered_since_it_took_over_counts(world):
     assert "0 of 100 labels" in world.explanation()
 
 
-def test_a_cooldown_holds_back_worse_but_neither_the_schedule_nor_a_person(world):
+def test_a_cooldown_holds_back_worse_but_neither_the_schedule_nor_a_person(world: World):
     world.settled()
     world.champion(auc=0.8)
     world.ask()
@@ -298,7 +300,7 @@ def test_after_the_cooldown_a_reason_that_lasts_fires_again():
     assert [f.kind for f in world.tick(days=1)] == ["worse"]
 
 
-def test_a_paused_trigger_hears_only_requests_and_forgets_what_passed_meanwhile(world):
+def test_a_paused_trigger_hears_only_requests_and_forgets_what_passed_meanwhile(world: World):
     world.settled()
     world.triggers.pause("flights", "production", "train", "katherine")
     assert world.tick(days=1) == []
@@ -311,7 +313,7 @@ def test_a_paused_trigger_hears_only_requests_and_forgets_what_passed_meanwhile(
     assert [f.kind for f in world.tick(days=1)] == ["schedule"]
 
 
-def test_a_release_that_was_replaced_before_it_ran_never_runs(world):
+def test_a_release_that_was_replaced_before_it_ran_never_runs(world: World):
     world.project.release("c2", ON_PUSH)
     world.project.move("live", "c2")
     world.releases.tick(world.clock.now())

@@ -137,14 +137,16 @@ def _champion_source(facts: Facts) -> str:
     return f"as its own run recorded it: {facts.champion_measured.error or 'nothing to measure it on'}"
 
 
-def succession(placements: Iterable[Placement], number: int) -> list[tuple[int, Role]]:
-    """Who becomes what in an environment when `number` becomes a model's champion, demotions first."""
-    roles: dict[int, Role] = {p.number: p.role for p in placements}
-    steps: list[tuple[int, Role]] = []
-    if any(role == "champion" and n != number for n, role in roles.items()):
-        steps += [(n, "retired") for n, role in roles.items() if role == "previous" and n != number]
-        steps += [(n, "previous") for n, role in roles.items() if role == "champion" and n != number]
-    return [*steps, (number, "champion")]
+def demotions(placements: Iterable[Placement], number: int) -> list[tuple[int, Role]]:
+    """Who steps down to what when `number` becomes a model's champion.
+
+    The champion becomes the previous one, and the previous one retires.
+    """
+    roles: dict[int, Role] = {p.number: p.role for p in placements if p.number != number}
+    if "champion" not in roles.values():
+        return []
+    after: dict[Role, Role] = {"previous": "retired", "champion": "previous"}
+    return [(n, after[role]) for n, role in roles.items() if role in after]
 
 
 def live(plan: Plan, loaded: Iterable[Loaded]) -> dict[ServedModel, bool]:

@@ -11,7 +11,7 @@ import msgspec
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
 from penstock.core.events import Event
-from penstock.deployments.decide import judge, live, succession
+from penstock.deployments.decide import demotions, judge, live
 from penstock.deployments.environments import Environments, Held
 from penstock.deployments.gather import gather
 from penstock.deployments.plans import Plans
@@ -100,20 +100,18 @@ class Rollouts:
                 return placed
             if placed is None:
                 self._require_serving(tx, version.project, environment)
-                why = f"proposed by {actor}"
-                self._models.place(
-                    tx, version, environment, "candidate", actor=actor, why=why, cause=version.event
+                why, cause = f"proposed by {actor}", version.event
+                return self._models.place(
+                    tx, version, environment, "candidate", actor=actor, why=why, cause=cause
                 )
-            elif placed.role == "rejected":
+            if placed.role == "rejected":
                 raise NotAllowed(
                     what=f"{version.id} did not pass the gate of {environment}",
                     found=placed.why,
                     fix="Train a better version, or change the gate and train again.",
                 )
-            else:
-                why = f"promoted by {actor}"
-                self._crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
-            return tx.get(Placement, f"{environment}:{version.id}")
+            why = f"promoted by {actor}"
+            return self._crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
 
     def rollback(self, model: str, environment: str, actor: str) -> Placement:
         """Make the previous champion answer again, at once. Raises Conflict when there is none."""
@@ -126,8 +124,7 @@ class Rollouts:
                 )
             version = self._plans.version(tx, model, found[0].number)
             why = f"rolled back by {actor}"
-            self._crown(tx, version, environment, actor=actor, why=why, cause=found[0].event)
-            return tx.get(Placement, f"{environment}:{version.id}")
+            return self._crown(tx, version, environment, actor=actor, why=why, cause=found[0].event)
 
     # The gate.
 
@@ -190,18 +187,14 @@ class Rollouts:
 
     def _crown(
         self, tx: Transaction, version: Version, environment: str, *, actor: str, why: str, cause: int
-    ) -> None:
+    ) -> Placement:
+        """Make a version champion; who led before steps down first."""
         placements = tx.find(Placement, model=version.model, environment=environment)
-        for number, role in succession(placements, version.number):
-            self._models.place(
-                tx,
-                self._plans.version(tx, version.model, number),
-                environment,
-                role,
-                actor=actor,
-                why=why if number == version.number else f"followed by version {version.number}",
-                cause=cause,
-            )
+        for number, role in demotions(placements, version.number):
+            other = self._plans.version(tx, version.model, number)
+            followed = f"followed by version {version.number}"
+            self._models.place(tx, other, environment, role, actor=actor, why=followed, cause=cause)
+        return self._models.place(tx, version, environment, "champion", actor=actor, why=why, cause=cause)
 
     def _require_serving(self, reader: Reader, project: str, environment: str) -> None:
         held = self._environments.find(reader, project, environment)

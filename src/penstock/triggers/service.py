@@ -14,7 +14,7 @@ from penstock.core.errors import NotFound
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
-from penstock.runs.params import bind
+from penstock.pipelines.graph import coerce
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.decide import (
@@ -72,7 +72,7 @@ class Triggers:
         now = self._clock.now()
         with self._store.begin() as tx:
             watch = self._watch(tx, project, environment, pipeline)
-            bind(watch.graph, params)
+            coerce(watch.graph, params)
             number = tx.mint(Request)
             [event] = tx.publish(
                 _event(

@@ -14,9 +14,9 @@ from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Placement, Version
 from penstock.monitoring.measure import performance
 from penstock.monitoring.types import Performance, Prediction
+from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import ScheduleCondition, TriggerConfig, WorseCondition
-from penstock.runs.params import bind
 from penstock.triggers.decide import Finding, Reason, Standing, scheduled, worsened
 from penstock.triggers.types import Request, TriggerState
 
@@ -191,7 +191,7 @@ def _startable(watch: Watch, finding: Finding) -> Finding:
     if finding.reason is None:
         return finding
     try:
-        bind(watch.graph, finding.reason.params)
+        coerce(watch.graph, finding.reason.params)
     except InvalidValue as error:
         return Finding(why_not=f"{finding.reason.why}, but it cannot start: {error}")
     return finding
