@@ -1,0 +1,161 @@
+"""A prediction service and a prediction log in memory, with models that are one formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from math import exp
+from typing import Any
+
+import msgspec
+
+from penstock.core.errors import NotFound, PenstockError, Unavailable
+from penstock.datasets.types import Column
+from penstock.models.types import Signature
+from penstock.serving.answers import ask
+from penstock.serving.assignment import assign, served_model, served_version
+from penstock.serving.decode import decode_request
+from penstock.serving.encode import encode_request
+from penstock.serving.ports import Runtime
+from penstock.serving.types import Answer, Loaded, LogRecord, Plan, ServedModel, ServedVersion
+
+SIGMOID_SIGNATURE = Signature(
+    task="binary",
+    inputs=(Column(name="wind", dtype="float", nullable=True), Column(name="carrier", dtype="string")),
+    classes=("false", "true"),
+)
+
+
+class SigmoidRuntime:
+    """A `serving.ports.Runtime` that answers `1 / (1 + exp(-weight * wind))`; no wind counts as 0."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self._weight = weight
+
+    def predict(
+        self, columns: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[float], list[str], list[list[float]]]:
+        """See `Runtime.predict`."""
+        score = [1 / (1 + exp(-self._weight * (wind or 0.0))) for wind in columns["wind"]]
+        label = ["true" if value > 0.5 else "false" for value in score]
+        return score, label, [[1 - value, value] for value in score]
+
+
+def by_number(version: ServedVersion) -> Runtime:
+    """The runtime of a version whose weight is its number."""
+    return SigmoidRuntime(version.number)
+
+
+class MemoryPredictionLog:
+    """A `serving.ports.PredictionLog` with one segment; offsets count records."""
+
+    def __init__(self) -> None:
+        self.records: list[LogRecord] = []
+
+    def segments(self) -> Sequence[str]:
+        """See `PredictionLog.segments`."""
+        return ["memory"] if self.records else []
+
+    def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
+        """See `PredictionLog.read`."""
+        if segment not in self.segments():
+            raise NotFound(what=f"The prediction log has no segment {segment}")
+        found = self.records[offset : offset + limit]
+        return found, offset + len(found)
+
+
+class FakePredictionService:
+    """A `serving.ports.PredictionService`; what it is to do wrong is set from outside.
+
+    `down` makes it unreachable; `broken` maps an artifact to the reason why it does not load.
+    """
+
+    def __init__(self, runtime_of: Callable[[ServedVersion], Runtime] = by_number) -> None:
+        self.down = False
+        self.broken: dict[str, str] = {}
+        self.log = MemoryPredictionLog()
+        self.plan = Plan(clock=None, models=())
+        self._models: dict[str, ServedModel] = {}
+        self._live: dict[tuple[str, int], Runtime] = {}
+        self._runtime_of = runtime_of
+
+    def apply(self, plan: Plan) -> Sequence[Loaded]:
+        """See `PredictionService.apply`."""
+        self._require_up()
+        self._live = {
+            (model.name, version.number): self._runtime_of(version)
+            for model in plan.models
+            for version in model.versions
+            if (version.resident or version.number == model.champion) and version.artifact not in self.broken
+        }
+        self._models = {model.name: self._led(model) for model in plan.models}
+        self.plan = plan
+        return self.loaded()
+
+    def loaded(self) -> Sequence[Loaded]:
+        """See `PredictionService.loaded`."""
+        self._require_up()
+        return [
+            Loaded(
+                model=model.name,
+                number=version.number,
+                ready=(model.name, version.number) in self._live,
+                champion=version.number == model.champion,
+                error=self.broken.get(version.artifact, ""),
+            )
+            for model in self._models.values()
+            for version in model.versions
+        ]
+
+    def infer(
+        self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True
+    ) -> Answer:
+        """See `PredictionService.infer`."""
+        self._require_up()
+        found = served_model(self._models, model)
+        number, variant = assign(found, version)
+        served = served_version(found, number)
+        if served.artifact in self.broken:
+            raise Unavailable(what=f"Version {number} cannot be loaded", found=self.broken[served.artifact])
+        question = decode_request(encode_request(columns), served.signature)
+        runtime = self._live.setdefault((model, number), self._runtime_of(served))
+        first_id = f"{len(self.log.records) + 1}"
+        answer = ask(
+            runtime, question.columns, first_id=first_id, model=model, version=number, variant=variant
+        )
+        if log:
+            self.log.records.append(
+                LogRecord(
+                    ids=answer.ids,
+                    time=self.plan.clock or datetime.now(UTC),
+                    model=model,
+                    environment=found.environment,
+                    version=number,
+                    variant=variant,
+                    inputs=question.columns,
+                    score=answer.score,
+                    label=answer.label,
+                )
+            )
+        return answer
+
+    def flush(self) -> None:
+        """See `PredictionService.flush`."""
+        self._require_up()
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise Unavailable(what="The prediction service does not answer")
+
+    def _led(self, wanted: ServedModel) -> ServedModel:
+        """The model with the champion before where the wanted one does not load."""
+        before = self._models.get(wanted.name)
+        if (wanted.name, wanted.champion) in self._live or before is None or not wanted.champion:
+            return wanted
+        try:
+            champion = served_version(before, before.champion)
+        except PenstockError:
+            return wanted
+        self._live[wanted.name, champion.number] = self._runtime_of(champion)
+        others = tuple(version for version in wanted.versions if version.number != champion.number)
+        return msgspec.structs.replace(wanted, champion=champion.number, versions=(*others, champion))
