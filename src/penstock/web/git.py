@@ -17,7 +17,7 @@ MOUNT = "/git"
 def git_handler(folder: Path) -> ASGIRouteHandler:
     """Serve the repositories in `folder` to git programs."""
 
-    @asgi(MOUNT, is_mount=True)
+    @asgi(MOUNT, is_mount=True, copy_scope=True)
     async def repositories(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
@@ -25,7 +25,7 @@ def git_handler(folder: Path) -> ASGIRouteHandler:
         answer = await serve_git(
             folder,
             method=str(scope.get("method", "GET")),
-            path=scope["path"].removeprefix(MOUNT),
+            path=scope["path"].strip("/"),
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
             body=_pieces(receive),

@@ -17,7 +17,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 def only_known_hosts(known: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
     """Middleware that refuses a request whose Host header names none of the `known` hosts."""
 
-    def middleware(inner: ASGIApp) -> ASGIApp:
+    def middleware(app: ASGIApp) -> ASGIApp:
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             headers = dict(scope.get("headers", ()))
             host = headers.get(b"host", b"").decode("latin-1").lower()
@@ -29,7 +29,7 @@ def only_known_hosts(known: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
                     found=repr(name),
                     fix=f"The setting {ALLOWED_HOSTS} names further hosts, separated by commas.",
                 )
-            await inner(scope, receive, send)
+            await app(scope, receive, send)
 
         return guarded
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from penstock.core.errors import PenstockError
 from penstock.core.human import human
 from penstock.web.chart import chart
 
@@ -32,6 +33,11 @@ def overview_page(data: Mapping[str, Any]) -> str:
 def page(path: str, query: Mapping[str, str], data: Any) -> str:
     """Any noun as HTML: a table for a list, names and values for one thing."""
     return _pages.get_template("noun.html").render(path=path, query=query, data=data)
+
+
+def error_page(error: PenstockError) -> str:
+    """A refusal as HTML."""
+    return _pages.get_template("error.html").render(error=error)
 
 
 def _headline(windows: list[dict[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from asyncio import to_thread
 from collections.abc import Collection
 from typing import Any
 
@@ -17,7 +18,7 @@ from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts
 from penstock.web.overview import overview
-from penstock.web.pages import overview_page, page
+from penstock.web.pages import error_page, overview_page, page
 
 JSON_SUFFIX = ".json"
 
@@ -37,29 +38,36 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         """OK while the process answers."""
         return "OK"
 
-    @get(["/", "/{path:path}"], sync_to_thread=True)
-    def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
+    @get("/", sync_to_thread=True)
+    def front() -> Response[str]:
+        """The overview as a page."""
+        return _html(overview_page(overview(app)))
+
+    @get("/{path:path}")
+    async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
         """A noun as JSON at its URL with `.json`, and as a page without."""
         path = request.url.path
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
-        if wanted in {"", "/"}:
-            data = overview(app)
-            return _json(data) if wanted != path else _html(overview_page(data))
-        data = call(app, "GET", wanted, query)
+        data = (
+            await to_thread(overview, app)
+            if wanted == "/"
+            else await to_thread(call, app, "GET", wanted, query)
+        )
         return _json(data) if wanted != path else _html(page(wanted, query, data))
 
-    @post("/{path:path}", status_code=HTTP_200_OK, sync_to_thread=True)
-    def verbs(request: Request[Any, Any, Any], body: bytes) -> Response[Any]:
+    @post("/{path:path}", status_code=HTTP_200_OK)
+    async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
         """Do something, told as a JSON object."""
         only_json(request)
-        return _json(call(app, "POST", request.url.path, _fields(body)))
+        return _json(await to_thread(call, app, "POST", request.url.path, _fields(await request.body())))
 
     return Litestar(
-        [health, nouns, verbs, git_handler(app.home.git)],
+        [health, front, nouns, verbs, git_handler(app.home.git)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,
+        logging_config=None,
     )
 
 
@@ -74,17 +82,19 @@ def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
     return Response(msgspec.json.encode(data), media_type=MediaType.JSON, status_code=status)
 
 
-def _html(text: str) -> Response[str]:
+def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(text, media_type=MediaType.HTML, headers=headers)
+    return Response(text, media_type=MediaType.HTML, headers=headers, status_code=status)
 
 
-def _refused(_request: Request[Any, Any, Any], error: PenstockError) -> Response[bytes]:
+def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return _html(error_page(error), error.status)
     return _json(error.as_dict(), error.status)
 
 
-def _not_understood(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    return _json(InvalidValue(what=error.detail).as_dict(), error.status_code)
+def _not_understood(_request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    return _json(InvalidValue(what=f"{error.detail}.").as_dict(), error.status_code)
 
 
 def _broken(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -1,0 +1,114 @@
+"""Every noun at its URL, for people and for programs, and who may ask."""
+
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from penstock.app import App
+from penstock.app.api import ROUTES, call
+
+Web = TestClient[Litestar]
+LISTS = [route.pattern for route in ROUTES if route.method == "GET" and "{" not in route.pattern]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_noun_is_json_at_its_url_with_json_and_a_page_without(web: Web, app: App, path: str) -> None:
+    as_json, as_page = web.get(f"{path}.json"), web.get(path)
+    assert as_json.status_code == as_page.status_code == 200
+    assert as_json.json().keys() == call(app, "GET", path).keys()
+    assert as_page.headers["content-type"].startswith("text/html")
+    assert f'href="{path}.json"' in as_page.text
+
+
+def test_the_overview_is_a_page_and_json(web: Web) -> None:
+    assert "No project is connected" in web.get("/").text
+    assert web.get("/.json").json()["projects"] == []
+
+
+def test_pages_need_no_other_host_and_no_script(web: Web) -> None:
+    page = web.get("/")
+    assert "<script" not in page.text
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_something_is_done_by_posting_json(web: Web, tmp_path: Path) -> None:
+    answer = web.post("/projects", json={"name": "shop", "data_root": str(tmp_path)})
+    assert answer.status_code == 200
+    assert answer.json()["url"] == "/git/shop.git"
+    assert [project["id"] for project in web.get("/projects.json").json()["items"]] == ["shop"]
+    assert "shop" in web.get("/").text
+
+
+def test_the_query_narrows_a_list(web: Web) -> None:
+    assert web.get("/runs.json?project=shop&limit=5").json() == {"items": []}
+    assert web.get("/runs.json?colour=red").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/runs/7.json", 404, "not_found"),
+        ("GET", "/nothing", 404, "not_found"),
+        ("POST", "/nothing", 404, "not_found"),
+        ("PUT", "/runs", 405, "invalid_value"),
+    ],
+)
+def test_a_refusal_is_one_error_with_its_status(
+    web: Web, method: str, path: str, status: int, code: str
+) -> None:
+    answer = web.request(method, path, json={} if method == "POST" else None)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_browser_reads_a_refusal_as_a_page(web: Web) -> None:
+    answer = web.get("/runs/7", headers={"Accept": "text/html,*/*"})
+    assert answer.status_code == 404
+    assert "There is no run" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"name=shop", "application/x-www-form-urlencoded"),
+        (b"{}", "text/plain"),
+        (b"[1]", "application/json"),
+        (b"{", "application/json"),
+    ],
+)
+def test_a_body_that_is_not_a_json_object_is_refused(web: Web, content: bytes, kind: str) -> None:
+    answer = web.post("/projects", content=content, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_value")
+
+
+@pytest.mark.parametrize("host", ["penstock.example", "127.0.0.1.example:4747", ""])
+@pytest.mark.parametrize("path", ["/", "/runs.json", "/git/shop.git/info/refs"])
+def test_a_host_name_that_is_not_known_is_refused(web: Web, path: str, host: str) -> None:
+    answer = web.get(path, headers={"Host": host})
+    assert answer.status_code == 403
+    assert "PENSTOCK_ALLOWED_HOSTS" in answer.json()["fix"]
+
+
+@pytest.mark.parametrize("host", ["localhost:4747", "127.0.0.1", "[::1]:4747", "[::1]", "LOCALHOST"])
+def test_loopback_names_are_known(web: Web, host: str) -> None:
+    assert web.get("/health", headers={"Host": host}).text == "OK"
+
+
+def test_the_setting_names_further_hosts(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    from penstock.web import create_web
+
+    monkeypatch.setenv("PENSTOCK_ALLOWED_HOSTS", "team.example, other.example")
+    with TestClient(create_web(app), base_url="http://other.example:4747") as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_git_programs_are_served_and_files_of_repositories_are_not(web: Web, tmp_path: Path) -> None:
+    web.post("/projects", json={"name": "shop", "data_root": str(tmp_path)})
+    refs = web.get("/git/shop.git/info/refs?service=git-upload-pack")
+    assert refs.status_code == 200
+    assert refs.headers["content-type"] == "application/x-git-upload-pack-advertisement"
+    assert web.get("/git/shop.git/config").status_code == 404
+    assert web.get("/git/none.git/info/refs?service=git-upload-pack").status_code == 404
