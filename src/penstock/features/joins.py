@@ -46,7 +46,13 @@ def _features(spine: pl.DataFrame, event_time: str, view: FeatureView, table: pl
     """The features of a view, one row per row of the spine."""
     declared = view.settings
     entity, moment = list(declared.entity), declared.source.event_time
-    rows = view(table).collect()
+    try:
+        rows = view(table).collect()
+    except pl.exceptions.PolarsError as error:
+        raise InvalidValue(
+            what=f"The feature view {declared.name} failed on the rows of {declared.source.name}",
+            found=str(error).split("\n")[0],
+        ) from error
     _require(rows.columns, (*entity, moment), f"The feature view {declared.name}")
     rows, known = _knowledge(rows, view, table)
     features = [name for name in rows.columns if name not in {*entity, moment, known}]

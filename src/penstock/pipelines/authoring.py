@@ -16,7 +16,7 @@ from penstock.pipelines.code import code_digest
 from penstock.pipelines.drawing import Drawing, current
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.options import options
-from penstock.pipelines.signatures import bind, check_step, parameters_of
+from penstock.pipelines.signatures import bind, check_step, parameters_of, returns_value
 from penstock.pipelines.types import Graph, Node, Options
 
 P = ParamSpec("P")
@@ -54,7 +54,7 @@ class StepFunction(Generic[P, R]):
             options=self.options,
             code=code_digest(self.target),
         )
-        return cast(R, drawing.add(node))
+        return cast(R, drawing.add(node, returns=returns_value(self.__wrapped__)))
 
     def __repr__(self) -> str:
         return f"<step {self.target}>"

@@ -76,7 +76,7 @@ def training_rows(
         kind="rows",
         inputs=drawing.inputs("rows", {each.name: _snapshot(drawing, each) for each in sources}),
         outputs=("train", "holdout", "schema"),
-        settings=msgspec.to_builtins(settings),
+        settings=_as_data(settings),
         code=digest_value({view.settings.name: code_digest(view.settings.target) for view in views}),
     )
     return cast(Rows, drawing.add(node))
@@ -125,7 +125,7 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
         name=f"{source.name}.snapshot",
         kind="snapshot",
         outputs=("rows",),
-        settings={"source": msgspec.to_builtins(source)},
+        settings={"source": _as_data(source)},
         options=Options(cache=False),
     )
     drawn = drawing.nodes.get(node.name)
@@ -137,6 +137,11 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
             fix="Give one of them another name: files(..., name=).",
         )
     return drawing.result(node.name)
+
+
+def _as_data(value: msgspec.Struct) -> Any:
+    """A value as JSON gives it back, so that a graph equals itself when it was stored."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _drawing(word: str) -> Drawing:

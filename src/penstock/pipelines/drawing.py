@@ -19,15 +19,21 @@ class Drawing:
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.nodes: dict[str, Node] = {}
+        self._effects: set[str] = set()
         self.parameters = {each.name: parameter_stand_in(self, each.name) for each in parameters}
 
-    def add(self, node: Node) -> StandIn:
-        """Add a node; a second one of the same name becomes `name-2`. Gives its stand-in."""
+    def add(self, node: Node, *, returns: bool = True) -> StandIn:
+        """Add a node; a second one of the same name becomes `name-2`. Gives its stand-in.
+
+        What does not return anything is there for its effect.
+        """
         name, count = node.name, 1
         while name in self.nodes:
             count += 1
             name = f"{node.name}-{count}"
         self.nodes[name] = msgspec.structs.replace(node, name=name)
+        if not returns:
+            self._effects.add(name)
         return self.result(name)
 
     def result(self, name: str) -> StandIn:
@@ -41,7 +47,7 @@ class Drawing:
     def check_used(self, returned: object) -> None:
         """Refuse parameters and results that nobody uses.
 
-        The last node, publications, and what the pipeline returns need no user.
+        The last node, publications, what returns nothing, and what the pipeline returns need no user.
         """
         used = {_key(wire) for node in self.nodes.values() for wire in node.inputs.values()}
         for name in self.parameters:
@@ -51,7 +57,7 @@ class Drawing:
                     fix="Pass it to a step or remove it.",
                 )
         last = list(self.nodes)[-1:]
-        wanted = {*last, *(part.node for part in _outputs(returned))}
+        wanted = {*last, *self._effects, *(part.node for part in _outputs(returned))}
         for name, node in self.nodes.items():
             if node.kind != "publish" and name not in wanted and ("node", name) not in used:
                 raise InvalidPipeline(

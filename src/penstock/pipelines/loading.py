@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -72,9 +71,10 @@ def _modules(folder: Path) -> Iterator[str]:
     for root in _roots(folder):
         for package in root.iterdir():
             if (package / "__init__.py").is_file() and package.name not in _NOT_THE_PROJECT:
-                yield package.name
-                inside = pkgutil.walk_packages([str(package)], f"{package.name}.")
-                yield from (module.name for module in inside if not module.name.endswith("__main__"))
+                for file in package.rglob("*.py"):
+                    parts = file.relative_to(root).with_suffix("").parts
+                    if parts[-1] != "__main__" and all(part.isidentifier() for part in parts):
+                        yield ".".join(parts).removesuffix(".__init__")
 
 
 def _cannot_import(module: str, folder: Path, error: Exception) -> InvalidPipeline:

@@ -57,6 +57,11 @@ def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     return values
 
 
+def returns_value(function: Callable[..., Any]) -> bool:
+    """Whether a step returns something: it does unless it is annotated with None."""
+    return inspect.signature(function).return_annotation not in {None, "None"}
+
+
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of a pipeline function, typed by annotation or else by default.
 

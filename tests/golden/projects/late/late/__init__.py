@@ -1,0 +1,1 @@
+"""Will a trip be late?"""

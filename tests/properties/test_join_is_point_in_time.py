@@ -1,0 +1,84 @@
+"""The join equals a slow one that asks, row by row, what was known then."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import feature_view, files
+from penstock.features import FeatureView, join
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+MOMENT = pl.Datetime("us", "UTC")
+bitemporal = files("events", event_time="at", known_time="known")
+plain = files("events", event_time="at")
+
+
+@feature_view(entity=("shop", "till"), source=bitemporal, ttl="3h")
+def two_keys_with_ttl(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("shop", "till", "at", "known", "value")
+
+
+@feature_view(entity="shop", source=bitemporal)
+def without_ttl(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("shop", "at", "known", "value")
+
+
+@feature_view(entity="shop", source=plain, ttl="1h")
+def known_at_once(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("shop", "at", "value")
+
+
+# Few entities and few moments make ties, duplicates and edges of the time-to-live the rule.
+hours = st.integers(0, 6)
+shops = st.none() | st.sampled_from(["a", "b"])
+tills = st.integers(1, 2)
+event_rows = st.lists(
+    st.tuples(shops, tills, st.none() | hours, st.integers(0, 3), st.none() | st.integers(0, 9))
+)
+spine_rows = st.lists(st.tuples(shops, tills, hours), max_size=12)
+
+
+def slow(view: FeatureView, moment: datetime, entity: dict[str, Any], events: list[dict[str, Any]]) -> Any:
+    """The value of the newest event, of those the one known last, of those the last in the file."""
+    declared, best = view.settings, None
+    for event in events:
+        at, known = event["at"], event["known"] if declared.source.known_time else event["at"]
+        if at is None or any(event[name] is None or event[name] != entity[name] for name in declared.entity):
+            continue
+        if at <= moment and known <= moment and (best is None or (at, known) >= best[0]):
+            best = (at, known), event["value"]
+    if best is None or (declared.ttl and moment - best[0][0] > timedelta(seconds=declared.ttl)):
+        return None
+    return best[1]
+
+
+@given(st.sampled_from([two_keys_with_ttl, without_ttl, known_at_once]), event_rows, spine_rows)
+def test_each_row_gets_what_was_known_of_its_entity_at_its_moment(
+    view: FeatureView, events: list[Any], spine: list[Any]
+) -> None:
+    facts = [
+        {
+            "shop": shop,
+            "till": till,
+            "at": None if hour is None else START + timedelta(hours=hour),
+            "known": START + timedelta(hours=(hour or 0) + delay),
+            "value": value,
+        }
+        for shop, till, hour, delay, value in events
+    ]
+    kinds = {"shop": pl.String, "till": pl.Int64, "at": MOMENT, "known": MOMENT, "value": pl.Int64}
+    wanted = pl.DataFrame(
+        [(shop, till, START + timedelta(hours=hour)) for shop, till, hour in spine],
+        schema={"shop": pl.String, "till": pl.Int32, "now": MOMENT},
+        orient="row",
+    )
+    joined = join(wanted, "now", [view], {"events": pl.LazyFrame(facts, schema=kinds)})
+    assert joined.drop("value").equals(wanted)
+    assert joined["value"].to_list() == [
+        slow(view, row["now"], row, facts) for row in wanted.iter_rows(named=True)
+    ]

@@ -1,0 +1,170 @@
+"""Reading sources and keeping snapshots of them."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from penstock import files
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.datasets import read, take_snapshot
+from penstock.datasets.types import Column, Source
+from penstock.testing.fakes import MemoryBlobs
+
+LATER = datetime(2024, 6, 1, tzinfo=UTC)
+CSV = """id,at,value,open,name
+1,2024-01-01 10:00,1.5,true,a
+2,2024-01-01T09:00:00Z,2,false,b
+3,2024-01-01T12:00:00+01:00,,true,
+"""
+TRIPS = files("data/trips", event_time="at", key="id")
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / "data" / "trips" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def rows_of(root: Path, source: Source = TRIPS, as_of: datetime = LATER) -> pl.DataFrame:
+    return read(source, root, as_of).collect()
+
+
+def test_csv_is_typed_ordered_by_event_time_and_in_utc(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", CSV)
+    rows = rows_of(tmp_path)
+    assert rows["id"].to_list() == [2, 1, 3]
+    assert rows.schema["at"] == pl.Datetime("us", "UTC")
+    assert rows["at"].dt.hour().to_list() == [9, 10, 11]
+    assert rows["value"].to_list() == [2.0, 1.5, None]
+    assert rows["open"].to_list() == [False, True, True]
+    assert rows["name"].to_list() == ["b", "a", None]
+
+
+def test_csv_json_lines_and_parquet_give_the_same_snapshot(tmp_path: Path) -> None:
+    write(tmp_path / "csv", "a.csv", CSV)
+    table = rows_of(tmp_path / "csv")
+    write(tmp_path / "json", "a.jsonl", "")
+    naive = table.with_columns(pl.col("at").dt.replace_time_zone(None))
+    naive.with_columns(pl.col("at").dt.to_string("iso")).write_ndjson(tmp_path / "json/data/trips/a.jsonl")
+    write(tmp_path / "parquet", "x", "")
+    naive[:2].write_parquet(tmp_path / "parquet/data/trips/1.parquet")
+    naive[2:].write_parquet(tmp_path / "parquet/data/trips/2.parquet")
+    blobs = MemoryBlobs()
+    taken = [take_snapshot(TRIPS, tmp_path / kind, LATER, blobs) for kind in ("csv", "json", "parquet")]
+    assert len({snapshot.digest for snapshot in taken}) == 1
+    assert taken[0].id == taken[1].id
+    assert pl.read_ipc(io.BytesIO(blobs.get(taken[0].digest))).equals(table)
+
+
+def test_a_snapshot_tells_what_was_read(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", CSV)
+    snapshot = take_snapshot(TRIPS, tmp_path, LATER, MemoryBlobs())
+    assert (snapshot.source, snapshot.rows, snapshot.quarantined) == ("trips", 3, 0)
+    assert snapshot.first == datetime(2024, 1, 1, 9, tzinfo=UTC)
+    assert snapshot.last == datetime(2024, 1, 1, 11, tzinfo=UTC)
+    assert snapshot.columns == (
+        Column(name="id", dtype="int"),
+        Column(name="at", dtype="time"),
+        Column(name="value", dtype="float", nullable=True),
+        Column(name="open", dtype="bool"),
+        Column(name="name", dtype="string", nullable=True),
+    )
+
+
+def test_only_what_had_happened_and_was_known_is_read(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.csv",
+        "id,at,known\n1,2024-01-01,2024-01-02\n2,2024-01-03,2024-01-09\n3,2024-02-01,2024-01-01\n",
+    )
+    source = files("data/trips", event_time="at", known_time="known", key="id")
+    seen = {
+        day: rows_of(tmp_path, source, datetime(2024, 1, day, tzinfo=UTC))["id"].to_list()
+        for day in (1, 2, 8, 9)
+    }
+    assert seen == {1: [], 2: [1], 8: [1], 9: [1, 2]}
+
+
+def test_malformed_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{number},2024-01-01,1\n" for number in range(10_000))
+    write(
+        tmp_path,
+        "a.csv",
+        f"id,at,value\n{rows},2024-01-01,1\n7,never,1\n8,,1\n9,2024-01-01,one\n10,2024-01-01,\n",
+    )
+    snapshot = take_snapshot(TRIPS, tmp_path, LATER, MemoryBlobs())
+    assert (snapshot.rows, snapshot.quarantined) == (10_001, 4)
+
+
+def test_not_a_number_is_null(tmp_path: Path) -> None:
+    write(tmp_path, "x", "")
+    table = pl.DataFrame(
+        {"id": [1, 2], "at": [datetime(2024, 1, 1, tzinfo=UTC)] * 2, "value": [float("nan"), 1.0]}
+    )
+    table.write_parquet(tmp_path / "data/trips/a.parquet")
+    assert rows_of(tmp_path)["value"].to_list() == [None, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("data/trips", "trips"),
+        ("data/trips.csv", "trips"),
+        ("data/trips/*.csv", "trips"),
+        ("old-trips", "old_trips"),
+    ],
+)
+def test_a_source_is_called_after_its_path(path: str, name: str) -> None:
+    assert files(path, event_time="at").name == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"path": "/data/trips"}, "not inside the data root"),
+        ({"path": "../trips"}, "not inside the data root"),
+        ({"path": ""}, "not inside the data root"),
+        ({"path": "*.csv"}, "no usable name"),
+        ({"path": "2024"}, "no usable name"),
+        ({"path": "trips", "event_time": ""}, "has no event time"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InvalidValue, match=sentence):
+        files(**{"event_time": "at", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.csv", "id,moment\n1,2024-01-01\n", r"has no column `at`\. There is `id`, `moment`"),
+        ("a.csv", "idd,at\n1,2024-01-01\n", r"has no column `id`\. Did you mean `idd`"),
+        ("a.csv", "id,at\n1,17\n", "column `at` of the source trips is no time.*found Int64"),
+        ("a.csv", "id,at\n1,2024-01-01\n2,3,4\n", "cannot be read as one table"),
+        ("a.csv", "", "cannot be read as one table"),
+        ("a.jsonl", '{"id": 1, "at": "2024-01-01"}\n{"id":\n', "cannot be read as one table"),
+        ("a.parquet", "not parquet", "cannot be read as one table"),
+        ("a.csv", "id,at\n1,2025-01-01\n", "has no rows that were known at 2024-06-01 00:00 UTC"),
+    ],
+)
+def test_files_that_are_no_table_are_refused(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    write(tmp_path, name, text)
+    with pytest.raises(InvalidValue, match=sentence):
+        take_snapshot(TRIPS, tmp_path, LATER, MemoryBlobs())
+
+
+def test_mixed_formats_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", CSV)
+    write(tmp_path, "b.jsonl", "{}")
+    with pytest.raises(InvalidValue, match=r"mixes formats.*found \.csv, \.jsonl"):
+        rows_of(tmp_path)
+
+
+def test_missing_files_are_refused_with_the_place(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=f"nothing at {tmp_path}/data/trips"):
+        rows_of(tmp_path)

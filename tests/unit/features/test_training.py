@@ -1,0 +1,179 @@
+"""Feature views and training sets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from penstock import feature_view, files
+from penstock.core.errors import InvalidPipeline, InvalidValue
+from penstock.features import join, training_set
+from penstock.features.types import RowsSettings, TrainingSet
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+LATER = datetime(2025, 1, 1, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+trips = files("trips", event_time="at", known_time="known", key="id")
+weather = files("weather", event_time="seen", known_time="known")
+
+
+@feature_view(entity="city", source=weather, ttl="3h")
+def city_weather(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("city", "seen", "wind", "rain")
+
+
+@feature_view(entity="city", source=weather)
+def corrected(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("city", "seen", "known", corrected_wind="wind")
+
+
+TABLES = {
+    "trips": pl.LazyFrame(
+        {
+            "id": range(40),
+            "at": [START + DAY * day for day in range(40)],
+            "known": [START + DAY * (day + 1) for day in range(40)],
+            "city": ["a", "b"] * 20,
+            "miles": [None, *range(39)],
+            "booked": [START] * 40,
+            "late": [None if day == 3 else day % 5 == 0 for day in range(40)],
+        }
+    ),
+    "weather": pl.LazyFrame(
+        {
+            "city": ["a"] * 20,
+            "seen": [START + DAY * 2 * day - HOUR * 2 for day in range(20)],
+            "known": [START + DAY * 2 * day - HOUR * 2 for day in range(20)],
+            "wind": [float(day) for day in range(20)],
+            "rain": [day % 2 == 0 for day in range(20)],
+        }
+    ),
+}
+
+
+def made(as_of: datetime = LATER, tables: dict[str, pl.LazyFrame] = TABLES, **changes: Any) -> TrainingSet:
+    asked = {"source": trips, "label": "late", "holdout": "10d", "views": (city_weather.settings,), **changes}
+    return training_set(msgspec.to_builtins(RowsSettings(**asked)), tables, as_of)
+
+
+def test_a_feature_view_is_still_its_function() -> None:
+    assert city_weather(TABLES["weather"]).collect_schema().names() == ["city", "seen", "wind", "rain"]
+    assert city_weather.settings.ttl == 3 * 3600
+
+
+def test_rows_are_cut_by_time_and_carry_their_features() -> None:
+    rows = made()
+    assert rows.train.columns == ["id", "at", "city", "miles", "booked", "late", "wind", "rain"]
+    assert rows.train["id"].to_list() == [0, 1, 2, *range(4, 30)], "trip 3 has no label"
+    assert rows.holdout["id"].to_list() == list(range(30, 40))
+    assert rows.train["wind"].to_list()[:4] == [0.0, None, 1.0, 2.0]
+
+
+def test_span_and_holdout_reach_back_from_the_newest_known_row() -> None:
+    rows = made(as_of=START + DAY * 20, span="15d")
+    assert rows.train["id"].to_list() == [5, 6, 7, 8, 9]
+    assert rows.holdout["id"].to_list() == list(range(10, 20)), "trip 19 became known on day 20"
+
+
+def test_the_schema_says_what_a_model_is_asked() -> None:
+    schema = made().schema
+    assert schema["label"] == "late"
+    assert schema["columns"] == [
+        {"name": "city", "dtype": "string", "nullable": False},
+        {"name": "miles", "dtype": "int", "nullable": True},
+        {"name": "wind", "dtype": "float", "nullable": True},
+        {"name": "rain", "dtype": "bool", "nullable": True},
+    ]
+    assert list(schema["examples"]) == ["city", "miles", "wind", "rain"]
+    assert schema["examples"]["miles"] == list(range(29, 39))
+    assert msgspec.json.decode(msgspec.json.encode(schema)) == schema
+
+
+def test_examples_are_spread_over_a_large_holdout() -> None:
+    many = pl.LazyFrame({"id": range(5_000), "late": [True] * 5_000, "miles": range(5_000)})
+    many = many.with_columns(at=START + pl.col("id") * pl.duration(minutes=1)).with_columns(known="at")
+    examples = made(tables={"trips": many}, views=(), holdout="2d").schema["examples"]["miles"]
+    assert len(examples) == 500
+    assert min(examples) < 2_500
+    assert max(examples) > 4_980
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"label": "lat"}, r"no column `lat` for the label\. Did you mean `late`"),
+        (
+            {"holdout": "90d"},
+            "empty part: expected labelled rows before and after .*; found 0 before and 39 after",
+        ),
+        ({"as_of": START}, "no rows with a label: expected rows known at 2024-01-01 00:00 UTC"),
+    ],
+)
+def test_a_training_set_that_cannot_be_made_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidValue, match=sentence):
+        made(**changes)
+
+
+def test_lists_are_no_inputs_of_a_model() -> None:
+    tables = {**TABLES, "trips": TABLES["trips"].with_columns(tags=pl.lit([1, 2]))}
+    with pytest.raises(InvalidValue, match=r"cannot be inputs of a model.*`tags` \(List"):
+        made(tables=tables)
+
+
+def test_a_view_must_not_drop_when_its_rows_were_known() -> None:
+    late = TABLES["weather"].with_columns(known=pl.col("known") + HOUR)
+    with pytest.raises(
+        InvalidValue, match="city_weather drops `known`, though rows of weather became known later"
+    ):
+        made(tables={**TABLES, "weather": late})
+    rows = made(tables={**TABLES, "weather": late}, views=(corrected.settings,))
+    assert rows.train.columns[-1] == "corrected_wind"
+
+
+@pytest.mark.parametrize(
+    ("spine", "table", "sentence"),
+    [
+        ({"at": [START]}, {}, "The rows to join has no column `city`"),
+        (
+            {"at": [START], "city": [1]},
+            {},
+            "`city` of the feature view city_weather cannot be joined: expected Int64",
+        ),
+        (
+            {"at": [START], "city": ["a"], "wind": [1]},
+            {},
+            "gives columns that the rows already have: found wind",
+        ),
+        (
+            {"at": [START], "city": ["a"]},
+            {"wind": "gust"},
+            "city_weather failed on the rows of weather: found.*wind",
+        ),
+        ({"at": [START], "city": ["a"]}, {"city": "town"}, "The feature view town has no column `city`"),
+    ],
+)
+def test_views_that_do_not_fit_are_refused(
+    spine: dict[str, list[Any]], table: dict[str, str], sentence: str
+) -> None:
+    rows = TABLES["weather"].rename(table)
+    view = town if "city" in table else city_weather
+    with pytest.raises(InvalidValue, match=sentence):
+        join(pl.DataFrame(spine), "at", [view], {"weather": rows})
+
+
+@feature_view(entity="city", source=weather)
+def town(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
+
+
+def test_a_wrong_declaration_is_refused() -> None:
+    with pytest.raises(InvalidPipeline, match="expected what `files"):
+        feature_view(entity="city", source="weather")  # type: ignore[arg-type]
+    with pytest.raises(InvalidPipeline, match="needs an entity"):
+        feature_view(entity=(), source=weather)
+    with pytest.raises(InvalidPipeline, match="a lambda has no name"):
+        feature_view(entity="city", source=weather)(lambda rows: rows)
