@@ -17,7 +17,7 @@ def check_name(name: str, noun: str) -> str:
     """
     if not PLAIN.fullmatch(name):
         raise InvalidValue(
-            what=f"This cannot be the name of a {noun}",
+            what=f"This cannot be the name of {'an' if noun[0] in 'aeiou' else 'a'} {noun}",
             expected=ALLOWED,
             found=repr(name),
             fix="Names stand in addresses and folders.",

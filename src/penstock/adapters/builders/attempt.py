@@ -109,7 +109,8 @@ class Attempt:
         """The graphs of the project's pipelines, drawn in its environment, where its code is imported."""
         self._tell("graph")
         drawn = self._folder / "survey.json"
-        status = self._run([str(python), "-m", "penstock.pipelines", str(checkout), str(drawn)], checkout)
+        command = [str(python), "-m", "penstock.pipelines", str(checkout), str(drawn)]
+        status = self._run(command, checkout, PYTHONDONTWRITEBYTECODE="1")  # the checkout is packed next
         if status != 0:
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
@@ -144,9 +145,10 @@ class Attempt:
         self._case("package", "the wheel can be built")
         return wheel
 
-    def _run(self, command: list[str], folder: Path) -> int:
+    def _run(self, command: list[str], folder: Path, **also: str) -> int:
+        variables = plain() | also
         return self._tools.processes.run(
-            command, folder=folder, variables=plain(), log=self._log, timeout=TIMEOUT
+            command, folder=folder, variables=variables, log=self._log, timeout=TIMEOUT
         )
 
     def _case(self, suite: str, name: str, error: str = "") -> None:

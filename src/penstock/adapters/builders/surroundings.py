@@ -36,7 +36,7 @@ _OURS_TO_SAY = {
 def plain() -> dict[str, str]:
     """For a project's own code: no settings of Python, and no way to a package index or its passwords."""
     kept = {name: value for name, value in os.environ.items() if name in _PLAIN or name.startswith("LC_")}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 def with_index() -> dict[str, str]:

@@ -187,5 +187,7 @@ def one_of(words: Sequence[str]) -> str:
 
 def question(word: str, words: Sequence[str]) -> str:
     """A question after the word that was perhaps meant, or nothing."""
-    close = get_close_matches(word, words, n=1)
+    close = [known for known in words if word and known.startswith(word)] or get_close_matches(
+        word, words, n=1
+    )
     return f"Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,175 @@
+"""What `penstock.toml` may say, and how mistakes in it are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.core.errors import InvalidProject, NotFound
+from penstock.revisions.config import (
+    EnvironmentConfig,
+    ModelConfig,
+    ScheduleCondition,
+    TriggerConfig,
+    WorseCondition,
+    parse_config,
+)
+
+FLIGHTS = """\
+[project]
+name = "flights"
+
+[environments.test]
+deploy = { on = "push", branch = "dev" }
+
+[environments.staging]
+deploy = { on = "merge", approvals = 2 }
+data = "sample"
+
+[environments.production]
+deploy = { on = "promote", after = "staging", successful_runs = 3 }
+run = false
+
+[[triggers]]
+pipeline = "train_delay"
+environments = ["staging", "production"]
+any = [
+  { schedule = "0 3 * * *" },
+  { worse = "roc_auc", by = 0.03, over = "7d" },
+]
+cooldown = "1d"
+
+[models.delay]
+gate = [
+  "roc_auc >= 0.62",  # better than a coin
+  "contract",
+]
+"""
+SMALLEST = """\
+[project]
+name = "small"
+[environments.live]
+deploy = { on = "push", branch = "dev" }
+"""
+
+
+def test_everything_is_read() -> None:
+    config = parse_config(FLIGHTS)
+    assert config.name == "flights"
+    assert config.environments == (
+        EnvironmentConfig(name="test", on="push", branch="dev"),
+        EnvironmentConfig(name="staging", on="merge", branch="main", approvals=2, data="sample"),
+        EnvironmentConfig(
+            name="production", on="promote", after="staging", successful_runs=3, serve=True, run=False
+        ),
+    )
+    assert config.triggers == (
+        TriggerConfig(
+            pipeline="train_delay",
+            environments=("staging", "production"),
+            conditions=(
+                ScheduleCondition(cron="0 3 * * *", missed="once"),
+                WorseCondition(metric="roc_auc", by=0.03, over="7d", labels=500),
+            ),
+            cooldown="1d",
+        ),
+    )
+    assert config.models == {"delay": ModelConfig(gate=("roc_auc >= 0.62", "contract"), monitor="roc_auc")}
+
+
+def test_without_promotion_every_environment_serves() -> None:
+    assert [e.serve for e in parse_config(SMALLEST).environments] == [True]
+
+
+def test_what_serves_can_be_said() -> None:
+    config = parse_config(FLIGHTS.replace('data = "sample"', "serve = true"))
+    assert [e.serve for e in config.environments] == [False, True, True]
+
+
+def test_an_environment_is_found_by_name() -> None:
+    config = parse_config(FLIGHTS)
+    assert config.environment("staging").approvals == 2
+    with pytest.raises(NotFound, match="one of test, staging, production"):
+        config.environment("prod")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "said"),
+    [
+        ("successful_runs", "sucessful_runs", 12, "Did you mean 'successful_runs'?"),
+        ("[[triggers]]", "[[trigger]]", 15, "Did you mean 'triggers'?"),
+        ("cooldown", "load", 22, "one of pipeline, environments, any, cooldown"),
+        ("[models.delay]", "[models.delay]\nrollout = {}", 25, "'rollout' is not a key of models.delay"),
+        ('name = "flights"', "", 1, "project lacks the key 'name'"),
+        ('name = "flights"', "name = 3", 2, "a text in quotes; found 3"),
+        ('"flights"', '"Flights!"', 2, "found 'Flights!'"),
+        ("environments.test", "environments.Test", 4, "cannot be the name of an environment"),
+        ("environments.test", "environments.development", 4, "Choose another name"),
+        ('"push"', '"pull"', 5, "one of push, merge, promote; found 'pull'."),
+        ('branch = "dev"', 'branch = ""', 5, "the name of a branch"),
+        (', branch = "dev"', "", 5, "lacks the key 'branch'"),
+        ("approvals = 2", "approvals = -1", 8, "at least 0; found -1"),
+        ("approvals = 2", 'branch = "master"', 8, "expected main; found 'master'"),
+        ("approvals = 2", "approvals = true", 8, "a whole number; found True"),
+        ("approvals = 2", "successful_runs = 2", 8, "one of on, branch, approvals"),
+        ('after = "staging"', 'after = "stagin"', 12, "Did you mean 'staging'?"),
+        ('after = "staging"', 'after = "production"', 12, "one of test, staging"),
+        ('deploy = { on = "promote"', 'deplo = { on = "promote"', 12, "Did you mean 'deploy'?"),
+        ("run = false", "run = 0", 13, "true or false; found 0"),
+        ('"staging", "production"]', '"staging", "prod"]', 17, "Did you mean 'production'?"),
+        ('"staging", "production"]', '"staging", "staging"]', 17, "each once"),
+        ('["staging", "production"]', "[]", 17, "at least one text"),
+        ("0 3 * * *", "61 3 * * *", 19, "minute, hour"),
+        ("0 3 * * *", "0 0 30 2 *", 19, "minute, hour"),
+        ("0 3 * * *", "0 0 3 * * *", 19, "minute, hour"),
+        ('{ schedule = "0 3 * * *" }', "{ new_rows = 5 }", 19, "one of schedule, worse"),
+        ('{ schedule = "0 3 * * *" }', "{}", 19, "a condition is empty"),
+        ('{ schedule = "0 3 * * *" }', "3", 19, "a table; found 3"),
+        ('0 3 * * *"', '0 3 * * *", missed = "all"', 19, "one of once, skip"),
+        ('0 3 * * *"', '0 3 * * *", worse = "roc_auc"', 19, "asks one thing"),
+        ('"roc_auc", by', '"roc_auk", by', 20, "Did you mean 'roc_auc'?"),
+        ("by = 0.03", "by = 0", 20, "a number above 0"),
+        ("by = 0.03", "by = nan", 20, "a number above 0"),
+        ('over = "7d"', 'over = "a week"', 20, "a duration such as"),
+        ('over = "7d"', 'over = "7d", labels = 0', 20, "at least 1"),
+        ('cooldown = "1d"', "all = []", 22, "'all' is not a key"),
+        ('  "contract",', '  "infrastructure",', 27, "a proof: contract"),
+        ("roc_auc >= 0.62", "roc_auc = 0.62", 26, "roc_auc = 0.62"),
+        ("[models.delay]", "[models.delay]\nmonitor = 'auc'", 25, "one of roc_auc"),
+        ("[models.delay]", '[models."a b"]', 24, "cannot be the name of a model"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_what_is_allowed(
+    right: str, wrong: str, line: int, said: str
+) -> None:
+    assert right in FLIGHTS
+    with pytest.raises(InvalidProject) as refused:
+        parse_config(FLIGHTS.replace(right, wrong, 1))
+    assert str(refused.value).startswith(f"penstock.toml:{line}: ")
+    assert said in str(refused.value)
+
+
+def test_a_gate_that_asks_nothing_is_refused() -> None:
+    text = SMALLEST + "[models.m]\ngate = []\n"
+    with pytest.raises(InvalidProject, match="'gate' is empty"):
+        parse_config(text)
+
+
+def test_two_triggers_of_one_pipeline_and_environment_are_refused() -> None:
+    trigger = '[[triggers]]\npipeline = "p"\nenvironments = ["live"]\nany = [{ schedule = "0 3 * * *" }]\n'
+    with pytest.raises(InvalidProject, match=r"penstock\.toml:10: 'p' already has a trigger in 'live'"):
+        parse_config(SMALLEST + trigger + trigger)
+
+
+def test_a_trigger_needs_a_condition() -> None:
+    with pytest.raises(InvalidProject, match="the trigger has no condition"):
+        parse_config(SMALLEST + '[[triggers]]\npipeline = "p"\nenvironments = ["live"]\n')
+
+
+def test_a_project_needs_an_environment() -> None:
+    with pytest.raises(InvalidProject, match="there is no environment"):
+        parse_config('[project]\nname = "p"\n')
+
+
+def test_what_is_not_toml_is_told_with_its_line() -> None:
+    with pytest.raises(InvalidProject, match=r"other\.toml is not a TOML document.*line 2"):
+        parse_config("[project]\nname\n", file="other.toml")

@@ -1,0 +1,205 @@
+"""Projects are connected, commits seen, approved and merged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
+from penstock.core.events import Event
+from penstock.revisions.service import Revisions
+from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.testing.fakes import FixedClock, MemoryStore
+from penstock.testing.forges import FakeForge
+
+NOW = datetime(2013, 3, 1, tzinfo=UTC)
+
+
+def project_files(approvals: int = 1, **files: bytes) -> dict[str, bytes]:
+    staging = f'[environments.staging]\ndeploy = {{ on = "merge", approvals = {approvals} }}\n'
+    return {"penstock.toml": f'[project]\nname = "flights"\n{staging}'.encode(), **files}
+
+
+def green(_commit: str) -> bool:
+    return True
+
+
+def red(_commit: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def forge() -> FakeForge:
+    return FakeForge()
+
+
+@pytest.fixture
+def revisions(store: MemoryStore, forge: FakeForge) -> Revisions:
+    revisions = Revisions(store, forge, FixedClock(NOW))
+    revisions.connect("flights", "/data", "ada")
+    return revisions
+
+
+def found(store: MemoryStore, kind: Any, **where: Any) -> list[Any]:
+    with store.read() as reader:
+        return list(reader.find(kind, **where))
+
+
+def events(store: MemoryStore, **where: Any) -> list[Event]:
+    with store.read() as reader:
+        return reader.events(**where)
+
+
+def test_connecting_again_changes_only_the_data_root(store: MemoryStore, revisions: Revisions) -> None:
+    revisions.connect("flights", "/data", "ada")
+    assert revisions.connect("flights", "/elsewhere", "grace").created == NOW
+    assert [p.data_root for p in found(store, Project)] == ["/elsewhere"]
+    assert [e.actor for e in events(store, kind="project.connected")] == ["ada", "grace"]
+
+
+@pytest.mark.parametrize(("name", "root"), [("a b", "/data"), ("flights", "data")])
+def test_an_impossible_project_leaves_nothing(
+    store: MemoryStore, forge: FakeForge, name: str, root: str
+) -> None:
+    with pytest.raises(InvalidValue):
+        Revisions(store, forge, FixedClock()).connect(name, root, "ada")
+    assert found(store, Project) == []
+    assert events(store) == []
+
+
+def test_a_push_is_seen_once(store: MemoryStore, forge: FakeForge, revisions: Revisions) -> None:
+    commit = forge.push("flights", "dev", project_files(), message="First")
+    assert revisions.tick(NOW)
+    assert not revisions.tick(NOW)
+    [revision] = found(store, Revision)
+    assert (revision.commit, revision.author, revision.message) == (commit, "Ada <ada@example.org>", "First")
+    [branch] = found(store, Branch)
+    assert (branch.name, branch.commit, branch.merged_from) == ("dev", commit, "")
+    seen, moved = events(store)[1:]
+    assert (moved.kind, moved.cause, branch.event) == ("branch.moved", seen.id, moved.id)
+
+
+def test_a_commit_on_two_branches_is_one_revision(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    forge.push("flights", "dev", project_files())
+    forge.push("flights", "other", project_files())
+    revisions.tick(NOW)
+    assert len(found(store, Revision)) == 1
+    assert len(found(store, Branch)) == 2
+
+
+@pytest.mark.parametrize("digits", [40, 10, 4])
+def test_approving_twice_is_one_approval(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions, digits: int
+) -> None:
+    commit = forge.push("flights", "dev", project_files())
+    first = revisions.approve("flights", commit[:digits], "grace")
+    assert first.commit == commit
+    assert revisions.approve("flights", "dev", "grace") == first
+    assert len(found(store, Approval)) == 1
+
+
+def test_what_cannot_be_approved_is_refused(forge: FakeForge, revisions: Revisions) -> None:
+    forge.push("flights", "dev", project_files())
+    with pytest.raises(NotFound, match="Did you mean `dev`"):
+        revisions.approve("flights", "devv", "grace")
+    with pytest.raises(NotFound):
+        revisions.approve("other", "dev", "grace")
+    with pytest.raises(NotFound):
+        revisions.approve("flights", "", "grace")
+    with pytest.raises(InvalidValue):
+        revisions.approve("flights", "dev", " ")
+
+
+def test_an_approved_green_commit_is_merged(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    commit = forge.push("flights", "dev", project_files())
+    revisions.approve("flights", commit, "grace")
+    main = revisions.merge("flights", "dev", "ada", green)
+    assert (main.name, main.commit, main.merged_from, main.approvals) == ("main", commit, "dev", ("grace",))
+    assert revisions.merge("flights", "dev", "ada", green) == main
+    [asked] = events(store, kind="merge.asked")
+    assert events(store, kind="branch.moved")[-1].cause == asked.id
+    [dev] = found(store, Branch, name="dev")
+    assert (asked.cause, asked.actor) == (dev.event, "ada")
+
+
+def test_a_merge_is_refused_with_everything_that_is_missing(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    commit = forge.push("flights", "dev", project_files(approvals=2))
+    revisions.approve("flights", commit, "grace")
+    with pytest.raises(NotAllowed) as refused:
+        revisions.merge("flights", "dev", "ada", red)
+    assert str(refused.value) == (
+        f"dev ({commit[:10]}) cannot be merged into main yet: found 1 of 2 approvals (grace) and no build "
+        f"of it that passed. Approve it with: penstock approve {commit[:10]}. See penstock builds."
+    )
+    assert [head.branch for head in forge.heads("flights")] == ["dev"]
+    assert events(store, kind="merge.asked") == []
+
+
+def test_an_approval_is_of_one_commit_only(forge: FakeForge, revisions: Revisions) -> None:
+    revisions.approve("flights", forge.push("flights", "dev", project_files()), "grace")
+    forge.push("flights", "dev", project_files(new=b"later"))
+    with pytest.raises(NotAllowed, match="0 of 1 approvals"):
+        revisions.merge("flights", "dev", "ada", green)
+
+
+def test_a_branch_cannot_lower_the_bar_for_its_own_merge(forge: FakeForge, revisions: Revisions) -> None:
+    forge.push("flights", "dev", project_files())
+    revisions.approve("flights", "dev", "grace")
+    revisions.merge("flights", "dev", "ada", green)
+    forge.push("flights", "dev", project_files(approvals=0))
+    with pytest.raises(NotAllowed, match="0 of 1 approvals"):
+        revisions.merge("flights", "dev", "ada", green)
+
+
+def test_a_conflict_leaves_main_where_it_was(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    forge.push("flights", "dev", project_files(0))
+    revisions.merge("flights", "dev", "ada", green)
+    forge.push("flights", "left", project_files(0, notes=b"left"))
+    forge.push("flights", "right", project_files(0, notes=b"right"))
+    left = revisions.merge("flights", "left", "ada", green)
+    with pytest.raises(Conflict, match="notes"):
+        revisions.merge("flights", "right", "ada", green)
+    assert found(store, Branch, name="main") == [left]
+
+
+def test_what_cannot_be_merged_is_refused(forge: FakeForge, revisions: Revisions) -> None:
+    forge.push("flights", "dev", project_files(0))
+    revisions.merge("flights", "dev", "ada", green)
+    with pytest.raises(NotFound, match="Did you mean `dev`"):
+        revisions.merge("flights", "de", "ada", green)
+    with pytest.raises(InvalidValue, match="into itself"):
+        revisions.merge("flights", "main", "ada", green)
+
+
+def test_a_merge_that_died_before_it_was_recorded_is_seen_with_its_approvals(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = forge.push("flights", "dev", project_files())
+    revisions.approve("flights", commit, "grace")
+    merge = FakeForge.merge
+
+    def merge_and_die(self: FakeForge, project: str, **asked: Any) -> str:
+        merge(self, project, **asked)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeForge, "merge", merge_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        revisions.merge("flights", "dev", "ada", green)
+    Revisions(store, forge, FixedClock(NOW)).tick(NOW)
+    [main] = found(store, Branch, name="main")
+    assert (main.commit, main.merged_from, main.approvals) == (commit, "dev", ("grace",))
