@@ -64,7 +64,14 @@ class App:
         self.revisions = Revisions(self.store, self.forge, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
-        self.models = Models(self.store, self.blobs, self.clock, registers=self._registers)
+        self.models = Models(
+            self.store,
+            self.blobs,
+            self.clock,
+            registers=self._registers,
+            commit_of=self._commit_of,
+            last_environment=self._last_environment,
+        )
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
             self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
@@ -90,7 +97,8 @@ class App:
         """Whether builds or runs are under way."""
         with self.store.read() as reader:
             return bool(
-                reader.count(Run, status=("queued", "running")) or reader.count(Build, status=("queued", "running"))
+                reader.count(Run, status=("queued", "running"))
+                or reader.count(Build, status=("queued", "running"))
             )
 
     def recover(self) -> None:
@@ -117,14 +125,18 @@ class App:
                 return reader.get(Project, name).id
             known = [project.id for project in reader.find(Project)]
         if not known:
-            raise NotFound(what="No project is connected.", fix="Run penstock connect in the project's folder.")
+            raise NotFound(
+                what="No project is connected.", fix="Run penstock connect in the project's folder."
+            )
         if len(known) > 1:
             raise InvalidValue(expected=f"a project among {', '.join(known)}", found="none")
         return known[0]
 
     def merge(self, project: str, branch: str, actor: str) -> Any:
         """Merge a branch whose newest commit is approved and green."""
-        return self.revisions.merge(project, branch, actor, is_green=lambda commit: self._green(project, commit))
+        return self.revisions.merge(
+            project, branch, actor, is_green=lambda commit: self._green(project, commit)
+        )
 
     def rollback(self, what: str, environment: str, actor: str) -> Any:
         """Put back the previous version of a model, or the previous release of a project."""
@@ -192,7 +204,7 @@ class App:
     def serves(self, project: str, environment: str) -> bool:
         """Whether the project's newest release serves models in this environment."""
         config = self.config(project)
-        return bool(config) and any(e.serve for e in config.environments if e.name == environment)
+        return config is not None and any(e.serve for e in config.environments if e.name == environment)
 
     def config(self, project: str) -> ProjectConfig | None:
         """The `penstock.toml` of the project's newest release."""
@@ -202,6 +214,14 @@ class App:
 
     def _registers(self, project: str, environment: str) -> bool:
         return environment == "development" or self.serves(project, environment)
+
+    def _commit_of(self, release: str) -> str:
+        with self.store.read() as reader:
+            return reader.get(Release, release).commit if release else ""
+
+    def _last_environment(self, project: str) -> str:
+        config = self.config(project)
+        return config.environments[-1].name if config else "production"
 
     def _workspace(self, release: Release, environment: str) -> Workspace:
         with self.store.read() as reader:
@@ -244,5 +264,3 @@ def open_app(home: Path, *, create: bool = True, virtual: datetime | None = None
         yield app
     finally:
         app.close()
-
-

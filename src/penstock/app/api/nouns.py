@@ -109,7 +109,7 @@ def deployments(app: App, project: str = "", environment: str = "", limit: int =
 def environments(app: App, project: str = "") -> Any:
     """The environments of a project's newest release, and what each of them holds."""
     with app.store.read() as reader:
-        newest = reader.find(Release, order="-created", **({"project": project} if project else {}))
+        newest = [r for r in reader.find(Release, order="-created") if project in {"", r.project}]
         held = {(d.project, d.environment): d for d in reader.find(Deployment, active=True)}
         placed = reader.find(Placement, role="champion")
     items = []
@@ -137,7 +137,9 @@ def environments(app: App, project: str = "") -> Any:
 @route("GET", "/runs")
 def runs(app: App, project: str = "", environment: str = "", status: str = "", limit: int = LIMIT) -> Any:
     """Runs, the newest first, without their graphs."""
-    found = _items(app, Run, "-created", limit, project=project, environment=environment, status=status)["items"]
+    found = _items(app, Run, "-created", limit, project=project, environment=environment, status=status)[
+        "items"
+    ]
     return {"items": [_brief(run, "graph", "workspace") for run in found]}
 
 
@@ -185,6 +187,13 @@ def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def model(app: App, ref: str) -> Any:
     """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`)."""
     return app.models.show(ref)
+
+
+@route("GET", "/versions")
+def versions(app: App, model: str = "", limit: int = LIMIT) -> Any:
+    """Model versions, the newest first, with the stage that each has reached."""
+    found = _items(app, Version, "-number", limit, model=model)["items"]
+    return {"items": [{**msgspec.structs.asdict(v), "stage": app.models.show(v.id).stage} for v in found]}
 
 
 @route("GET", "/models/{ref}/history")

@@ -58,7 +58,9 @@ def fire(
 ) -> Any:
     """Ask for a run on demand."""
     who = app.actor(actor)
-    asked = app.triggers.request(app.project(project), environment, pipeline, params or {}, who, why or f"asked by {who}")
+    asked = app.triggers.request(
+        app.project(project), environment, pipeline, params or {}, who, why or f"asked by {who}"
+    )
     return app.poked(asked)
 
 

@@ -31,7 +31,12 @@ def run(home: Path, example: Path, *, keep: bool, every: int = EVERY, json: bool
     console = Console(stderr=json)
     system = System(folder / "home", START, (0, 0))
     project = Project(example.resolve(), folder / "flights")
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+    )
     done = False
     try:
         with Progress(*columns, console=console) as progress:
@@ -61,7 +66,9 @@ def run(home: Path, example: Path, *, keep: bool, every: int = EVERY, json: bool
         done = True
     finally:
         if keep:
-            console.print(f"The system stays up: {system.url()}. Look with: penstock models --home {system.home.folder}")
+            console.print(
+                f"The system stays up: {system.url()}. Look with: penstock models --home {system.home.folder}"
+            )
         else:
             system.stop()
         if done and not keep:

@@ -49,7 +49,9 @@ class Project:
             return
         made = self.folder.with_suffix(".new")
         shutil.rmtree(made, ignore_errors=True)
-        shutil.copytree(self.example, made, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__", ".*_cache"))
+        shutil.copytree(
+            self.example, made, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__", ".*_cache")
+        )
         for words in (["init", "-q", "-b", "dev"], ["add", "-A"], ["commit", "-qm", "Predict late arrivals"]):
             self._run(["git", *words], made)
         made.rename(self.folder)
@@ -77,5 +79,7 @@ class Project:
         environment: dict[str, Any] = {**os.environ, **AUTHOR}
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise StepFailed(what=f"{' '.join(words)} failed.", found=(done.stderr or done.stdout).strip()[-500:])
+            raise StepFailed(
+                what=f"{' '.join(words)} failed.", found=(done.stderr or done.stdout).strip()[-500:]
+            )
         return done.stdout

@@ -49,7 +49,7 @@ def gather(system: System, memory: Memory) -> Report:
     """Ask the system what happened."""
     versions = [
         {name: version[name] for name in ("id", "number", "added", "run", "metrics", "artifact", "stage")}
-        for version in system.get(f"/models/{MODEL}")["versions"]
+        for version in _oldest_first(system.get("/versions", model=MODEL, limit=0))
     ]
     firings = _oldest_first(system.get("/firings", limit=0))
     living, frozen = ({}, {})  # type: tuple[dict[str, Any], dict[str, Any]]
@@ -67,7 +67,8 @@ def gather(system: System, memory: Memory) -> Report:
         predictions=sum(month["predictions"] for month in living.values()),
         versions=versions,
         firings=[
-            {name: firing[name] for name in ("kind", "time", "why", "environment", "run")} for firing in firings
+            {name: firing[name] for name in ("kind", "time", "why", "environment", "run")}
+            for firing in firings
         ],
         swaps=_oldest_first(system.get("/swaps", limit=0)),
         refused_promotions=memory.refusals,
@@ -93,7 +94,11 @@ def _oldest_first(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _timeline(system: System, firings: list[dict[str, Any]]) -> list[Line]:
     lines = [
-        (r["seen"], f"revision {r['commit'][:8]} on {r['branch']}", f"{r['author']}: {r['message'].splitlines()[0]}")
+        (
+            r["seen"],
+            f"revision {r['commit'][:8]} on {r['branch']}",
+            f"{r['author']}: {r['message'].splitlines()[0]}",
+        )
         for r in system.get("/revisions")["items"]
     ]
     lines += [
@@ -106,11 +111,19 @@ def _timeline(system: System, firings: list[dict[str, Any]]) -> list[Line]:
     ]
     lines += [(f["time"], f"run {f['run']} in {f['environment']} ({f['kind']})", f["why"]) for f in firings]
     lines += [
-        (s["time"], f"{MODEL}@{s['after']} live in {s['environment']}", f"hot swap from {s['before'] or 'none'}")
+        (
+            s["time"],
+            f"{MODEL}@{s['after']} live in {s['environment']}",
+            f"hot swap from {s['before'] or 'none'}",
+        )
         for s in system.get("/swaps", limit=0)["items"]
     ]
     lines += [
-        (g["time"], f"{MODEL}@{g['number']} refused by its gate", "; ".join(v["why"] for v in g["verdicts"] if not v["passed"]))
+        (
+            g["time"],
+            f"{MODEL}@{g['number']} refused by its gate",
+            "; ".join(v["why"] for v in g["verdicts"] if not v["passed"]),
+        )
         for g in system.get("/gates", limit=0)["items"]
         if g["outcome"] == "failed"
     ]
@@ -132,7 +145,9 @@ def show(report: Report, console: Console) -> None:
         living, frozen = report.auc_by_month[month], report.frozen_auc_by_month[month]
         if living is not None and frozen is not None:
             won = living - frozen
-            months.add_row(month, f"{living:.3f}", f"{frozen:.3f}", f"{won:+.3f}", "█" * round(max(won, 0) * 200))
+            months.add_row(
+                month, f"{living:.3f}", f"{frozen:.3f}", f"{won:+.3f}", "█" * round(max(won, 0) * 200)
+            )
     console.print(months)
     console.print(
         f"{report.requests:,} prediction requests, [bold]{report.failed} failed[/bold]; "

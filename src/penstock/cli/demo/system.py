@@ -81,7 +81,9 @@ class System:
             return False
         elif self._process.returncode == 1:
             log = self.home.logs / "up.log"
-            raise StepFailed(what="penstock up ended.", found=log.read_text()[-500:].strip(), fix=f"See {log}.")
+            raise StepFailed(
+                what="penstock up ended.", found=log.read_text()[-500:].strip(), fix=f"See {log}."
+            )
         self.restarts += 1
         self._launch()
         return True
@@ -92,7 +94,7 @@ class System:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "penstock.cli", "up", "--home", str(self.home.folder)),
-                    *("--clock", self._start.isoformat()),
+                    *("--virtual-clock", self._start.isoformat()),
                     *("--port", str(self._ports[0]), "--predict-port", str(self._ports[1])),
                 ],
                 stdin=subprocess.DEVNULL,
