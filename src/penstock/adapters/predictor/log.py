@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from penstock.serving.types import LogRecord
 INTERVAL = 0.2
 """Seconds after which an answer that was given is durable, at most."""
 SEGMENT_BYTES = 64 * 1024 * 1024
-MOST_WAITING = 500_000
-"""Predictions that wait for a disk that takes no bytes before answers are refused."""
+MOST_WAITING = 100_000
+"""Answers that wait for a disk that takes no bytes before further ones are refused."""
 
 
 class LogWriter:
@@ -37,8 +38,7 @@ class LogWriter:
         self._segment = 0
         self._file = -1
         self._size = 0
-        self._waiting: list[LogRecord] = []
-        self._predictions = 0
+        self._waiting: deque[LogRecord] = deque()  # both of its ends may be used by different threads
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._encoder = msgspec.json.Encoder()
@@ -47,21 +47,20 @@ class LogWriter:
 
     def append(self, record: LogRecord) -> None:
         """Remember an answer. Raises StorageFailed while the disk takes nothing and too many wait."""
-        if self.error and self._predictions > MOST_WAITING:
+        if self.error and len(self._waiting) > MOST_WAITING:
             raise StorageFailed(what="The prediction log cannot be written", found=self.error)
         self._waiting.append(record)
-        self._predictions += len(record.ids)
 
     def flush(self) -> None:
         """Make every record appended so far durable. Raises StorageFailed."""
         with self._writing:
-            batch, self._waiting = self._waiting, []
+            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not batch:
                 return
             try:
                 self._write(self._encoder.encode_lines(batch))
             except OSError as error:
-                self._waiting = batch + self._waiting
+                self._waiting.extendleft(reversed(batch))
                 self.error = str(error)
                 raise StorageFailed(
                     what="The prediction log cannot be written",
@@ -69,7 +68,6 @@ class LogWriter:
                     fix="Make room on the disk.",
                 ) from error
             self.error = ""
-            self._predictions -= sum(len(record.ids) for record in batch)
 
     def close(self) -> None:
         """Flush and end the thread."""

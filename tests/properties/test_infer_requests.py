@@ -1,0 +1,137 @@
+"""Whatever is sent, the prediction service answers it or refuses it in one sentence; it never fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.adapters.predictor.kept import PlanFile
+from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.server import Server
+from penstock.adapters.predictor.table import Table
+from penstock.testing.contracts.prediction import plan
+from penstock.testing.fakes import MemoryBlobs
+from penstock.testing.tiny_onnx import sigmoid_version
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=4),
+    st.lists(st.floats(-1, 1), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+)
+tensors = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["wind", "carrier", "carier", ""]),
+        "shape": st.lists(st.integers(-1, 3), max_size=3),
+        "datatype": st.sampled_from(["FP64", "FP32", "INT64", "INT8", "BYTES", "BOOL", "FP16", ""]),
+        "data": st.lists(values, max_size=3),
+    }
+)
+near = st.builds(
+    lambda wind, carrier, rows: {
+        "inputs": [
+            {"name": "wind", "shape": [rows], "datatype": "FP64", "data": [wind] * rows},
+            {"name": "carrier", "shape": [rows, 1], "datatype": "BYTES", "data": [[carrier]] * rows},
+        ]
+    },
+    values,
+    values,
+    st.integers(0, 3),
+)
+requests = st.one_of(
+    near,
+    st.fixed_dictionaries(
+        {"inputs": st.lists(tensors, max_size=3)},
+        optional={"id": st.text(), "outputs": st.just([{"name": "score"}])},
+    ),
+)
+bodies = st.one_of(
+    requests.map(msgspec.json.encode),
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            b"[" * 100_000,
+            b'{"inputs":[{"name":"wind","shape":[1],"datatype":"FP64","data":[NaN]}]}',
+            b"\xff\xfe{}",
+        ]
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home: Path = tmp_path_factory.mktemp("home")
+    blobs = MemoryBlobs()
+    table = Table(blobs, PlanFile(home))
+    table.apply(plan(1, sigmoid_version(blobs, 1)))
+    log = LogWriter(home / "predictions")
+    yield Server(table, log, "key")
+    log.close()
+
+
+def ask(
+    server: Server, body: bytes, path: str = "/v2/models/delay/infer", method: str = "POST"
+) -> tuple[int, Any]:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(server({"method": method, "path": path, "headers": []}, receive, send))
+    return sent[0]["status"], msgspec.json.decode(sent[1]["body"])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies)
+def test_every_body_is_answered_or_refused_in_one_sentence(server: Server, body: bytes) -> None:
+    status, told = ask(server, body)
+    if status == 200:
+        assert told["outputs"][0]["name"] == "score"
+        assert all(0 <= score <= 1 for score in told["outputs"][0]["data"])
+    else:
+        assert status == 400
+        assert list(told) == ["error"]
+        assert told["error"].endswith((".", "?"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    path=st.lists(
+        st.sampled_from(
+            [
+                "v2",
+                "models",
+                "delay",
+                "versions",
+                "1",
+                "0",
+                "²",
+                "x",
+                "",
+                "infer",
+                "ready",
+                "-",
+                "plan",
+                "loaded",
+            ]
+        )
+    ),
+    method=st.sampled_from(["GET", "POST", "PUT"]),
+)
+def test_every_path_is_answered_or_refused(server: Server, path: list[str], method: str) -> None:
+    status, told = ask(server, b"{}", "/" + "/".join(path), method)
+    assert status in {200, 400, 403, 404}
+    assert status == 200 or list(told) == ["error"]
