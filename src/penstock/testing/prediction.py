@@ -88,7 +88,13 @@ class FakePredictionService:
             for version in model.versions
             if (version.resident or version.number == model.champion) and version.artifact not in self.broken
         }
-        self._models = {model.name: self._led(model) for model in plan.models}
+        models: dict[str, ServedModel] = {}
+        for model in map(self._led, plan.models):
+            first = models.setdefault(model.name, model)
+            known = {version.number for version in first.versions}
+            more = tuple(version for version in model.versions if version.number not in known)
+            models[model.name] = msgspec.structs.replace(first, versions=first.versions + more)
+        self._models = models
         self.plan = plan
         return self.loaded()
 

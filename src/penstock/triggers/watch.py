@@ -187,11 +187,11 @@ def _caused(finding: Finding, event: int) -> Finding:
 
 
 def _startable(watch: Watch, finding: Finding) -> Finding:
-    """A reason whose parameters the pipeline does not take is none."""
+    """The reason with every parameter of the pipeline filled in; one that cannot be is no reason."""
     if finding.reason is None:
         return finding
     try:
-        coerce(watch.graph, finding.reason.params)
+        params = coerce(watch.graph, finding.reason.params)
     except InvalidValue as error:
         return Finding(why_not=f"{finding.reason.why}, but it cannot start: {error}")
-    return finding
+    return Finding(reason=msgspec.structs.replace(finding.reason, params=params))

@@ -1,0 +1,386 @@
+"""Stories of rollouts: a version is judged, takes over, is rolled back; the service dies and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
+from penstock.deployments.gather import ROWS
+from penstock.deployments.releases import Releases
+from penstock.deployments.rollouts import Rollouts
+from penstock.deployments.types import GateReport, Swap
+from penstock.models.service import Models
+from penstock.models.types import Placement, Version
+from penstock.serving.types import Plan
+from penstock.testing.delivery import CONFIG, Delivered
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
+from penstock.testing.prediction import FakePredictionService
+
+CONFIG_ON_PUSH = CONFIG.replace(
+    'deploy = { on = "promote", after = "staging", successful_runs = 3 }',
+    'deploy = { on = "push", branch = "live" }\nserve = true',
+)
+HOLDOUT = pl.DataFrame(
+    {
+        "wind": [float(n % 10) for n in range(400)],
+        "carrier": ["UA", "B6"] * 200,
+        "late": [n % 10 >= 5 for n in range(400)],
+    }
+)
+INPUTS = {"wind": [1.0, 9.0], "carrier": ["UA", "B6"]}
+
+
+def good(row: Any) -> float:
+    return row["wind"] / 10
+
+
+def poor(row: Any) -> float:
+    return (row["wind"] * 7 % 10) / 10
+
+
+def examples(score: Callable[[Any], float]) -> dict[str, Any]:
+    scores = [score({"wind": wind}) for wind in INPUTS["wind"]]
+    return {"inputs": INPUTS, "score": scores, "label": [str(value > 0.5) for value in scores]}
+
+
+class ByRow:
+    """A model whose score of a row is what a function says."""
+
+    def __init__(self, score: Callable[[Any], float]) -> None:
+        self.score = score
+
+    def predict(
+        self, columns: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[float], list[str], list[list[float]]]:
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        score = [self.score(row) for row in rows]
+        return score, [str(value > 0.5) for value in score], [[1 - value, value] for value in score]
+
+
+class World:
+    """A release in production, which serves; no version yet."""
+
+    def __init__(self, config: str = CONFIG_ON_PUSH) -> None:
+        self.store, self.blobs = MemoryStore(), MemoryBlobs()
+        self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
+        self.scores: dict[int, Callable[[Any], float]] = {}
+        self.service = FakePredictionService(lambda version: ByRow(self.scores[version.number]))
+        self.virtual: datetime | None = None
+        self.project = Delivered(self.store, self.blobs, self.clock)
+        self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
+        self.start()
+        self.project.release("c1", config)
+        self.project.move("live", "c1")
+        Releases(self.store, self.blobs, self.clock).tick(self.clock.now())
+
+    def start(self) -> None:
+        """A control plane begins, with nothing in its memory."""
+        self.rollouts = Rollouts(
+            self.store,
+            self.blobs,
+            self.service,
+            self.models,
+            self.clock,
+            virtual_now=lambda: self.virtual,
+        )
+
+    def train(self, score: Callable[[Any], float] = good, auc: float = 1.0, **fields: Any) -> Version:
+        fields = {"examples": examples(score), "holdout": HOLDOUT} | fields
+        version = self.project.version(auc=auc, **fields)
+        self.scores[version.number] = score
+        return version
+
+    def tick(self) -> bool:
+        return self.rollouts.tick(self.clock.advance(timedelta(minutes=1)))
+
+    def settle(self) -> None:
+        for _ in range(10):
+            if not self.tick():
+                return
+        raise AssertionError("it never settles")
+
+    def answering(self) -> int:
+        """The version that answers for the model's URL."""
+        return self.service.infer("delay", 0, INPUTS).version
+
+    def forget(self) -> None:
+        """The prediction process dies and has lost its plan."""
+        self.service.apply(Plan(clock=None, models=()))
+
+    def roles(self, environment: str = "production") -> list[str]:
+        with self.store.read() as reader:
+            return [p.role for p in reader.find(Placement, environment=environment)]
+
+    def swaps(self) -> list[tuple[int, int]]:
+        with self.store.read() as reader:
+            return [(s.before, s.after) for s in reader.find(Swap)]
+
+    def report(self, number: int) -> GateReport:
+        with self.store.read() as reader:
+            return reader.get(GateReport, f"production:delay@{number}")
+
+    def verdict(self, number: int, check: str) -> Any:
+        return next(v for v in self.report(number).verdicts if v.check.startswith(check))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_the_first_version_passes_its_gate_and_answers(world: World):
+    world.train()
+    world.settle()
+    assert world.roles() == ["champion"]
+    assert world.answering() == 1
+    assert world.swaps() == [(0, 1)]
+    assert world.verdict(1, "roc_auc >= champion").why == "there is no champion yet"
+    assert not world.tick()
+
+
+def test_a_better_version_takes_over_and_the_one_before_stays_loaded(world: World):
+    for _ in range(3):
+        world.train()
+        world.settle()
+    assert world.roles() == ["retired", "previous", "champion"]
+    assert world.swaps() == [(0, 1), (1, 2), (2, 3)]
+    [model] = world.service.plan.models
+    assert [(v.number, v.resident) for v in model.versions] == [(1, False), (2, True), (3, True)]
+
+
+def test_each_swap_is_caused_by_its_gate_and_that_by_the_version(world: World):
+    world.train()
+    world.settle()
+    with world.store.read() as reader:
+        chain = [
+            reader.events(kind=kind)[0]
+            for kind in ("model.live", "version.placed", "gate.passed", "version.registered")
+        ]
+    assert [event.cause for event in chain[:-1]] == [event.id for event in chain[1:]]
+
+
+def test_the_champion_is_measured_on_the_rows_of_the_candidate(world: World):
+    world.train(poor, auc=0.99)
+    world.settle()
+    world.train(good, auc=0.75)
+    world.settle()
+    verdict = world.verdict(2, "roc_auc >= champion")
+    assert verdict.passed, "what the champion scored long ago on other rows does not count"
+    assert verdict.evidence["right"] < 0.75
+    assert (
+        "measured through the prediction service on 400 holdout rows" in verdict.evidence["champion_source"]
+    )
+    assert verdict.evidence["service"]["roc_auc"] == 1.0
+
+
+def test_a_version_that_is_worse_than_the_champion_is_rejected_and_never_served(world: World):
+    world.train(good, auc=0.8)
+    world.settle()
+    world.train(poor, auc=0.7)
+    world.settle()
+    assert world.roles() == ["champion", "rejected"]
+    assert world.report(2).outcome == "failed"
+    assert world.answering() == 1
+    [model] = world.service.plan.models
+    assert [v.number for v in model.versions] == [1], "the trial is over"
+    with pytest.raises(NotAllowed, match="did not pass the gate of production"):
+        world.rollouts.promote("delay", 2, "production", "katherine")
+
+
+def test_a_version_that_answers_otherwise_than_recorded_is_rejected(world: World):
+    version = world.train(good)
+    world.scores[version.number] = lambda row: good(row) + 0.002
+    world.settle()
+    verdict = world.verdict(1, "contract")
+    assert not verdict.passed
+    assert verdict.evidence["max_difference"] == pytest.approx(0.002)
+    assert verdict.evidence["examples"] == 2
+
+
+def test_a_version_without_recorded_examples_cannot_prove_its_contract(world: World):
+    world.train(examples=None)
+    world.settle()
+    assert world.verdict(1, "contract").why == "no examples were recorded"
+    assert world.roles() == ["rejected"]
+
+
+def test_a_version_that_does_not_load_is_rejected_and_the_champion_goes_on(world: World):
+    world.train()
+    world.settle()
+    world.service.broken[world.train().artifact] = "its file is damaged"
+    world.settle()
+    assert world.roles() == ["champion", "rejected"]
+    assert "its file is damaged" in world.verdict(2, "loads").why
+    assert world.answering() == 1
+
+
+def test_an_empty_gate_is_not_a_passed_gate():
+    world = World(CONFIG_ON_PUSH[: CONFIG_ON_PUSH.index("[models.delay]")])
+    world.train()
+    world.settle()
+    assert world.roles() == ["rejected"]
+    assert "An empty gate is not a passed gate. Add [models.delay]" in world.verdict(1, "gate").why
+
+
+def test_a_champion_that_cannot_answer_these_rows_is_compared_by_its_record(world: World):
+    world.train(good, auc=0.8)
+    world.settle()
+    world.train(good, auc=0.795, holdout=HOLDOUT.drop("carrier"))
+    world.settle()
+    verdict = world.verdict(2, "roc_auc >= champion")
+    assert verdict.passed
+    assert verdict.evidence["right"] == pytest.approx(0.79)
+    assert "needs carrier, which these rows lack" in verdict.evidence["champion_source"]
+
+
+def test_of_a_long_holdout_a_part_is_evenly_taken_and_the_evidence_says_so(world: World):
+    world.train()
+    world.settle()
+    long = pl.concat([HOLDOUT] * (ROWS // 400 + 1))
+    world.train(holdout=long)
+    world.settle()
+    verdict = world.verdict(2, "roc_auc >= champion")
+    assert (verdict.evidence["measured"], verdict.evidence["holdout"]) == (ROWS, long.height)
+    assert f"on {ROWS} holdout rows of {long.height}, evenly taken" in verdict.evidence["champion_source"]
+
+
+def test_nothing_is_decided_while_the_prediction_service_is_down(world: World):
+    world.train()
+    world.service.down = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            world.tick()
+    assert world.roles() == []
+    world.service.down = False
+    world.settle()
+    assert world.roles() == ["champion"]
+
+
+def test_a_service_that_lost_its_plan_is_given_it_again(world: World):
+    world.train()
+    world.settle()
+    world.forget()
+    assert world.tick()
+    assert world.answering() == 1
+    assert world.swaps() == [(0, 1)], "it is the same champion"
+
+
+def test_a_control_plane_that_begins_again_decides_nothing_twice(world: World):
+    world.train()
+    world.settle()
+    world.start()
+    world.settle()
+    assert (world.roles(), world.swaps()) == (["champion"], [(0, 1)])
+
+
+def test_a_champion_that_no_longer_loads_is_told_and_tried_again(world: World):
+    version = world.train()
+    world.settle()
+    world.service.broken[version.artifact] = "its file is damaged"
+    world.forget()
+    with pytest.raises(Unavailable, match=r"does not serve the champion delay@1: found its file is damaged"):
+        world.tick()
+    world.service.broken.clear()
+    world.settle()
+    assert world.answering() == 1
+
+
+def test_a_rollback_puts_the_previous_champion_back_at_once(world: World):
+    for _ in range(2):
+        world.train()
+        world.settle()
+    placement = world.rollouts.rollback("delay", "production", "katherine")
+    assert (placement.number, placement.role, placement.actor) == (1, "champion", "katherine")
+    world.settle()
+    assert world.roles() == ["champion", "previous"]
+    assert world.swaps()[-1] == (2, 1)
+    world.rollouts.rollback("delay", "production", "katherine")
+    world.settle()
+    assert world.answering() == 2
+
+
+def test_there_is_nothing_to_roll_back_to_at_first(world: World):
+    world.train()
+    world.settle()
+    with pytest.raises(Conflict, match="no previous champion"):
+        world.rollouts.rollback("delay", "production", "katherine")
+
+
+def test_a_retired_version_may_be_promoted_again_without_another_gate(world: World):
+    for _ in range(3):
+        world.train()
+        world.settle()
+    assert world.rollouts.promote("delay", 1, "production", "katherine").role == "champion"
+    world.settle()
+    assert world.roles() == ["champion", "retired", "previous"]
+    assert world.swaps()[-1] == (3, 1)
+
+
+def test_a_version_from_elsewhere_is_proposed_and_has_to_pass_the_gate(world: World):
+    world.train(environment="development")
+    world.settle()
+    assert world.roles() == []
+    assert world.rollouts.promote("delay", 1, "production", "katherine").role == "candidate"
+    world.settle()
+    assert world.roles() == ["champion"]
+    with world.store.read() as reader:
+        assert reader.events(kind="gate.passed")[0].cause == reader.events(kind="version.placed")[0].id
+
+
+def test_no_version_goes_where_models_do_not_serve(world: World):
+    world.train(environment="development")
+    for environment in ("test", "nowhere"):
+        with pytest.raises(NotAllowed, match="No model of flights serves in"):
+            world.rollouts.promote("delay", 1, environment, "katherine")
+    with pytest.raises(NotFound):
+        world.rollouts.promote("delay", 9, "production", "katherine")
+
+
+def test_the_virtual_time_travels_with_the_plan(world: World):
+    world.train()
+    world.settle()
+    assert world.service.plan.clock is None
+    world.virtual = datetime(2013, 4, 1, tzinfo=UTC)
+    world.rollouts.push()
+    assert world.service.plan.clock == world.virtual
+    world.settle()
+    assert not world.tick()
+
+
+def test_the_home_of_a_model_is_where_its_path_ends():
+    world = World(CONFIG_ON_PUSH.replace('branch = "dev" }', 'branch = "live" }\nserve = true'))
+    with pytest.raises(NotFound, match="no champion anywhere"):
+        world.rollouts.home_of("delay")
+    world.train(environment="test")
+    world.settle()
+    assert world.rollouts.home_of("delay") == "test"
+    world.train(environment="production")
+    world.settle()
+    assert world.rollouts.home_of("delay") == "production"
+    assert world.answering() == 2, "the last environment leads the model's URL"
+    assert [m.environment for m in world.service.plan.models] == ["production", "test"]
+
+
+def test_a_candidate_is_judged_again_when_the_champion_changes_meanwhile(world: World):
+    for _ in range(2):
+        world.train()
+        world.settle()
+    world.train()
+    judging = world.service.apply
+
+    def rolled_back_meanwhile(plan: Plan) -> Any:
+        world.service.apply = judging  # type: ignore[method-assign]
+        world.rollouts.rollback("delay", "production", "katherine")
+        return judging(plan)
+
+    world.service.apply = rolled_back_meanwhile  # type: ignore[method-assign]
+    world.tick()
+    assert world.roles() == ["champion", "previous"]
+    world.settle()
+    assert world.verdict(3, "roc_auc >= champion").evidence["champion"] == 1
+    assert world.roles() == ["previous", "retired", "champion"]
