@@ -324,9 +324,9 @@ def test_retrying_keeps_what_was_finished(house: House) -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"learning_rat": 0.1}, "Did you mean learning_rate?"),
-        ({"learning_rate": "fast"}, "expected float; found 'fast'"),
-        ({"learning_rate": True}, "expected float; found True"),
+        ({"learning_rat": 0.1}, "Did you mean `learning_rate`?"),
+        ({"learning_rate": "fast"}, "expected a value of type float; found 'fast'"),
+        ({"learning_rate": True}, "expected a value of type float; found True"),
     ],
 )
 def test_a_wrong_parameter_is_refused_and_leaves_no_run(
@@ -340,7 +340,7 @@ def test_a_wrong_parameter_is_refused_and_leaves_no_run(
 
 def test_a_missing_parameter_is_refused(house: House) -> None:
     graph = replace(chain(), parameters=(Parameter(name="learning_rate", type="float", required=True),))
-    with pytest.raises(InvalidValue, match="needs a value for learning_rate"):
+    with pytest.raises(InvalidValue, match="needs the parameter `learning_rate`"):
         house.submit(graph)
 
 

@@ -16,15 +16,14 @@ Ingredients = dict[str, Any]
 def ingredients(run: Run, node: Node, steps: Mapping[str, StepRun]) -> Ingredients:
     """Everything that the result of a node depends on.
 
-    Inputs that come from a step that has not succeeded yet are left out.
+    Inputs that come from a step that has not succeeded yet are left out. The time does not count:
+    it says what a snapshot reads, and everything after follows from the rows.
     """
     found: Ingredients = {
         "what it does": [node.kind, node.target, node.outputs],
         "its code": node.code,
         "the dependencies": run.workspace.lock,
     }
-    if node.kind == "rows":
-        found["the time it reads as of"] = run.as_of
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     for name, source in node.inputs.items():
         if not isinstance(source, Output):

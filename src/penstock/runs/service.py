@@ -17,11 +17,11 @@ from penstock.core.errors import Conflict
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.pipelines.graph import coerce, validate
 from penstock.pipelines.types import Graph, Node
 from penstock.runs.decide import Progress, due_for_renewal, expired
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.keys import because, cache_key, cacheable, ingredients
-from penstock.runs.params import bind
 from penstock.runs.ports import Executor
 from penstock.runs.types import Metric, Outcome, Run, StepRun, Workspace
 
@@ -74,9 +74,11 @@ class Runs:
     ) -> Run:
         """Put a run in the queue, in the open transaction `tx` if one is given.
 
-        Raises InvalidValue for a parameter that is unknown, missing or of another type.
+        Raises InvalidPipeline for a graph that cannot be run, and InvalidValue for a parameter that
+        is unknown, missing or of another type.
         """
-        bound = bind(graph, params)
+        validate(graph)
+        bound = coerce(graph, params)
         now = self._clock.now()
         with self._within(tx) as change:
             number = change.mint(Run)
@@ -222,7 +224,7 @@ class Runs:
             release="",
             firing="",
             graph=graph,
-            params=bind(graph, params),
+            params=coerce(graph, params),
             workspace=workspace,
             as_of=now,
             created=now,

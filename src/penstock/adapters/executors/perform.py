@@ -1,0 +1,137 @@
+"""What a worker does for each kind of node: inputs read, the work done, outputs kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from penstock.adapters.formats.values import read, write
+from penstock.core.errors import StepFailed
+from penstock.core.targets import resolve
+from penstock.datasets.types import Source
+from penstock.lineage.ports import Blobs
+from penstock.pipelines.metrics import Metrics
+from penstock.runs.types import Artifact, Task
+
+Outputs = dict[str, Artifact]
+Measured = list[tuple[str, float, int]]
+Work = Callable[[], tuple[Outputs, Measured]]
+
+
+def prepare(task: Task, blobs: Blobs) -> Work:
+    """Import the code of a task; gives its work. Whatever the import raises comes through."""
+    kind = _KINDS[task.node.kind]
+    return kind(task, blobs)
+
+
+def _step(task: Task, blobs: Blobs) -> Work:
+    function = resolve(task.node.target)
+    hints = _hints(function)
+
+    def work() -> tuple[Outputs, Measured]:
+        inputs = {name: read(artifact, blobs, hints.get(name)) for name, artifact in task.inputs.items()}
+        value = function(**inputs, **task.values)
+        values = _named_outputs(task.node.outputs, value)
+        measured = [
+            (name, number, 0)
+            for part in values.values()
+            if isinstance(part, Metrics)
+            for name, number in part.items()
+        ]
+        return {name: write(part, blobs) for name, part in values.items()}, measured
+
+    return work
+
+
+def _snapshot(task: Task, blobs: Blobs) -> Work:
+    from penstock.datasets.snapshots import take_snapshot
+
+    def work() -> tuple[Outputs, Measured]:
+        source = msgspec.convert(task.node.settings["source"], Source)
+        taken = take_snapshot(source, task.workspace.data_root, task.as_of, blobs)
+        size = Path(blobs.path(taken.digest)).stat().st_size
+        rows = Artifact(
+            digest=taken.digest,
+            format="arrow",
+            size=size,
+            meta={"rows": taken.rows, "snapshot": msgspec.to_builtins(taken)},
+        )
+        return {"rows": rows}, []
+
+    return work
+
+
+def _rows(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.datasets.profiles import profile
+    from penstock.features.training import training_set
+
+    def work() -> tuple[Outputs, Measured]:
+        tables = {name: read(artifact, blobs, pl.LazyFrame) for name, artifact in task.inputs.items()}
+        made = training_set(task.node.settings, tables, task.as_of)
+        snapshots = [artifact.meta["snapshot"]["id"] for artifact in task.inputs.values()]
+        columns = [column["name"] for column in made.schema["columns"]]
+        schema = {"profile": msgspec.to_builtins(profile(made.train, columns)), **made.schema}
+        kept = write(schema, blobs)
+        return {
+            "train": write(made.train, blobs),
+            "holdout": write(made.holdout, blobs),
+            "schema": msgspec.structs.replace(kept, meta={"snapshots": snapshots}),
+        }, []
+
+    return work
+
+
+def _publish(task: Task, blobs: Blobs) -> Work:
+    from penstock.adapters.formats.publish import make_candidate
+
+    def work() -> tuple[Outputs, Measured]:
+        given = {name: read(artifact, blobs) for name, artifact in task.inputs.items() if name != "holdout"}
+        given |= task.values
+        metrics: Mapping[str, float] = given["metrics"]
+        candidate = make_candidate(
+            name=task.node.settings["model"],
+            model=given["model"],
+            metrics=metrics,
+            schema=given["inputs"],
+            holdout=task.inputs["holdout"],
+            blobs=blobs,
+            snapshots=task.inputs["inputs"].meta["snapshots"],
+        )
+        plain = msgspec.to_builtins(candidate)
+        kept = msgspec.structs.replace(write(plain, blobs), meta={"candidate": plain})
+        return {"candidate": kept}, [(name, float(value), 0) for name, value in metrics.items()]
+
+    return work
+
+
+_KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
+    "step": _step,
+    "snapshot": _snapshot,
+    "rows": _rows,
+    "publish": _publish,
+}
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    """The annotations of a step; none where they name what exists only for type checkers."""
+    try:
+        return get_type_hints(getattr(function, "__wrapped__", function))
+    except (NameError, TypeError):
+        return {}
+
+
+def _named_outputs(names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    if len(names) == 1:
+        return {names[0]: value}
+    missing = [name for name in names if not hasattr(value, name)]
+    if missing:
+        raise StepFailed(
+            what=f"It returned a {type(value).__name__} without the outputs {', '.join(missing)}",
+            expected=f"a NamedTuple with the fields {', '.join(names)}",
+        )
+    return {name: getattr(value, name) for name in names}

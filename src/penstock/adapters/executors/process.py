@@ -1,0 +1,156 @@
+"""A worker process as its pool sees it."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from penstock.adapters.executors.protocol import Answer, Begun, Channel, Ready, Request
+from penstock.runs.types import Workspace
+
+START_LIMIT = 120.0
+"""Seconds in which an environment has to start and import the code of a task."""
+
+_SLICE = 1.0
+"""Seconds between looks at whether the process lives: a child that it forked may hold its pipe open."""
+
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+
+
+def key_of(workspace: Workspace) -> tuple[str, str]:
+    """What makes a worker fit for a workspace: its Python and its code."""
+    return workspace.python, workspace.folder
+
+
+class WorkerGone(Exception):
+    """The worker ended without an answer. `lost` says that it died at work, or by a signal;
+    `printed` is what it left on standard error.
+    """
+
+    def __init__(self, sentence: str, *, lost: bool = False, printed: str = "") -> None:
+        super().__init__(sentence)
+        self.lost = lost
+        self.printed = printed
+
+
+class WorkerProcess:
+    """A process of a workspace's Python that answers one request at a time, and whatever it starts.
+
+    Raises WorkerGone when the environment cannot start.
+    """
+
+    def __init__(self, workspace: Workspace, logs: Path, blobs: Path) -> None:
+        self.key = key_of(workspace)
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._ready = False
+        command = [workspace.python, "-P", "-m", "penstock.adapters.executors.worker"]
+        try:
+            self._process = subprocess.Popen(
+                [*command, workspace.folder, str(logs), str(blobs)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._printed,
+                bufsize=0,
+                cwd=workspace.folder,
+                env={name: value for name, value in os.environ.items() if name not in _NOT_INHERITED},
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._printed.close()
+            sentence = f"the environment {workspace.python} cannot start: {error.strerror} ({error.filename})"
+            raise WorkerGone(sentence) from error
+        assert self._process.stdin  # noqa: S101 - asked for above, which the type checker cannot see
+        assert self._process.stdout  # noqa: S101 - the same
+        self._channel = Channel[Answer](self._process.stdout.fileno(), self._process.stdin.fileno(), Answer)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def ask(self, request: Request, timeout: float = 0.0) -> Answer:
+        """The answer to a request; `timeout` limits a task from its beginning, in seconds, 0 for no limit.
+
+        Raises WorkerGone, and TimeoutError with a sentence.
+        """
+        try:
+            while not self._ready:
+                self._ready = isinstance(self._next(START_LIMIT), Ready)
+            self._send(request)
+            answer = self._next(START_LIMIT)
+        except TimeoutError:
+            raise TimeoutError(
+                f"the environment or its code took longer than {START_LIMIT:g} s to start"
+            ) from None
+        try:
+            return self._next(timeout or math.inf) if isinstance(answer, Begun) else answer
+        except TimeoutError:
+            raise TimeoutError(f"it took longer than its timeout of {timeout:g} s") from None
+
+    def kill(self) -> None:
+        """End the process and everything that it has started; may be called from any thread."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def close(self) -> None:
+        """End the process and let go of what was held for it."""
+        self.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._printed):
+            if stream:
+                stream.close()
+
+    def _send(self, request: Request) -> None:
+        try:
+            self._channel.send(request)
+        except BrokenPipeError:
+            raise self._gone() from None
+
+    def _next(self, patience: float) -> Answer:
+        """The next answer. Raises TimeoutError when it has not come after `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while (left := deadline - time.monotonic()) > 0:
+            alive = self.alive
+            try:
+                answer = self._channel.receive(min(_SLICE, left) if alive else 0)
+            except EOFError:
+                raise self._gone() from None
+            if answer is not None:
+                return answer
+            if not alive:
+                raise self._gone()
+        raise TimeoutError
+
+    def _gone(self) -> WorkerGone:
+        self.kill()
+        code = self._process.wait()
+        printed = self._standard_error()
+        if code < 0:
+            return WorkerGone(_signal_sentence(-code), lost=True, printed=printed)
+        if self._ready:
+            return WorkerGone(
+                f"its process ended with exit code {code} and no result", lost=True, printed=printed
+            )
+        last = (printed.splitlines() or ["it printed nothing"])[-1]
+        return WorkerGone(f"the environment {self.key[0]} cannot start a worker: {last}", printed=printed)
+
+    def _standard_error(self) -> str:
+        size = os.fstat(self._printed.fileno()).st_size
+        return os.pread(self._printed.fileno(), size, 0).decode(errors="replace").strip()
+
+
+def _signal_sentence(number: int) -> str:
+    if number == signal.SIGKILL:
+        return "killed by the operating system (signal 9), perhaps out of memory"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "unknown"
+    return f"its process crashed (signal {number}, {name})"

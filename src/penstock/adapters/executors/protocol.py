@@ -1,0 +1,99 @@
+"""What a pool and its worker processes say to each other: msgpack messages, each after its length."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Generic, TypeVar
+
+import msgspec
+
+from penstock.pipelines.types import Graph
+from penstock.runs.types import Outcome, Task
+
+_LENGTH = 4
+_CHUNK = 1 << 16
+
+
+class Do(msgspec.Struct, frozen=True, tag="do"):
+    """Execute a task."""
+
+    task: Task
+
+
+class Draw(msgspec.Struct, frozen=True, tag="draw"):
+    """Draw a pipeline."""
+
+    target: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The worker is up and waits for work."""
+
+
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """The code of a task is imported and begins: its timeout counts from here."""
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """What became of a task."""
+
+    outcome: Outcome
+
+
+class Drawn(msgspec.Struct, frozen=True, tag="drawn"):
+    """A drawn pipeline, or the parts of the error that says why it cannot be drawn."""
+
+    graph: Graph | None = None
+    error: dict[str, str] = {}
+
+
+class Stale(msgspec.Struct, frozen=True, tag="stale"):
+    """The worker has imported code that was changed since: a new one must do the work."""
+
+
+Request = Do | Draw
+Answer = Ready | Begun | Done | Drawn | Stale
+Message = TypeVar("Message")
+
+
+class Channel(Generic[Message]):
+    """Whole messages over two file descriptors; `incoming` is the union of what may be received."""
+
+    def __init__(self, inlet: int, outlet: int, incoming: object) -> None:
+        self._inlet = inlet
+        self._outlet = outlet
+        self._buffer = bytearray()
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(incoming)
+        self._poll = select.poll()
+        self._poll.register(inlet, select.POLLIN)
+
+    def send(self, message: Request | Answer) -> None:
+        """Send a message. Raises BrokenPipeError when nobody is there."""
+        body = self._encoder.encode(message)
+        data = memoryview(len(body).to_bytes(_LENGTH, "big") + body)
+        while data:
+            data = data[os.write(self._outlet, data) :]
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        """The next message; None when it is not there within `timeout` seconds.
+
+        Raises EOFError when the other side is gone.
+        """
+        while (message := self._whole()) is None:
+            if not self._poll.poll(None if timeout is None else timeout * 1000):
+                return None
+            data = os.read(self._inlet, _CHUNK)
+            if not data:
+                raise EOFError
+            self._buffer += data
+        return message
+
+    def _whole(self) -> Message | None:
+        end = _LENGTH + int.from_bytes(self._buffer[:_LENGTH], "big")
+        if len(self._buffer) < end or len(self._buffer) < _LENGTH:
+            return None
+        message: Message = self._decoder.decode(memoryview(self._buffer)[_LENGTH:end])
+        del self._buffer[:end]
+        return message

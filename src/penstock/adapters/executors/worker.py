@@ -1,0 +1,157 @@
+"""The worker process: runs tasks of one workspace, one at a time, and stays warm between them.
+
+Started by a pool as `python -m penstock.adapters.executors.worker FOLDER LOGS BLOBS`. Requests come in
+at standard input and answers go out at standard output; user code sees neither of them.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.executors.imported import Imported
+from penstock.adapters.executors.memory import forget_peak, peak
+from penstock.adapters.executors.perform import prepare
+from penstock.adapters.executors.protocol import (
+    Answer,
+    Begun,
+    Channel,
+    Do,
+    Done,
+    Draw,
+    Drawn,
+    Ready,
+    Request,
+    Stale,
+)
+from penstock.adapters.executors.steplog import StepLog, Streams
+from penstock.core.errors import PenstockError
+from penstock.pipelines.loading import draw_target, make_importable
+from penstock.pipelines.log import log
+from penstock.runs.types import Outcome, Task
+
+
+class Worker:
+    """Answers the requests of a pool for the project in `folder`."""
+
+    def __init__(self, channel: Channel[Request], folder: Path, logs: Path, blobs: Path) -> None:
+        self._channel = channel
+        self._folder = folder
+        self._logs = logs
+        self._blobs = FolderBlobs(blobs)
+        self._imported = Imported(folder)
+        self._streams = Streams()
+
+    def serve(self) -> None:
+        """Work until the pool is gone."""
+        make_importable(self._folder)
+        self._channel.send(Ready())
+        while request := self._channel.receive():
+            answer = self._answer(request)
+            self._imported.note()
+            self._channel.send(answer)
+
+    def _answer(self, request: Request) -> Answer:
+        if self._imported.changed():
+            return Stale()
+        return self._draw(request) if isinstance(request, Draw) else self._do(request)
+
+    def _draw(self, request: Draw) -> Drawn:
+        try:
+            return Drawn(graph=draw_target(request.target, self._folder))
+        except PenstockError as error:
+            parts = error.as_dict()
+            return Drawn(error={name: parts[name] for name in ("what", "expected", "found", "fix")})
+
+    def _do(self, request: Do) -> Done:
+        task = request.task
+        step_log = StepLog(self._logs, task.step_run)
+        forget_peak()
+        _forget_printed()
+        with step_log, self._streams.to(step_log):
+            outcome = self._run(task, step_log)
+            step_log.write("stderr", _printed())
+        return Done(replace(outcome, memory=peak()))
+
+    def _run(self, task: Task, step_log: StepLog) -> Outcome:
+        outcome = Outcome(step_run=task.step_run, token=task.token)
+        began = time.perf_counter()
+        with log.to(step_log.entry):
+            try:
+                work = prepare(task, self._blobs)
+                self._channel.send(Begun())
+                began = time.perf_counter()
+                outputs, measured = work()
+                outcome = replace(outcome, outputs=outputs, metrics=(*step_log.measured, *measured))
+            except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
+                step_log.write("stderr", traceback.format_exc())
+                outcome = replace(outcome, error=self._sentence(error))
+        return replace(outcome, seconds=time.perf_counter() - began)
+
+    def _sentence(self, error: BaseException) -> str:
+        """What was raised and, where it passed through the project's code, the last line there."""
+        if isinstance(error, PenstockError):
+            return str(error)
+        text = "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
+        frames = [
+            f
+            for f in traceback.extract_tb(error.__traceback__)
+            if Path(f.filename).is_relative_to(self._folder)
+        ]
+        place = (
+            f" ({Path(frames[-1].filename).relative_to(self._folder)}, line {frames[-1].lineno})"
+            if frames
+            else ""
+        )
+        return text + place
+
+
+def _forget_printed() -> None:
+    """Empty the file that standard error goes to: what libraries in C print belongs to one step."""
+    os.ftruncate(2, 0)
+    os.lseek(2, 0, os.SEEK_SET)
+
+
+def _printed() -> str:
+    return os.pread(2, os.fstat(2).st_size, 0).decode(errors="replace")
+
+
+def _take_over_standard_streams() -> tuple[int, int]:
+    """The two pipes to the pool, moved to where user code does not find them.
+
+    User code reads nothing, and whatever it prints without Python goes to standard error, which is a file.
+    """
+    inlet, outlet = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return inlet, outlet
+
+
+def _die_with_the_pool(inlet: int) -> None:
+    """End this process and everything that it started once the pool's end of the pipe is closed."""
+    poll = select.poll()
+    poll.register(inlet, 0)  # no event but the hang-up, so that messages are left for the channel
+    poll.poll()
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve a pool; see the module."""
+    folder, logs, blobs = (Path(argument) for argument in sys.argv[1:])
+    inlet, outlet = _take_over_standard_streams()
+    threading.Thread(target=_die_with_the_pool, args=(inlet,), daemon=True).start()
+    Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs).serve()
+
+
+if __name__ == "__main__":
+    main()
