@@ -16,6 +16,7 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
+from penstock.serving.encode import encode_request
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.tiny_onnx import sigmoid_version
@@ -135,3 +136,11 @@ def test_every_path_is_answered_or_refused(server: Server, path: list[str], meth
     status, told = ask(server, b"{}", "/" + "/".join(path), method)
     assert status in {200, 400, 403, 404}
     assert status == 200 or list(told) == ["error"]
+
+
+def test_the_id_of_a_request_is_the_id_of_its_prediction_however_often_it_is_asked(server: Server) -> None:
+    body = encode_request({"wind": [1.0, 2.0], "carrier": ["UA", "AA"]}, "order-7")
+    first, again = ask(server, body), ask(server, body)
+    assert first == again
+    assert first[1]["id"] == "order-7"
+    assert first[1]["parameters"]["prediction_ids"] == ["order-7", "order-7/1"]

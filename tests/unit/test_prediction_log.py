@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ def test_closing_loses_nothing(tmp_path: Path) -> None:
         writer.append(record(str(n)))
     writer.close()
     assert names(tmp_path) == [str(n) for n in range(1000)]
+
+
+def test_an_answer_is_durable_within_a_second_without_being_asked_for(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    writer.append(record("soon"))
+    late = time.monotonic() + 1
+    while not names(tmp_path) and time.monotonic() < late:
+        os.sched_yield()
+    assert names(tmp_path) == ["soon"]
+    writer.close()
 
 
 def test_segments_are_read_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:

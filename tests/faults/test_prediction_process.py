@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.predictor.client import HttpPredictionService
+from penstock.adapters.predictor.kept import service_key
+from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.process import PredictorProcess
+from penstock.core.errors import NotAllowed, Unavailable
+from penstock.serving.encode import encode_request
+from penstock.testing.contracts.prediction import plan
+from penstock.testing.tiny_onnx import sigmoid_version
+
+ROW = {"wind": [1.0], "carrier": ["UA"]}
+BODY = encode_request(ROW)
+INFER = "/v2/models/delay/infer"
+
+
+class Home:
+    """A home with a running prediction process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.blobs = FolderBlobs(folder / "blobs")
+        self.process = PredictorProcess(folder)
+        self.process.start()
+        self.service = HttpPredictionService(lambda: self.process.url, service_key(folder))
+        self.log = JsonlPredictionLog(folder / "predictions")
+
+    def end(self) -> None:
+        self.service.close()
+        self.process.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.end()
+
+
+def test_swapping_under_load_fails_no_request_and_mixes_no_versions(home: Home) -> None:
+    versions = [sigmoid_version(home.blobs, number) for number in (1, 2)]
+    home.service.apply(plan(1, *versions))
+    expected = {number: home.service.infer("delay", number, ROW, log=False).score[0] for number in (1, 2)}
+    done = threading.Event()
+    answers: list[tuple[int, int, float]] = []
+
+    def keep_asking() -> None:
+        with httpx.Client(base_url=home.process.url, trust_env=False) as client:
+            while not done.is_set():
+                response = client.post(INFER, content=BODY)
+                told = response.json()
+                answers.append(
+                    (response.status_code, int(told["model_version"]), told["outputs"][0]["data"][0])
+                )
+
+    clients = [threading.Thread(target=keep_asking) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for turn in range(20):
+        newcomer = sigmoid_version(home.blobs, 3, weight=3 + turn)  # something to load while requests come in
+        home.service.apply(plan(1 + turn % 2, *versions, newcomer))
+    done.set()
+    for client in clients:
+        client.join()
+    assert {status for status, _, _ in answers} == {200}
+    assert {number for _, number, _ in answers} == {1, 2}
+    assert all(score == expected[number] for _, number, score in answers)
+    home.service.flush()
+    assert len(written_all(home)) == len(answers)
+
+
+def written_all(home: Home) -> list[str]:
+    return [
+        record.ids[0] for segment in home.log.segments() for record in home.log.read(segment, 0, 1_000_000)[0]
+    ]
+
+
+def test_a_killed_process_comes_back_with_the_plan_and_what_was_flushed(home: Home) -> None:
+    home.service.apply(plan(2, sigmoid_version(home.blobs, 1), sigmoid_version(home.blobs, 2)))
+    kept = [home.service.infer("delay", 0, ROW).ids[0] for _ in range(50)]
+    home.service.flush()
+    lately = {home.service.infer("delay", 0, ROW).ids[0] for _ in range(50)}
+    url = home.process.url
+    os.kill(home.process.pid, signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        home.service.infer("delay", 0, ROW)
+    home.process.start()
+    assert home.process.url == url
+    after = home.service.infer("delay", 0, ROW)
+    assert after.version == 2
+    home.service.flush()
+    found = written_all(home)
+    assert found[:50] == kept
+    assert found[-1] == after.ids[0]
+    assert set(found[50:-1]) <= lately
+
+
+def test_stopping_loses_no_answer(home: Home) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    given = [home.service.infer("delay", 0, ROW).ids[0] for _ in range(100)]
+    home.process.stop()
+    assert written_all(home) == given
+
+
+def test_sigterm_loses_no_answer(home: Home) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    given = home.service.infer("delay", 0, ROW).ids[0]
+    os.kill(home.process.pid, signal.SIGTERM)
+    home.process.stop()
+    assert written_all(home) == [given]
+
+
+def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from penstock.adapters.predictor.process import PredictorProcess\n"
+        "process = PredictorProcess(Path(sys.argv[1])); process.start(); print(process.pid, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    ending = os.pidfd_open(child)
+    parent.kill()
+    parent.communicate()
+    ended, _, _ = select.select([ending], [], [], 20)
+    os.close(ending)
+    assert ended, "the prediction process outlived its parent"
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"Port {port} for predictions is taken.*--predict-port"):
+            PredictorProcess(tmp_path, port).start()
+
+
+def test_the_private_paths_want_the_key(home: Home) -> None:
+    stranger = HttpPredictionService(home.process.url, "guess")
+    with pytest.raises(NotAllowed):
+        stranger.apply(plan(0))
+    with pytest.raises(NotAllowed):
+        stranger.flush()
+    stranger.close()
+
+
+def test_a_plan_that_cannot_be_kept_changes_nothing(home: Home, tmp_path: Path) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    before = (tmp_path / "serving" / "plan.json").read_bytes()
+    response = httpx.post(
+        f"{home.process.url}/-/plan",
+        content=b'{"clock":null,"models":[{"name":"delay","environment":"production","champion":9,"versions":[]}]}',
+        headers={"x-penstock-key": service_key(tmp_path)},
+    )
+    assert response.status_code == 404
+    assert (tmp_path / "serving" / "plan.json").read_bytes() == before
+    assert home.service.infer("delay", 0, ROW).version == 1
+
+
+def test_a_model_whose_bytes_were_changed_is_not_loaded(home: Home) -> None:
+    version = sigmoid_version(home.blobs, 1)
+    Path(home.blobs.path(version.artifact)).chmod(0o644)
+    Path(home.blobs.path(version.artifact)).write_bytes(b"something else")
+    [told] = home.service.apply(plan(1, version))
+    assert not told.ready
+    assert told.error
+    ready = httpx.get(f"{home.process.url}/v2/health/ready")
+    assert (ready.status_code, msgspec.json.decode(ready.content)) == (503, {"ready": False})
