@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_ABANDONED_SECONDS = 86_400
 
 Stamp = tuple[int, int, int]
 """Size, time of change and inode: what tells that a verified file was not touched since."""
@@ -31,6 +33,7 @@ class FolderBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
         self._verified: dict[str, Stamp] = {}
+        self._sweep()
 
     def put(self, data: bytes) -> str:
         """See `Blobs.put`."""
@@ -97,6 +100,13 @@ class FolderBlobs:
                 return False
         self._verified[digest] = stamp
         return True
+
+    def _sweep(self) -> None:
+        """Remove what writers that were killed have left; no writer takes a day."""
+        for part in self._folder.glob("*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                    part.unlink()
 
     @contextmanager
     def _writing(self) -> Iterator[IO[bytes]]:

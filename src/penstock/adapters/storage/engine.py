@@ -46,8 +46,15 @@ def all_or_nothing(connection: Connection, writes: int) -> Iterator[None]:
     if writes <= 1:  # SQLite takes a failed statement back by itself
         yield
         return
-    with connection.begin_nested():
+    savepoint = connection.begin_nested()
+    try:
         yield
+    except BaseException:
+        driver: Any = connection.connection.driver_connection
+        if driver.in_transaction:  # on a full disk SQLite has taken the whole transaction back already
+            savepoint.rollback()
+        raise
+    savepoint.commit()
 
 
 def is_duplicate(error: IntegrityError) -> bool:

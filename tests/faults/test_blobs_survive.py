@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.adapters.blobs import FolderBlobs
+from penstock.core.digests import digest_bytes
+from penstock.core.errors import Corrupt, NotFound, StorageFailed
+
+SOURCE = b"rows of a very late flight" * 10_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from penstock.adapters.blobs import FolderBlobs
+from penstock.core.errors import StorageFailed
+
+blobs = FolderBlobs(Path(sys.argv[1]))
+kept = blobs.put(b"small")
+Path(sys.argv[2]).write_bytes(bytes(2_000_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+for write in (lambda: blobs.put(bytes(1_000_000)), lambda: blobs.put_file(sys.argv[2])):
+    try:
+        write()
+    except StorageFailed as failed:
+        print(failed)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert blobs.get(kept) == b"small"
+assert blobs.has(blobs.put_file(sys.argv[2]))
+"""
+
+
+def test_when_no_more_bytes_fit_nothing_is_left_behind(folder: Path, tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, folder, tmp_path / "large"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert child.stdout.count("could not be stored") == 2
+    assert child.stdout.count("File too large") == 2
+    assert len(files(folder)) == 2
+
+
+@pytest.mark.parametrize("call", ["fsync", "fchmod"])
+def test_a_disk_that_fills_at_the_last_moment_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    blobs = FolderBlobs(folder)
+    with monkeypatch.context() as disk:
+        disk.setattr(f"os.{call}", full)
+        with pytest.raises(StorageFailed, match="No space left"):
+            blobs.put(SOURCE)
+    assert files(folder) == []
+    assert not blobs.has(digest_bytes(SOURCE))
+    assert blobs.get(blobs.put(SOURCE)) == SOURCE
+
+
+def test_a_writer_that_is_killed_leaves_no_blob_that_is_not_whole(folder: Path) -> None:
+    code = (
+        "import itertools, sys; from pathlib import Path; from penstock.adapters.blobs import FolderBlobs\n"
+        "blobs = FolderBlobs(Path(sys.argv[1]))\n"
+        "for i in itertools.count(): blobs.put(str(i).encode() * 300_000); print(i, flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        for _ in range(3):
+            child.stdout.readline()
+        child.kill()
+    blobs = FolderBlobs(folder)
+    whole = [path for path in files(folder) if path.suffix != ".part"]
+    assert len(whole) >= 3
+    assert all(blobs.has(path.parent.name + path.name) for path in whole)
+
+
+def test_what_a_killed_writer_left_is_swept_after_a_day(folder: Path) -> None:
+    blobs = FolderBlobs(folder)
+    digest = blobs.put(SOURCE)
+    old, young = folder / "old.part", folder / "young.part"
+    old.write_bytes(b"half")
+    young.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    FolderBlobs(folder)
+    assert not old.exists()
+    assert young.exists()
+    assert blobs.has(digest)
+
+
+@pytest.mark.parametrize("damage", [SOURCE[:-1], SOURCE[:-1] + b"!", b""])
+def test_damaged_bytes_are_noticed_and_repaired_by_storing_them_again(folder: Path, damage: bytes) -> None:
+    blobs = FolderBlobs(folder)
+    digest = blobs.put(SOURCE)
+    path = Path(blobs.path(digest))
+    path.chmod(0o644)
+    path.write_bytes(damage)
+    assert not blobs.has(digest)
+    for ask in (blobs.get, blobs.path):
+        with pytest.raises(Corrupt, match=digest):
+            ask(digest)
+    assert blobs.put(SOURCE) == digest
+    assert blobs.get(digest) == SOURCE
+    assert blobs.path(digest) == str(path)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "ab/cd", "f" * 63, "F" * 64, "f" * 64 + "\n"])
+def test_only_a_digest_names_a_blob(folder: Path, name: str) -> None:
+    blobs = FolderBlobs(folder)
+    for ask in (blobs.get, blobs.path, blobs.has, blobs.where):
+        with pytest.raises(NotFound, match="no such blob"):
+            ask(name)
+
+
+def test_stored_bytes_cannot_be_written_by_accident(folder: Path) -> None:
+    blobs = FolderBlobs(folder)
+    assert Path(blobs.path(blobs.put(SOURCE))).stat().st_mode & 0o222 == 0

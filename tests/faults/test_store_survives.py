@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from penstock.adapters.storage import SqlStore, open_store
+from penstock.core.errors import Corrupt
+from penstock.lineage.service import Ledger
+from penstock.lineage.types import Cursor
+from penstock.runs.types import Run
+from penstock.testing.contracts.examples import happened
+
+OPENED = """
+import resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from penstock.adapters.storage import open_store
+from penstock.core.errors import StorageFailed
+from penstock.core.events import Event
+from penstock.lineage.types import Cursor, Setting
+from penstock.runs.types import Run
+
+store = open_store(Path(sys.argv[1]))
+"""
+
+
+def add_one(store: SqlStore) -> None:
+    with store.begin() as tx:
+        tx.add(Cursor(id=tx.mint(Run), position=0))
+        tx.publish(happened())
+
+
+def assert_whole(path: Path, count: int) -> None:
+    """Each of `count` transactions is there with its noun and its event, and the store takes another."""
+    store = open_store(path)
+    with store.read() as reader:
+        assert [c.id for c in reader.find(Cursor)] == [str(i + 1) for i in range(count)]
+    assert Ledger(store).verify().count == count
+    assert Ledger(store).verify().ok
+    add_one(store)
+    store.close()
+
+
+def test_a_writer_that_is_killed_leaves_nothing_of_its_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    code = (
+        OPENED + "with store.begin() as tx:\n"
+        "    for i in range(2000): tx.add(Cursor(id='half' + str(i), position=0))\n"
+        "    tx.publish(Event(kind='half', subject='x', time=datetime.now(UTC)))\n"
+        "    print('written', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == b"written\n"
+        child.kill()
+    assert_whole(path, 0)
+
+
+def test_a_full_disk_takes_a_transaction_back_and_the_store_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    code = OPENED + (
+        "with store.begin() as tx:\n"
+        "    tx.add(Cursor(id=tx.mint(Run), position=0))\n"
+        "    tx.publish(Event(kind='kept', subject='x', time=datetime.now(UTC)))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    with store.begin() as tx:\n"
+        "        tx.publish(Event(kind='lost', subject='x', time=datetime.now(UTC)))\n"
+        "        tx.add(*(Setting(id=str(i), value='x' * 100_000) for i in range(100)))\n"
+        "except StorageFailed as failed:\n"
+        "    print(failed)\n"
+        "store.close()\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert "could not be stored" in child.stdout
+    assert_whole(path, 1)
+
+
+def test_writers_in_several_processes_and_threads_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    open_store(path).close()
+    code = OPENED + (
+        "for _ in range(40):\n"
+        "    with store.begin() as tx:\n"
+        "        tx.add(Cursor(id=tx.mint(Run), position=0))\n"
+        "        tx.publish(Event(kind='one', subject='x', time=datetime.now(UTC)))\n"
+    )
+    children = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(2)]
+    store = open_store(path)
+    threads = [Thread(target=lambda: [add_one(store) for _ in range(20)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [child.wait() for child in children] == [0, 0]
+    store.close()
+    assert_whole(path, 140)
+
+
+def test_a_damaged_file_is_told_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    open_store(path).close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(Corrupt, match="damaged"):
+        open_store(path)
