@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 from penstock.core.errors import InvalidValue
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PART = re.compile(r"(\d+)([smhdw])")
+_PART = re.compile(r"([0-9]{1,12})([smhdw])")
+_WHOLE = re.compile(rf"({_PART.pattern}\s*)+")
 
 
 def duration(text: str) -> timedelta:
@@ -16,12 +18,12 @@ def duration(text: str) -> timedelta:
 
     Raises InvalidValue when the text is anything else.
     """
-    compact = text.replace(" ", "")
-    parts = _PART.findall(compact)
-    if not parts or "".join(n + u for n, u in parts) != compact:
-        raise InvalidValue(
-            expected='a duration such as "10m", "7d" or "1h30m"',
-            found=repr(text),
-            fix="Write whole numbers followed by s, m, h, d or w.",
-        )
-    return timedelta(seconds=sum(int(n) * _UNITS[u] for n, u in parts))
+    if _WHOLE.fullmatch(text.strip()):
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        with suppress(OverflowError):
+            return timedelta(seconds=seconds)
+    raise InvalidValue(
+        expected='a duration such as "10m", "7d" or "1h30m"',
+        found=repr(text),
+        fix="Write whole numbers followed by s, m, h, d or w.",
+    )

@@ -31,7 +31,7 @@ class PenstockError(Exception):
             )
             if part
         )
-        sentence = f"{self.what.rstrip('.')}: {contrast}." if contrast else self.what
+        sentence = self.what.rstrip(".") + (f": {contrast}." if contrast else ".")
         return f"{sentence} {self.fix}".strip()
 
     def as_dict(self) -> dict[str, str]:
