@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from penstock.core.errors import Conflict
 from penstock.pipelines.types import Graph, Node, Options, Output
-from penstock.runs.service import ACTIVE, LEASE, Runs
+from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
+from penstock.runs.views import ACTIVE
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
 

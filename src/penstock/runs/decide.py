@@ -34,16 +34,26 @@ class Progress:
         self.run = run
         self.steps = {step.name: step for step in steps}
         self.nodes = {node.name: node for node in run.graph.nodes}
-        self.before: dict[str, Run | StepRun] = {}
+        self._before: dict[str, Run | StepRun] = {}
         self.events: list[Event] = []
         self.metrics: list[Metric] = []
         self.snapshots: list[Snapshot] = []
         self.tasks: list[Task] = []
 
-    def after(self) -> list[Run | StepRun]:
-        """The nouns that are no longer what they were."""
-        now = {self.run.id: self.run} | {step.id: step for step in self.steps.values()}
-        return [now[key] for key in self.before]
+    def changed(self) -> bool:
+        """Whether anything is no longer what it was."""
+        return bool(self._before)
+
+    def changed_from(self) -> tuple[Run, list[StepRun]]:
+        """The run as it was, and the steps that are no longer what they were, as they were."""
+        run = self._before.get("")
+        return (run if isinstance(run, Run) else self.run), [
+            s for s in self._before.values() if isinstance(s, StepRun)
+        ]
+
+    def changed_to(self) -> list[Run | StepRun]:
+        """The nouns that are no longer what they were, as they are."""
+        return [self.steps[name] if name else self.run for name in self._before]
 
     def succeeded(self, name: str) -> bool:
         """Whether a step has its outputs."""
@@ -223,10 +233,10 @@ class Progress:
 
     def _change(self, noun: Run | StepRun) -> None:
         if isinstance(noun, Run):
-            self.before.setdefault(noun.id, self.run)
+            self._before.setdefault("", self.run)
             self.run = noun
         else:
-            self.before.setdefault(noun.id, self.steps[noun.name])
+            self._before.setdefault(noun.name, self.steps[noun.name])
             self.steps[noun.name] = noun
 
     def _tell(self, kind: str, evidence: dict[str, Any]) -> None:

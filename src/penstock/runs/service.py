@@ -24,9 +24,9 @@ from penstock.runs.explain import Explanation, explain
 from penstock.runs.keys import because, cache_key, cacheable, ingredients
 from penstock.runs.ports import Executor
 from penstock.runs.types import Metric, Outcome, Run, StepRun, Workspace
+from penstock.runs.views import ACTIVE, Views
 
 LEASE = timedelta(seconds=30)
-ACTIVE = ("queued", "running")
 
 
 class Runs:
@@ -53,6 +53,7 @@ class Runs:
         self._machine = machine or SystemClock()
         self._owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._lease = lease
+        self._views = Views(self._owner)
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
         self._compared: dict[str, Progress | None] = {}
@@ -122,10 +123,7 @@ class Runs:
         self.wait(0)
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
-            under_way = [
-                Progress(run, reader.find(StepRun, run=run.id), now)
-                for run in reader.find(Run, status=ACTIVE)
-            ]
+            under_way = self._views.under_way(reader, now)
             for progress in under_way:
                 self._carry(progress, outcomes, machine_now, reader)
         free = self._executor.free()
@@ -135,18 +133,21 @@ class Runs:
             free -= len(progress.tasks)
             progress.conclude()
         self._end_unwanted(under_way)
-        return self._apply([progress for progress in under_way if progress.before])
+        return self._apply([progress for progress in under_way if progress.changed()])
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for tasks to end; True if the next tick has outcomes to take in."""
-        for outcome in self._executor.finished(timeout):
+        for outcome in self._executor.finished(0 if self._arrived else timeout):
             self._arrived.append(outcome)
             if self._held.get(outcome.step_run) == outcome.token:
                 del self._held[outcome.step_run]
         return bool(self._arrived)
 
-    def show(self, run: str) -> tuple[Run, list[StepRun]]:
-        """A run and its steps in the order of its graph. Raises NotFound."""
+    def seen(self, run: str) -> tuple[Run, list[StepRun]]:
+        """A run and its steps in the order of its graph, as the last tick left them. Raises NotFound."""
+        known = self._views.last(run)
+        if known:
+            return known
         with self._store.read() as reader:
             return reader.get(Run, run), reader.find(StepRun, run=run)
 
@@ -281,9 +282,13 @@ class Runs:
                 applied = [progress for progress in changed if _unchanged(tx, progress)]
                 for progress in applied:
                     _write(tx, progress)
-        late = {progress.run.id for progress in changed} - {progress.run.id for progress in applied}
-        self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in late]
+        late = [progress for progress in changed if progress not in applied]
+        for progress in late:
+            self._views.forget(progress)
+        numbers = {progress.run.id for progress in late}
+        self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in numbers]
         for progress in applied:
+            self._views.keep(progress)
             for task in progress.tasks:
                 self._held[task.step_run] = task.token
                 self._executor.start(task)
@@ -327,13 +332,15 @@ def previous(reader: Reader, run: Run) -> Progress | None:
 
 def _unchanged(tx: Transaction, progress: Progress) -> bool:
     """Whether the run and the steps that are about to change are still what they were."""
-    run = progress.before.get(progress.run.id, progress.run)
-    expected = [run, *(noun for noun in progress.before.values() if noun is not run)]
-    return all(tx.get(type(noun), noun.id) == noun for noun in expected)
+    run, steps = progress.changed_from()
+    found = {step.id: step for step in tx.find(StepRun, id=tuple(step.id for step in steps))} if steps else {}
+    return all(found[step.id] == step for step in steps) and bool(
+        tx.count(Run, id=run.id, status=run.status, event=run.event)  # whatever changes a run changes these
+    )
 
 
 def _write(tx: Transaction, progress: Progress) -> None:
-    tx.put(*progress.after())
+    tx.put(*progress.changed_to())
     tx.add(*progress.metrics)
     tx.add(*(snapshot for snapshot in progress.snapshots if not tx.count(Snapshot, id=snapshot.id)))
     tx.publish(*progress.events)
