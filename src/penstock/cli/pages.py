@@ -78,7 +78,7 @@ class Page:
             else:
                 part.show(console)
         for hint in self.hints:
-            console.print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"→ {hint}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def look_up(row: Mapping[str, Any], path: str) -> Any:

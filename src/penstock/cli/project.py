@@ -9,7 +9,7 @@ import typer
 
 from penstock.cli.face import DEFAULT_HOME, ActorOption, HomeOption, ServerOption, opened, prints
 from penstock.cli.pages import Page, Table
-from penstock.core.errors import NotFound
+from penstock.core.errors import InvalidProject, NotFound
 
 if TYPE_CHECKING:
     from penstock.revisions.config import ProjectConfig
@@ -49,10 +49,13 @@ def new(
 @prints
 def check(folder: FolderArgument = Path()) -> Page:
     """Check penstock.toml and draw the pipelines, without a server."""
+    from penstock.builds.decide import dangling
     from penstock.cli.drawing import draw_pipelines
 
     config = configuration(folder)
     graphs = draw_pipelines(folder)
+    if wrong := dangling(config, graphs) if graphs else ["The project has no pipeline."]:
+        raise InvalidProject(what=" ".join(wrong))
     environments = [
         {
             "environment": environment.name,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DIGEST = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
 DIGEST_SHOWN = 12
 """Digits of a digest that are shown; enough to name it again."""
 
@@ -22,13 +22,11 @@ def human(value: Any) -> str:
             text = "yes" if value else "no"
         case float():
             text = f"{value:.4g}"
-        case str() if _MOMENT.fullmatch(value):
+        case str() if is_moment(value):
             moment = datetime.fromisoformat(value).astimezone(UTC)
             text = moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
-        case str() if _DIGEST.fullmatch(value):
-            text = value[:DIGEST_SHOWN]
         case str():
-            text = value
+            text = _DIGEST.sub(lambda found: found[0][:DIGEST_SHOWN], value)
         case Mapping():
             text = ", ".join(f"{name} {human(part)}" for name, part in value.items())
         case Sequence():
@@ -36,3 +34,8 @@ def human(value: Any) -> str:
         case _:
             text = str(value)
     return text
+
+
+def is_moment(value: Any) -> bool:
+    """Whether a value is a moment as JSON spells it."""
+    return isinstance(value, str) and _MOMENT.fullmatch(value) is not None

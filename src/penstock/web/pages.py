@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from penstock.core.errors import PenstockError
-from penstock.core.human import human
+from penstock.core.human import human, is_moment
 from penstock.web.chart import chart
 
 HEADLINE = "roc_auc"
@@ -22,6 +22,7 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
+_pages.tests["moment"] = is_moment
 
 
 def overview_page(data: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from asyncio import to_thread
 from collections.abc import Collection
@@ -21,6 +22,7 @@ from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page
 
 JSON_SUFFIX = ".json"
+log = logging.getLogger("penstock.web")
 
 
 def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
@@ -97,8 +99,8 @@ def _not_understood(_request: Request[Any, Any, Any], error: HTTPException) -> R
     return _json(InvalidValue(what=f"{error.detail}.").as_dict(), error.status_code)
 
 
-def _broken(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    told = PenstockError(
-        what=f"Penstock failed: {type(error).__name__}: {error}", fix="Its log is in logs/ of the home."
-    )
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    found = f"{type(error).__name__}: {error}"
+    told = PenstockError(found=found, fix="logs/control.log in the home says where.")
     return _json(told.as_dict(), told.status)

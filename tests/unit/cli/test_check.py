@@ -87,3 +87,18 @@ def test_a_wrong_key_is_named_with_file_and_line(penstock: Command, project: Pat
     assert told.exit_code == 1
     assert "penstock.toml" in told.stderr
     assert "branch" in told.stderr
+
+
+def test_a_trigger_of_a_pipeline_that_is_not_there_is_refused(penstock: Command, project: Path) -> None:
+    trigger = (
+        '[[triggers]]\npipeline = "cuont"\nenvironments = ["test"]\nany = [{ schedule = "0 3 * * *" }]\n'
+    )
+    (project / "penstock.toml").write_text(CONFIG + trigger)
+    told = penstock("check")
+    assert told.exit_code == 1
+    assert "cuont" in told.stderr
+
+
+def test_a_project_without_a_pipeline_cannot_be_delivered(penstock: Command, project: Path) -> None:
+    (project / "checked" / "work.py").write_text("")
+    assert "no pipeline" in penstock("check").stderr

@@ -33,7 +33,7 @@ def test_facts_leave_out_what_is_empty() -> None:
 
 def test_hints_follow_and_nothing_is_read_as_markup() -> None:
     page = Page({}, ("found [red] here", Facts({"why": "[bold] is text"}, ("why",))), ("penstock runs [ID]",))
-    assert shown(page) == ["found [red] here", "why  [bold] is text", "penstock runs [ID]"]
+    assert shown(page) == ["found [red] here", "why  [bold] is text", "→ penstock runs [ID]"]
 
 
 def test_a_path_that_leads_nowhere_is_none() -> None:
