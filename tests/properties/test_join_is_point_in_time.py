@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import feature_view, files
@@ -35,12 +35,11 @@ def known_at_once(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 # Few entities and few moments make ties, duplicates and edges of the time-to-live the rule.
 hours = st.integers(0, 6)
-shops = st.none() | st.sampled_from(["a", "b"])
+shops = st.sampled_from(["a", "a", "a", "b", None])
 tills = st.integers(1, 2)
-event_rows = st.lists(
-    st.tuples(shops, tills, st.none() | hours, st.integers(0, 3), st.none() | st.integers(0, 9))
-)
-spine_rows = st.lists(st.tuples(shops, tills, hours), max_size=12)
+moments = st.sampled_from([*range(7), None])
+event_rows = st.lists(st.tuples(shops, tills, moments, st.integers(0, 3), st.integers(0, 99)), max_size=20)
+spine_rows = st.lists(st.tuples(shops, tills, hours), min_size=1, max_size=20)
 
 
 def slow(view: FeatureView, moment: datetime, entity: dict[str, Any], events: list[dict[str, Any]]) -> Any:
@@ -57,6 +56,7 @@ def slow(view: FeatureView, moment: datetime, entity: dict[str, Any], events: li
     return best[1]
 
 
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from([two_keys_with_ttl, without_ttl, known_at_once]), event_rows, spine_rows)
 def test_each_row_gets_what_was_known_of_its_entity_at_its_moment(
     view: FeatureView, events: list[Any], spine: list[Any]

@@ -67,7 +67,7 @@ def _features(spine: pl.DataFrame, event_time: str, view: FeatureView, table: pl
     # After each event that comes into sight, the best one seen so far: never one that was known later.
     seen = (
         ranked.select(*entity, _RANK, pl.max_horizontal(moment, known).alias(_SEEN))
-        .sort(_SEEN, _RANK)
+        .sort(_SEEN)
         .with_columns(pl.col(_RANK).cum_max().over(entity))
     )
     best = (

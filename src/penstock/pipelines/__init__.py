@@ -15,7 +15,6 @@ __all__ = [
     "coerce",
     "draw_target",
     "find_pipelines",
-    "outputs_of",
     "pipeline",
     "publish",
     "step",
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from penstock.pipelines.graph import coerce, validate
     from penstock.pipelines.loading import draw_target, find_pipelines
     from penstock.pipelines.metrics import Metrics
-    from penstock.pipelines.outputs import outputs_of
 else:  # Whoever needs only the nouns of `types` does not pay for authoring.
     __getattr__ = lazy(
         __name__,
@@ -43,7 +41,6 @@ else:  # Whoever needs only the nouns of `types` does not pay for authoring.
             "coerce": "penstock.pipelines.graph",
             "draw_target": "penstock.pipelines.loading",
             "find_pipelines": "penstock.pipelines.loading",
-            "outputs_of": "penstock.pipelines.outputs",
             "pipeline": "penstock.pipelines.authoring",
             "publish": "penstock.pipelines.builtin",
             "step": "penstock.pipelines.authoring",

@@ -1,22 +1,15 @@
-"""What steps give back and say: metrics, outputs and the log."""
+"""What steps say of their work: metrics and the log."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from penstock import Metrics, log
-from penstock.core.errors import InvalidValue, StepFailed
-from penstock.pipelines import outputs_of
+from penstock.core.errors import InvalidValue
 from penstock.pipelines.log import Entry
-
-
-class Parts(NamedTuple):
-    left: int
-    right: int
 
 
 def test_metrics_are_a_frozen_mapping_of_floats() -> None:
@@ -47,17 +40,3 @@ def test_the_log_goes_to_the_attached_sink_and_otherwise_nowhere(capsys: pytest.
         Entry(kind="text", name="note", value="fine"),
     ]
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("value", [Parts(1, 2), {"left": 1, "right": 2, "more": 3}])
-def test_several_outputs_are_fields_or_keys(value: object) -> None:
-    assert outputs_of("split", ("left", "right"), value) == {"left": 1, "right": 2}
-
-
-def test_one_output_is_the_value_itself() -> None:
-    assert outputs_of("fit", ("result",), Parts(1, 2)) == {"result": Parts(1, 2)}
-
-
-def test_a_missing_output_is_named() -> None:
-    with pytest.raises(StepFailed, match="found a tuple without left, right"):
-        outputs_of("split", ("left", "right"), (1, 2))
