@@ -93,9 +93,5 @@ class NativeModel:
                 found=f"{type(error).__name__}: {error}",
                 fix="It must answer every row of the training data, also with the nulls they have.",
             ) from error
-        label = (
-            [class_name(value) for value in said.tolist()]
-            if self.classes
-            else [repr(v) for v in said.tolist()]
-        )
+        label = [class_name(v) if self.classes else f"{v:.6g}" for v in said.tolist()]
         return Answers(np.asarray(values, dtype=np.float64), label)

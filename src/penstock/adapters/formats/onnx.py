@@ -57,7 +57,7 @@ class OnnxRuntime:
         (out,) = self._session.run([self._output], feed)
         if not self._classes:
             values: list[float] = out.reshape(-1).tolist()
-            return values, [repr(value) for value in values], []
+            return values, [f"{value:.6g}" for value in values], []
         best = [self._classes[index] for index in out.argmax(axis=1).tolist()]
         score = out[:, -1] if len(self._classes) == 2 else out.max(axis=1)
         return score.tolist(), best, out.tolist()

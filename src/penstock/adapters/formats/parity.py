@@ -57,13 +57,12 @@ def with_nulls(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame
     """The rows, then for each nullable column some of them without it, then some without any of these."""
     nullable = [column.name for column in columns if column.nullable]
     few = frame.head(_NULL_ROWS)
-    emptied = [_without(few, [name]) for name in nullable]
-    if len(nullable) > 1:
-        emptied.append(_without(few, nullable))
-    return pl.concat([frame, *emptied])
+    variants = [[name] for name in nullable] + ([nullable] if len(nullable) > 1 else [])
+    return pl.concat([frame, *(emptied(few, names) for names in variants)])
 
 
-def _without(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def emptied(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The rows without the values of these columns."""
     return frame.with_columns(pl.lit(None, dtype=frame.schema[name]).alias(name) for name in names)
 
 

@@ -14,8 +14,8 @@ import polars as pl
 from penstock.adapters.formats.conversion import graphs, used_columns
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
-from penstock.adapters.formats.parity import Parity, agreeing, differences, measure, with_nulls
-from penstock.core.errors import Corrupt, InvalidValue
+from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
+from penstock.core.errors import Corrupt, InvalidValue, UnsupportedModel
 from penstock.datasets.types import Column, Profile
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Signature
@@ -40,7 +40,12 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Converted(msgspec.Struct, frozen=True):
+    """A graph, and how it answers n rows beside the model it was made from."""
+
     graph: bytes
+    signature: Signature
+    rows: pl.DataFrame
+    truth: Answers
     apart: npt.NDArray[np.float64]
     flipped: npt.NDArray[np.bool_]
     parity: Parity
@@ -59,26 +64,26 @@ def make_candidate(
     """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
 
     `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read.
+    A column may be null in a request if the model answers rows without it, also where training had none.
     Raises UnsupportedModel when the model does not convert or does not agree with itself afterwards,
     InvalidValue when a metric is not a finite number.
     """
     given = _schema(schema)
     native = NativeModel(model)
     columns, frame = _examples(given, used_columns(native, given.columns))
-    signature = native.signature(columns)
-    rows = with_nulls(frame, columns)
-    truth = native.answer(rows)
-    converted = _convert(native, signature, rows, truth, null_rows=rows.height - frame.height)
+    converted = _convert(native, _tolerant(native, columns, frame), frame)
+    if not converted.parity.acceptable():
+        converted = _convert(native, columns, frame)
     converted.parity.require(native.name)
     return Candidate(
         model=name,
         format=FORMAT,
         artifact=blobs.put(converted.graph),
         size=len(converted.graph),
-        signature=msgspec.to_builtins(signature),
+        signature=msgspec.to_builtins(converted.signature),
         metrics=_finite(metrics),
         profile=msgspec.to_builtins(given.profile),
-        examples=blobs.put(_record(converted, rows, truth, len(signature.classes))),
+        examples=blobs.put(_record(converted)),
         holdout=holdout.digest,
         label=given.label,
         parity=msgspec.to_builtins(converted.parity),
@@ -118,14 +123,31 @@ def _examples(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column
     return tuple(seen), frame
 
 
-def _convert(
-    native: NativeModel, signature: Signature, rows: pl.DataFrame, truth: Answers, *, null_rows: int
-) -> _Converted:
+def _tolerant(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame) -> tuple[Column, ...]:
+    """The columns, nullable wherever the model answers rows without a value."""
+    few = frame.head(_EXAMPLES)
+    names = [column.name for column in columns]
+    spared = set(names) if _answers(native, few, names) else {n for n in names if _answers(native, few, [n])}
+    return tuple(msgspec.structs.replace(c, nullable=c.nullable or c.name in spared) for c in columns)
+
+
+def _answers(native: NativeModel, rows: pl.DataFrame, without: list[str]) -> bool:
+    try:
+        native.answer(emptied(rows, without))
+    except UnsupportedModel:
+        return False
+    return True
+
+
+def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame) -> _Converted:
     """The first conversion that agrees with the model, or the one that comes nearest."""
+    signature = native.signature(columns)
+    rows = with_nulls(frame, columns)
+    truth = native.answer(rows)
     inputs = rows.to_dict(as_series=False)
     nearest: _Converted | None = None
     failure: Exception | None = None
-    for graph in graphs(native, signature.inputs, rows.head(_EXAMPLES)):
+    for graph in graphs(native, columns, rows.head(_EXAMPLES)):
         try:
             score, label, values = OnnxRuntime(graph, signature).predict(inputs)
         except Exception as error:  # noqa: BLE001 - a graph that cannot run is one that does not agree
@@ -136,9 +158,9 @@ def _convert(
         flipped = (
             np.array(truth.label) != np.array(label) if signature.classes else np.zeros(len(apart), bool)
         )
-        found = _Converted(graph, apart, flipped, measure(apart, flipped, null_rows))
-        if nearest is None or found.parity.different < nearest.parity.different:
-            nearest = found
+        parity = measure(apart, flipped, rows.height - frame.height)
+        if nearest is None or parity.different < nearest.parity.different:
+            nearest = _Converted(graph, signature, rows, truth, apart, flipped, parity)
         if nearest.parity.acceptable():
             break
     if nearest is None:
@@ -146,13 +168,14 @@ def _convert(
     return nearest
 
 
-def _record(converted: _Converted, rows: pl.DataFrame, truth: Answers, classes: int) -> bytes:
+def _record(converted: _Converted) -> bytes:
     """The recorded examples: requests and the model's own answers to them."""
     chosen = agreeing(converted.apart, converted.flipped, _EXAMPLES)
+    truth = converted.truth
     return msgspec.json.encode(
         {
-            "inputs": rows[chosen].to_dict(as_series=False),
-            "score": truth.score(classes)[chosen].tolist(),
+            "inputs": converted.rows[chosen].to_dict(as_series=False),
+            "score": truth.score(len(converted.signature.classes))[chosen].tolist(),
             "label": [truth.label[row] for row in chosen],
         }
     )
