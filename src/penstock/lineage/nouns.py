@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from penstock.core.errors import InvalidValue
+from penstock.lineage.ports import Between
 
 Scalar = type[str] | type[int] | type[float] | type[bool] | type[datetime]
 
@@ -46,6 +48,16 @@ def searchable(kind: type[msgspec.Struct], name: str) -> Field:
     if field.scalar is None:
         raise TypeError(f"{kind.__name__}.{name} is kept as JSON and cannot be searched")
     return field
+
+
+def check_question(kind: type[msgspec.Struct], where: Mapping[str, Any]) -> None:
+    """Raise TypeError unless nouns of this kind can be asked for by these fields and values."""
+    for name, wanted in where.items():
+        searchable(kind, name)
+        if wanted is not None and not isinstance(wanted, str | int | float | datetime | tuple | Between):
+            raise TypeError(
+                f"{name} is asked for by a {type(wanted).__name__}; give a value, a tuple or a Between"
+            )
 
 
 def unique_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:

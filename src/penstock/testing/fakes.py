@@ -18,7 +18,16 @@ from penstock.core.errors import Conflict, NotFound
 from penstock.core.events import Event
 from penstock.lineage.chain import seal
 from penstock.lineage.locks import WriteLock
-from penstock.lineage.nouns import fields_of, finite, instant, searchable, title, unique_of, unreadable
+from penstock.lineage.nouns import (
+    check_question,
+    fields_of,
+    finite,
+    instant,
+    searchable,
+    title,
+    unique_of,
+    unreadable,
+)
 from penstock.lineage.ports import Between
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -217,8 +226,8 @@ def _kept(noun: Any) -> Any:
 
 
 def _select(kind: type[T], rows: list[T], order: str, limit: int, where: dict[str, Any]) -> list[T]:
+    check_question(kind, where)
     for name, wanted in where.items():
-        searchable(kind, name)
         rows = [row for row in rows if _matches(getattr(row, name), wanted)]
     if order:
         name = searchable(kind, order.removeprefix("-")).name

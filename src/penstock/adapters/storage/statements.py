@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from penstock.adapters.storage.tables import COUNTERS
-from penstock.lineage.nouns import searchable
+from penstock.lineage.nouns import check_question, searchable
 from penstock.lineage.ports import Between
 
 COUNTED = (
@@ -53,8 +53,8 @@ def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, 
     Raises TypeError for a field that cannot be searched.
     """
     conditions: list[tuple[str, str, Any]] = []
+    check_question(kind, where)
     for name, wanted in where.items():
-        searchable(kind, name)
         if wanted is None:
             conditions.append((name, "null", None))
         elif isinstance(wanted, tuple):

@@ -130,7 +130,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
     Run: _table(Run, "runs", ("status",), ("project", "environment", "pipeline"), ("release",)),
-    StepRun: _table(StepRun, "step_runs", ("run",), ("status",), ("key",)),
+    StepRun: _table(StepRun, "step_runs", ("run", "status"), ("status",), ("key", "status")),
     Metric: _table(Metric, "metrics", ("run",)),
     Snapshot: _table(Snapshot, "snapshots", ("digest",)),
     Model: _table(Model, "models", ("project",)),

@@ -42,6 +42,7 @@ class QuestionsContract:
             ({"truth": (1.0, None)}, "cab"),
             ({"truth": (None,)}, "ca"),
             ({"time": NOON + HOUR}, "a"),
+            ({"time": (NOON, NOON + HOUR)}, "ca"),
             ({"time": Between(NOON + HOUR, NOON + 3 * HOUR)}, "ad"),
             ({"time": Between(NOON + HOUR)}, "adb"),
             ({"time": Between(end=NOON + HOUR)}, "c"),
@@ -87,6 +88,11 @@ class QuestionsContract:
                 tx.find(Firing, order=name)
             with pytest.raises(TypeError, match=name):
                 tx.count(Firing, **searched)
+
+    @pytest.mark.parametrize("wanted", [["a"], {"a"}, b"a"])
+    def test_a_value_that_no_field_has_is_a_programming_error(self, full: Store, wanted: Any) -> None:
+        with full.read() as reader, pytest.raises(TypeError, match="id is asked for by"):
+            reader.find(Prediction, id=wanted)
 
     def test_a_long_set_of_values_is_no_limit(self, full: Store) -> None:
         wanted = tuple(str(i) for i in range(70_000))

@@ -109,8 +109,8 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("memory"),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
-    op.create_index("step_runs_key", "step_runs", ["key"])
-    op.create_index("step_runs_run", "step_runs", ["run"])
+    op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
+    op.create_index("step_runs_run_status", "step_runs", ["run", "status"])
     op.create_index("step_runs_status", "step_runs", ["status"])
     op.create_table(
         "metrics",
