@@ -9,7 +9,6 @@ import tempfile
 import threading
 import tomllib
 from collections.abc import Callable
-from functools import cached_property
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -29,14 +28,6 @@ class Environments:
         self._packages = packages
         self._making = threading.Lock()
 
-    @cached_property
-    def _wheel(self) -> tuple[str, bytes]:
-        return own_wheel()
-
-    @cached_property
-    def _wheel_digest(self) -> str:
-        return digest_bytes(self._wheel[1])
-
     def digest(self, checkout: Path) -> str:
         """The name of the environment that a checkout asks for: its lock, our wheel, this Python."""
         settings = tomllib.loads((checkout / PROJECT).read_text()).get("tool", {}).get("uv", {})
@@ -44,7 +35,7 @@ class Environments:
             {
                 "lock": digest_bytes((checkout / LOCK).read_bytes()),
                 "settings": settings,
-                "penstock": self._wheel_digest,
+                "penstock": digest_bytes(own_wheel()[1]),
                 "python": [sys.version, sysconfig.get_platform()],
             }
         )
@@ -87,7 +78,7 @@ class Environments:
         left_out = ["--no-install-project", "--no-install-package", "penstock", "--no-editable"]
         uv("sync", "--frozen", *left_out, "--python", sys.executable)
         tell("environment: installing Penstock")
-        name, data = self._wheel
+        name, data = own_wheel()
         wheel = scratch / name
         wheel.write_bytes(data)
         python = str(place / PYTHON)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import zipfile
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: penstock\nRoot-Is-Purelib: true\nTag: p
 _DESCRIPTIONS = ("METADATA", "entry_points.txt")
 
 
+@cache
 def own_wheel() -> tuple[str, bytes]:
     """The file name and the bytes of a wheel of the running Penstock.
 

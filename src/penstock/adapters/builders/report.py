@@ -64,8 +64,10 @@ def _outcome(case: ET.Element) -> tuple[Literal["passed", "failed", "skipped", "
 
 
 def _name(case: ET.Element) -> str:
-    """The test as pytest itself names it: `tests/test_x.py::TestClass::test_y`."""
+    """The test as pytest itself names it: `tests/test_x.py::TestClass::test_y`, or the file that failed."""
     file, classes, name = case.get("file", ""), case.get("classname", ""), case.get("name", "")
     module = file.removesuffix(".py").replace("/", ".")
-    inside = classes.removeprefix(module).strip(".").split(".") if classes.startswith(module) else [classes]
+    if name == module:
+        return file
+    inside = classes.removeprefix(module).strip(".").split(".")
     return "::".join(part for part in (file, *inside, name) if part)

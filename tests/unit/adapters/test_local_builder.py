@@ -1,0 +1,312 @@
+"""Real builds of a tiny project: git, uv and pytest do the work."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uv
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders.local import LocalBuilder
+from penstock.builds.types import Build, Built, Release
+from penstock.core.digests import digest_bytes
+from penstock.testing.forges import FakeForge
+
+Files = dict[str, bytes]
+NOW = datetime(2013, 3, 1, tzinfo=UTC)
+PATIENCE = 300.0
+TINY = {
+    "pyproject.toml": b"""\
+[project]
+name = "tiny"
+version = "1.0"
+requires-python = ">=3.11"
+dependencies = []
+
+[dependency-groups]
+dev = ["pytest>=8.3"]
+
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+""",
+    "penstock.toml": b"""\
+[project]
+name = "tiny"
+[environments.live]
+deploy = { on = "push", branch = "dev" }
+[[triggers]]
+pipeline = "arithmetic"
+environments = ["live"]
+any = [{ schedule = "0 3 * * *" }]
+""",
+    "tiny/__init__.py": b'"""Tiny."""\n',
+    "tiny/pipeline.py": b"""\
+from penstock import pipeline, step
+
+
+@step
+def double(number: int) -> int:
+    return 2 * number
+
+
+@pipeline
+def arithmetic(number: int = 3):
+    return double(number)
+""",
+    "tests/test_tiny.py": b"""\
+import os
+
+from tiny.pipeline import double
+
+
+def test_double():
+    assert double(2) == 4
+
+
+def test_surroundings():
+    assert "PENSTOCK_TEST_SECRET" not in os.environ
+    assert "UV_INDEX_PASSWORD" not in os.environ
+    open("left-behind.txt", "w").close()
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """A project that passes, with its lock; skipped where no package index answers."""
+    folder = tmp_path_factory.mktemp("tiny")
+    folder.joinpath("pyproject.toml").write_bytes(TINY["pyproject.toml"])
+    locked = subprocess.run(
+        [uv.find_uv_bin(), "lock", "--quiet"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if locked.returncode != 0:
+        pytest.skip(f"uv reaches no package index: {locked.stderr.strip()}")
+    return {**TINY, "uv.lock": folder.joinpath("uv.lock").read_bytes()}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def forge() -> FakeForge:
+    forge = FakeForge()
+    forge.create("tiny", protected="main")
+    return forge
+
+
+@pytest.fixture(scope="module")
+def builder(home: Path, forge: FakeForge) -> Iterator[LocalBuilder]:
+    builder = LocalBuilder(home, forge, FolderBlobs(home / "blobs"))
+    yield builder
+    builder.close()
+
+
+def queued(forge: FakeForge, files: Files, key: str = "1") -> Build:
+    commit = forge.push("tiny", "dev", files)
+    log = f"logs/builds/{key}.log"
+    return Build(id=key, project="tiny", commit=commit, branch="dev", created=NOW, token=1, log=log)
+
+
+def built(builder: LocalBuilder, build: Build) -> Built:
+    builder.start(build)
+    assert builder.free() == 0
+    builder._threads[build.id].join(PATIENCE)
+    [ended] = builder.finished()
+    assert builder.free() == 1
+    return ended
+
+
+def release(build: Build, ended: Built) -> Release:
+    fields = {name: getattr(ended, name) for name in ("wheel", "lock", "config", "environment", "graphs")}
+    return Release(
+        id="1" * 64, number=1, project="tiny", commit=build.commit, build="1", created=NOW, event=1, **fields
+    )
+
+
+@pytest.fixture(scope="module")
+def green(builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files) -> tuple[Build, Built]:
+    """The first build, started among settings that must not reach it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENSTOCK_TEST_SECRET", "1")
+        patch.setenv("UV_INDEX_PASSWORD", "1")
+        patch.setenv("PYTHONPATH", "/nowhere")
+        build = queued(forge, tiny)
+        ended = built(builder, build)
+    assert ended.error == "", (home / build.log).read_text()
+    return build, ended
+
+
+def test_a_green_build_holds_all_that_a_release_needs(
+    green: tuple[Build, Built], home: Path, tiny: Files
+) -> None:
+    build, ended = green
+    assert [(t.suite, t.name) for t in ended.tests] == [
+        ("files", "pyproject.toml, penstock.toml, uv.lock"),
+        ("project", "tests/test_tiny.py::test_double"),
+        ("project", "tests/test_tiny.py::test_surroundings"),
+        ("graph", "tiny.pipeline:arithmetic can be drawn"),
+        ("graph", "penstock.toml names what there is"),
+        ("package", "the wheel can be built"),
+    ]
+    assert {t.outcome for t in ended.tests} == {"passed"}
+    assert [graph.pipeline for graph in ended.graphs] == ["arithmetic"]
+    assert (ended.lock, ended.config) == tuple(digest_bytes(tiny[f]) for f in ("uv.lock", "penstock.toml"))
+    wheel = zipfile.ZipFile(io.BytesIO(FolderBlobs(home / "blobs").get(ended.wheel)))
+    code = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert code == {"tiny/__init__.py", "tiny/pipeline.py"}
+    assert "2 passed" in (home / build.log).read_text()
+    assert not list((home / "builds").iterdir())
+
+
+def test_building_a_commit_again_gives_the_same_in_the_same_environment(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files, green: tuple[Build, Built]
+) -> None:
+    _, first = green
+    made = (home / "envs" / first.environment).stat().st_ino
+    again = built(builder, queued(forge, tiny, "2"))
+    fields = ("wheel", "lock", "config", "environment", "graphs", "error")
+    assert [getattr(again, f) for f in fields] == [getattr(first, f) for f in fields]
+    assert (home / "envs" / again.environment).stat().st_ino == made
+
+
+def test_a_release_gets_its_environment_and_code_back_when_they_are_gone(
+    builder: LocalBuilder, home: Path, tiny: Files, green: tuple[Build, Built]
+) -> None:
+    released = release(*green)
+    first = builder.workspace(released, "/data")
+    shutil.rmtree(home / "envs" / released.environment)
+    shutil.rmtree(first.folder)
+    again = builder.workspace(released, "/data")
+    assert again == first
+    assert (again.lock, again.data_root) == (released.lock, "/data")
+    files = (file for file in Path(again.folder).rglob("*") if file.is_file())
+    assert {file.relative_to(again.folder).as_posix(): file.read_bytes() for file in files} == tiny
+    said = subprocess.run(
+        [again.python, "-c", "import penstock, tiny.pipeline; print(penstock.__file__)"],
+        cwd=again.folder,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert said.stdout.startswith(str(home / "envs" / released.environment))
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "said"),
+    [
+        ("tests/test_tiny.py", b"== 4", b"== 5", "1 of 2 tests failed: tests/test_tiny.py::test_double."),
+        ("tests/test_tiny.py", b"import os", b"import os, gone", "1 of 1 tests failed: tests/test_tiny.py."),
+        ("tests/test_tiny.py", b"def test_", b"def check_", "The project has no tests: pytest found none."),
+        (
+            "tests/test_tiny.py",
+            b"assert double",
+            b"os.kill(os.getpid(), 9)  #",
+            "The tests were ended by signal 9.",
+        ),
+        ("tiny/pipeline.py", b"return double(number)", b"pass", "number"),
+        ("tiny/pipeline.py", b"@pipeline", b"", "The project has no pipeline."),
+        ("penstock.toml", b'"arithmetic"', b'"arithmetics"', "Did you mean `arithmetic`?"),
+        ("penstock.toml", b"push", b"pull", "penstock.toml:4: 'on' has an impossible value"),
+        ("pyproject.toml", b"hatchling.build", b"hatchling.gone", "The wheel cannot be built: found "),
+    ],
+)
+def test_a_red_build_says_why_in_a_sentence(
+    builder: LocalBuilder,
+    forge: FakeForge,
+    home: Path,
+    tiny: Files,
+    file: str,
+    right: bytes,
+    wrong: bytes,
+    said: str,
+) -> None:
+    assert right in tiny[file]
+    build = queued(forge, {**tiny, file: tiny[file].replace(right, wrong)})
+    ended = built(builder, build)
+    assert said in ended.error, (home / build.log).read_text()
+    assert (ended.wheel, ended.graphs) == ("", ())
+    assert not list((home / "builds").iterdir())
+
+
+def test_a_lock_that_cannot_be_installed_is_told_with_the_reason_and_leaves_no_environment(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    before = set((home / "envs").glob("*"))
+    ended = built(
+        builder, queued(forge, {**tiny, "uv.lock": tiny["uv.lock"].replace(b"sha256:", b"sha256:0")})
+    )
+    assert ended.error.startswith("The environment cannot be made from uv.lock: found ")
+    assert set((home / "envs").glob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "The commit is empty."),
+        ({"README.md": b"Hello"}, "The commit has no pyproject.toml"),
+        ({name: data for name, data in TINY.items() if name != "uv.lock"}, "The commit has no uv.lock"),
+    ],
+)
+def test_a_commit_without_a_project_is_told_at_once(
+    builder: LocalBuilder, forge: FakeForge, files: Files, said: str
+) -> None:
+    assert built(builder, queued(forge, files)).error.startswith(said)
+
+
+def test_an_unknown_commit_breaks_the_build_off(builder: LocalBuilder, forge: FakeForge) -> None:
+    build = Build(id="9", project="tiny", commit="9" * 40, branch="dev", created=NOW, log="logs/builds/9.log")
+    assert built(builder, build).error.startswith("The build broke off: tiny has no commit")
+
+
+def test_closing_kills_what_the_tests_started_and_reports_nothing(
+    forge: FakeForge, home: Path, tiny: Files, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waiting = f"""\
+import os, signal, subprocess, sys
+
+def test_waits():
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    with open({str(pipe)!r}, "w") as told:
+        told.write(f"{{os.getpid()}} {{child.pid}}")
+    signal.pause()
+"""
+    builder = LocalBuilder(home, forge, FolderBlobs(home / "blobs"))
+    builder.start(queued(forge, {**tiny, "tests/test_tiny.py": waiting.encode()}))
+    with pipe.open() as told:
+        pids = [int(pid) for pid in told.read().split()]
+    builder.close()
+    assert builder.finished() == []
+    assert all(_ends(pid) for pid in pids)
+    assert not list((home / "builds").iterdir())
+
+
+def _ends(pid: int) -> bool:
+    """Whether the process ends, or has ended; waits for it."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    readable, _, _ = select.select([process], [], [], 60)
+    os.close(process)
+    return bool(readable)
