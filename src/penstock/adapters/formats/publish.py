@@ -64,14 +64,15 @@ def make_candidate(
     """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
 
     `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read.
-    A column may be null in a request if the model answers rows without it, also where training had none.
+    A column may be null in a request where the schema says so and the model answers rows without it.
     Raises UnsupportedModel when the model does not convert or does not agree with itself afterwards,
     InvalidValue when a metric is not a finite number.
     """
     given = _schema(schema)
     native = NativeModel(model)
     columns, frame = _examples(given, used_columns(native, given.columns))
-    converted = _convert(native, _tolerant(native, columns, frame), frame)
+    declared = {column.name for column in given.columns if column.nullable}
+    converted = _convert(native, _nullable(native, columns, frame, declared), frame)
     if not converted.parity.acceptable():
         converted = _convert(native, columns, frame)
     converted.parity.require(native.name)
@@ -115,20 +116,22 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _examples(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column, ...], pl.DataFrame]:
-    """The example rows as a frame, and the columns, nullable where the rows have nulls."""
+    """The example rows as a frame, and the columns, nullable where these rows have nulls."""
     frame = pl.DataFrame(
         [pl.Series(c.name, schema.examples[c.name], dtype=_POLARS[c.dtype], strict=False) for c in columns]
     ).fill_nan(None)
-    seen = [msgspec.structs.replace(c, nullable=c.nullable or frame[c.name].has_nulls()) for c in columns]
+    seen = [msgspec.structs.replace(c, nullable=frame[c.name].has_nulls()) for c in columns]
     return tuple(seen), frame
 
 
-def _tolerant(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame) -> tuple[Column, ...]:
-    """The columns, nullable wherever the model answers rows without a value."""
+def _nullable(
+    native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame, declared: set[str]
+) -> tuple[Column, ...]:
+    """The columns, nullable also where that is declared and the model answers rows without a value."""
     few = frame.head(_EXAMPLES)
-    names = [column.name for column in columns]
-    spared = set(names) if _answers(native, few, names) else {n for n in names if _answers(native, few, [n])}
-    return tuple(msgspec.structs.replace(c, nullable=c.nullable or c.name in spared) for c in columns)
+    may = [column.name for column in columns if column.name in declared]
+    able = set(may) if _answers(native, few, may) else {name for name in may if _answers(native, few, [name])}
+    return tuple(msgspec.structs.replace(c, nullable=c.nullable or c.name in able) for c in columns)
 
 
 def _answers(native: NativeModel, rows: pl.DataFrame, without: list[str]) -> bool:
