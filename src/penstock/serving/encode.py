@@ -12,7 +12,6 @@ from penstock.models.types import Signature
 from penstock.serving.decode import datatype
 from penstock.serving.types import Answer
 
-_OUTPUTS = ("score", "label", "probabilities")
 _DATATYPE_OF = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 _encode = msgspec.json.Encoder().encode
 
