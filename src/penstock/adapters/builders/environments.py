@@ -51,15 +51,22 @@ class Environments:
         `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
         """
         digest = self.digest(checkout)
+        if self.python(digest).exists():
+            return digest
         with self._making:
             if not self.python(digest).exists():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
-                    place = Path(scratch, "venv")
-                    self._install(checkout, place, Path(scratch), log, tell)
-                    shutil.rmtree(self._folder / digest, ignore_errors=True)
-                    place.rename(self._folder / digest)
+                self._make(digest, checkout, log, tell)
         return digest
+
+    def _make(self, digest: str, checkout: Path, log: Path, tell: Callable[[str], None]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for stale in self._folder.glob(".new-*"):  # what a killed process left
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+            place = Path(scratch, "venv")
+            self._install(checkout, place, Path(scratch), log, tell)
+            shutil.rmtree(self._folder / digest, ignore_errors=True)
+            place.rename(self._folder / digest)
 
     def _install(
         self, checkout: Path, place: Path, scratch: Path, log: Path, tell: Callable[[str], None]
