@@ -8,9 +8,8 @@ import io
 import zipfile
 from functools import cache
 from importlib.metadata import distribution
+from importlib.resources import files
 from pathlib import Path
-
-import penstock
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _WHEEL = "Wheel-Version: 1.0\nGenerator: penstock\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -25,19 +24,19 @@ def own_wheel() -> tuple[str, bytes]:
     same code gives the same bytes. Raises OSError when the package's files cannot be read.
     """
     installed = distribution("penstock")
-    package = Path(penstock.__file__).parent
-    files = {
+    package = Path(str(files("penstock")))
+    packed = {
         f"penstock/{file.relative_to(package).as_posix()}": file.read_bytes()
         for file in package.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
     info = f"penstock-{installed.version}.dist-info"
     for name in _DESCRIPTIONS:
-        files[f"{info}/{name}"] = (installed.read_text(name) or "").encode()
-    files[f"{info}/WHEEL"] = _WHEEL.encode()
-    record = "".join(_record(name, data) for name, data in sorted(files.items()))
-    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    return f"penstock-{installed.version}-py3-none-any.whl", _zip(files)
+        packed[f"{info}/{name}"] = (installed.read_text(name) or "").encode()
+    packed[f"{info}/WHEEL"] = _WHEEL.encode()
+    record = "".join(_record(name, data) for name, data in sorted(packed.items()))
+    packed[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    return f"penstock-{installed.version}-py3-none-any.whl", _zip(packed)
 
 
 def _record(name: str, data: bytes) -> str:
