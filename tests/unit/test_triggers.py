@@ -163,7 +163,7 @@ def test_a_schedule_fires_at_its_time_and_once(world: World):
 def test_missed_slots_become_one_firing_of_the_newest(world: World):
     world.settled()
     [firing] = world.tick(days=5)
-    assert firing.evidence["slot"] == "2013-03-06T03:00:00+00:00"
+    assert firing.evidence["at"] == "2013-03-06T03:00:00+00:00"
     world.project.finish()
     assert world.tick(minutes=1) == []
 

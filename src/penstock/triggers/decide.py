@@ -79,7 +79,7 @@ def scheduled(
         kind="schedule",
         slot=f"schedule:{prefix}:{condition.cron}:{slot.isoformat()}",
         why=why,
-        evidence={"cron": condition.cron, "slot": slot.isoformat()},
+        evidence={"cron": condition.cron, "at": slot.isoformat()},
     )
     return Finding(reason=reason), slot
 
