@@ -10,7 +10,7 @@ from datetime import datetime
 Tick = Callable[[datetime], bool]
 log = logging.getLogger("penstock.loop")
 
-BUSY = 0.02
+BUSY = 0.03
 """Seconds between passes while work is under way."""
 IDLE = 0.5
 """Seconds between passes while nothing is: the longest that a push by path goes unseen."""

@@ -57,6 +57,7 @@ def _serve(home: Path, listening: socket.socket) -> None:
         http="httptools",
         ws="none",
         lifespan="off",
+        timeout_keep_alive=75,  # clients that pause for a training run find their connection open
         access_log=False,
         log_level="warning",
         server_header=False,

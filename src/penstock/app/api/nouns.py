@@ -206,6 +206,7 @@ def history(app: App, ref: str) -> Any:
 def performance(
     app: App,
     ref: str,
+    *,
     metric: str,
     start: str = "",
     end: str = "",

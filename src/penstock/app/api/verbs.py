@@ -49,6 +49,7 @@ def rollback(app: App, what: str, environment: str, actor: str = "") -> Any:
 @route("POST", "/triggers/fire")
 def fire(
     app: App,
+    *,
     pipeline: str,
     environment: str,
     project: str = "",
@@ -85,11 +86,15 @@ def labels(app: App, model: str, items: list[dict[str, Any]]) -> Any:
 
 @route("POST", "/clock")
 def clock(app: App, to: str, wait: float = 0.0) -> Any:
-    """Advance a virtual clock, and wait (up to `wait` seconds) until that has had all its consequences."""
+    """Advance a virtual clock, once everything so far has had its consequences; then wait for those of that.
+
+    Each wait takes up to `wait` seconds.
+    """
     target = moment(to)
     if target is None:
         raise InvalidValue(expected="a moment to advance to", found="nothing")
     app.predictions_durable()
+    app.settle(float(wait))
     app.advance(target)
     return app.settle(float(wait))
 

@@ -44,7 +44,7 @@ def run(home: Path, example: Path, *, keep: bool, every: int = EVERY, json: bool
 
             def say(text: str) -> None:
                 progress.console.print(f"[dim]•[/dim] {text}")
-                progress.update(line, description=text.split(":")[0], advance=2)
+                progress.update(line, description=text.split(":", maxsplit=1)[0], advance=2)
 
             project.prepare()
             project.data()

@@ -81,7 +81,7 @@ def gather(system: System, memory: Memory) -> Report:
 
 def _performance(system: System, month: int, **which: Any) -> dict[str, Any]:
     start = datetime(2013, month, 1, tzinfo=UTC)
-    end = datetime(2014, 1, 1, tzinfo=UTC) if month == 12 else datetime(2013, month + 1, 1, tzinfo=UTC)  # noqa: PLR2004 - December
+    end = datetime(2014, 1, 1, tzinfo=UTC) if month == 12 else datetime(2013, month + 1, 1, tzinfo=UTC)
     answer: dict[str, Any] = system.get(
         f"/models/{MODEL}/performance", metric="roc_auc", start=start, end=end, **which
     )

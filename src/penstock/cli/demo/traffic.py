@@ -15,6 +15,10 @@ import msgspec
 from penstock.cli.demo.system import PATIENCE, PAUSE, System
 
 
+PATIENT = 0.3
+"""Seconds after which flights begin to ask again."""
+
+
 class Flight(msgspec.Struct, frozen=True):
     """A flight: what it tells the model, and what really happened (None: it never arrived)."""
 
@@ -27,7 +31,8 @@ class Flight(msgspec.Struct, frozen=True):
 
 class Counts(msgspec.Struct):
     """What became of the requests. `repeated` ones were asked again while a version went live;
-    `retried` ones found no server, because a process had died, and were asked until answered."""
+    `retried` ones found no server, because a process had died, and were asked until answered.
+    """
 
     requests: int = 0
     failed: int = 0
@@ -61,14 +66,13 @@ class Passengers:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                if self._post(path, body) != 200:
-                    self.counts.failed += 1
-                return
+                self.counts.failed += self._post(path, body) != 200
+                break
             except (OSError, http.client.HTTPException):
                 self._connection = None
                 if time.monotonic() > until:
                     self.counts.failed += 1
-                    return
+                    break
                 self.counts.retried += 1
                 self._system.ended()
                 time.sleep(PAUSE)
@@ -120,6 +124,8 @@ class Impatience:
             self._thread.join()
 
     def _go(self) -> None:
+        if self._enough.wait(PATIENT):
+            return
         while not self._enough.wait(0.005):
             for flight in self._flights:
                 self._passengers.ask([flight])
