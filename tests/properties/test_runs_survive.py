@@ -207,4 +207,4 @@ class RunsSurvive(RuleBasedStateMachine):
 
 
 class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
-    settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=150, stateful_step_count=50, deadline=None)

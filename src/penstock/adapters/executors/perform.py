@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -74,9 +75,11 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         tables = {name: read(artifact, blobs, pl.LazyFrame) for name, artifact in task.inputs.items()}
         made = training_set(task.node.settings, tables, task.as_of)
         snapshots = [artifact.meta["snapshot"]["id"] for artifact in task.inputs.values()]
-        columns = [column["name"] for column in made.schema["columns"]]
-        schema = {"profile": msgspec.to_builtins(profile(made.train, columns)), **made.schema}
-        kept = write(schema, blobs)
+        examples = {
+            name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
+        }
+        profiled = msgspec.to_builtins(profile(made.train, list(examples)))
+        kept = write({**made.schema, "examples": examples, "profile": profiled}, blobs)
         return {
             "train": write(made.train, blobs),
             "holdout": write(made.holdout, blobs),
@@ -115,6 +118,11 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "rows": _rows,
     "publish": _publish,
 }
+
+
+def _or_none(value: Any) -> Any:
+    """A value as JSON can keep it: a number that is not finite is missing."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _hints(function: Any) -> dict[str, Any]:

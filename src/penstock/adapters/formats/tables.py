@@ -25,12 +25,13 @@ class Tables:
         )
 
     def write(self, value: Any, blobs: Blobs) -> Artifact:
-        """See `Format.write`. The same rows give the same bytes."""
+        """See `Format.write`."""
         import polars as pl
 
         try:
             frame = _frame(value)
             buffer = io.BytesIO()
+            # The oldest layout keeps text contiguous; newer ones would also write bytes that no row uses.
             frame.rechunk().write_ipc(
                 buffer, compression="uncompressed", compat_level=pl.CompatLevel.oldest()
             )

@@ -1,0 +1,208 @@
+"""What a step returns comes back as it was, or is refused in a sentence; nothing is ever pickled."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
+
+from penstock.adapters.formats.values import read, write
+from penstock.core.errors import StepFailed
+from penstock.pipelines.metrics import Metrics
+from penstock.testing.fakes import MemoryBlobs
+
+NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
+
+
+class Cut(msgspec.Struct):
+    low: float
+    at: datetime
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+BLOBS = MemoryBlobs()
+"""Kept as long as the tests run: a lazy table is read from its file when it is collected."""
+
+
+def back(value: object, annotation: Any = None) -> Any:
+    return read(write(value, BLOBS), BLOBS, annotation)
+
+
+def table() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "a": [1, None, 3],
+            "b": [0.5, float("nan"), None],
+            "c": ["x", None, "z"],
+            "t": [NOON, None, NOON],
+            "l": [[1, 2], [], None],
+        }
+    )
+
+
+def test_a_table_comes_back_as_it_was() -> None:
+    assert_frame_equal(back(table()), table())
+    assert_frame_equal(back(table().lazy()), table())
+
+
+def test_a_table_comes_back_lazy_or_as_pandas_where_that_is_asked_for() -> None:
+    lazy = back(table(), pl.LazyFrame)
+    assert isinstance(lazy, pl.LazyFrame)
+    assert_frame_equal(lazy.collect(), table())
+    frame = back(pl.DataFrame({"a": [1, 2], "c": ["x", None]}), pd.DataFrame)
+    frame["a"] += 1
+    assert frame["a"].tolist() == [2, 3]
+    assert frame["c"].isna().tolist() == [False, True]
+
+
+def test_a_pandas_table_comes_back_with_its_missing_values_as_null() -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [1.5, np.nan],
+            "i": [1, 2],
+            "s": ["x", None],
+            "k": pd.Categorical(["u", None]),
+            "t": pd.to_datetime(["2013-03-01", None]),
+            "w": pd.array([1, None], dtype="Int64"),
+            "b": [True, False],
+        }
+    )
+    assert back(frame).rows() == [
+        (1.5, 1, "x", "u", datetime(2013, 3, 1), 1, True),  # noqa: DTZ001 - pandas gave no zone
+        (None, 2, None, None, None, None, False),
+    ]
+
+
+def test_an_array_comes_back_and_can_be_written_to() -> None:
+    blobs = MemoryBlobs()
+    artifact = write(np.arange(6.0).reshape(2, 3), blobs)
+    array = read(artifact, blobs)
+    array[0, 0] = 7
+    assert array[0].tolist() == [7, 1, 2]
+    assert read(artifact, blobs)[0, 0] == 0
+
+
+@pytest.mark.parametrize("array", [np.array([{}, None]), np.array([(1, {})], dtype="i4,O")])
+def test_an_array_of_objects_is_refused(array: Any) -> None:
+    with pytest.raises(StepFailed, match="array of Python objects"):
+        write(array, MemoryBlobs())
+
+
+def test_an_estimator_answers_the_same_when_it_comes_back() -> None:
+    rows = pl.DataFrame({"carrier": ["UA", "AA", "B6", "UA"] * 50, "hour": list(range(200))})
+    encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = ColumnTransformer([("c", encode, ["carrier"])], remainder="passthrough")
+    trees = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    model = Pipeline([("columns", columns), ("trees", trees)]).fit(rows, [0, 1, 1, 0] * 50)
+    assert np.array_equal(back(model).predict_proba(rows), model.predict_proba(rows))
+
+
+class Own(LogisticRegression):
+    """An estimator that is not scikit-learn's own."""
+
+
+def test_an_estimator_with_code_of_its_own_is_refused() -> None:
+    with pytest.raises(StepFailed, match=r"holds what is not scikit-learn's own: found .*test_values\.Own"):
+        write(Own(), MemoryBlobs())
+    with pytest.raises(StepFailed, match="not scikit-learn's own"):
+        write(FunctionTransformer(back), MemoryBlobs())
+
+
+def test_a_kept_estimator_with_foreign_types_is_not_loaded() -> None:
+    from skops.io import dumps
+
+    blobs = MemoryBlobs()
+    genuine = write(LogisticRegression(), blobs)
+    forged = msgspec.structs.replace(genuine, digest=blobs.put(dumps(Own())))
+    with pytest.raises(StepFailed, match="types that are not trusted"):
+        read(forged, blobs)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_a_value_of_json_comes_back_equal(value: Any) -> None:
+    assert back(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (Cut(low=0.5, at=NOON), Cut),
+        (Point(1, 2), Point),
+        ((1, "two"), tuple[int, str]),
+        ({1: "one"}, dict[int, str]),
+        (NOON, datetime),
+        (Metrics(roc_auc=0.7), Metrics),
+        ([Point(1, 2)], list[Point]),
+    ],
+)
+def test_a_value_comes_back_as_the_type_of_the_parameter(value: object, annotation: Any) -> None:
+    found = back(value, annotation)
+    assert type(found) is type(value)
+    assert dict(found) == dict(value) if isinstance(value, Metrics) else found == value
+
+
+def test_an_annotation_that_says_something_else_changes_nothing() -> None:
+    assert back({"a": 1}, list[int]) == {"a": 1}
+    assert back(3, "no type at all") == 3
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert back({"auc": np.float32(0.5), "n": np.int64(3), "ok": np.bool_(1)}) == {
+        "auc": 0.5,
+        "n": 3,
+        "ok": True,
+    }
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1.0, float("inf")], {"loss": {"last": float("nan")}}])
+def test_numbers_that_json_does_not_have_are_refused(value: object) -> None:
+    with pytest.raises(StepFailed, match="JSON cannot keep"):
+        write(value, MemoryBlobs())
+
+
+def test_bytes_and_files_come_back(tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("fine")
+    assert back(b"\x00\x01") == b"\x00\x01"
+    assert back(tmp_path / "report.txt").read_text() == "fine"
+    with pytest.raises(StepFailed, match="where there is no file"):
+        write(tmp_path, MemoryBlobs())
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(open, "builtin_function_or_method"), (object(), "object"), (pl, "module")]
+)
+def test_any_other_type_is_refused_by_name(value: object, name: str) -> None:
+    with pytest.raises(
+        StepFailed, match=f"It returned a {name}, which cannot be kept.*a Polars, pandas or Arrow"
+    ):
+        write(value, MemoryBlobs())
