@@ -18,7 +18,11 @@ from penstock.core.human import human
         ("2013-03-01", "2013-03-01"),
         ("0123456789" * 4, "012345678901"),
         ("release:" + "0123456789abcdef" * 4, "release:0123456789ab"),
+        ("Ada <ada@shop.example>", "Ada"),
+        ("/envs/" + "ab" * 32 + "/bin", "/envs/" + "ab" * 32 + "/bin"),
+        ({"train": {"rows": 3}, "holdout": {"rows": 1}}, "train, holdout"),
         (["a", "b"], "a, b"),
+        ([{"check": "roc_auc >= 0.6"}, {"check": "contract"}], "2 of them"),
         ({"roc_auc": 0.7, "rows": 3}, "roc_auc 0.7, rows 3"),
     ],
 )

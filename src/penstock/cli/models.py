@@ -15,6 +15,31 @@ from penstock.core.errors import InvalidValue, Unavailable
 PANEL = "Models"
 ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
 
+EVIDENCE = (
+    "version=version.id",
+    "stage",
+    "project=version.project",
+    "registered in=version.environment",
+    "added=version.added",
+    "metrics=version.metrics",
+    "run=version.run",
+    "by=version.governance.actor",
+    "release=version.governance.release",
+    "commit=version.governance.commit",
+    "author=version.governance.author",
+    "approvals=version.governance.approvals",
+    "trained as of=version.training.as_of",
+    "training rows=version.training.rows",
+    "snapshots=snapshots",
+    "format=version.format",
+    "bytes=version.size",
+    "remote path=version.location",
+    "artifact=version.artifact",
+    "parity=version.parity",
+    "metadata=version.metadata",
+)
+ROLES = ("time", "environment", "version=number", "role", "actor", "why")
+
 models = typer.Typer(help="Models, their versions and champions; or one of them.")
 
 
@@ -41,26 +66,28 @@ def show(
     api: Api,
     ref: Annotated[str, typer.Argument(help="NAME, NAME@3 or NAME@production.")],
 ) -> Page:
-    """A model with its history, or a version with its evidence and its gates."""
+    """A version (of a name alone, the newest) with its evidence, its gates and the model's history."""
     found = api.get(f"/models/{ref}")
-    name = ref.partition("@")[0]
-    roles = ("time", "environment", "version=number", "role", "actor", "why")
-    if "@" not in ref:
-        history = api.items(f"/models/{name}/history")
-        return Page(
-            {**found, "history": history},
-            (Facts(found, tuple(found)), Table(history, roles, "No version has had a role yet.")),
-            (f"penstock models show {name}@production", f"penstock monitor {name}"),
-        )
-    number = found["number"] if "number" in found else found["version"]["number"]
+    version = found["version"]
+    name, number = version["model"], version["number"]
+    history = api.items(f"/models/{name}/history")
     gates = [gate for gate in api.items("/gates", model=name) if gate["number"] == number]
-    verdicts = [
-        {**verdict, "environment": gate["environment"]} for gate in gates for verdict in gate["verdicts"]
-    ]
-    columns = ("environment", "check", "passed", "why")
-    table = Table(verdicts, columns, "No gate has judged this version yet.")
+    verdicts = [{**verdict, "in": gate["environment"]} for gate in gates for verdict in gate["verdicts"]]
+    parts = (
+        Facts(
+            {**found, "snapshots": [snapshot["id"] for snapshot in version["training"]["snapshots"]]},
+            EVIDENCE,
+        ),
+        Table(
+            version["signature"]["inputs"], ("input=name", "type=dtype", "nullable"), "It takes no inputs."
+        ),
+        Table(verdicts, ("environment=in", "check", "passed", "why"), "No gate has judged this version yet."),
+        Table(history, ROLES, "No version has had a role yet."),
+    )
     return Page(
-        {**found, "gates": gates}, (Facts(found, tuple(found)), table), (f"penstock why {name}@{number}",)
+        {**found, "gates": gates, "history": history},
+        parts,
+        (f"penstock why {name}@{number}", f"penstock run show {version['run']}", f"penstock monitor {name}"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,6 +51,7 @@ def up(
             f"Everything is kept in {home.resolve()}. Ctrl-C stops it.",
         )
         answer(Page(data, lines, ("penstock connect",)), as_json=as_json)
+        sys.stdout.flush()
 
     with failing_plainly(as_json=as_json):
         start = _moment(virtual) if virtual else None

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_DIGEST = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
+_DIGEST = re.compile(r"(?<![\w/])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![\w/])")
+_ADDRESS = re.compile(r" <[^<>@\s]+@[^<>\s]+>")
 DIGEST_SHOWN = 12
 """Digits of a digest that are shown; enough to name it again."""
 
 
 def human(value: Any) -> str:
-    """A value in one line: times in UTC to the second, digests cut, four digits of a fraction."""
+    """A value in one line: times in UTC to the second, digests cut, four digits of a fraction.
+
+    People go by their names without the address; things within are only named or counted.
+    """
     match value:
         case None:
             text = ""
@@ -26,9 +30,13 @@ def human(value: Any) -> str:
             moment = datetime.fromisoformat(value).astimezone(UTC)
             text = moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
         case str():
-            text = _DIGEST.sub(lambda found: found[0][:DIGEST_SHOWN], value)
+            text = _ADDRESS.sub("", _DIGEST.sub(lambda found: found[0][:DIGEST_SHOWN], value))
+        case Mapping() if value and all(isinstance(part, Mapping) for part in value.values()):
+            text = ", ".join(value)
         case Mapping():
             text = ", ".join(f"{name} {human(part)}" for name, part in value.items())
+        case [Mapping(), *_]:
+            text = f"{len(value)} of them"
         case Sequence():
             text = ", ".join(human(part) for part in value)
         case _:

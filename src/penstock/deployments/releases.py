@@ -158,7 +158,7 @@ def _require_path(reader: Reader, release: Release, rule: EnvironmentConfig) -> 
             what=f"{name} cannot go to {rule.name} yet",
             expected=f"at least {rule.successful_runs} successful runs in {rule.after}",
             found=f"{succeeded}",
-            fix=f"Start another with: penstock triggers fire PIPELINE --env {rule.after}",
+            fix=f"Start another with: penstock triggers fire PIPELINE --in {rule.after}",
         )
 
 

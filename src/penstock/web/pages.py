@@ -22,6 +22,7 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
+_pages.filters["columns"] = lambda row: [(name, name) for name in row]
 _pages.tests["moment"] = is_moment
 
 
@@ -31,9 +32,11 @@ def overview_page(data: Mapping[str, Any]) -> str:
     return _pages.get_template("overview.html").render(**data, charts=charts)
 
 
-def page(path: str, query: Mapping[str, str], data: Any) -> str:
-    """Any noun as HTML: a table for a list, names and values for one thing."""
-    return _pages.get_template("noun.html").render(path=path, query=query, data=data)
+def page(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    """Any noun as HTML: what it says of itself, then a part for each of the things that it holds."""
+    parts = {name: part for name, part in data.items() if _holds_things(name, part)}
+    facts = {name: fact for name, fact in data.items() if name not in parts}
+    return _pages.get_template("noun.html").render(path=path, query=query, facts=facts, parts=parts)
 
 
 def error_page(error: PenstockError) -> str:
@@ -44,3 +47,8 @@ def error_page(error: PenstockError) -> str:
 def _headline(windows: list[dict[str, Any]]) -> str:
     measured = {name for window in windows for name in window["metrics"]}
     return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)
+
+
+def _holds_things(name: str, part: Any) -> bool:
+    nested = isinstance(part, list) and part and isinstance(part[0], Mapping)
+    return name == "items" or bool(nested) or (isinstance(part, Mapping) and bool(part))
