@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from penstock.deployments.environments import Environments
@@ -13,8 +14,10 @@ from penstock.serving.types import Plan, ServedModel, ServedVersion
 class Plans:
     """Draws up plans. Versions never change, so each is read once."""
 
-    def __init__(self, environments: Environments) -> None:
+    def __init__(self, environments: Environments, virtual_now: Callable[[], datetime | None]) -> None:
+        """`virtual_now` tells the virtual time, or None in a home with the real clock."""
         self._environments = environments
+        self._virtual_now = virtual_now
         self._versions: dict[str, Version] = {}
 
     def version(self, reader: Reader, model: str, number: int) -> Version:
@@ -24,9 +27,7 @@ class Plans:
             self._versions[key] = reader.get(Version, key)
         return self._versions[key]
 
-    def desired(
-        self, reader: Reader, clock: datetime | None, trial: tuple[str, Version] | None = None
-    ) -> Plan:
+    def desired(self, reader: Reader, trial: tuple[str, Version] | None = None) -> Plan:
         """Every approved version where it was approved; champion and previous one are kept loaded.
 
         The environment nearest to the end of the project's path comes first and leads the model's
@@ -44,7 +45,7 @@ class Plans:
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
         order = self._environments.order(reader)
         return Plan(
-            clock=clock,
+            clock=self._virtual_now(),
             models=tuple(
                 ServedModel(
                     name=model,

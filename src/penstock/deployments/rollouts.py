@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from threading import RLock
 
 import msgspec
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
+from penstock.core.errors import Conflict, NotAllowed, NotFound
 from penstock.core.events import Event
-from penstock.deployments.decide import demotions, judge, live
+from penstock.deployments.decide import demotions, judge
 from penstock.deployments.environments import Environments, Held
-from penstock.deployments.gather import gather
 from penstock.deployments.plans import Plans
-from penstock.deployments.types import GateReport, Swap, Verdict
+from penstock.deployments.swaps import Swaps
+from penstock.deployments.types import GateReport, Verdict
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
 from penstock.models.types import Model, Placement, Version
 from penstock.serving.ports import PredictionService
-from penstock.serving.types import Loaded, Plan, ServedModel
+from penstock.serving.types import Plan
 
 
 class _Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +31,7 @@ class _Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollouts:
-    """Lets versions that pass their gate answer, and keeps the prediction service at what was decided."""
+    """Lets versions that pass their gate answer, and takes them back."""
 
     def __init__(
         self,
@@ -46,15 +45,11 @@ class Rollouts:
     ) -> None:
         """`virtual_now` tells the virtual time, or None in a home with the real clock."""
         self._store = store
-        self._blobs = blobs
-        self._service = service
         self._models = models
         self._clock = clock
-        self._virtual_now = virtual_now
         self._environments = Environments(blobs)
-        self._plans = Plans(self._environments)
-        self._applied: Plan | None = None
-        self._conversation = RLock()  # a plan must not replace one that a candidate is being tried with
+        self._plans = Plans(self._environments, virtual_now)
+        self._swaps = Swaps(store, blobs, service, self._plans)
 
     def tick(self, now: datetime) -> bool:
         """Judge the oldest candidate, then bring the prediction service to what was decided.
@@ -65,15 +60,15 @@ class Rollouts:
         with self._store.read() as reader:
             trial = self._next_trial(reader)
         judged = self._judge(trial, now) if trial else False
-        return self._sync(now) or judged
+        return self._swaps.follow(now) or judged
 
     def push(self) -> None:
         """Bring the prediction service up to date now, such as with a new virtual time."""
-        self._sync(self._clock.now())
+        self._swaps.follow(self._clock.now())
 
     def desired_plan(self, reader: Reader) -> Plan:
         """What the prediction service should be serving."""
-        return self._plans.desired(reader, self._virtual_now())
+        return self._plans.desired(reader)
 
     def home_of(self, model: str) -> str:
         """The last environment, in the order of promotion, where a model has a champion. Raises NotFound."""
@@ -160,11 +155,7 @@ class Rollouts:
 
     def _judge(self, trial: _Trial, now: datetime) -> bool:
         version, environment = trial.version, trial.held.rule.name
-        with self._conversation:
-            with self._store.read() as reader:
-                plan = self._plans.desired(reader, self._virtual_now(), (environment, version))
-            self._applied = None  # whatever comes of the trial, its plan is not the one to stay with
-            facts = gather(self._service, self._blobs, version, trial.champion, plan)
+        facts = self._swaps.try_out(environment, version, trial.champion)
         configured = trial.held.config.models.get(version.model)
         verdicts = judge(configured.gate if configured else None, version.model, facts)
         with self._store.begin() as tx:
@@ -205,76 +196,10 @@ class Rollouts:
                 fix="Promote a release to an environment that serves first.",
             )
 
-    # The prediction service.
-
-    def _sync(self, now: datetime) -> bool:
-        with self._conversation:
-            with self._store.read() as reader:
-                plan = self.desired_plan(reader)
-            changed = plan != self._applied
-            loaded = self._service.apply(plan) if changed else self._service.loaded()
-            if not changed and not all(live(plan, loaded).values()):
-                loaded, changed = self._service.apply(plan), True
-            self._applied = plan
-        seen = live(plan, loaded)
-        swapped = [self._observe(model, now) for model, answers in seen.items() if answers]
-        for model, answers in seen.items():
-            if not answers:
-                raise _not_served(model, loaded)
-        return any(swapped) or changed
-
-    def _observe(self, model: ServedModel, now: datetime) -> bool:
-        """Record that a champion was seen to answer for the first time since another did."""
-        with self._store.read() as reader:
-            if _last_live(reader, model) == model.champion:
-                return False
-        with self._store.begin() as tx:
-            before = _last_live(tx, model)
-            if before == model.champion:
-                return False
-            placement = tx.get(Placement, f"{model.environment}:{model.name}@{model.champion}")
-            [event] = tx.publish(
-                Event(
-                    kind="model.live",
-                    subject=f"version:{model.name}@{model.champion}",
-                    time=now,
-                    project=placement.project,
-                    evidence={"environment": model.environment, "before": before, "after": model.champion},
-                    cause=placement.event,
-                )
-            )
-            tx.add(
-                Swap(
-                    id=tx.mint(Swap),
-                    environment=model.environment,
-                    model=model.name,
-                    before=before,
-                    after=model.champion,
-                    time=now,
-                    event=event,
-                )
-            )
-        return True
-
-
-def _not_served(model: ServedModel, loaded: Sequence[Loaded]) -> Unavailable:
-    place = (model.name, model.champion)
-    errors = [seen.error for seen in loaded if (seen.model, seen.number) == place]
-    return Unavailable(
-        what=f"The prediction service does not serve the champion {model.name}@{model.champion}",
-        found="; ".join(filter(None, errors)) or "nothing of it",
-        fix="See the prediction service's log.",
-    )
-
 
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:
     found = reader.find(Placement, id=f"{environment}:{version.id}")
     return found[0] if found else None
-
-
-def _last_live(reader: Reader, model: ServedModel) -> int:
-    found = reader.find(Swap, model=model.name, environment=model.environment, order="-event", limit=1)
-    return found[0].after if found else 0
 
 
 def _report(

@@ -88,12 +88,9 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
     )
 
 
-def known(reader: Reader, keys: Sequence[str]) -> dict[str, Prediction]:
+def known(reader: Reader, keys: Iterable[str]) -> dict[str, Prediction]:
     """Those predictions of some ids that are stored."""
-    found: dict[str, Prediction] = {}
-    for first in range(0, len(keys), 500):
-        found |= {p.id: p for p in reader.find(Prediction, id=tuple(keys[first : first + 500]))}
-    return found
+    return {prediction.id: prediction for prediction in reader.find(Prediction, id=tuple(keys))}
 
 
 def _of_inputs(version: Version) -> Profile:

@@ -53,15 +53,11 @@ class Monitoring:
         values = _values(items)
         self._ingest(now)
         with self._store.begin() as tx:
-            found = known(tx, list(values))
+            found = known(tx, values)
             _require_known(model, values, found)
-            touched: set[str] = set()
-            for key, prediction in found.items():
-                signature = self._version(tx, model, prediction.version).signature
-                truth = truth_number(signature, values[key])
-                tx.put(replace(prediction, truth=truth, truth_known=now))
-                touched.add(window_of(prediction).id)
-            for key in sorted(touched):
+            labelled = [self._labelled(tx, found[key], value, now) for key, value in values.items()]
+            tx.put(*labelled)
+            for key in sorted({window_of(prediction).id for prediction in labelled}):
                 self._measure(tx, tx.get(Window, key), now)
         return len(values)
 
@@ -106,12 +102,16 @@ class Monitoring:
             if _position(tx, key) != position:
                 return True
             rows = rows_of(records)
-            stored = known(tx, [row.prediction.id for row in rows])
+            stored = known(tx, (row.prediction.id for row in rows))
             fresh = [row for row in rows if row.prediction.id not in stored]
             tx.add(*(row.prediction for row in fresh))
             self._grow(tx, fresh, now)
             _move(tx, key, after)
         return True
+
+    def _labelled(self, reader: Reader, prediction: Prediction, value: Any, now: datetime) -> Prediction:
+        signature = self._version(reader, prediction.model, prediction.version).signature
+        return replace(prediction, truth=truth_number(signature, value), truth_known=now)
 
     def _grow(self, tx: Transaction, rows: Sequence[Answered], now: datetime) -> None:
         by_window: dict[str, list[Answered]] = defaultdict(list)

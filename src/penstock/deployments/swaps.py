@@ -1,0 +1,107 @@
+"""The prediction service led to what was decided, and each hot swap on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from threading import RLock
+
+from penstock.core.errors import Unavailable
+from penstock.core.events import Event
+from penstock.deployments.decide import Facts, live
+from penstock.deployments.gather import gather
+from penstock.deployments.plans import Plans
+from penstock.deployments.types import Swap
+from penstock.lineage.ports import Blobs, Reader, Store
+from penstock.models.types import Placement, Version
+from penstock.serving.ports import PredictionService
+from penstock.serving.types import Loaded, Plan, ServedModel
+
+
+class Swaps:
+    """Makes the prediction service serve the plan, and sees whether it does."""
+
+    def __init__(self, store: Store, blobs: Blobs, service: PredictionService, plans: Plans) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._service = service
+        self._plans = plans
+        self._applied: Plan | None = None
+        self._conversation = RLock()  # no plan may replace the one that a candidate is being tried with
+
+    def try_out(self, environment: str, candidate: Version, champion: Version | None) -> Facts:
+        """Load a candidate beside what is live and gather the facts for its gate. Raises Unavailable."""
+        with self._conversation:
+            with self._store.read() as reader:
+                plan = self._plans.desired(reader, (environment, candidate))
+            self._applied = None  # whatever comes of the trial, its plan is not the one to stay with
+            return gather(self._service, self._blobs, candidate, champion, plan)
+
+    def follow(self, now: datetime) -> bool:
+        """Apply the desired plan where it is not followed; record champions that are new.
+
+        True if there was something to do. Raises Unavailable when the service does not answer
+        or cannot serve a champion.
+        """
+        with self._conversation:
+            with self._store.read() as reader:
+                plan = self._plans.desired(reader)
+            changed = plan != self._applied
+            loaded = self._service.apply(plan) if changed else self._service.loaded()
+            if not changed and not all(live(plan, loaded).values()):
+                loaded, changed = self._service.apply(plan), True
+            self._applied = plan
+        seen = live(plan, loaded)
+        swapped = [self._record(model, now) for model, answers in seen.items() if answers]
+        for model, answers in seen.items():
+            if not answers:
+                raise _not_served(model, loaded)
+        return any(swapped) or changed
+
+    def _record(self, model: ServedModel, now: datetime) -> bool:
+        """Record that a champion was seen to answer for the first time since another did."""
+        with self._store.read() as reader:
+            if _last_seen(reader, model) == model.champion:
+                return False
+        with self._store.begin() as tx:
+            before = _last_seen(tx, model)
+            if before == model.champion:
+                return False
+            placement = tx.get(Placement, f"{model.environment}:{model.name}@{model.champion}")
+            [event] = tx.publish(
+                Event(
+                    kind="model.live",
+                    subject=f"version:{model.name}@{model.champion}",
+                    time=now,
+                    project=placement.project,
+                    evidence={"environment": model.environment, "before": before, "after": model.champion},
+                    cause=placement.event,
+                )
+            )
+            tx.add(
+                Swap(
+                    id=tx.mint(Swap),
+                    environment=model.environment,
+                    model=model.name,
+                    before=before,
+                    after=model.champion,
+                    time=now,
+                    event=event,
+                )
+            )
+        return True
+
+
+def _last_seen(reader: Reader, model: ServedModel) -> int:
+    found = reader.find(Swap, model=model.name, environment=model.environment, order="-event", limit=1)
+    return found[0].after if found else 0
+
+
+def _not_served(model: ServedModel, loaded: Sequence[Loaded]) -> Unavailable:
+    place = (model.name, model.champion)
+    errors = [seen.error for seen in loaded if (seen.model, seen.number) == place]
+    return Unavailable(
+        what=f"The prediction service does not serve the champion {model.name}@{model.champion}",
+        found="; ".join(filter(None, errors)) or "nothing of it",
+        fix="See the prediction service's log.",
+    )
