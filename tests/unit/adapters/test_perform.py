@@ -143,13 +143,6 @@ def test_what_is_published_and_what_metrics_a_step_returns_are_measured(line: Li
     assert line.measured["evaluate"] == line.measured["publish"] == [("accuracy", accuracy, 0)]
 
 
-def test_the_candidate_can_be_read_without_its_blob(line: Line) -> None:
-    inlined = line.outputs["publish"]["candidate"].meta["candidate"]
-    assert msgspec.convert(inlined, Candidate) == msgspec.convert(
-        line.value("publish", "candidate"), Candidate
-    )
-
-
 def test_a_step_with_several_outputs_must_return_them_all(workspace: Workspace, blobs: FolderBlobs) -> None:
     sys.path.insert(0, workspace.folder)
     node = Node(name="halves", kind="step", target="performed:halves", outputs=("low", "high"))

@@ -105,9 +105,9 @@ def _publish(task: Task, blobs: Blobs) -> Work:
             blobs=blobs,
             snapshots=task.inputs["inputs"].meta["snapshots"],
         )
-        plain = msgspec.to_builtins(candidate)
-        kept = msgspec.structs.replace(write(plain, blobs), meta={"candidate": plain})
-        return {"candidate": kept}, [(name, float(value), 0) for name, value in metrics.items()]
+        return {"candidate": write(candidate, blobs)}, [
+            (name, float(value), 0) for name, value in metrics.items()
+        ]
 
     return work
 
