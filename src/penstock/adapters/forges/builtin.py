@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from penstock.adapters.forges.git import git
@@ -12,6 +13,7 @@ from penstock.core.errors import Conflict, NotFound
 from penstock.revisions.names import check_name
 from penstock.revisions.types import Head
 
+_Stamp = tuple[tuple[str, int, int], ...]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NOWHERE = "0" * 40
 _HEAD = "%(refname:strip=2)%00%(objectname)%00%(authorname) %(authoremail)%00%(contents:subject)"
@@ -37,6 +39,7 @@ class BuiltinForge:
     def __init__(self, folder: Path) -> None:
         """`folder` need not be there yet."""
         self._folder = folder
+        self._heads: dict[str, tuple[_Stamp, Sequence[Head]]] = {}
 
     def create(self, project: str, *, protected: str) -> str:
         """See `Forge.create`. The repository is complete or not there at all."""
@@ -58,10 +61,16 @@ class BuiltinForge:
         return str(place)
 
     def heads(self, project: str) -> Sequence[Head]:
-        """See `Forge.heads`."""
-        _, lines = git(self._repository(project), "for-each-ref", f"--format={_HEAD}", "refs/heads")
-        fields = (line.split("\0") for line in lines.decode(errors="replace").split("\n") if line)
-        return [Head(branch=b, commit=c, author=a, message=m) for b, c, a, m in fields]
+        """See `Forge.heads`. Git is asked only when the files of its references have changed."""
+        repository = self._repository(project)
+        stamp = _stamp(repository)
+        known = self._heads.get(project)
+        if known is None or known[0] != stamp:
+            _, lines = git(repository, "for-each-ref", f"--format={_HEAD}", "refs/heads")
+            fields = (line.split("\0") for line in lines.decode(errors="replace").split("\n") if line)
+            known = stamp, [Head(branch=b, commit=c, author=a, message=m) for b, c, a, m in fields]
+            self._heads[project] = known
+        return known[1]
 
     def merge(self, project: str, *, commit: str, into: str, actor: str, message: str) -> str:
         """See `Forge.merge`."""
@@ -129,6 +138,16 @@ class BuiltinForge:
         )
         if not known or known[0] != 0:
             raise NotFound(what=f"{repository.stem} has no commit {commit!r}.", fix="Push it first.")
+
+
+def _stamp(repository: Path) -> _Stamp:
+    """What changes whenever a reference does: git replaces each file of them by renaming."""
+    stamps = []
+    for place in (repository / "packed-refs", *sorted((repository / "refs" / "heads").rglob("*"))):
+        with suppress(FileNotFoundError):  # a lock that git holds for a moment
+            found = place.stat()
+            stamps.append((str(place), found.st_ino, found.st_mtime_ns))
+    return tuple(stamps)
 
 
 def _holds(repository: Path, commit: str, ancestor: str) -> bool:
