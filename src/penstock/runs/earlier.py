@@ -1,0 +1,22 @@
+"""Looks for what was done before: results to take again, and the run to compare with."""
+
+from __future__ import annotations
+
+from penstock.lineage.ports import Blobs, Reader
+from penstock.runs.decide import Progress
+from penstock.runs.types import Run, StepRun
+
+
+def find_hit(reader: Reader, blobs: Blobs, key: str) -> StepRun | None:
+    """The newest success with this cache key; None unless its outputs are all there and verify."""
+    found = reader.find(StepRun, key=key, status="succeeded", order="-finished", limit=1) if key else []
+    intact = found and all(blobs.has(artifact.digest) for artifact in found[0].outputs.values())
+    return found[0] if intact else None
+
+
+def previous(reader: Reader, run: Run) -> Progress | None:
+    """The last run of the same project and pipeline that succeeded, with its steps."""
+    found = reader.find(
+        Run, project=run.project, pipeline=run.pipeline, status="succeeded", order="-finished", limit=1
+    )
+    return Progress(found[0], reader.find(StepRun, run=found[0].id), run.as_of) if found else None

@@ -1,0 +1,159 @@
+"""Carries runs forward: one tick takes in what has ended and starts what can be started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from penstock.core.clock import Clock
+from penstock.datasets.types import Snapshot
+from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.pipelines.types import Node
+from penstock.runs.decide import Progress, due_for_renewal, expired
+from penstock.runs.earlier import find_hit, previous
+from penstock.runs.keys import because, cache_key, cacheable, ingredients
+from penstock.runs.ports import Executor
+from penstock.runs.types import Metric, Outcome, Run, StepRun
+from penstock.runs.views import Views
+
+
+class Scheduler:
+    """Claims steps for one executor under the name `owner`, each for a `lease` of the machine's time."""
+
+    def __init__(
+        self, store: Store, blobs: Blobs, executor: Executor, *, machine: Clock, owner: str, lease: timedelta
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._executor = executor
+        self._machine = machine
+        self._owner = owner
+        self._lease = lease
+        self._views = Views(owner)
+        self._held: dict[str, int] = {}
+        self._arrived: list[Outcome] = []
+        self._compared: dict[str, Progress | None] = {}
+
+    def tick(self, now: datetime) -> bool:
+        """Take in what has ended, put back what was lost, and start what can be started."""
+        self.wait(0)
+        outcomes, machine_now = self._arrived, self._machine.now()
+        with self._store.read() as reader:
+            under_way = self._views.under_way(reader, now)
+            self._compared = {
+                p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
+            }
+            for progress in under_way:
+                self._carry(progress, outcomes, machine_now, reader)
+        free = self._executor.free()
+        for progress in under_way:
+            for step in progress.queued()[:free]:
+                progress.claim(step, self._owner, machine_now + self._lease)
+            free -= len(progress.tasks)
+            progress.conclude()
+        self._end_unwanted(under_way)
+        return self._apply([progress for progress in under_way if progress.changed()])
+
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for tasks to end; True if the next tick has outcomes to take in."""
+        for outcome in self._executor.finished(0 if self._arrived else timeout):
+            self._arrived.append(outcome)
+            if self._held.get(outcome.step_run) == outcome.token:
+                del self._held[outcome.step_run]
+        return bool(self._arrived)
+
+    def seen(self, run: str) -> tuple[Run, list[StepRun]]:
+        """A run and its steps in the order of its graph, as the last tick left them. Raises NotFound."""
+        known = self._views.last(run)
+        if known:
+            return known
+        with self._store.read() as reader:
+            return reader.get(Run, run), reader.find(StepRun, run=run)
+
+    def _carry(
+        self, progress: Progress, outcomes: Iterable[Outcome], machine_now: datetime, reader: Reader
+    ) -> None:
+        """Everything that becomes of a run before new claims are made."""
+        for outcome in outcomes:
+            if outcome.step_run.startswith(f"{progress.run.id}/"):
+                progress.settle(outcome)
+        for step in progress.running():
+            if self._held.get(step.id) == step.token:
+                if due_for_renewal(step, machine_now, self._lease):
+                    progress.renew(step, machine_now + self._lease)
+            elif expired(step, machine_now):
+                progress.put_back(step, "the process that had claimed it was not heard of in time")
+        progress.skip_hopeless()
+        while nodes := progress.ready():
+            for node in nodes:
+                self._enter(progress, node, reader)
+
+    def _enter(self, progress: Progress, node: Node, reader: Reader) -> None:
+        """Take the earlier result of a ready node, or queue it."""
+        found = ingredients(progress.run, node, progress.steps)
+        key = cache_key(found) if cacheable(node) else ""
+        hit = find_hit(reader, self._blobs, key)
+        if hit:
+            progress.take(node, key, hit, reader.find(Metric, run=hit.run, step=hit.name))
+            return
+        earlier = self._earlier(progress, reader)
+        reason = because(node, found, earlier.ingredients_of(node.name) if earlier else None)
+        progress.queue(node, key, f"ran {reason}")
+
+    def _apply(self, changed: Sequence[Progress]) -> bool:
+        """Commit what was decided on nouns that are still what they were, then start the claimed tasks.
+
+        Outcomes of a run that somebody else has changed meanwhile are kept for the next tick.
+        """
+        applied: list[Progress] = []
+        if changed:
+            with self._store.begin() as tx:
+                applied = [progress for progress in changed if _unchanged(tx, progress)]
+                for progress in applied:
+                    _write(tx, progress)
+        late = [progress for progress in changed if progress not in applied]
+        for progress in late:
+            self._views.forget(progress)
+        numbers = {progress.run.id for progress in late}
+        self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in numbers]
+        for progress in applied:
+            self._views.keep(progress)
+            for task in progress.tasks:
+                self._held[task.step_run] = task.token
+                self._executor.start(task)
+        return bool(applied)
+
+    def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
+        """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""
+        wanted = {
+            step.id: step.token
+            for progress in under_way
+            for step in progress.steps.values()
+            if step.status == "running"
+        }
+        for step_run, token in self._held.items():
+            if wanted.get(step_run) != token:
+                self._executor.cancel(step_run)
+
+    def _earlier(self, progress: Progress, reader: Reader) -> Progress | None:
+        """The last run of the same pipeline that succeeded; looked up once for each run."""
+        run = progress.run
+        if run.id not in self._compared:
+            self._compared[run.id] = previous(reader, run)
+        return self._compared[run.id]
+
+
+def _unchanged(tx: Transaction, progress: Progress) -> bool:
+    """Whether the run and the steps that are about to change are still what they were."""
+    run, steps = progress.changed_from()
+    found = {step.id: step for step in tx.find(StepRun, id=tuple(step.id for step in steps))} if steps else {}
+    return all(found[step.id] == step for step in steps) and bool(
+        tx.count(Run, id=run.id, status=run.status, event=run.event)  # whatever changes a run changes these
+    )
+
+
+def _write(tx: Transaction, progress: Progress) -> None:
+    tx.put(*progress.changed_to())
+    tx.add(*progress.metrics)
+    tx.add(*(snapshot for snapshot in progress.snapshots if not tx.count(Snapshot, id=snapshot.id)))
+    tx.publish(*progress.events)
