@@ -77,7 +77,7 @@ class Rollouts:
             order = self._environments.order(reader)
         if not champions:
             raise NotFound(
-                what=f"The model {model} has no champion anywhere",
+                what=f"The model {model} has no champion anywhere.",
                 fix="Its first version is placed as soon as it has passed its gate.",
             )
         return max((p.environment for p in champions), key=lambda name: order.get(name, 0))
@@ -114,7 +114,7 @@ class Rollouts:
             found = tx.find(Placement, model=model, environment=environment, role="previous")
             if not found:
                 raise Conflict(
-                    what=f"There is no previous champion of {model} in {environment} to go back to",
+                    what=f"There is no previous champion of {model} in {environment} to go back to.",
                     fix="penstock models show lists the versions that were approved.",
                 )
             version = self._plans.version(tx, model, found[0].number)

@@ -123,7 +123,7 @@ class Triggers:
         held = self._environments.find(reader, project, environment)
         if held is None:
             raise NotFound(
-                what=f"No release of {project} is in {environment}",
+                what=f"No release of {project} is in {environment}.",
                 fix="penstock environments tells what each holds and what brings a release there.",
             )
         for graph in held.release.graphs:

@@ -1,0 +1,40 @@
+"""What people read of gates: a change of these sentences must be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.deployments.decide import Contract, Facts, Quality, judge
+
+GATE = ("roc_auc >= 0.65", "roc_auc >= champion.roc_auc - 0.005", "accuracy >= 0.9", "contract")
+FIRST = Facts(recorded={"roc_auc": 0.71}, contract=Contract(examples=20, max_difference=2e-7))
+NEXT = Facts(
+    recorded={"roc_auc": 0.71},
+    contract=Contract(examples=20, max_difference=0.4, labels_differ=7),
+    candidate=Quality(metrics={"roc_auc": 0.71}),
+    champion=3,
+    champion_recorded={"roc_auc": 0.9},
+    champion_measured=Quality(metrics={"roc_auc": 0.7}),
+    holdout=30_000,
+    measured=20_000,
+)
+
+
+def told(gate: tuple[str, ...], facts: Facts) -> str:
+    lines = []
+    for verdict in judge(gate, "delay", facts):
+        lines.append(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.check}: {verdict.why}")
+        if "champion_source" in verdict.evidence:
+            lines.append(f"        {verdict.evidence['champion_source']}")
+    return "\n".join(lines) + "\n\n"
+
+
+def test_the_verdicts_of_gates_read_as_kept(golden: Callable[[str, str], None]):
+    golden(
+        "gates.txt",
+        told(GATE, FIRST)
+        + told(GATE, NEXT)
+        + told((), FIRST)
+        + told(GATE, Facts(recorded={}, load_error="its file is damaged"))
+        + told(GATE, Facts(recorded={"roc_auc": 0.71}, champion=3, champion_recorded={"roc_auc": 0.7})),
+    )
