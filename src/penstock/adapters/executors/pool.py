@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-from penstock.adapters.executors.process import WorkerGone, WorkerProcess, key_of
+from penstock.adapters.executors.process import WorkerGone, WorkerProcess, code_of, key_of
 from penstock.adapters.executors.protocol import Answer, Do, Done, Draw, Drawn, Request, Stale
 from penstock.adapters.executors.steplog import StepLog
 from penstock.core.errors import InvalidPipeline
@@ -106,7 +107,10 @@ class WorkerPool:
     def _failed(self, job: _Job, sentence: str, *, lost: bool = False, printed: str = "") -> Outcome:
         task = job.task
         error = "cancelled" if job.cancelled else sentence
-        with StepLog(self._logs, task.step_run) as step_log:
+        with (
+            suppress(OSError),
+            StepLog(self._logs, task.step_run) as step_log,
+        ):  # a full disk: the outcome counts
             step_log.write("stderr", printed)
             step_log.write("penstock", error)
         seconds = time.monotonic() - job.started
@@ -118,7 +122,7 @@ class WorkerPool:
         """The answer of a worker whose code is as it is on disk now."""
         answer: Answer = Stale()
         while isinstance(answer, Stale):
-            worker = self._take(workspace)
+            worker = self._take(workspace, code_of(request))
             try:
                 self._assign(job, worker)
                 answer = worker.ask(request, timeout)
@@ -140,13 +144,17 @@ class WorkerPool:
                 if job.cancelled:
                     job.cancel()
 
-    def _take(self, workspace: Workspace) -> WorkerProcess:
-        """A warm worker of the workspace, or a new one; an idle one of another makes room if it must."""
+    def _take(self, workspace: Workspace, code: str) -> WorkerProcess:
+        """An idle worker of the workspace, one that knows the code if there is one, or a new worker.
+
+        An idle one of another workspace makes room if it must.
+        """
         key = key_of(workspace)
         with self._lock:
             dead = [worker for worker in self._idle if not worker.alive]
             self._idle = [worker for worker in self._idle if worker.alive]
-            ours = next((worker for worker in self._idle if worker.key == key), None)
+            fitting = [worker for worker in self._idle if worker.key == key]
+            ours = max(reversed(fitting), key=lambda worker: code in worker.warm_for, default=None)
             if ours is None and self._idle and len(self._idle) + len(self._jobs) > self._size:
                 dead.append(self._idle.pop(0))
             if ours:

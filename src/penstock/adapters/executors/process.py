@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from penstock.adapters.executors.protocol import Answer, Begun, Channel, Ready, Request
+from penstock.adapters.executors.protocol import Answer, Begun, Channel, Draw, Ready, Request
 from penstock.runs.types import Workspace
 
 START_LIMIT = 120.0
@@ -30,6 +30,14 @@ def key_of(workspace: Workspace) -> tuple[str, str]:
     return workspace.python, workspace.folder
 
 
+def code_of(request: Request) -> str:
+    """What a worker has to import for a request: a module of the project, or what a kind of node needs."""
+    if isinstance(request, Draw):
+        return request.target.partition(":")[0]
+    node = request.task.node
+    return node.target.partition(":")[0] or node.kind
+
+
 class WorkerGone(Exception):
     """The worker ended without an answer. `lost` says that it died at work, or by a signal;
     `printed` is what it left on standard error.
@@ -44,11 +52,13 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """A process of a workspace's Python that answers one request at a time, and whatever it starts.
 
+    `warm_for` is the code that it has been asked to import so far (see `code_of`).
     Raises WorkerGone when the environment cannot start.
     """
 
     def __init__(self, workspace: Workspace, logs: Path, blobs: Path) -> None:
         self.key = key_of(workspace)
+        self.warm_for: set[str] = set()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._ready = False
         command = [workspace.python, "-P", "-m", "penstock.adapters.executors.worker"]
@@ -85,6 +95,7 @@ class WorkerProcess:
             while not self._ready:
                 self._ready = isinstance(self._next(START_LIMIT), Ready)
             self._send(request)
+            self.warm_for.add(code_of(request))
             answer = self._next(START_LIMIT)
         except TimeoutError:
             raise TimeoutError(

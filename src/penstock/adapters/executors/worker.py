@@ -74,12 +74,16 @@ class Worker:
 
     def _do(self, request: Do) -> Done:
         task = request.task
-        step_log = StepLog(self._logs, task.step_run)
         forget_peak()
         _forget_printed()
-        with step_log, self._streams.to(step_log):
-            outcome = self._run(task, step_log)
-            step_log.write("stderr", _printed())
+        try:
+            with StepLog(self._logs, task.step_run) as step_log, self._streams.to(step_log):
+                outcome = self._run(task, step_log)
+                step_log.write("stderr", _printed())
+        except OSError as error:
+            outcome = Outcome(
+                step_run=task.step_run, token=task.token, error=f"its log cannot be kept: {error}"
+            )
         return Done(replace(outcome, memory=peak()))
 
     def _run(self, task: Task, step_log: StepLog) -> Outcome:
