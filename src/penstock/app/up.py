@@ -87,6 +87,7 @@ def _listen(port: int, option: str) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
+        listening.listen()  # whoever is told the address may come at once
     except OSError:
         listening.close()
         raise Conflict(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +55,8 @@ def up(
         answer(Page(data, lines, ("penstock connect",)), as_json=as_json)
         sys.stdout.flush()
 
-    with failing_plainly(as_json=as_json):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: everything is put away
+    with failing_plainly(as_json=as_json), contextlib.suppress(KeyboardInterrupt):
         start = _moment(virtual) if virtual else None
         from penstock.app import up as system
 
