@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from penstock.features import join
 
 from flights.features import origin_weather
 from flights.pipeline import CATEGORIES, FEATURES, LABEL, NUMBERS
+from penstock.features import join
 
 FROM = datetime(2013, 3, 1, tzinfo=UTC)
 
@@ -32,7 +32,9 @@ def sample(flights: pl.LazyFrame, weather: pl.LazyFrame, every: int) -> pl.DataF
 
 def requests(rows: pl.DataFrame) -> dict[str, Any]:
     """The rows as the demo reads them: times are seconds since 1970, a null label was never known."""
-    wire = {name: "BYTES" if name in CATEGORIES else "INT64" if name in NUMBERS else "FP64" for name in FEATURES}
+    wire = {
+        name: "BYTES" if name in CATEGORIES else "INT64" if name in NUMBERS else "FP64" for name in FEATURES
+    }
     columns = rows.select(
         pl.col("flight_id").alias("id"),
         pl.col("departs_at").dt.epoch("s"),

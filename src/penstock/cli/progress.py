@@ -14,7 +14,7 @@ DONE = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 
 @contextmanager
 def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
-    """A line per step on standard error, with its status and how long it has taken."""
+    """A line per step, with its status and how long it has taken, where a person sees standard error."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -24,14 +24,17 @@ def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
         TextColumn("{task.description}"),
         TextColumn("{task.fields[status]}"),
     )
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
 
         def on_progress(_run: Run, steps: list[StepRun]) -> None:
             for step in steps:
                 if step.name not in lines:
                     lines[step.name] = progress.add_task(step.name, total=1, status="", start=False)
                 line = lines[step.name]
-                if step.status == "running":
+                if step.status == "running" or step.status in DONE:
                     progress.start_task(line)
                 status = f"cached from {step.cached_from}" if step.cached_from else step.status
                 progress.update(line, status=status, completed=int(step.status in DONE))

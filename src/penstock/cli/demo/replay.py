@@ -77,6 +77,8 @@ def replay(stage: Stage, requests: Requests, progress: Callable[[float], None]) 
             passengers.counts = Counts()
         stage.remember()
         progress((now - LIVE) / (END - LIVE))
+    living.close()
+    again.close()
     stage.settle()
 
 

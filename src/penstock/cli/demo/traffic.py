@@ -14,7 +14,6 @@ import msgspec
 
 from penstock.cli.demo.system import PATIENCE, PAUSE, System
 
-
 PATIENT = 0.3
 """Seconds after which flights begin to ask again."""
 
@@ -60,6 +59,12 @@ class Passengers:
         if flights:
             self._send(f"/v2/models/{self._model}/versions/{version}/infer", name, flights)
 
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
     def _send(self, path: str, name: str, flights: Sequence[Flight]) -> None:
         body = json.dumps({"id": name, "inputs": self._inputs(flights)})
         self.counts.requests += 1
@@ -69,7 +74,7 @@ class Passengers:
                 self.counts.failed += self._post(path, body) != 200
                 break
             except (OSError, http.client.HTTPException):
-                self._connection = None
+                self.close()
                 if time.monotonic() > until:
                     self.counts.failed += 1
                     break
