@@ -56,11 +56,14 @@ class Api:
 
 @contextmanager
 def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
-    """The API of a server if one is named, else of the home in this process."""
-    if server:
+    """The API of the server that is named or runs on the home, else of the home in this process."""
+    from penstock.app.home import Home
+
+    running = Home(home).server()
+    if server or running:
         from penstock.adapters.remote import RemoteApi
 
-        remote = RemoteApi(server)
+        remote = RemoteApi(server or (running.url if running else ""))
         try:
             yield Api(remote.call)
         finally:
