@@ -1,0 +1,79 @@
+"""The table of routes answers with data, or refuses in one sentence."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock.app import App, open_app
+from penstock.app.api import ROUTES, Route, call
+from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    with open_app(tmp_path / "home", virtual=START) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.method == "GET" and "{" not in r.pattern], ids=lambda r: r.pattern
+)
+def test_every_list_of_an_empty_home_is_empty(app: App, route: Route) -> None:
+    answer = call(app, "GET", route.pattern)
+    assert answer.get("items", []) == []
+
+
+def test_every_route_says_what_it_is_for() -> None:
+    assert all(route.summary.endswith(".") for route in ROUTES)
+
+
+def test_an_unknown_path_and_an_unknown_field_are_refused(app: App) -> None:
+    with pytest.raises(NotFound, match="There is no GET /nothing"):
+        call(app, "GET", "/nothing")
+    with pytest.raises(InvalidValue, match="colour"):
+        call(app, "GET", "/runs", {"colour": "red"})
+    with pytest.raises(InvalidValue, match="expected the field name"):
+        call(app, "POST", "/projects", {"data_root": "/data"})
+
+
+def test_a_virtual_clock_goes_forward_only(app: App) -> None:
+    assert call(app, "POST", "/clock", {"to": "2025-02-01T00:00:00+00:00"})["now"].startswith("2025-02-01")
+    with pytest.raises((Conflict, InvalidValue, NotAllowed)):
+        call(app, "POST", "/clock", {"to": "2025-01-15T00:00:00+00:00"})
+    with pytest.raises(InvalidValue, match="expected a moment"):
+        call(app, "POST", "/clock", {"to": "tomorrow"})
+
+
+def test_a_home_with_the_machines_clock_refuses_to_be_advanced(tmp_path: Path) -> None:
+    with open_app(tmp_path / "real") as app, pytest.raises(NotAllowed):
+        call(app, "POST", "/clock", {"to": "2999-01-01T00:00:00+00:00"})
+
+
+def test_the_only_project_need_not_be_named(app: App, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="No project is connected"):
+        app.project("")
+    for name in ("shop", "flights"):
+        call(app, "POST", "/projects", {"name": name, "data_root": str(tmp_path)})
+        assert app.project(name) == name
+    with pytest.raises(InvalidValue, match="shop, flights"):
+        app.project("")
+
+
+def test_python_sees_the_same_nouns(app: App, tmp_path: Path) -> None:
+    call(app, "POST", "/projects", {"name": "shop", "data_root": str(tmp_path)})
+    connection = penstock.connect(home=tmp_path / "home")
+    assert [project["id"] for project in connection.get("/projects")["items"]] == ["shop"]
+    assert list(connection.models) == []
+    with pytest.raises(KeyError, match="delay"):
+        connection.models["delay"]
+
+
+def test_a_home_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="There is no Penstock home"), open_app(tmp_path / "no", create=False):
+        pass
+    assert not (tmp_path / "no").exists()
