@@ -187,6 +187,19 @@ def test_a_correction_takes_the_place_of_what_was_said_before(world: World):
     assert window.metrics["roc_auc"] == pytest.approx(1 - before)
 
 
+def test_the_runtime_metrics_of_a_version_are_those_of_its_windows_as_champion(world: World) -> None:
+    assert world.monitoring.service("delay", 1).predictions == 0
+    world.answer("a", "b")
+    world.answer("aside", variant="direct")
+    world.tick()
+    world.clock.advance(DAY)
+    world.answer("c")
+    world.tick()
+    service = world.monitoring.service("delay", 1)
+    assert (service.predictions, service.labelled) == (3, 0)
+    assert (service.first, service.last) == (MIDNIGHT, MIDNIGHT + 2 * DAY)
+
+
 def test_a_label_for_what_is_still_in_the_log_is_taken(world: World):
     world.answer("a")
     assert world.label(a=True) == 1

@@ -14,7 +14,7 @@ from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.deployments.truth import METRICS_OF, answered_numbers, metrics_of
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Signature, Version
-from penstock.monitoring.types import Performance, Prediction, Window
+from penstock.monitoring.types import Performance, Prediction, Service, Window
 
 ENOUGH_LABELS = 30
 """Labels below which a window has no metrics."""
@@ -81,6 +81,19 @@ def performance(
         predictions=len(predictions),
         labelled=len(labelled),
         completeness=len(labelled) / len(predictions) if predictions else 0.0,
+    )
+
+
+def service_of(windows: Sequence[Window]) -> Service:
+    """What a version did, from the windows in which it was champion, in any order."""
+    newest_first = sorted(windows, key=lambda window: window.start, reverse=True)
+    return Service(
+        predictions=sum(window.predictions for window in windows),
+        labelled=sum(window.labelled for window in windows),
+        first=min((window.start for window in windows), default=None),
+        last=max((window.end for window in windows), default=None),
+        metrics=next((window.metrics for window in newest_first if window.metrics), {}),
+        drift=next((window.drift for window in newest_first if window.drift), {}),
     )
 
 

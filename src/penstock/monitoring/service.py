@@ -17,8 +17,8 @@ from penstock.lineage.ports import Between, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.ingest import Answered, grown, known, rows_of, window_of
-from penstock.monitoring.measure import measured, performance
-from penstock.monitoring.types import Performance, Prediction, Window
+from penstock.monitoring.measure import measured, performance, service_of
+from penstock.monitoring.types import Performance, Prediction, Service, Window
 from penstock.serving.ports import PredictionLog
 
 BATCH = 1000
@@ -77,6 +77,11 @@ class Monitoring:
             return performance(
                 reader, model, environment, metric, Between(start, end), version=version, variant=variant
             )
+
+    def service(self, model: str, version: int) -> Service:
+        """What a version has done as champion, wherever it was: its runtime metrics."""
+        with self._store.read() as reader:
+            return service_of(reader.find(Window, model=model, version=version, variant="champion"))
 
     def _ingest(self, now: datetime) -> bool:
         changed = False

@@ -57,3 +57,18 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     predictions: int
     labelled: int
     completeness: float
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version has done as champion: its runtime metrics.
+
+    `metrics` and `drift` are those of the newest window that has them; `first` and `last` bound
+    the windows in which it answered, None before its first answer is known.
+    """
+
+    predictions: int
+    labelled: int
+    first: datetime | None
+    last: datetime | None
+    metrics: dict[str, float]
+    drift: dict[str, float]

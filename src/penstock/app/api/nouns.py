@@ -185,8 +185,12 @@ def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
 
 @route("GET", "/models/{ref}")
 def model(app: App, ref: str) -> Any:
-    """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`)."""
-    return app.models.show(ref)
+    """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`), with what it has done."""
+    entry = app.models.show(ref)
+    return {
+        **msgspec.structs.asdict(entry),
+        "runtime": app.monitoring.service(entry.model.id, entry.version.number),
+    }
 
 
 @route("GET", "/versions")
