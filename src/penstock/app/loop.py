@@ -6,7 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
+T = TypeVar("T")
 Tick = Callable[[datetime], bool]
 log = logging.getLogger("penstock.loop")
 
@@ -74,7 +77,7 @@ class Loop:
                 number = self._begun
                 self._woken = False
             changed = self.pass_once()
-            active = self._active()
+            active = bool(self._tried("work under way", self._active, otherwise=True))
             with self._state:
                 if not changed and not active and not self.problems:
                     self._quiet = number
@@ -83,18 +86,24 @@ class Loop:
                     self._state.wait_for(lambda: self._woken or self._stopping, BUSY if active else IDLE)
 
     def pass_once(self) -> bool:
-        """Call every tick once; True if any of them changed something.
+        """Call every tick once, all at the same moment; True if any of them changed something.
 
         A tick that fails is logged, shown as a problem, and tried again with the next pass:
         the others go on.
         """
-        changed = False
-        for name, tick in self._ticks:
-            try:
-                changed = tick(self._now()) or changed
-                self.problems.pop(name, None)
-            except Exception as error:
-                if self.problems.get(name) != str(error):
-                    log.exception("%s did not tick", name)
-                self.problems[name] = str(error) or type(error).__name__
-        return changed
+        now = self._tried("clock", self._now, otherwise=None)
+        if now is None:
+            return False
+        changed = [self._tried(name, partial(tick, now), otherwise=False) for name, tick in self._ticks]
+        return any(changed)
+
+    def _tried(self, name: str, duty: Callable[[], T], *, otherwise: T) -> T:
+        try:
+            found = duty()
+        except Exception as error:
+            if self.problems.get(name) != str(error):
+                log.exception("%s failed", name)
+            self.problems[name] = str(error) or type(error).__name__
+            return otherwise
+        self.problems.pop(name, None)
+        return found
