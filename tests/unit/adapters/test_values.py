@@ -24,6 +24,7 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from penstock.adapters.formats.values import read, write
 from penstock.core.errors import StepFailed
 from penstock.pipelines.metrics import Metrics
+from penstock.runs.types import Artifact
 from penstock.testing.fakes import MemoryBlobs
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -115,6 +116,18 @@ def test_an_estimator_answers_the_same_when_it_comes_back() -> None:
     trees = HistGradientBoostingClassifier(max_iter=5, random_state=0)
     model = Pipeline([("columns", columns), ("trees", trees)]).fit(rows, [0, 1, 1, 0] * 50)
     assert np.array_equal(back(model).predict_proba(rows), model.predict_proba(rows))
+
+
+def test_an_estimator_that_is_fitted_again_is_kept_as_the_same_bytes() -> None:
+    blobs = MemoryBlobs()
+
+    def fitted() -> Artifact:
+        trees = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+        return write(Pipeline([("trees", trees)]).fit([[0.0], [1.0]] * 50, [0, 1] * 50), blobs)
+
+    first = fitted()
+    between = [object() for _ in range(1000)]  # so that the second one lies elsewhere in memory
+    assert fitted() == first, between
 
 
 class Own(LogisticRegression):
