@@ -109,7 +109,7 @@ class RunsSurvive(RuleBasedStateMachine):
         text = f"{step_run} by claim {token}"
         match step_run.partition("/")[2]:
             case "load":
-                return msgspec.json.encode([f"{part} of {text}" for part in range(token % 4)])
+                return msgspec.json.encode([f"{part} of {text}" for part in range((token + 1) % 4)])
             case "good":
                 return msgspec.json.encode(token % 2 == 0)
             case _:
@@ -154,6 +154,13 @@ class RunsSurvive(RuleBasedStateMachine):
             task = waiting[pick % len(waiting)]
             bad = Outcome(step_run=task.step_run, token=task.token, error="bad luck", lost=fate == "lost")
             executor.answer(self.result(task) if fate == "good" else bad)
+
+    @rule(which=PROCESSES)
+    def everything_goes_well_for_a_while(self, which: int) -> None:
+        for _ in range(3):
+            self.tick(which)
+            for task in self.processes[which][1].waiting():
+                self.processes[which][1].answer(self.result(task))
 
     @precondition(lambda self: self.given)
     @rule(which=PROCESSES, pick=PICK)

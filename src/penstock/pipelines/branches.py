@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from penstock.core.errors import InvalidPipeline
 from penstock.pipelines.graph import needed
-from penstock.pipelines.types import Branch, Node, Output, Param
+from penstock.pipelines.types import Branch, Node, Output
 
 SIDES = {"then": True, "otherwise": False}
 """The inputs of a choice, by what its condition must be for them to be taken."""
@@ -36,14 +36,11 @@ def conditioned(nodes: Mapping[str, Node], kept: Collection[str]) -> tuple[Node,
 
 def _wires(node: Node) -> Iterator[tuple[str, tuple[Branch, ...]]]:
     """The nodes that this one takes something from, each with the branches in which it does so."""
-    condition = node.inputs["condition"] if node.kind == "choose" else None
+    sides = SIDES if node.kind == "choose" else {}
     for name, wire in node.inputs.items():
-        if not isinstance(wire, Output):
-            continue
-        if name in SIDES and isinstance(condition, Output | Param):
-            yield wire.node, (*node.when, Branch(condition, SIDES[name]))
-        else:
-            yield wire.node, node.when
+        if isinstance(wire, Output):
+            own = [Branch(node.inputs["condition"], sides[name])] if name in sides else []
+            yield wire.node, (*node.when, *own)
 
 
 def _check_sources(node: Node, nodes: Mapping[str, Node]) -> None:

@@ -11,8 +11,8 @@ from penstock.pipelines.authoring import StepFunction
 from penstock.pipelines.branches import SIDES
 from penstock.pipelines.drawing import Drawing, current
 from penstock.pipelines.signatures import bind
-from penstock.pipelines.standins import StandIn, about, reference
-from penstock.pipelines.types import Branch, Node, Options, Output, Param
+from penstock.pipelines.standins import StandIn, reference
+from penstock.pipelines.types import Branch, Input, Node, Options, Output, Param, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,19 +83,17 @@ def choose(
     return cast("T | U", drawing.add(node))
 
 
-def _condition(drawing: Drawing, condition: object) -> Output | Param:
-    if not isinstance(condition, StandIn):
+def _condition(drawing: Drawing, condition: object) -> Input:
+    if isinstance(condition, StandIn):
+        on: Input = reference(condition, drawing)
+        found = drawing.types[on.name] if isinstance(on, Param) else "bool"
+    else:  # such as a value that another pipeline gave for a parameter
+        on, found = Value(condition), type(condition).__name__
+    if found != "bool":
         raise InvalidPipeline(
-            what="The condition of `choose` is known while the pipeline is drawn",
-            found=repr(condition),
-            fix="Write a plain `if`.",
-        )
-    on = reference(condition, drawing)
-    if isinstance(on, Param) and drawing.types[on.name] != "bool":
-        raise InvalidPipeline(
-            what=f"{about(condition).title} cannot be the condition of `choose`",
-            expected="a parameter of type bool",
-            found=drawing.types[on.name],
+            what="This cannot be the condition of `choose`",
+            expected="the result of a step, or a parameter of type bool",
+            found=f"{condition!r} of type {found}",
         )
     return on
 

@@ -29,6 +29,13 @@ class Value(msgspec.Struct, frozen=True, tag="value"):
 Input = Output | Param | Value
 
 
+class Branch(msgspec.Struct, frozen=True):
+    """One side of a choice: what is in it runs only when the condition came out as `taken`."""
+
+    condition: Input
+    taken: bool
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any."""
 
@@ -38,13 +45,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cpus: float = 1.0
     gpus: float = 0.0
     memory: int = 0
-
-
-class Branch(msgspec.Struct, frozen=True):
-    """One side of a choice: what is in it runs only when the condition came out as `taken`."""
-
-    condition: Output | Param
-    taken: bool
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

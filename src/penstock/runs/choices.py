@@ -60,5 +60,5 @@ def title(condition: Input) -> str:
             return f"{node}.{name}"
         case Param(name=name):
             return f"the parameter {name}"
-        case Value(value=value):
-            return repr(value)
+        case Value():
+            return "the condition"

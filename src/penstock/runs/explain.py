@@ -95,7 +95,9 @@ class _Explainer:
                 why = f"runs only if {title(branch.condition)} is {wanted}"
                 return Explanation(step=node.name, outcome="depends", why=why)
         if node.kind == "choose":
-            why = f"chooses once {title(node.inputs['condition'])} is known"
+            condition = node.inputs["condition"]
+            known = verdict(progress.run, condition, progress.steps)
+            why = f"{title(condition)} is {known}" if known else f"chooses once {title(condition)} is known"
             return Explanation(step=node.name, outcome="depends", why=why)
         found, earlier = self._ingredients(node.name)
         if not cacheable(node) or earlier is None or changed(found, earlier):
