@@ -23,6 +23,8 @@ def run_target(
     folder: Path,
     params: Mapping[str, str],
     on_progress: Callable[[Run, list[StepRun]], None],
+    *,
+    priority: int = 0,
 ) -> Run:
     """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.
 
@@ -39,6 +41,7 @@ def run_target(
         workspace=workspace,
         params=coerce(graph, params),
         actor=app.actor(""),
+        priority=priority,
     )
     finished = run_to_end(app.runs, run.id, app.clock, on_progress)
     app.models.tick(app.clock.now())

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 @prints
-def run(
+def run(  # noqa: PLR0917 the options of a command
     target: Annotated[
         str,
         typer.Argument(
@@ -41,6 +41,9 @@ def run(
     explain: Annotated[
         str, typer.Option("--explain", metavar="STEP", help="Run nothing: what a step would do, and why.")
     ] = "",
+    priority: Annotated[
+        int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
+    ] = 0,
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:
@@ -52,17 +55,17 @@ def run(
         raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
     if plan or explain:
         return _plan_here(target, parameters(params), home, explain)
-    return _run_here(target, parameters(params), home)
+    return _run_here(target, parameters(params), home, priority)
 
 
-def _run_here(target: str, params: dict[str, str], home: Path) -> Page:
+def _run_here(target: str, params: dict[str, str], home: Path, priority: int) -> Page:
     from penstock.app import api, open_app
     from penstock.app.local import run_target
     from penstock.cli.progress import steps_progress
 
     with open_app(home) as app:
         with steps_progress() as on_progress:
-            finished = run_target(app, target, Path.cwd(), params, on_progress)
+            finished = run_target(app, target, Path.cwd(), params, on_progress, priority=priority)
         data = api.call(app, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":
         raise StepFailed(

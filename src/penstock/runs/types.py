@@ -30,6 +30,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a pipeline. `id` is a number; `release` is a digest, empty for a run from a folder.
 
     `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it.
+    Where there is not room for all, runs of higher `priority` come first, then older ones.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     actor: str = "penstock"
     event: int = 0
+    priority: int = 0
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +72,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     `item` is that element; the node's step run waits for them and then has the list of their outputs.
 
     `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
-    and `losses` with the worker's death. `token` counts every claim there ever was.
+    and `losses` with the worker's death. `token` counts every claim there ever was. After an error it
+    rests until `not_before`, which is the machine's time.
     """
 
     id: str
@@ -92,6 +95,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime | None = None
     seconds: float = 0.0
     memory: int = 0
+    not_before: datetime | None = None
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +126,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a task. `error` is one sentence, empty when it went well.
+    """What became of a task. `error` is one sentence, empty when it went well; `raised` has the names
+    of the error's class and of those it descends from, by which `retry_on` knows it.
 
     `lost` is true when the worker died without answering. `memory` is the peak in bytes.
     """
@@ -132,6 +137,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, Artifact] = {}
     metrics: tuple[tuple[str, float, int], ...] = ()
     error: str = ""
+    raised: tuple[str, ...] = ()
     lost: bool = False
     seconds: float = 0.0
     memory: int = 0

@@ -1,9 +1,10 @@
-"""The most memory that this process has held at once."""
+"""The memory of processes: the most that this one has held at once, and what a worker holds now."""
 
 from __future__ import annotations
 
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -23,3 +24,39 @@ def peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def held_by(pid: int) -> int:
+    """The memory that a process and all its children hold for themselves now, in bytes; 0 if it is gone.
+
+    Mapped files do not count: the system can drop them. What forked children still share with
+    their parent counts once.
+    """
+    tree = _with_children(pid)
+    alone = sum(_status(each, "RssAnon", "RssShmem") for each in tree)
+    return alone if len(tree) == 1 else sum(_shares(each) for each in tree)
+
+
+def _with_children(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def _status(pid: int, *names: str) -> int:
+    return _kilobytes(Path(f"/proc/{pid}/status"), names) * 1024
+
+
+def _shares(pid: int) -> int:
+    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon", "Pss_Shmem")) * 1024
+
+
+def _kilobytes(path: Path, names: tuple[str, ...]) -> int:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:  # it has ended, or this system has no such file
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.partition(":")[0] in names)

@@ -90,7 +90,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("status"),
         *_integer("started", "finished", nullable=True),
         *_text("error", "actor"),
-        *_integer("event"),
+        *_integer("event", "priority"),
     )
     op.create_index("runs_id", "runs", ["id"], unique=True)
     op.create_index("runs_project_environment_pipeline", "runs", ["project", "environment", "pipeline"])
@@ -107,6 +107,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_double("seconds"),
         *_integer("memory"),
+        *_integer("not_before", nullable=True),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
