@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, JsonOption, answer, failing_plainly, prints
-from penstock.cli.pages import Facts, Page
+from penstock.cli.pages import Facts, Page, Table
 from penstock.core.errors import InvalidValue
+from penstock.core.sizes import size_text
 from penstock.core.targets import resolve
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PAGES = "penstock.web:create_web"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of the system."""
-    for command in (up, demo, status, clock):
+    for command in (up, demo, status, clock, gc):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -102,6 +103,20 @@ def clock(
     """Advance the clock of a home that has a virtual one."""
     found = api.post("/clock", to=_moment(to).isoformat(), wait=wait)
     return Page(found, (Facts(found, ("now", "settled", "active", "problems")),), ("penstock status",))
+
+
+@prints
+def gc(
+    api: Api,
+    keep: Annotated[str, typer.Option("--keep", metavar="SPAN", help="Keep all of runs this young.")] = "30d",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only what would be removed.")] = False,
+) -> Page:
+    """Remove bytes, environments and logs that nothing names any more; says what, unless told --yes."""
+    found = api.post("/gc", keep=keep, yes=yes)
+    items = [{**item, "bytes": size_text(item["bytes"])} for item in found["items"]]
+    said = "Removed." if yes else "Nothing was removed yet."
+    table = Table(items, ("what", "count", "bytes"), "")
+    return Page(found, (table, said), () if yes else ("penstock gc --yes",))
 
 
 def _moment(text: str) -> datetime:
