@@ -14,7 +14,7 @@ import typer
 from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, JsonOption, answer, failing_plainly, prints
 from penstock.cli.pages import Facts, Page, Table
 from penstock.core.errors import InvalidValue
-from penstock.core.sizes import size_text
+from penstock.core.sizes import size, size_text
 from penstock.core.targets import resolve
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel=PANEL)(command)
 
 
-def up(
+def up(  # noqa: PLR0917 the options of a command
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Pages and git; 0 takes any.")] = PORT,
     predict_port: Annotated[
         int, typer.Option("--predict-port", min=0, max=65535, help="Predictions; 0 takes any.")
@@ -41,6 +41,13 @@ def up(
     virtual: Annotated[
         str,
         typer.Option("--virtual-clock", metavar="TIME", help="Give a new home a clock that starts there."),
+    ] = "",
+    cpus: Annotated[
+        float, typer.Option("--cpus", min=0, help="For steps together; 0 is all of this machine.")
+    ] = 0,
+    gpus: Annotated[float, typer.Option("--gpus", min=0, help="The same of its GPUs.")] = 0,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="The same of its memory, such as 8GB.")
     ] = "",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -62,7 +69,15 @@ def up(
         from penstock.app import up as system
 
         pages = resolve(PAGES)
-        system.run(home, port=port, predict_port=predict_port, make_web=pages, on_ready=ready, virtual=start)
+        system.run(
+            home,
+            port=port,
+            predict_port=predict_port,
+            make_web=pages,
+            on_ready=ready,
+            virtual=start,
+            room=system.machine_room(cpus, gpus, size(memory) if memory else 0),
+        )
 
 
 def demo(
