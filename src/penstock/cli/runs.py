@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 @prints
-def run(  # noqa: PLR0917 the options of a command
+def run(
     target: Annotated[
         str,
         typer.Argument(
