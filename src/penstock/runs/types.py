@@ -68,6 +68,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
     and `losses` with the worker's death. `token` counts every claim there ever was.
+    `seconds`, `cpu` (seconds of processors) and `memory` (peak in bytes) are those of the last attempt;
+    `figures` are the pictures that it logged, by name.
     """
 
     id: str
@@ -87,7 +89,9 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime | None = None
     finished: datetime | None = None
     seconds: float = 0.0
+    cpu: float = 0.0
     memory: int = 0
+    figures: dict[str, Artifact] = {}
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +124,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a task. `error` is one sentence, empty when it went well.
 
-    `lost` is true when the worker died without answering. `memory` is the peak in bytes.
+    `lost` is true when the worker died without answering. `memory` is the peak in bytes,
+    `cpu` the seconds of processors, and `figures` are the pictures that were logged, by name.
     """
 
     step_run: str
@@ -130,4 +135,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     lost: bool = False
     seconds: float = 0.0
+    cpu: float = 0.0
     memory: int = 0
+    figures: dict[str, Artifact] = {}

@@ -155,15 +155,6 @@ def run(app: App, id: str) -> Any:  # noqa: A002 - the field's name
         }
 
 
-@route("GET", "/runs/{id}/logs")
-def logs(app: App, id: str, step: str = "") -> Any:  # noqa: A002 - the field's name
-    """The log lines of a run's steps, in the order of the steps."""
-    with app.store.read() as reader:
-        reader.get(Run, id)
-        names = [step] if step else [s.name for s in reader.find(StepRun, run=id)]
-    return {"items": [line for name in names for line in app.log_lines(id, name)]}
-
-
 @route("GET", "/models")
 def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Models with their newest version and champions."""

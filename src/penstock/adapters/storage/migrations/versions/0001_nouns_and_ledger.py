@@ -105,8 +105,9 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("token"),
         *_text("outputs", "cached_from", "why", "error"),
         *_integer("started", "finished", nullable=True),
-        *_double("seconds"),
+        *_double("seconds", "cpu"),
         *_integer("memory"),
+        *_text("figures"),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])

@@ -1,4 +1,4 @@
-"""The most memory that this process has held at once."""
+"""What this process has used: the most memory that it held at once, and time of processors."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def cpu_seconds() -> float:
+    """The time of processors that this process, all its threads and its ended children have used."""
+    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -1,0 +1,63 @@
+"""GET: what runs said while they ran, and what they drew."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from penstock.app.api.routes import route
+from penstock.app.wiring import App
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.runs.types import Run, StepRun
+from penstock.runs.views import ACTIVE
+
+LINES = 10_000
+"""How many lines of logs one answer has at most."""
+
+
+@route("GET", "/runs/{id}/logs")
+def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
+    """The log lines of a run's steps, in the order of the steps; `after` goes on where `next` ended.
+
+    `ended` says that no line will come any more: the run has ended and every line of it is told.
+    """
+    with app.store.read() as reader:
+        ended = reader.get(Run, id).status not in ACTIVE  # looked at before the lines are read
+        names = [s.name for s in reader.find(StepRun, run=id)]
+    if step and step not in names:
+        raise NotFound(what=f"Run {id} has no step {step}.", expected=f"a step among {', '.join(names)}")
+    offsets = _offsets(after)
+    items: list[dict[str, Any]] = []
+    for name in [step] if step else names:
+        if room := int(limit) - len(items):
+            lines, offsets[name] = app.log_lines(f"{id}/{name}", offsets.get(name, 0), room)
+            items += ({"step": name, **line} for line in lines)
+    following = urlencode({name: offset for name, offset in offsets.items() if offset})
+    return {"items": items, "next": following, "ended": ended and len(items) < int(limit)}
+
+
+@route("GET", "/runs/{id}/figures")
+def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """The figures that a run's steps logged: media type and, in base64, bytes."""
+    with app.store.read() as reader:
+        reader.get(Run, id)
+        steps = reader.find(StepRun, run=id)
+    return {
+        "items": [
+            {
+                "step": step.name,
+                "name": name,
+                "media": artifact.meta["media"],
+                "data": app.blobs.get(artifact.digest),
+            }
+            for step in steps
+            for name, artifact in step.figures.items()
+        ]
+    }
+
+
+def _offsets(after: str) -> dict[str, int]:
+    try:
+        return {name: int(offset) for name, offset in parse_qsl(after, strict_parsing=bool(after))}
+    except ValueError:
+        raise InvalidValue(expected="what an earlier answer gave as `next`", found=repr(after)) from None
