@@ -22,10 +22,11 @@ from penstock.runs.earlier import find_hit, previous
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
 from penstock.runs.scheduler import Scheduler
-from penstock.runs.types import Run, StepRun, Workspace
+from penstock.runs.types import Origin, Run, StepRun, Workspace
 from penstock.runs.views import ACTIVE
 
 LEASE = timedelta(seconds=30)
+NO_ORIGIN = Origin()
 
 
 class Runs:
@@ -62,6 +63,7 @@ class Runs:
         graph: Graph,
         workspace: Workspace,
         params: Mapping[str, Any],
+        origin: Origin = NO_ORIGIN,
         release: str = "",
         firing: str = "",
         actor: str = "penstock",
@@ -104,6 +106,7 @@ class Runs:
                 workspace=workspace,
                 as_of=now,
                 created=now,
+                origin=origin,
                 actor=actor,
                 event=change.publish(queued)[0],
             )

@@ -26,6 +26,19 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     lock: str
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run from a person's folder was made of, as far as it was to be found out.
+
+    `commit` is what was checked out and `changes` the blob of a patch with what was not committed;
+    `python` names the version and system, and `packages` the blob of a JSON object with their versions.
+    """
+
+    commit: str = ""
+    changes: str = ""
+    python: str = ""
+    packages: str = ""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a pipeline. `id` is a number; `release` is a digest, empty for a run from a folder.
 
@@ -43,6 +56,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     workspace: Workspace
     as_of: datetime
     created: datetime
+    origin: Origin = Origin()
     status: RunStatus = "queued"
     started: datetime | None = None
     finished: datetime | None = None

@@ -1,14 +1,18 @@
-"""GET: what runs said while they ran, and what they drew."""
+"""GET: what runs said while they ran, what they drew, and runs side by side."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
+from msgspec.structs import replace
+
 from penstock.app.api.routes import route
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.runs.types import Run, StepRun
+from penstock.runs.comparison import Compared, compare
+from penstock.runs.types import Metric, Run, StepRun
 from penstock.runs.views import ACTIVE
 
 LINES = 10_000
@@ -54,6 +58,31 @@ def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
             for name, artifact in step.figures.items()
         ]
     }
+
+
+@route("GET", "/compare")
+def compare_runs(app: App, runs: str) -> Any:
+    """Runs (`3,5`) side by side: parameters, metrics, data, code and environment."""
+    numbers = [number for number in runs.split(",") if number]
+    if len(numbers) < 2:
+        raise InvalidValue(expected="at least two runs", found=runs or "none")
+    return compare([_compared(app, number) for number in numbers])
+
+
+def _compared(app: App, number: str) -> Compared:
+    with app.store.read() as reader:
+        run = reader.get(Run, number)
+        steps, metrics = reader.find(StepRun, run=number), reader.find(Metric, run=number)
+    if run.release and not run.origin.commit:
+        run = replace(run, origin=replace(run.origin, commit=app.releases.find(run.release).commit))
+    origin = run.origin
+    return Compared(
+        run=run,
+        steps=steps,
+        metrics=metrics,
+        packages=msgspec.json.decode(app.blobs.get(origin.packages)) if origin.packages else {},
+        changes=app.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",
+    )
 
 
 def _offsets(after: str) -> dict[str, int]:

@@ -87,7 +87,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "id", "project", "pipeline", "environment", "release", "firing", "graph", "params", "workspace"
         ),
         *_integer("as_of", "created"),
-        *_text("status"),
+        *_text("origin", "status"),
         *_integer("started", "finished", nullable=True),
         *_text("error", "actor"),
         *_integer("event"),
