@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ def run_target(
     app: App,
     target: str,
     folder: Path,
-    params: Mapping[str, str],
+    params: Mapping[str, Any],
     on_progress: Callable[[Run, list[StepRun]], None],
 ) -> Run:
     """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.

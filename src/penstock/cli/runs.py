@@ -11,7 +11,7 @@ import typer
 
 from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, ProjectOption, ServerOption, opened, prints
 from penstock.cli.pages import Facts, Page, Stream, Table
-from penstock.cli.rows import parameters
+from penstock.cli.rows import parameters, read_parameters
 from penstock.core.errors import InvalidValue, StepFailed
 
 PANEL = "Runs"
@@ -35,8 +35,12 @@ def run(
         ),
     ],
     shown: Annotated[str, typer.Argument(metavar="ID", help="The run to show.")] = "",
+    *,
     params: Annotated[
         list[str] | None, typer.Option("-p", "--param", metavar="K=V", help="A parameter of the pipeline.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--params", metavar="FILE", help="TOML with parameters; -p goes before it.")
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
@@ -47,10 +51,10 @@ def run(
             return show(api.get(f"/runs/{shown}"))
     if shown or ":" not in target:
         raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
-    return _run_here(target, parameters(params), home)
+    return _run_here(target, {**(read_parameters(file) if file else {}), **parameters(params)}, home)
 
 
-def _run_here(target: str, params: dict[str, str], home: Path) -> Page:
+def _run_here(target: str, params: dict[str, Any], home: Path) -> Page:
     from penstock.app import api, open_app
     from penstock.app.local import run_target
     from penstock.cli.progress import steps_progress

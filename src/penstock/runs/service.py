@@ -66,6 +66,7 @@ class Runs:
         origin: Origin = NO_ORIGIN,
         release: str = "",
         firing: str = "",
+        sweep: str = "",
         actor: str = "penstock",
         cause: int | None = None,
         tx: Transaction | None = None,
@@ -107,6 +108,7 @@ class Runs:
                 as_of=now,
                 created=now,
                 origin=origin,
+                sweep=sweep,
                 actor=actor,
                 event=change.publish(queued)[0],
             )

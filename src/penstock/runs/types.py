@@ -42,7 +42,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a pipeline. `id` is a number; `release` is a digest, empty for a run from a folder.
 
-    `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it.
+    `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it,
+    and `sweep` the search of which it is a trial.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     created: datetime
     origin: Origin = Origin()
+    sweep: str = ""
     status: RunStatus = "queued"
     started: datetime | None = None
     finished: datetime | None = None

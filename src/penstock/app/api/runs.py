@@ -1,4 +1,4 @@
-"""GET: what runs said while they ran, what they drew, and runs side by side."""
+"""GET: what runs said while they ran, what they drew, runs side by side, and sweeps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import msgspec
 from msgspec.structs import replace
 
 from penstock.app.api.routes import route
+from penstock.app.sweeps import results
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.runs.comparison import Compared, compare
+from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.runs.views import ACTIVE
+
+LIMIT = 100
+"""How many sweeps a list shows unless asked for more."""
 
 LINES = 10_000
 """How many lines of logs one answer has at most."""
@@ -67,6 +72,22 @@ def compare_runs(app: App, runs: str) -> Any:
     if len(numbers) < 2:
         raise InvalidValue(expected="at least two runs", found=runs or "none")
     return compare([_compared(app, number) for number in numbers])
+
+
+@route("GET", "/sweeps")
+def sweeps(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Sweeps, the newest first."""
+    where = {"project": project} if project else {}
+    with app.store.read() as reader:
+        return {"items": reader.find(Sweep, order="-created", limit=int(limit), **where)}
+
+
+@route("GET", "/sweeps/{id}")
+def sweep(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """A sweep with its trials, the best first."""
+    with app.store.read() as reader:
+        found = reader.get(Sweep, id)
+    return {**msgspec.structs.asdict(found), "results": results(app, found)}
 
 
 def _compared(app: App, number: str) -> Compared:
