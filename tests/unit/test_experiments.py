@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 from typer.testing import CliRunner, Result
 
+from penstock import Metrics, connect
+from penstock.app import open_app
+from penstock.app.client import Connection
 from penstock.app.experiments.plots import bars, curves
 from penstock.cli.commands import app
+from penstock.core.errors import NotFound
+from penstock.web import create_web
 
 CODE = """
 from penstock import Metrics, log, pipeline, step
@@ -110,3 +116,39 @@ def test_a_plot_stays_in_its_frame(svg: str) -> None:
 
 def test_nothing_measured_is_no_plot() -> None:
     assert curves([("1", [])]) == bars([("1", None)]) == ""
+
+
+@pytest.mark.parametrize("place", ["home", "server"])
+def test_a_notebook_shows_runs_and_gets_their_results(
+    penstock: Callable[..., Result], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penstock("run", "lab.pipeline:train")
+    if place == "home":
+        told(connect())
+        return
+    with (
+        open_app(Path(".penstock")) as opened,
+        TestClient(create_web(opened), base_url="http://127.0.0.1") as web,
+    ):
+        connection = connect("http://127.0.0.1")
+        monkeypatch.setattr(connection._remote, "_http", web)
+        told(connection)
+
+
+def told(connection: Connection) -> None:
+    assert list(connection.runs) == ["1"]
+    run = connection.runs["1"]
+    assert repr(run) == "run 1 of train succeeded"
+    assert (run.status, run.params["rate"]) == ("succeeded", 0.1)
+    assert [index for index, _ in run.metrics["fit.loss"]] == [0, 1, 2, 3]
+    assert run.result("fit") == {"score": 0.9}
+    assert run.result("fit", kind=Metrics)["score"] == 0.9
+    shown = run._repr_html_()
+    assert shown.count("<svg") == 1
+    assert "data:image/svg+xml;base64," in shown
+    with pytest.raises(NotFound, match="fit"):
+        run.result("fitt")
+    with pytest.raises(NotFound, match="result"):
+        run.result("fit", "train")
+    with pytest.raises(KeyError):
+        connection.runs["7"]

@@ -20,6 +20,9 @@ from penstock.runs.views import ACTIVE
 LIMIT = 100
 """How many sweeps a list shows unless asked for more."""
 
+MOST_BYTES = 64 << 20
+"""Bytes of an output that one answer holds."""
+
 LINES = 10_000
 """How many lines of logs one answer has at most."""
 
@@ -63,6 +66,23 @@ def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
             for name, artifact in step.figures.items()
         ]
     }
+
+
+@route("GET", "/runs/{id}/outputs/{step}/{name}")
+def output(app: App, id: str, step: str, name: str) -> Any:  # noqa: A002 - the field's name
+    """An output of a step: its format and, in base64, its bytes. Larger ones are read from the home."""
+    with app.store.read() as reader:
+        artifact = reader.get(StepRun, f"{id}/{step}").outputs.get(name)
+    if artifact is None:
+        raise NotFound(what=f"The step {step} of run {id} has no output {name}.")
+    if artifact.size > MOST_BYTES:
+        raise InvalidValue(
+            what=f"The output {name} of {step} is too large for one answer",
+            expected=f"at most {MOST_BYTES} bytes",
+            found=str(artifact.size),
+            fix="Read it on the machine of the server, with penstock.connect(home=...).",
+        )
+    return {**msgspec.structs.asdict(artifact), "data": app.blobs.get(artifact.digest)}
 
 
 @route("GET", "/compare")
