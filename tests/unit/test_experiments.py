@@ -76,7 +76,7 @@ def test_runs_are_compared_by_all_that_made_them(penstock: Callable[..., Result]
     made = rows(compared, "code")
     assert made["commit"][0] == made["commit"][1] != ""
     assert made["not committed"][0] is None
-    assert made["not committed"][1].startswith("1 files, +1 -1")
+    assert made["not committed"][1].startswith("+1 -1 in 1 file:")
     assert made["step fit"][0] != made["step fit"][1]
     assert "+    return Metrics(score=2 - rate)" in compared["changes"][1]
     assert not any(row["differs"] for row in compared["environment"])

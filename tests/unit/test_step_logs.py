@@ -26,7 +26,7 @@ from penstock.runs.types import Run
 from penstock.web import create_web
 
 CODE = """
-import time, warnings
+import os, signal, time, warnings
 from pathlib import Path
 
 from penstock import log, pipeline, step
@@ -45,6 +45,16 @@ def fit(rounds: int) -> list[int]:
     warnings.warn("careful", stacklevel=1)
     log.figure("curve", SVG)
     return [sum(range(10**6)), bytearray(10**6).count(0)]
+
+@step
+def die() -> int:
+    for number in range(200):
+        print(number)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@pipeline
+def doomed():
+    return die()
 
 @pipeline
 def train(rounds: int = 3):
@@ -109,6 +119,24 @@ def test_a_followed_log_tells_each_line_while_the_step_runs_and_ends_with_the_ru
     assert step["memory"] > 10**6
     [figure] = api.items(f"/runs/{run.id}/figures")
     assert (figure["step"], figure["name"], figure["media"]) == ("fit", "curve", "image/svg+xml")
+
+
+def test_no_line_is_lost_that_was_printed_before_a_kill(app: App, run: Run) -> None:
+    doomed = app.executor.draw(run.workspace, "slow.pipeline:doomed")
+    submitted = app.runs.submit(
+        project="slow",
+        pipeline="doomed",
+        environment="test",
+        graph=doomed,
+        workspace=run.workspace,
+        params={},
+    )
+    app.runs.cancel(run.id)
+    assert run_to_end(app.runs, submitted.id, app.clock).status == "failed"
+    items = call(app, "GET", f"/runs/{submitted.id}/logs")["items"]
+    printed = [int(item["text"]) for item in items if item["stream"] == "stdout"]
+    assert printed == list(range(200)) * 3  # a lost worker's step is tried three times
+    assert sum("signal 9" in item["text"] for item in items) == 3
 
 
 def test_an_answer_has_so_many_lines_and_the_next_goes_on(app: App, run: Run) -> None:

@@ -108,7 +108,9 @@ def _code(each: Compared) -> dict[str, Any]:
     return {
         "release": each.run.release or None,
         "commit": origin.commit or None,
-        "not committed": f"{files} files, +{plus} -{minus}: {origin.changes}" if lines else None,
+        "not committed": f"+{plus} -{minus} in {files} file{'s' * (files != 1)}: {origin.changes}"
+        if lines
+        else None,
         **{f"step {node.name}": node.code for node in each.run.graph.nodes if node.code},
     }
 
