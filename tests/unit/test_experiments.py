@@ -28,6 +28,7 @@ from penstock import Metrics, log, pipeline, step
 def fit(rate: float, note: str) -> Metrics:
     for epoch in range(4):
         log.metric("loss", rate / (epoch + 1), step=epoch)
+        log.metric("score", rate, step=epoch)
     log.figure("curve", "<svg xmlns='http://www.w3.org/2000/svg'/>")
     return Metrics(score=1 - rate)
 
@@ -86,7 +87,7 @@ def test_runs_are_compared_by_all_that_made_them(penstock: Callable[..., Result]
     assert "≠" in shown
     page = (tmp_path / "lab/both.html").read_text()
     assert "&lt;b&gt;" in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert page.count("<img") == 2
     assert "<script" not in page
     assert not re.findall(r"""(?:src|href)=["']?http""", page)
@@ -144,7 +145,7 @@ def told(connection: Connection) -> None:
     assert run.result("fit") == {"score": 0.9}
     assert run.result("fit", kind=Metrics)["score"] == 0.9
     shown = run._repr_html_()
-    assert shown.count("<svg") == 1
+    assert shown.count("<svg") == 2
     assert "data:image/svg+xml;base64," in shown
     with pytest.raises(NotFound, match="fit"):
         run.result("fitt")

@@ -42,6 +42,7 @@ def rows(count: int) -> list[int]:
 @step
 def fit(rows: list[int], rate: float, depth: int) -> Metrics:
     log.metric("score", -rate, step=0)
+    log.metric("score", -rate, step=7)
     deadline = time.monotonic() + 60
     while (HERE / "stop").exists() and rate > float((HERE / "stop").read_text()):
         (HERE / "stopped").touch()

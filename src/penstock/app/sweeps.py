@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from penstock.adapters.search.tpe import OptunaSearch
@@ -110,20 +109,14 @@ def results(app: App, sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def result(app: App, run: Run, metric: str) -> float | None:
-    """A metric as a run that succeeded ended with it: that of the last step that has it.
-
-    There the metrics that it returned count before those that it logged, of which the last one counts.
-    """
+    """A metric as a run that succeeded ended with it: the last value of the last step that has it."""
+    if run.status != "succeeded":
+        return None
     with app.store.read() as reader:
-        steps = reader.find(StepRun, run=run.id) if run.status == "succeeded" else []
-        stored = reader.find(Metric, run=run.id, name=metric, order="index") if steps else []
-    last = {each.step: each.value for each in stored}
-    for step in reversed(steps):
-        returned = [a for a in step.outputs.values() if a.meta.get("type") == "Metrics"]
-        values = [msgspec.json.decode(app.blobs.get(artifact.digest)).get(metric) for artifact in returned]
-        if found := [value for value in (*values, last.get(step.name)) if value is not None]:
-            return float(found[0])
-    return None
+        stored = {
+            each.step: each.value for each in reader.find(Metric, run=run.id, name=metric, order="index")
+        }
+    return next((stored[node.name] for node in reversed(run.graph.nodes) if node.name in stored), None)
 
 
 def logged(app: App, run: Run, metric: str) -> Points:

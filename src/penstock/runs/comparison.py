@@ -71,7 +71,11 @@ def compare(runs: Sequence[Compared]) -> Comparison:
 def _rows(facts: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
     names = dict.fromkeys(name for each in facts for name in each)
     found = ((name, tuple(each.get(name) for each in facts)) for name in names)
-    return tuple(Row(name, values, any(value != values[0] for value in values)) for name, values in found)
+    return tuple(
+        Row(name, values, any(value != values[0] for value in values))
+        for name, values in found
+        if any(value is not None for value in values)
+    )
 
 
 def _about(each: Compared) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.imported import Imported
-from penstock.adapters.executors.perform import prepare
+from penstock.adapters.executors.perform import Measured, prepare
 from penstock.adapters.executors.protocol import (
     Answer,
     Begun,
@@ -107,7 +107,7 @@ class Worker:
                 self._channel.send(Begun())
                 began, used = time.perf_counter(), cpu_seconds()
                 outputs, measured = work()
-                outcome = replace(outcome, outputs=outputs, metrics=(*step_log.measured, *measured))
+                outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
             except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
                 step_log.write("stderr", traceback.format_exc())
                 outcome = replace(outcome, error=self._sentence(error))
@@ -135,6 +135,12 @@ class Worker:
             else ""
         )
         return text + place
+
+
+def _in_order(logged: Measured, returned: Measured) -> tuple[tuple[str, float, int], ...]:
+    """All that was measured: what a step returned stands behind what it logged under the same name."""
+    after = {name: index + 1 for name, _, index in sorted(logged, key=lambda each: each[2])}
+    return (*logged, *((name, value, after.get(name, index)) for name, value, index in returned))
 
 
 def _forget_printed() -> None:
