@@ -28,7 +28,7 @@ def compare(
     ] = None,
 ) -> Page:
     """Parameters, metrics, data, code and environment of runs side by side."""
-    data = api.get("/compare", runs=",".join(runs))
+    data = api.get(f"/compare/{','.join(runs)}")
     if html:
         from penstock.app.experiments.html import comparison_html
 

@@ -85,7 +85,7 @@ def output(app: App, id: str, step: str, name: str) -> Any:  # noqa: A002 - the 
     return {**msgspec.structs.asdict(artifact), "data": app.blobs.get(artifact.digest)}
 
 
-@route("GET", "/compare")
+@route("GET", "/compare/{runs}")
 def compare_runs(app: App, runs: str) -> Any:
     """Runs (`3,5`) side by side: parameters, metrics, data, code and environment."""
     numbers = [number for number in runs.split(",") if number]

@@ -24,7 +24,7 @@ _pages.filters["human"] = human
 
 
 def comparison_html(compared: Mapping[str, Any], figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """A file with runs side by side: `compared` as `/compare` answers, and the figures of each run."""
+    """A file with runs side by side: `compared` as `/compare/{runs}` answers, and the figures of each run."""
     runs = compared["runs"]
     plots = [
         (row["name"], Markup(bars(list(zip(runs, row["values"], strict=True)))))  # noqa: S704 drawn here
