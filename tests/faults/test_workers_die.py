@@ -329,7 +329,7 @@ def test_everything_that_a_step_says_is_in_its_log(house: House) -> None:
     lines = house.log(run, "talk")
     assert ("stdout", "to stdout") in lines
     assert ("stderr", "to stderr") in lines
-    assert any(stream == "stderr" and "careful" in text for stream, text in lines)
+    assert any(stream == "warning" and "careful" in text for stream, text in lines)
     assert ("stderr", "logged") in lines
     assert ("stderr", "from C") in lines
     assert ("metric", "loss = 0.5") in lines

@@ -9,8 +9,11 @@ from typing import Any
 
 import msgspec
 
+from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.api import call
+from penstock.app.experiments.notebook import RunViews
+from penstock.app.home import Home
 from penstock.app.wiring import open_app
 from penstock.core.errors import NotFound
 from penstock.models.types import Version
@@ -72,6 +75,11 @@ class Connection:
     def models(self) -> ModelViews:
         """The model registry."""
         return ModelViews(self)
+
+    @property
+    def runs(self) -> RunViews:
+        """The runs by number, such as `runs["12"].result("fit")`; a notebook shows them."""
+        return RunViews(self.get, None if self._remote else FolderBlobs(Home(self._home).blobs))
 
     def get(self, path: str, **query: Any) -> Any:
         """What there is at a path such as `/runs` or `/builds/3`, as JSON-like data."""

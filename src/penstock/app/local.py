@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from penstock.adapters.executors.environment import packages, python_version
+from penstock.adapters.forges.uncommitted import commit_and_changes
 from penstock.app.wiring import App
 from penstock.core.digests import digest_bytes
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.runs.drive import run_to_end
 from penstock.runs.explain import Explanation
-from penstock.runs.types import Run, StepRun, Workspace
+from penstock.runs.types import Origin, Run, StepRun, Workspace
 
 ENVIRONMENT = "development"
 
@@ -21,7 +26,7 @@ def run_target(
     app: App,
     target: str,
     folder: Path,
-    params: Mapping[str, str],
+    params: Mapping[str, Any],
     on_progress: Callable[[Run, list[StepRun]], None],
     *,
     priority: int = 0,
@@ -40,6 +45,7 @@ def run_target(
         graph=graph,
         workspace=workspace,
         params=coerce(graph, params),
+        origin=local_origin(app, folder),
         actor=app.actor(""),
         priority=priority,
     )
@@ -70,4 +76,15 @@ def local_workspace(folder: Path) -> Workspace:
         folder=str(folder),
         data_root=str(folder),
         lock=digest_bytes(lock.read_bytes()) if lock.exists() else "",
+    )
+
+
+def local_origin(app: App, folder: Path) -> Origin:
+    """What a run from this folder is made of: its commit, what is not committed, and the environment."""
+    commit, changes = commit_and_changes(folder, app.home.folder)
+    return Origin(
+        commit=commit,
+        changes=app.blobs.put(changes.encode(errors="surrogateescape")) if changes else "",
+        python=python_version(),
+        packages=app.blobs.put(msgspec.json.encode(packages())),
     )

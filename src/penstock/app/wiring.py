@@ -10,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.builders.local import LocalBuilder
 from penstock.adapters.executors.machine import cpus, machine_room
 from penstock.adapters.executors.pool import WorkerPool
+from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
@@ -153,12 +152,9 @@ class App:
         """The events that led to `run:128`, `version:delay@3`, `delay@production` or an event's number."""
         return self.ledger.why(self._event_of(ref))
 
-    def log_lines(self, run: str, step: str) -> Iterator[dict[str, Any]]:
-        """The log lines of a step: `{"time", "stream", "text"}` each."""
-        path = self.home.logs / "runs" / run / f"{step}.jsonl"
-        if path.exists():
-            with path.open("rb") as lines:
-                yield from (msgspec.json.decode(line) for line in lines if line.endswith(b"\n"))
+    def log_lines(self, step_run: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """Lines of a step's log from an offset: `{"time", "stream", "text"}` each; and the next offset."""
+        return read_lines(self.home.logs / "runs", step_run, after, limit)
 
     def status(self) -> dict[str, Any]:
         """The state of the system as one small table."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.pages import Page, terminal
+from penstock.cli.pages import Page, Stream, terminal
 from penstock.core.errors import PenstockError
 
 DEFAULT_HOME = Path(".penstock")
@@ -75,7 +75,7 @@ def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
             yield Api(functools.partial(api.call, app))
 
 
-def prints(function: Callable[..., Page]) -> Callable[..., None]:
+def prints(function: Callable[..., Page | Stream]) -> Callable[..., None]:
     """Make a command of a function that gives a page.
 
     The command gets `--json`; where the function takes an `api`, also `--home` and `--server`.
@@ -112,14 +112,19 @@ def prints(function: Callable[..., Page]) -> Callable[..., None]:
     return command
 
 
-def answer(page: Page, *, as_json: bool) -> None:
-    """Print a page, or its data."""
-    if as_json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(page.data)).decode() + "\n")
-    else:
+def answer(page: Page | Stream, *, as_json: bool) -> None:
+    """Print a page, or its data; of a stream, each item when it comes."""
+    if not as_json:
         page.show(terminal())
+        return
+    import msgspec
+
+    if isinstance(page, Stream):
+        for item in page.items:
+            sys.stdout.write(msgspec.json.encode(item).decode() + "\n")
+            sys.stdout.flush()
+    else:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(page.data)).decode() + "\n")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,19 @@ class Page:
                 part.show(console)
         for hint in self.hints:
             console.print(f"→ {hint}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer that goes on: items as they come, each a line for people as `text` says it."""
+
+    items: Iterable[Mapping[str, Any]]
+    text: Callable[[Mapping[str, Any]], str]
+
+    def show(self, console: Console) -> None:
+        """Print each item when it comes."""
+        for item in self.items:
+            console.print(self.text(item), markup=False, highlight=False, soft_wrap=True)
 
 
 def look_up(row: Mapping[str, Any], path: str) -> Any:

@@ -40,3 +40,15 @@ def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
                 progress.update(line, status=status, completed=int(step.status in DONE))
 
         yield on_progress
+
+
+@contextmanager
+def trials_progress(total: int) -> Iterator[Callable[[Run], None]]:
+    """A bar of the trials that have ended, where a person sees standard error."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        line = progress.add_task("trials", total=total)
+        yield lambda _run: progress.advance(line)

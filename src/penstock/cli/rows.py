@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,23 @@ def parameters(given: Sequence[str] | None) -> dict[str, str]:
                 expected="a parameter written as name=value", found=repr(name + equals + value)
             )
     return {name: value for name, _, value in pairs}
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """Parameters of a TOML file, one `name = value` each. Raises NotFound and InvalidValue."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFound(what=f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InvalidValue(expected=f"{path} to be TOML", found=str(error)) from error
+    return found
+
+
+def as_toml(params: Mapping[str, Any]) -> str:
+    """Parameters as the TOML that `read_parameters` reads; one without a value is left out."""
+    given = {name: value for name, value in params.items() if value is not None}
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, ProjectOption, ServerOption, opened, prints
-from penstock.cli.pages import Facts, Page, Table
-from penstock.cli.rows import parameters
+from penstock.cli.pages import Facts, Page, Stream, Table
+from penstock.cli.rows import parameters, read_parameters
 from penstock.core.errors import InvalidValue, StepFailed
 
 PANEL = "Runs"
+POLL = 0.25
+"""Seconds between looks at a log that is followed."""
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The run's number.")]
 
 
@@ -44,6 +48,9 @@ def run(
     priority: Annotated[
         int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
     ] = 0,
+    file: Annotated[
+        Path | None, typer.Option("--params", metavar="FILE", help="TOML with parameters; -p goes before it.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:
@@ -53,12 +60,13 @@ def run(
             return show(api.get(f"/runs/{shown}"))
     if shown or ":" not in target:
         raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
+    given = {**(read_parameters(file) if file else {}), **parameters(params)}
     if plan or explain:
-        return _plan_here(target, parameters(params), home, explain)
-    return _run_here(target, parameters(params), home, priority)
+        return _plan_here(target, given, home, explain)
+    return _run_here(target, given, home, priority)
 
 
-def _run_here(target: str, params: dict[str, str], home: Path, priority: int) -> Page:
+def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) -> Page:
     from penstock.app import api, open_app
     from penstock.app.local import run_target
     from penstock.cli.progress import steps_progress
@@ -87,10 +95,21 @@ def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Pa
 def show(data: dict[str, Any]) -> Page:
     """A run with its steps and metrics."""
     columns = ("run=id", "pipeline", "project", "environment", "status", "params", "as of=as_of", "created")
-    steps = ("step=name", "status", "seconds", "attempt", "cached from=cached_from", "why", "error")
+    steps = (
+        "step=name",
+        "status",
+        "seconds",
+        "cpu",
+        "memory",
+        "attempt",
+        "cached from=cached_from",
+        "why",
+        "error",
+    )
     metrics = Table(data["metrics"], ("step", "metric=name", "value"), "No metric was logged.")
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
-    return Page(data, (facts, Table(data["steps"], steps, "It has no steps."), metrics), (_more(data["id"]),))
+    spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
+    return Page(data, (facts, Table(spent, steps, "It has no steps."), metrics), (_more(data["id"]),))
 
 
 def _more(run_id: str) -> str:
@@ -118,12 +137,36 @@ def runs(
 def logs(
     api: Api,
     run: RunArgument,
-    step: Annotated[str, typer.Option("--step", help="Only this step.")] = "",
-) -> Page:
-    """What a run's steps printed and logged."""
-    items = api.items(f"/runs/{run}/logs", step=step)
-    lines = tuple(str(item["text"]) for item in items)
-    return Page({"items": items}, lines or (f"The steps of run {run} said nothing.",))
+    step: Annotated[str, typer.Argument(metavar="[STEP]", help="Only this step.")] = "",
+    follow: Annotated[
+        bool,
+        typer.Option("-f", "--follow", help="Go on until the run ends; with --json, a line of JSON each."),
+    ] = False,
+) -> Page | Stream:
+    """What a run's steps printed, warned of, measured and drew."""
+    lines = _log_lines(api, run, step, follow=follow)
+    if follow:
+        return Stream(lines, _as_said)
+    items = list(lines)
+    said = tuple(_as_said(item) for item in items)
+    return Page({"items": items}, said or (f"The steps of run {run} said nothing.",))
+
+
+def _log_lines(api: Api, run: str, step: str, *, follow: bool) -> Iterator[dict[str, Any]]:
+    """The lines of a run, up to now or to its end."""
+    told: dict[str, Any] = {"next": ""}
+    while True:
+        told = api.get(f"/runs/{run}/logs", step=step, after=told["next"])
+        yield from told["items"]
+        if told["ended"] or not (follow or told["items"]):
+            return
+        if not told["items"]:
+            time.sleep(POLL)
+
+
+def _as_said(item: Mapping[str, Any]) -> str:
+    mark = "" if item["stream"] in {"stdout", "stderr"} else f"[{item['stream']}] "
+    return f"{item['step']} | {mark}{item['text']}"
 
 
 @prints

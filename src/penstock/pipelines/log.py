@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
+from penstock.core.errors import InvalidValue
 from penstock.pipelines.metrics import finite
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One logged thing. `step` is the caller's own count, such as an epoch."""
+    """One logged thing. `step` is the caller's own count, such as an epoch.
 
-    kind: Literal["metric", "param", "text"]
+    A figure has its bytes in `data` and their media type as its `value`.
+    """
+
+    kind: Literal["metric", "param", "text", "figure"]
     name: str
     value: str | float
     step: int = 0
+    data: bytes = b""
 
 
 Sink = Callable[[Entry], None]
@@ -41,6 +48,14 @@ class Log:
         """Log a text under a name."""
         self._write(Entry(kind="text", name=name, value=text))
 
+    def figure(self, name: str, figure: Any) -> None:
+        """Keep a picture with the step run: a Matplotlib figure, PNG or SVG as bytes or text, or their file.
+
+        Raises InvalidValue for anything else.
+        """
+        data = _picture(figure)
+        self._write(Entry(kind="figure", name=name, value=_media(name, data), data=data))
+
     @contextmanager
     def to(self, sink: Sink) -> Iterator[None]:
         """Send what is logged to `sink`, from every thread, until the block ends."""
@@ -54,6 +69,30 @@ class Log:
         if self._sink is not None:
             self._sink(entry)
 
+
+def _picture(figure: Any) -> bytes:
+    if isinstance(figure, bytes | bytearray):
+        return bytes(figure)
+    if isinstance(figure, str):
+        return figure.encode()
+    if isinstance(figure, Path):
+        return figure.read_bytes()
+    if callable(getattr(figure, "savefig", None)):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+    raise InvalidValue(expected=_PICTURES, found=f"a {type(figure).__name__}")
+
+
+def _media(name: str, data: bytes) -> str:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.lstrip().startswith((b"<svg", b"<?xml")) and b"<svg" in data:
+        return "image/svg+xml"
+    raise InvalidValue(expected=_PICTURES, found=f"other bytes for {name}")
+
+
+_PICTURES = "a Matplotlib figure, PNG or SVG"
 
 log = Log()
 """The log of whatever step this process is running."""

@@ -84,7 +84,14 @@ class Progress:
         step = self.steps[outcome.step_run.partition("/")[2]]
         if step.status != "running" or step.token != outcome.token:
             return
-        spent = replace(step, lease=None, seconds=outcome.seconds, memory=outcome.memory)
+        spent = replace(
+            step,
+            lease=None,
+            seconds=outcome.seconds,
+            cpu=outcome.cpu,
+            memory=outcome.memory,
+            figures=outcome.figures,
+        )
         if outcome.error or outcome.lost:
             self._settle_error(spent, outcome, machine_now)
         else:
@@ -148,6 +155,7 @@ class Progress:
                 step,
                 key=key,
                 outputs=found.outputs,
+                figures=found.figures,
                 cached_from=origin,
                 started=self.now,
                 why=f"cached from run {origin.partition('/')[0]} because nothing it depends on changed",

@@ -12,7 +12,8 @@ from penstock.runs.types import Run, StepRun
 def find_hit(reader: Reader, blobs: Blobs, key: str) -> StepRun | None:
     """The newest success with this cache key; None unless its outputs are all there and verify."""
     found = reader.find(StepRun, key=key, status="succeeded", order="-finished", limit=1) if key else []
-    there = found and all(intact(artifact, blobs) for artifact in found[0].outputs.values())
+    kept = [*found[0].outputs.values(), *found[0].figures.values()] if found else []
+    there = found and all(intact(artifact, blobs) for artifact in kept)
     return found[0] if there else None
 
 

@@ -1,9 +1,11 @@
-"""What the orchestrator needs: something that executes tasks."""
+"""What the orchestrator needs: something that executes tasks, and something that searches parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 from penstock.pipelines.types import Graph
 from penstock.runs.types import Outcome, Task, Workspace
@@ -37,4 +39,38 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End every worker; nothing is left behind."""
+        ...
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True, tag="range"):
+    """Numbers from `low` to `high`, both included; `log` searches their orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+class Choice(msgspec.Struct, frozen=True, tag="choice"):
+    """One of some values."""
+
+    values: tuple[Any, ...]
+
+
+Axis = Range | Choice
+
+
+class Search(Protocol):
+    """Suggests parameters to try and learns from what became of them."""
+
+    def suggest(self, params: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """A trial and its parameters; `params` are taken where a trial with these was begun before."""
+        ...
+
+    def hopeless(self, trial: int, index: int, value: float) -> bool:
+        """Take in what a trial measured at a point; True when others did better there. May be told again."""
+        ...
+
+    def tell(self, trial: int, value: float | None, *, pruned: bool) -> None:
+        """End a trial with its result; None for one that failed or was pruned."""
         ...

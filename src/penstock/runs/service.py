@@ -23,10 +23,11 @@ from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
 from penstock.runs.room import Room, check_fits
 from penstock.runs.scheduler import Scheduler
-from penstock.runs.types import Run, StepRun, Workspace
+from penstock.runs.types import Origin, Run, StepRun, Workspace
 from penstock.runs.views import ACTIVE
 
 LEASE = timedelta(seconds=30)
+NO_ORIGIN = Origin()
 
 
 class Runs:
@@ -72,8 +73,10 @@ class Runs:
         graph: Graph,
         workspace: Workspace,
         params: Mapping[str, Any],
+        origin: Origin = NO_ORIGIN,
         release: str = "",
         firing: str = "",
+        sweep: str = "",
         actor: str = "penstock",
         priority: int = 0,
         cause: int | None = None,
@@ -115,6 +118,8 @@ class Runs:
                 workspace=workspace,
                 as_of=now,
                 created=now,
+                origin=origin,
+                sweep=sweep,
                 actor=actor,
                 priority=priority,
                 event=change.publish(queued)[0],

@@ -26,10 +26,24 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     lock: str
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run from a person's folder was made of, as far as it was to be found out.
+
+    `commit` is what was checked out and `changes` the blob of a patch with what was not committed;
+    `python` names the version and system, and `packages` the blob of a JSON object with their versions.
+    """
+
+    commit: str = ""
+    changes: str = ""
+    python: str = ""
+    packages: str = ""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a pipeline. `id` is a number; `release` is a digest, empty for a run from a folder.
 
-    `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it.
+    `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it,
+    and `sweep` the search of which it is a trial.
     Where there is not room for all, runs of higher `priority` come first, then older ones.
     """
 
@@ -44,6 +58,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     workspace: Workspace
     as_of: datetime
     created: datetime
+    origin: Origin = Origin()
+    sweep: str = ""
     status: RunStatus = "queued"
     started: datetime | None = None
     finished: datetime | None = None
@@ -74,6 +90,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
     and `losses` with the worker's death. `token` counts every claim there ever was. After an error it
     rests until `not_before`, which is the machine's time.
+    `seconds`, `cpu` (seconds of processors) and `memory` (peak in bytes) are those of the last attempt;
+    `figures` are the pictures that it logged, by name.
     """
 
     id: str
@@ -94,8 +112,10 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime | None = None
     finished: datetime | None = None
     seconds: float = 0.0
+    cpu: float = 0.0
     memory: int = 0
     not_before: datetime | None = None
+    figures: dict[str, Artifact] = {}
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +149,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a task. `error` is one sentence, empty when it went well; `raised` has the names
     of the error's class and of those it descends from, by which `retry_on` knows it.
 
-    `lost` is true when the worker died without answering. `memory` is the peak in bytes.
+    `lost` is true when the worker died without answering. `memory` is the peak in bytes,
+    `cpu` the seconds of processors, and `figures` are the pictures that were logged, by name.
     """
 
     step_run: str
@@ -140,4 +161,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[str, ...] = ()
     lost: bool = False
     seconds: float = 0.0
+    cpu: float = 0.0
     memory: int = 0
+    figures: dict[str, Artifact] = {}

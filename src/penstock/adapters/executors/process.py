@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from penstock.adapters.executors.memory import held_by
 from penstock.adapters.executors.protocol import Answer, Begun, Channel, Draw, Ready, Request
 from penstock.adapters.executors.tree import MARK, end_tree, new_mark
+from penstock.adapters.executors.usage import held_by
 from penstock.core.sizes import size_text
 from penstock.runs.types import Workspace
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,15 +20,17 @@ from penstock.pipelines.log import Entry
 class StepLog:
     """Appends lines `{"time", "stream", "text"}` to the file of a step run, whole and at once.
 
-    `stream` is `stdout`, `stderr`, `metric`, `param`, `text`, or `penstock` for what the executor says.
-    Metrics and parameters also have their `name`, `value` and, where it counts, `step`.
+    `stream` is `stdout`, `stderr`, `warning`, `metric`, `param`, `text`, `figure`, or `penstock` for what
+    the executor says. A line is handed to the system before the step goes on, so that it is there
+    whatever becomes of the process. Metrics and parameters also have their `name`, `value` and, where it
+    counts, `index`; figures their `name` and `digest`.
     """
 
     def __init__(self, folder: Path, step_run: str) -> None:
-        run, _, step = step_run.partition("/")
-        path = folder / run / f"{step}.jsonl"
+        path = log_file(folder, step_run)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
+        self._end_torn_line(path)
         self._encoder = msgspec.json.Encoder()
         self.measured: list[tuple[str, float, int]] = []
 
@@ -41,14 +44,64 @@ class StepLog:
         """Append what a step logged by itself; metrics are also kept in `measured`."""
         if isinstance(entry.value, float):
             self.measured.append((entry.name, entry.value, entry.step))
-        more = {"name": entry.name, "value": entry.value, "step": entry.step}
+        more = {"name": entry.name, "value": entry.value, "index": entry.step}
         self.write(entry.kind, f"{entry.name} = {entry.value}", **more)
+
+    def _end_torn_line(self, path: Path) -> None:
+        """A writer that was killed may have left half a line: the next one begins after it."""
+        with path.open("rb") as written:
+            if written.seek(0, os.SEEK_END) and (written.seek(-1, os.SEEK_END), written.read())[1] != b"\n":
+                self._file.write(b"\n")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def log_file(folder: Path, step_run: str) -> Path:
+    """Where the log of a step run lies."""
+    run, _, step = step_run.partition("/")
+    return folder / run / f"{step}.jsonl"
+
+
+def read_lines(
+    folder: Path, step_run: str, after: int = 0, limit: int = 0
+) -> tuple[list[dict[str, Any]], int]:
+    """The whole lines of a log from the offset `after`, at most `limit`, and the offset that follows them.
+
+    What is half a line stays for the next time; a line that was torn by a kill is given as it is.
+    """
+    lines: list[dict[str, Any]] = []
+    try:
+        with log_file(folder, step_run).open("rb") as written:
+            written.seek(after)
+            while (not limit or len(lines) < limit) and (line := written.readline()).endswith(b"\n"):
+                lines.append(_decoded(line))
+                after += len(line)
+    except FileNotFoundError:
+        pass
+    return lines, after
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"time": None, "stream": "penstock", "text": line.decode(errors="replace").rstrip("\n")}
+
+
+@contextmanager
+def warnings_to(log: StepLog) -> Iterator[None]:
+    """Send Python's warnings to a log until the block ends, each place's once for each step."""
+
+    def show(message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+        log.write("warning", f"{category.__name__}: {message} ({filename}, line {lineno})")
+
+    with warnings.catch_warnings():
+        vars(warnings)["showwarning"] = show
+        yield
 
 
 class Streams:

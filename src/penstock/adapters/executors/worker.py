@@ -19,8 +19,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.imported import Imported
-from penstock.adapters.executors.memory import forget_peak, peak
-from penstock.adapters.executors.perform import prepare
+from penstock.adapters.executors.perform import Measured, prepare
 from penstock.adapters.executors.protocol import (
     Answer,
     Begun,
@@ -33,12 +32,13 @@ from penstock.adapters.executors.protocol import (
     Request,
     Stale,
 )
-from penstock.adapters.executors.steplog import StepLog, Streams
+from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
+from penstock.adapters.executors.usage import cpu_seconds, forget_peak, peak
 from penstock.core.errors import PenstockError, names_of
 from penstock.pipelines.loading import draw_target, make_importable
-from penstock.pipelines.log import log
-from penstock.runs.types import Outcome, Task
+from penstock.pipelines.log import Entry, log
+from penstock.runs.types import Artifact, Outcome, Task
 
 
 class Worker:
@@ -78,7 +78,11 @@ class Worker:
         forget_peak()
         _forget_printed()
         try:
-            with StepLog(self._logs, task.step_run) as step_log, self._streams.to(step_log):
+            with (
+                StepLog(self._logs, task.step_run) as step_log,
+                self._streams.to(step_log),
+                warnings_to(step_log),
+            ):
                 outcome = self._run(task, step_log)
                 step_log.write("stderr", _printed())
         except OSError as error:
@@ -89,18 +93,32 @@ class Worker:
 
     def _run(self, task: Task, step_log: StepLog) -> Outcome:
         outcome = Outcome(step_run=task.step_run, token=task.token)
-        began = time.perf_counter()
-        with log.to(step_log.entry):
+        began, used = time.perf_counter(), cpu_seconds()
+        figures: dict[str, Artifact] = {}
+
+        def keep(entry: Entry) -> None:
+            if entry.kind == "figure":
+                figures[entry.name] = self._keep_figure(entry, step_log)
+            else:
+                step_log.entry(entry)
+
+        with log.to(keep):
             try:
                 work = prepare(task, self._blobs)
                 self._channel.send(Begun())
-                began = time.perf_counter()
+                began, used = time.perf_counter(), cpu_seconds()
                 outputs, measured = work()
-                outcome = replace(outcome, outputs=outputs, metrics=(*step_log.measured, *measured))
+                outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
             except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
                 step_log.write("stderr", traceback.format_exc())
                 outcome = replace(outcome, error=self._sentence(error), raised=names_of(error))
-        return replace(outcome, seconds=time.perf_counter() - began)
+        seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
+        return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
+
+    def _keep_figure(self, entry: Entry, step_log: StepLog) -> Artifact:
+        digest, size = self._blobs.put(entry.data), len(entry.data)
+        step_log.write("figure", f"{entry.name}: {entry.value}, {size} bytes", name=entry.name, digest=digest)
+        return Artifact(digest=digest, format="bytes", size=size, meta={"media": entry.value})
 
     def _sentence(self, error: BaseException) -> str:
         """What was raised and, where it passed through the project's code, the last line there."""
@@ -118,6 +136,12 @@ class Worker:
             else ""
         )
         return text + place
+
+
+def _in_order(logged: Measured, returned: Measured) -> tuple[tuple[str, float, int], ...]:
+    """All that was measured: what a step returned stands behind what it logged under the same name."""
+    after = {name: index + 1 for name, _, index in sorted(logged, key=lambda each: each[2])}
+    return (*logged, *((name, value, after.get(name, index)) for name, value, index in returned))
 
 
 def _forget_printed() -> None:

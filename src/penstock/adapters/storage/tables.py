@@ -30,6 +30,7 @@ from penstock.lineage.types import Cursor, Setting
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Prediction, Window
 from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, Request, TriggerState
 
@@ -129,7 +130,8 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Build: _table(Build, "builds", ("status",), ("project", "commit")),
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
-    Run: _table(Run, "runs", ("status",), ("project", "environment", "pipeline"), ("release",)),
+    Run: _table(Run, "runs", ("status",), ("project", "environment", "pipeline"), ("release",), ("sweep",)),
+    Sweep: _table(Sweep, "sweeps", ("project", "target")),
     StepRun: _table(StepRun, "step_runs", ("run", "status"), ("status",), ("key", "status")),
     Metric: _table(Metric, "metrics", ("run",)),
     Snapshot: _table(Snapshot, "snapshots", ("digest",)),

@@ -17,7 +17,7 @@ from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import Approval, Branch, Project, Revision
-from penstock.runs.instances import in_order, node_of
+from penstock.runs.instances import in_order
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, TriggerState
 
@@ -154,15 +154,6 @@ def run(app: App, id: str) -> Any:  # noqa: A002 - the field's name
             "steps": in_order(found.graph, reader.find(StepRun, run=id)),
             "metrics": reader.find(Metric, run=id),
         }
-
-
-@route("GET", "/runs/{id}/logs")
-def logs(app: App, id: str, step: str = "") -> Any:  # noqa: A002 - the field's name
-    """The log lines of a run's steps, in the order of the steps; `step` may be one over a list."""
-    with app.store.read() as reader:
-        steps = in_order(reader.get(Run, id).graph, reader.find(StepRun, run=id))
-        names = [s.name for s in steps if step in ("", s.name, node_of(s.name))]
-    return {"items": [line for name in names for line in app.log_lines(id, name)]}
 
 
 @route("GET", "/models")

@@ -87,7 +87,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "id", "project", "pipeline", "environment", "release", "firing", "graph", "params", "workspace"
         ),
         *_integer("as_of", "created"),
-        *_text("status"),
+        *_text("origin", "sweep", "status"),
         *_integer("started", "finished", nullable=True),
         *_text("error", "actor"),
         *_integer("event", "priority"),
@@ -96,6 +96,19 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("runs_project_environment_pipeline", "runs", ["project", "environment", "pipeline"])
     op.create_index("runs_release", "runs", ["release"])
     op.create_index("runs_status", "runs", ["status"])
+    op.create_index("runs_sweep", "runs", ["sweep"])
+    op.create_table(
+        "sweeps",
+        _key("seq"),
+        *_text("id", "project", "pipeline", "target", "space", "fixed", "metric"),
+        *_boolean("maximize"),
+        *_integer("trials"),
+        *_text("code"),
+        *_integer("created"),
+        *_text("actor", "status"),
+    )
+    op.create_index("sweeps_id", "sweeps", ["id"], unique=True)
+    op.create_index("sweeps_project_target", "sweeps", ["project", "target"])
     op.create_table(
         "step_runs",
         _key("seq"),
@@ -105,9 +118,10 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("token"),
         *_text("outputs", "cached_from", "why", "error"),
         *_integer("started", "finished", nullable=True),
-        *_double("seconds"),
+        *_double("seconds", "cpu"),
         *_integer("memory"),
         *_integer("not_before", nullable=True),
+        *_text("figures"),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])

@@ -1,4 +1,4 @@
-"""The memory of processes: the most that this one has held at once, and what a worker holds now."""
+"""What processes use: the memory that a worker holds now, and its own peak and time of processors."""
 
 from __future__ import annotations
 
@@ -60,3 +60,9 @@ def _kilobytes(path: Path, names: tuple[str, ...]) -> int:
     except OSError:  # it has ended, or this system has no such file
         return 0
     return sum(int(line.split()[1]) for line in lines if line.partition(":")[0] in names)
+
+
+def cpu_seconds() -> float:
+    """The time of processors that this process, all its threads and its ended children have used."""
+    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)

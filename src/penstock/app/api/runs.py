@@ -1,0 +1,137 @@
+"""GET: what runs said while they ran, what they drew, runs side by side, and sweeps."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec.structs import replace
+
+from penstock.app.api.routes import route
+from penstock.app.sweeps import results
+from penstock.app.wiring import App
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.runs.comparison import Compared, compare
+from penstock.runs.instances import in_order, node_of
+from penstock.runs.sweeps import Sweep
+from penstock.runs.types import Metric, Run, StepRun
+from penstock.runs.views import ACTIVE
+
+LIMIT = 100
+"""How many sweeps a list shows unless asked for more."""
+
+MOST_BYTES = 64 << 20
+"""Bytes of an output that one answer holds."""
+
+LINES = 10_000
+"""How many lines of logs one answer has at most."""
+
+
+@route("GET", "/runs/{id}/logs")
+def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
+    """The log lines of a run's steps, in the order of the steps; `after` goes on where `next` ended.
+
+    `step` may be one that went over a list: all its instances are meant.
+    `ended` says that no line will come any more: the run has ended and every line of it is told.
+    """
+    with app.store.read() as reader:
+        run = reader.get(Run, id)  # looked at before the lines are read
+        names = [s.name for s in in_order(run.graph, reader.find(StepRun, run=id))]
+    ended = run.status not in ACTIVE
+    chosen = [name for name in names if step in {"", name, node_of(name)}]
+    if not chosen:
+        raise NotFound(what=f"Run {id} has no step {step}.", expected=f"a step among {', '.join(names)}")
+    offsets = _offsets(after)
+    items: list[dict[str, Any]] = []
+    for name in chosen:
+        if room := int(limit) - len(items):
+            lines, offsets[name] = app.log_lines(f"{id}/{name}", offsets.get(name, 0), room)
+            items += ({"step": name, **line} for line in lines)
+    following = urlencode({name: offset for name, offset in offsets.items() if offset})
+    return {"items": items, "next": following, "ended": ended and len(items) < int(limit)}
+
+
+@route("GET", "/runs/{id}/figures")
+def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """The figures that a run's steps logged: media type and, in base64, bytes."""
+    with app.store.read() as reader:
+        reader.get(Run, id)
+        steps = reader.find(StepRun, run=id)
+    return {
+        "items": [
+            {
+                "step": step.name,
+                "name": name,
+                "media": artifact.meta["media"],
+                "data": app.blobs.get(artifact.digest),
+            }
+            for step in steps
+            for name, artifact in step.figures.items()
+        ]
+    }
+
+
+@route("GET", "/runs/{id}/outputs/{step}/{name}")
+def output(app: App, id: str, step: str, name: str) -> Any:  # noqa: A002 - the field's name
+    """An output of a step: its format and, in base64, its bytes. Larger ones are read from the home."""
+    with app.store.read() as reader:
+        artifact = reader.get(StepRun, f"{id}/{step}").outputs.get(name)
+    if artifact is None:
+        raise NotFound(what=f"The step {step} of run {id} has no output {name}.")
+    if artifact.size > MOST_BYTES:
+        raise InvalidValue(
+            what=f"The output {name} of {step} is too large for one answer",
+            expected=f"at most {MOST_BYTES} bytes",
+            found=str(artifact.size),
+            fix="Read it on the machine of the server, with penstock.connect(home=...).",
+        )
+    return {**msgspec.structs.asdict(artifact), "data": app.blobs.get(artifact.digest)}
+
+
+@route("GET", "/compare/{runs}")
+def compare_runs(app: App, runs: str) -> Any:
+    """Runs (`3,5`) side by side: parameters, metrics, data, code and environment."""
+    numbers = [number for number in runs.split(",") if number]
+    if len(numbers) < 2:
+        raise InvalidValue(expected="at least two runs", found=runs or "none")
+    return compare([_compared(app, number) for number in numbers])
+
+
+@route("GET", "/sweeps")
+def sweeps(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Sweeps, the newest first."""
+    where = {"project": project} if project else {}
+    with app.store.read() as reader:
+        return {"items": reader.find(Sweep, order="-created", limit=int(limit), **where)}
+
+
+@route("GET", "/sweeps/{id}")
+def sweep(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+    """A sweep with its trials, the best first."""
+    with app.store.read() as reader:
+        found = reader.get(Sweep, id)
+    return {**msgspec.structs.asdict(found), "results": results(app, found)}
+
+
+def _compared(app: App, number: str) -> Compared:
+    with app.store.read() as reader:
+        run = reader.get(Run, number)
+        steps, metrics = reader.find(StepRun, run=number), reader.find(Metric, run=number)
+    if run.release and not run.origin.commit:
+        run = replace(run, origin=replace(run.origin, commit=app.releases.find(run.release).commit))
+    origin = run.origin
+    return Compared(
+        run=run,
+        steps=steps,
+        metrics=metrics,
+        packages=msgspec.json.decode(app.blobs.get(origin.packages)) if origin.packages else {},
+        changes=app.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",
+    )
+
+
+def _offsets(after: str) -> dict[str, int]:
+    try:
+        return {name: int(offset) for name, offset in parse_qsl(after, strict_parsing=bool(after))}
+    except ValueError:
+        raise InvalidValue(expected="what an earlier answer gave as `next`", found=repr(after)) from None

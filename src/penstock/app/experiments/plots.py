@@ -1,0 +1,79 @@
+"""Small plots as SVG, drawn here so that a file shows them without JavaScript and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+Points = Sequence[Sequence[float]]
+"""Pairs of x and y, in order of x."""
+
+COLOURS = ("#1f7ab8", "#c2571a", "#2b8a57", "#8a4fb0", "#b0304a", "#6b6f1d", "#3c5fd0", "#7a5a3a")
+WIDTH, HEIGHT = 460, 200
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 26
+BAR = 22
+
+
+def curves(named: Sequence[tuple[str, Points]]) -> str:
+    """A line for each name over a common scale; a name without points has its colour and no line."""
+    xs = [point[0] for _, points in named for point in points]
+    ys = [point[1] for _, points in named for point in points]
+    if not xs:
+        return ""
+    (left, right), (low, high) = _span(xs), _span(ys)
+
+    def place(point: Sequence[float]) -> str:
+        x = LEFT + (point[0] - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+        y = TOP + (high - point[1]) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return f"{x:.1f},{y:.1f}"
+
+    parts = [
+        f'<text x="{LEFT - 6}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:.4g}</text>',
+        f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{high:.4g}</text>',
+        f'<text x="{LEFT}" y="{HEIGHT - 8}">{left:g}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{right:g}</text>',
+        f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="#9aa7b4"/>',
+    ]
+    for (name, points), colour in zip(named, _colours(), strict=False):
+        line = " ".join(place(point) for point in points)
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2">'
+            f"<title>{escape(name)}</title></polyline>"
+        )
+    return _svg(HEIGHT, parts)
+
+
+def bars(named: Sequence[tuple[str, float | None]]) -> str:
+    """A bar for each name, from 0; none where there is no value."""
+    values = [value for _, value in named if value is not None]
+    if not values:
+        return ""
+    low, high = min(0.0, *values), max(0.0, *values)
+    scale = (WIDTH - LEFT - 90) / ((high - low) or 1.0)
+    zero = LEFT - low * scale
+    parts = []
+    for number, ((name, value), colour) in enumerate(zip(named, _colours(), strict=False)):
+        y = TOP + number * BAR
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 13}" text-anchor="end">{escape(name)}</text>')
+        if value is not None:
+            x, width = min(zero, zero + value * scale), abs(value) * scale
+            parts.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="16" fill="{colour}"/>')
+            parts.append(f'<text x="{x + width + 6:.1f}" y="{y + 13}">{value:.4g}</text>')
+    return _svg(TOP + len(named) * BAR + 6, parts)
+
+
+def _svg(height: int, parts: Iterable[str]) -> str:
+    body = "".join(parts)
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
+    look = 'font-size="11" fill="#5c6b7a" role="img"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}>{body}</svg>'
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _colours() -> Iterable[str]:
+    while True:
+        yield from COLOURS

@@ -1,0 +1,217 @@
+"""Carrying out sweeps from a folder, and going on with one that was stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from penstock.adapters.search.tpe import OptunaSearch
+from penstock.app.local import ENVIRONMENT, local_origin, local_workspace
+from penstock.app.wiring import App
+from penstock.checks.metrics import METRICS
+from penstock.core.digests import digest_value
+from penstock.core.errors import Conflict
+from penstock.core.events import Event
+from penstock.runs.sweeps import Points, Sweep, carry_out, pruned, space_of
+from penstock.runs.types import Metric, Run, StepRun
+
+
+def sweep_target(
+    app: App,
+    target: str,
+    folder: Path,
+    given: Mapping[str, str],
+    *,
+    metric: str,
+    minimize: bool,
+    trials: int,
+    parallel: int,
+    on_trial: Callable[[Run], None],
+) -> Sweep:
+    """Search the parameters of a pipeline; gives the finished sweep.
+
+    The same sweep of the same code that was stopped before its end goes on where it stood.
+    Raises InvalidPipeline, InvalidValue, and Conflict when another process carries it out.
+    """
+    workspace, origin = local_workspace(folder), local_origin(app, folder)
+    graph = app.executor.draw(workspace, target)
+    space, fixed = space_of(graph, given)
+    known = METRICS.get(metric)
+    wanted = Sweep(
+        id="",
+        project=folder.resolve().name,
+        pipeline=graph.pipeline,
+        target=target,
+        space=space,
+        fixed=fixed,
+        metric=metric,
+        maximize=not minimize and (known is None or known.greater_is_better),
+        trials=trials,
+        code=digest_value([[node.name, node.code] for node in graph.nodes]),
+        created=app.clock.now(),
+        actor=app.actor(""),
+    )
+    sweep = _begun(app, wanted)
+    with _held(app, sweep):
+        earlier = _trials(app, sweep)
+        _recover(app, earlier)
+
+        def submit(params: dict[str, Any]) -> Run:
+            return app.runs.submit(
+                project=sweep.project,
+                pipeline=sweep.pipeline,
+                environment=ENVIRONMENT,
+                graph=graph,
+                workspace=workspace,
+                params=params,
+                origin=origin,
+                sweep=sweep.id,
+                actor=sweep.actor,
+            )
+
+        carry_out(
+            sweep,
+            earlier,
+            runs=app.runs,
+            search=OptunaSearch(space, maximize=sweep.maximize, seed=1000 * int(sweep.id) + len(earlier)),
+            submit=submit,
+            logged=lambda run: logged(app, run, metric),
+            result=lambda run: result(app, run, metric),
+            clock=app.clock,
+            parallel=parallel,
+            on_trial=on_trial,
+        )
+        return _finish(app, sweep)
+
+
+def results(app: App, sweep: Sweep) -> list[dict[str, Any]]:
+    """The trials of a sweep, the best first and those without a result last."""
+    found = [
+        {
+            "run": run.id,
+            "status": "pruned" if pruned(sweep, run) else run.status,
+            "value": result(app, run, sweep.metric),
+            "params": run.params,
+            "error": run.error,
+        }
+        for run in _trials(app, sweep)
+    ]
+    sign = -1 if sweep.maximize else 1
+    return sorted(found, key=lambda trial: (trial["value"] is None, sign * (trial["value"] or 0.0)))
+
+
+def result(app: App, run: Run, metric: str) -> float | None:
+    """A metric as a run that succeeded ended with it: the last value of the last step that has it."""
+    if run.status != "succeeded":
+        return None
+    with app.store.read() as reader:
+        stored = {
+            each.step: each.value for each in reader.find(Metric, run=run.id, name=metric, order="index")
+        }
+    return next((stored[node.name] for node in reversed(run.graph.nodes) if node.name in stored), None)
+
+
+def logged(app: App, run: Run, metric: str) -> Points:
+    """What the steps of a run have logged of a metric by now, also those that were taken from another run."""
+    with app.store.read() as reader:
+        steps = reader.find(StepRun, run=run.id)
+    points: dict[int, float] = {}
+    for step in steps:
+        lines, _ = app.log_lines(step.cached_from or step.id, 0, 0)
+        points |= {
+            line["index"]: line["value"]
+            for line in lines
+            if line["stream"] == "metric" and line["name"] == metric
+        }
+    return sorted(points.items())
+
+
+def _begun(app: App, wanted: Sweep) -> Sweep:
+    """The sweep as it was begun before, else as it begins now."""
+    with app.store.begin() as tx:
+        for found in tx.find(Sweep, project=wanted.project, target=wanted.target, status="running"):
+            same = replace(wanted, id=found.id, created=found.created, actor=found.actor, trials=found.trials)
+            if same == found:
+                going_on = replace(found, trials=wanted.trials)
+                tx.put(going_on)
+                return going_on
+        begun = replace(wanted, id=tx.mint(Sweep))
+        tx.add(begun)
+        tx.publish(
+            _event(
+                begun,
+                "sweep.started",
+                begun.created,
+                {"target": begun.target, "metric": begun.metric, "trials": begun.trials},
+            )
+        )
+    return begun
+
+
+def _finish(app: App, sweep: Sweep) -> Sweep:
+    best = next((trial for trial in results(app, sweep) if trial["value"] is not None), None)
+    finished = replace(sweep, status="finished")
+    with app.store.begin() as tx:
+        tx.put(finished)
+        tx.publish(_event(finished, "sweep.finished", app.clock.now(), {"best": best}))
+    return finished
+
+
+def _event(sweep: Sweep, kind: str, now: datetime, evidence: dict[str, Any]) -> Event:
+    return Event(
+        kind=kind,
+        subject=f"sweep:{sweep.id}",
+        time=now,
+        actor=sweep.actor,
+        project=sweep.project,
+        evidence=evidence,
+    )
+
+
+def _trials(app: App, sweep: Sweep) -> list[Run]:
+    with app.store.read() as reader:
+        return reader.find(Run, sweep=sweep.id)
+
+
+def _recover(app: App, runs: Sequence[Run]) -> None:
+    """Put back what a process of this machine had claimed that is gone, rather than wait for its leases."""
+    with app.store.read() as reader:
+        steps = [step for run in runs for step in reader.find(StepRun, run=run.id, status="running")]
+    for owner in {step.lease.owner for step in steps if step.lease}:
+        host, _, rest = owner.partition(":")
+        if host == socket.gethostname() and not _alive(int(rest.partition(":")[0])):
+            app.runs.recover(owner)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _held(app: App, sweep: Sweep) -> Iterator[None]:
+    """Hold a sweep for this process. Raises Conflict if another one carries it out."""
+    folder = app.home.folder / "sweeps"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{sweep.id}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                what=f"Another process already carries out sweep {sweep.id}.",
+                fix="Wait for it, or search something else.",
+            ) from None
+        yield
