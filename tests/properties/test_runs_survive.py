@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
-from penstock.pipelines.types import Branch, Graph, Node, Options, Output
+from penstock.pipelines.types import Graph, Node, Options, Output, Way
 from penstock.runs.instances import instances_of, node_of
 from penstock.runs.lists import elements, truth
 from penstock.runs.service import LEASE, Runs
@@ -23,7 +23,7 @@ from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
-WELL, ILL = Branch(Output("good"), taken=True), Branch(Output("good"), taken=False)
+WELL, ILL = Way(Output("good"), taken=True), Way(Output("good"), taken=False)
 GRAPH = Graph(
     pipeline="shapes",
     target="p:shapes",

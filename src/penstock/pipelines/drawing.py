@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from penstock.core.errors import InvalidPipeline
-from penstock.pipelines.branches import conditioned
 from penstock.pipelines.standins import StandIn, about, parameter_stand_in, reference, result_stand_in
-from penstock.pipelines.types import Branch, Input, Node, Output, Param, Parameter, Value
+from penstock.pipelines.types import Input, Node, Output, Param, Parameter, Value, Way
+from penstock.pipelines.ways import conditioned
 
 
 class Drawing:
@@ -25,7 +25,7 @@ class Drawing:
         self._prefix = ""
         self._prefixes: set[str] = set()
         self._inside: tuple[str, ...] = ()
-        self._when: tuple[Branch, ...] = ()
+        self._when: tuple[Way, ...] = ()
         self.types = {each.name: each.type for each in parameters}
         self.parameters = {name: parameter_stand_in(self, name) for name in self.types}
 
@@ -73,9 +73,9 @@ class Drawing:
             self._prefix, self._inside = before
 
     @contextmanager
-    def branch(self, branch: Branch) -> Iterator[None]:
+    def way(self, way: Way) -> Iterator[None]:
         """Draw what belongs to one side of a choice."""
-        before, self._when = self._when, (*self._when, branch)
+        before, self._when = self._when, (*self._when, way)
         try:
             yield
         finally:

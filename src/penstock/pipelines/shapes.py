@@ -8,11 +8,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from penstock.core.errors import InvalidPipeline
 from penstock.pipelines.authoring import StepFunction
-from penstock.pipelines.branches import SIDES
 from penstock.pipelines.drawing import Drawing, current
 from penstock.pipelines.signatures import bind
 from penstock.pipelines.standins import StandIn, reference
-from penstock.pipelines.types import Branch, Input, Node, Options, Output, Param, Value
+from penstock.pipelines.types import Input, Node, Options, Output, Param, Value, Way
+from penstock.pipelines.ways import SIDES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +72,7 @@ def choose(
     on = _condition(drawing, condition)
     values: dict[str, Any] = {"condition": condition}
     for (name, taken), way in zip(SIDES.items(), (then, otherwise), strict=True):
-        with drawing.branch(Branch(on, taken)) if _is_function(way) else nullcontext():
+        with drawing.way(Way(on, taken)) if _is_function(way) else nullcontext():
             values[name] = _drawn(way)
     node = Node(
         name="choose",

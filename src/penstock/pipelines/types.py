@@ -29,7 +29,7 @@ class Value(msgspec.Struct, frozen=True, tag="value"):
 Input = Output | Param | Value
 
 
-class Branch(msgspec.Struct, frozen=True):
+class Way(msgspec.Struct, frozen=True):
     """One side of a choice: what is in it runs only when the condition came out as `taken`."""
 
     condition: Input
@@ -61,7 +61,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     `publish` makes a model ready for the registry, `choose` gives whichever of its inputs `then` and
     `otherwise` its `condition` asks for.
     `over` names the input whose elements the node is run for, one by one, empty for a node that is run
-    once; `when` holds the branches that must all be taken for it to run at all.
+    once; `when` holds the ways that must all be taken for it to run at all.
     `settings` are data that belong to the node itself, such as the source's declaration.
     `code` is the digest of the user's code that the node runs.
     """
@@ -75,7 +75,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     options: Options = Options()
     code: str = ""
     over: str = ""
-    when: tuple[Branch, ...] = ()
+    when: tuple[Way, ...] = ()
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from penstock.pipelines.branches import SIDES
 from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Input, Node, Output, Param, Value
+from penstock.pipelines.ways import SIDES
 from penstock.runs.lists import truth
 from penstock.runs.types import Run, StepRun
 

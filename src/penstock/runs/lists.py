@@ -12,6 +12,9 @@ from penstock.core.errors import InvalidValue
 from penstock.runs.types import Artifact
 
 FORMAT = "list"
+ELEMENT = "element"
+"""The format of an element of a list of JSON: it lies in the blob of its list and has none of its own."""
+
 TRUE, FALSE = digest_bytes(b"true"), digest_bytes(b"false")
 """Bytes are named by their digest, so these names are the truth values themselves."""
 
@@ -47,12 +50,12 @@ def read_list(data: bytes) -> list[Artifact]:
 
 def write_json(value: object, blobs: Bytes) -> Artifact:
     """Keep a JSON-like value."""
-    data = value if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
-    return Artifact(digest=blobs.put(bytes(data)), format="json", size=len(bytes(data)))
+    data = msgspec.json.encode(value)
+    return Artifact(digest=blobs.put(data), format="json", size=len(data))
 
 
 def elements(artifact: Artifact, blobs: Bytes) -> list[Artifact]:
-    """The elements of a kept list, each an artifact; those of a list of JSON become so here.
+    """The elements of a kept list, each an artifact; those of a list of JSON are `element`s of it.
 
     Raises InvalidValue for what is no list, and NotFound or Corrupt.
     """
@@ -64,7 +67,21 @@ def elements(artifact: Artifact, blobs: Bytes) -> list[Artifact]:
         parts = msgspec.json.decode(blobs.get(artifact.digest), type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
         raise InvalidValue(expected="a list", found=str(error)) from error
-    return [write_json(part, blobs) for part in parts]
+    return [
+        Artifact(
+            digest=digest_bytes(bytes(part)),
+            format=ELEMENT,
+            size=len(bytes(part)),
+            meta={"of": artifact.digest, "at": index},
+        )
+        for index, part in enumerate(parts)
+    ]
+
+
+def element_json(element: Artifact, blobs: Bytes) -> bytes:
+    """The JSON of an `element`. Raises NotFound or Corrupt."""
+    parts = msgspec.json.decode(blobs.get(element.meta["of"]), type=list[msgspec.Raw])
+    return bytes(parts[element.meta["at"]])
 
 
 def intact(artifact: Artifact, blobs: Bytes) -> bool:

@@ -11,8 +11,8 @@ import msgspec
 from penstock.core.errors import InvalidPipeline, names_of
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.types import Graph, Node
+from penstock.runs.lists import ELEMENT, element_json, read_list
 from penstock.runs.lists import FORMAT as LIST
-from penstock.runs.lists import read_list
 from penstock.runs.types import Artifact, Outcome, Task, Workspace
 
 
@@ -104,6 +104,8 @@ class InlineExecutor(FakeExecutor):
         return msgspec.structs.replace(outcome, outputs=outputs)
 
     def _value(self, artifact: Artifact) -> Any:
+        if artifact.format == ELEMENT:
+            return msgspec.json.decode(element_json(artifact, self._blobs))
         data = self._blobs.get(artifact.digest)
         if artifact.format == LIST:
             return [self._value(element) for element in read_list(data)]

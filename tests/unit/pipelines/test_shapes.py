@@ -10,7 +10,7 @@ import pytest
 from penstock import Metrics, choose, each, files, pipeline, publish, step, training_rows
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.pipelines import Pipeline, validate
-from penstock.pipelines.types import Branch, Graph, Node, Output, Param, Value
+from penstock.pipelines.types import Graph, Node, Output, Param, Value, Way
 
 trips = files("data/trips", event_time="at")
 
@@ -96,7 +96,7 @@ def test_a_pipeline_in_a_pipeline_brings_its_steps_under_its_name_and_shares_the
     )
     assert nodes["learn.fit"].inputs["depth"] == Param("depth")
     assert nodes["learn-2.fit"].inputs["depth"] == Value(7)
-    assert nodes["learn-2.measure"].when == (Branch(Output("good"), taken=True),)
+    assert nodes["learn-2.measure"].when == (Way(Output("good"), taken=True),)
     assert nodes["learn.rows"].inputs == nodes["learn-2.rows"].inputs
 
 
@@ -109,11 +109,11 @@ def test_what_both_branches_or_something_else_use_runs_in_any_case() -> None:
     nodes = drawn(body)
     careful, well = Param("careful"), Output("good")
     assert {name: node.when for name, node in nodes.items() if node.when} == {
-        "fit": (Branch(careful, taken=True),),
-        "fit-2": (Branch(careful, taken=False),),
-        "parts-2": (Branch(well, taken=True),),
-        "note": (Branch(well, taken=True),),
-        "fit-3": (Branch(well, taken=True),),
+        "fit": (Way(careful, taken=True),),
+        "fit-2": (Way(careful, taken=False),),
+        "parts-2": (Way(well, taken=True),),
+        "note": (Way(well, taken=True),),
+        "fit-3": (Way(well, taken=True),),
     }
 
 
@@ -132,7 +132,7 @@ def test_a_publication_may_depend_on_a_condition() -> None:
         metrics = measure(model)
         return choose(good(metrics), lambda: publish("late", model, metrics, inputs=rows.schema))
 
-    assert drawn(body)["publish"].when == (Branch(Output("good"), taken=True),)
+    assert drawn(body)["publish"].when == (Way(Output("good"), taken=True),)
 
 
 def _recursive() -> Any:

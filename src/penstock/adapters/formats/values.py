@@ -17,8 +17,8 @@ from penstock.adapters.formats.tables import Tables
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.metrics import Metrics
+from penstock.runs.lists import ELEMENT, element_json, read_list, write_list
 from penstock.runs.lists import FORMAT as LIST
-from penstock.runs.lists import read_list, write_list
 from penstock.runs.types import Artifact
 
 
@@ -62,6 +62,8 @@ def read(artifact: Artifact, blobs: Blobs, annotation: Any = None) -> Any:
     if artifact.format == LIST:
         kept = read_list(blobs.get(artifact.digest))
         return read_elements(kept, annotation, lambda element, wanted: read(element, blobs, wanted))
+    if artifact.format == ELEMENT:
+        return Json().decode(element_json(artifact, blobs), annotation)
     return FORMATS[artifact.format].read(blobs.path(artifact.digest), annotation)
 
 
@@ -170,7 +172,10 @@ class Json:
 
     def read(self, path: str, annotation: Any) -> Any:
         """See `Format.read`."""
-        data = Path(path).read_bytes()
+        return self.decode(Path(path).read_bytes(), annotation)
+
+    def decode(self, data: bytes, annotation: Any) -> Any:
+        """The value of JSON as the annotation asks for it."""
         if annotation is Metrics:
             return Metrics(**msgspec.json.decode(data))
         try:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from penstock.core.errors import InvalidPipeline
 from penstock.pipelines.graph import needed
-from penstock.pipelines.types import Branch, Node, Output
+from penstock.pipelines.types import Node, Output, Way
 
 SIDES = {"then": True, "otherwise": False}
 """The inputs of a choice, by what its condition must be for them to be taken."""
@@ -22,7 +22,7 @@ def conditioned(nodes: Mapping[str, Node], kept: Collection[str]) -> tuple[Node,
     Raises InvalidPipeline for a node that takes something from a branch to which it does not belong.
     """
     found: dict[str, Node] = {}
-    uses: dict[str, list[tuple[Branch, ...]]] = {}
+    uses: dict[str, list[tuple[Way, ...]]] = {}
     for name, node in reversed(list(nodes.items())):
         wanted = uses.get(name, []) if name not in kept else []
         common = [b for b in wanted[0] if all(b in use for use in wanted)] if wanted else []
@@ -34,12 +34,12 @@ def conditioned(nodes: Mapping[str, Node], kept: Collection[str]) -> tuple[Node,
     return tuple(_in_order(nodes, found))
 
 
-def _wires(node: Node) -> Iterator[tuple[str, tuple[Branch, ...]]]:
+def _wires(node: Node) -> Iterator[tuple[str, tuple[Way, ...]]]:
     """The nodes that this one takes something from, each with the branches in which it does so."""
     sides = SIDES if node.kind == "choose" else {}
     for name, wire in node.inputs.items():
         if isinstance(wire, Output):
-            own = [Branch(node.inputs["condition"], sides[name])] if name in sides else []
+            own = [Way(node.inputs["condition"], sides[name])] if name in sides else []
             yield wire.node, (*node.when, *own)
 
 
