@@ -8,7 +8,9 @@ from penstock.core.lazy import lazy
 
 __all__ = [
     "Metrics",
+    "choose",
     "connect",
+    "each",
     "feature_view",
     "files",
     "log",
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
     from penstock.pipelines.builtin import publish, training_rows
     from penstock.pipelines.log import log
     from penstock.pipelines.metrics import Metrics
+    from penstock.pipelines.shapes import choose, each
 else:
     __getattr__ = lazy(
         __name__,
         {
             "Metrics": "penstock.pipelines.metrics",
+            "choose": "penstock.pipelines.shapes",
             "connect": "penstock.app.client",
+            "each": "penstock.pipelines.shapes",
             "feature_view": "penstock.features.views",
             "files": "penstock.datasets.declare",
             "log": "penstock.pipelines.log",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import httpx
@@ -142,6 +143,21 @@ def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     ended, _, _ = select.select([ending], [], [], 20)
     os.close(ending)
     assert ended, "the prediction process outlived its parent"
+
+
+def test_a_process_waits_until_the_last_one_of_its_home_has_ended(home: Home, tmp_path: Path) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    given = home.service.infer("delay", 0, ROW).ids[0]
+    port = int(home.process.url.rpartition(":")[2])
+    successor = PredictorProcess(tmp_path, port)
+    with ThreadPoolExecutor() as threads:
+        starting = threads.submit(successor.start)
+        assert not wait([starting], 1.0).done, "it did not wait"
+        home.process.stop()
+        starting.result(60)
+    assert written_all(home) == [given]
+    assert home.service.infer("delay", 0, ROW).version == 1
+    successor.stop()
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

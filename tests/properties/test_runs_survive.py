@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
-from penstock.pipelines.types import Graph, Node, Options, Output
+from penstock.pipelines.types import Branch, Graph, Node, Options, Output
+from penstock.runs.instances import instances_of, node_of
+from penstock.runs.lists import elements, truth
 from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
@@ -19,9 +23,10 @@ from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
-DIAMOND = Graph(
-    pipeline="diamond",
-    target="p:diamond",
+WELL, ILL = Branch(Output("good"), taken=True), Branch(Output("good"), taken=False)
+GRAPH = Graph(
+    pipeline="shapes",
+    target="p:shapes",
     nodes=(
         Node(name="load", kind="step", options=Options(retries=1)),
         Node(
@@ -29,6 +34,23 @@ DIAMOND = Graph(
         ),
         Node(name="right", kind="step", inputs={"rows": Output("load")}),
         Node(name="join", kind="step", inputs={"left": Output("left"), "right": Output("right")}),
+        Node(
+            name="spread",
+            kind="step",
+            inputs={"row": Output("load"), "left": Output("left")},
+            options=Options(retries=1),
+            over="row",
+        ),
+        Node(name="again", kind="step", inputs={"row": Output("spread")}, over="row"),
+        Node(name="gather", kind="step", inputs={"rows": Output("again")}, options=Options(cache=False)),
+        Node(name="good", kind="step"),
+        Node(name="praise", kind="step", inputs={"rows": Output("spread")}, when=(WELL,)),
+        Node(name="blame", kind="step", inputs={"rows": Output("load")}, when=(ILL,)),
+        Node(
+            name="choose",
+            kind="choose",
+            inputs={"condition": Output("good"), "then": Output("praise"), "otherwise": Output("blame")},
+        ),
         Node(name="alone", kind="step", options=Options(cache=False)),
     ),
 )
@@ -72,7 +94,7 @@ class RunsSurvive(RuleBasedStateMachine):
         return runs, executor, owner
 
     def result(self, task: Task) -> Outcome:
-        data = f"{task.step_run} by claim {task.token}".encode()
+        data = self.bytes_of(task.step_run, task.token)
         artifact = Artifact(digest=self.blobs.put(data), format="json", size=len(data))
         return Outcome(
             step_run=task.step_run,
@@ -80,6 +102,18 @@ class RunsSurvive(RuleBasedStateMachine):
             outputs={"result": artifact},
             metrics=(("loss", 1.0, 0),),
         )
+
+    @staticmethod
+    def bytes_of(step_run: str, token: int) -> bytes:
+        """What a claim gives: a list of elements, of which there may be none, a truth value, or a text."""
+        text = f"{step_run} by claim {token}"
+        match step_run.partition("/")[2]:
+            case "load":
+                return msgspec.json.encode([f"{part} of {text}" for part in range((token + 1) % 4)])
+            case "good":
+                return msgspec.json.encode(token % 2 == 0)
+            case _:
+                return msgspec.json.encode(text)
 
     def stored(self) -> tuple[list[Run], list[StepRun]]:
         with self.store.read() as reader:
@@ -89,7 +123,7 @@ class RunsSurvive(RuleBasedStateMachine):
     @rule()
     def submit(self) -> None:
         self.processes[0][0].submit(
-            project="p", pipeline="diamond", environment="test", graph=DIAMOND, workspace=WORKSPACE, params={}
+            project="p", pipeline="shapes", environment="test", graph=GRAPH, workspace=WORKSPACE, params={}
         )
 
     @rule(which=PROCESSES)
@@ -120,6 +154,13 @@ class RunsSurvive(RuleBasedStateMachine):
             task = waiting[pick % len(waiting)]
             bad = Outcome(step_run=task.step_run, token=task.token, error="bad luck", lost=fate == "lost")
             executor.answer(self.result(task) if fate == "good" else bad)
+
+    @rule(which=PROCESSES)
+    def everything_goes_well_for_a_while(self, which: int) -> None:
+        for _ in range(3):
+            self.tick(which)
+            for task in self.processes[which][1].waiting():
+                self.processes[which][1].answer(self.result(task))
 
     @precondition(lambda self: self.given)
     @rule(which=PROCESSES, pick=PICK)
@@ -153,9 +194,10 @@ class RunsSurvive(RuleBasedStateMachine):
     def no_step_is_lost(self) -> None:
         found, steps = self.stored()
         for run in found:
-            assert [step.name for step in steps if step.run == run.id] == [
-                node.name for node in DIAMOND.nodes
-            ]
+            mine = [step for step in steps if step.run == run.id]
+            assert [step.name for step in mine if step.item is None] == [node.name for node in GRAPH.nodes]
+            for parent, names in instances_of(mine).items():
+                assert names == [f"{parent}[{index}]" for index in range(len(names))]
 
     @invariant()
     def no_step_is_applied_twice(self) -> None:
@@ -170,16 +212,40 @@ class RunsSurvive(RuleBasedStateMachine):
         for step in self.stored()[1]:
             assert step.token >= self.tokens.get(step.id, 0)
             self.tokens[step.id] = step.token
-            if step.status == "succeeded" and not step.cached_from:
+            if step.status == "succeeded" and not step.cached_from and step.token:
                 data = self.blobs.get(step.outputs["result"].digest)
-                assert data == f"{step.id} by claim {step.token}".encode()
+                assert data == self.bytes_of(step.id, step.token)
+
+    @invariant()
+    def a_list_holds_what_each_element_gave_in_order(self) -> None:
+        steps = {step.id: step for step in self.stored()[1]}
+        for step in steps.values():
+            if step.name in ("spread", "again") and step.status == "succeeded":
+                source = steps[f"{step.run}/{'load' if step.name == 'spread' else 'spread'}"]
+                items = elements(source.outputs["result"], self.blobs)
+                instances = [steps[f"{step.id}[{index}]"] for index in range(len(items))]
+                assert [instance.item for instance in instances] == items
+                assert f"{step.id}[{len(items)}]" not in steps
+                given = elements(step.outputs["result"], self.blobs)
+                assert given == [instance.outputs["result"] for instance in instances]
+
+    @invariant()
+    def a_branch_runs_only_when_it_is_taken(self) -> None:
+        steps = {step.id: step for step in self.stored()[1]}
+        for step in steps.values():
+            for branch in next(node for node in GRAPH.nodes if node.name == node_of(step.name)).when:
+                if step.status in ("queued", "running", "succeeded"):
+                    good = steps[f"{step.run}/good"]
+                    assert truth(good.outputs["result"]) is branch.taken
 
     @invariant()
     def a_step_begins_only_when_its_inputs_are_there(self) -> None:
         steps = {step.id: step for step in self.stored()[1]}
         for step in steps.values():
             if step.status in ("queued", "running", "succeeded"):
-                (node,) = (node for node in DIAMOND.nodes if node.name == step.name)
+                (node,) = (node for node in GRAPH.nodes if node.name == node_of(step.name))
+                if node.kind == "choose":
+                    node = replace(node, inputs={"condition": Output("good")})
                 sources = [
                     steps[f"{step.run}/{s.node}"] for s in node.inputs.values() if isinstance(s, Output)
                 ]
@@ -191,12 +257,12 @@ class RunsSurvive(RuleBasedStateMachine):
         for run in found:
             statuses = {step.status for step in steps if step.run == run.id}
             assert (run.status in ACTIVE) == bool(statuses & {"waiting", "queued", "running"})
-            assert (run.status == "succeeded") == (statuses == {"succeeded"})
+            assert (run.status == "succeeded") == (statuses <= {"succeeded", "skipped"})
 
     def teardown(self) -> None:
         """Left alone with willing workers, every run comes to its end."""
         self.machine.advance(LEASE + timedelta(seconds=1))
-        for _ in range(30):
+        for _ in range(60):
             for runs, executor, _ in self.processes:
                 for task in executor.waiting():
                     executor.answer(self.result(task))

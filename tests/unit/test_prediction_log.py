@@ -112,3 +112,12 @@ def test_a_full_disk_tears_no_record_and_loses_none(tmp_path: Path, monkeypatch:
 def test_a_segment_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         JsonlPredictionLog(tmp_path).read("1-0.jsonl", 0, 1)
+
+
+def test_a_clock_that_was_put_back_does_not_put_new_segments_before_old_ones(tmp_path: Path) -> None:
+    tomorrow = (time.time_ns() + 24 * 3600 * 10**9) // 10**6
+    (tmp_path / f"{tomorrow}-3.jsonl").write_text("")
+    writer = LogWriter(tmp_path)
+    writer.append(record("today"))
+    writer.close()
+    assert JsonlPredictionLog(tmp_path).segments() == [f"{tomorrow}-3.jsonl", f"{tomorrow + 1}-0.jsonl"]

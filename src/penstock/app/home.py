@@ -5,13 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from penstock.core.errors import Conflict, NotFound
+
+GLANCES = 20
+"""How often the lock is tried before it is another's: whoever looks for an owner has it for an instant."""
+GLANCE = 0.02
+"""Seconds between two of these."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +40,7 @@ class Home:
         self.predictions = self.folder / "predictions"
         self.logs = self.folder / "logs"
         self._server = self.folder / "server.json"
+        self._lock = self.folder / "lock"
 
     def make(self) -> None:
         """Create the directory if it is not there."""
@@ -60,15 +68,25 @@ class Home:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Hold the home for one system. Raises Conflict if another one runs on it."""
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with self._lock.open("w") as lock:
+            if not any(_locked(lock) for _ in range(GLANCES)):
                 raise Conflict(
                     what=f"Another Penstock already runs on {self.folder}.",
                     fix="Stop it first, or name another home with --home.",
-                ) from None
+                )
+            self.withdraw()  # a system that was killed could not
             yield
+
+    def is_owned(self) -> bool:
+        """Whether a system holds the home, though it may not answer yet; whoever is killed lets go of it."""
+        try:
+            with self._lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
 
     def announce(self, server: Server) -> None:
         """Tell other programs where the running system answers."""
@@ -81,10 +99,18 @@ class Home:
         self._server.unlink(missing_ok=True)
 
     def server(self) -> Server | None:
-        """The running system, if there is one."""
+        """The running system, if there is one and it answers."""
         try:
             server = msgspec.json.decode(self._server.read_bytes(), type=Server)
-            os.kill(server.pid, 0)
-        except (FileNotFoundError, ProcessLookupError, msgspec.DecodeError):
+        except (FileNotFoundError, msgspec.DecodeError):
             return None
-        return server
+        return server if self.is_owned() else None
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(GLANCE)
+        return False
+    return True

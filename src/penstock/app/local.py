@@ -14,7 +14,9 @@ from penstock.adapters.forges.uncommitted import commit_and_changes
 from penstock.app.wiring import App
 from penstock.core.digests import digest_bytes
 from penstock.pipelines.graph import coerce
+from penstock.pipelines.types import Graph
 from penstock.runs.drive import run_to_end
+from penstock.runs.explain import Explanation
 from penstock.runs.types import Origin, Run, StepRun, Workspace
 
 ENVIRONMENT = "development"
@@ -47,6 +49,19 @@ def run_target(
     finished = run_to_end(app.runs, run.id, app.clock, on_progress)
     app.models.tick(app.clock.now())
     return finished
+
+
+def plan_target(
+    app: App, target: str, folder: Path, params: Mapping[str, str]
+) -> tuple[Graph, list[Explanation]]:
+    """The graph of `package.module:pipeline` and what a run of it would do, step by step and why.
+
+    Nothing is run. Raises InvalidPipeline and InvalidValue like `run_target`.
+    """
+    workspace = local_workspace(folder)
+    graph = app.executor.draw(workspace, target)
+    project = folder.resolve().name
+    return graph, app.runs.explain(graph, project=project, workspace=workspace, params=params)
 
 
 def local_workspace(folder: Path) -> Workspace:

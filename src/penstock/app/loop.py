@@ -51,7 +51,8 @@ class Loop:
         with self._state:
             self._stopping = True
             self._state.notify_all()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def poke(self) -> None:
         """Something happened: start a pass soon."""
@@ -59,6 +60,11 @@ class Loop:
             self._asked = self._begun + 1
             self._woken = True
             self._state.notify_all()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop: what was asked for has its consequences after the next start."""
+        return self._stopping
 
     @property
     def settled(self) -> bool:

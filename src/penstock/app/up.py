@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -19,6 +20,8 @@ from penstock.app.wiring import App
 from penstock.core.errors import Conflict
 
 HOST = "127.0.0.1"
+GRACE = 10
+"""Seconds that open requests are given at the end."""
 log = logging.getLogger("penstock.up")
 
 
@@ -55,11 +58,6 @@ def _serve(
     on_ready: Callable[[Server], None],
 ) -> None:
     predictor = PredictorProcess(app.home.folder, predict_port)
-    predictor.start()
-    server = Server(
-        url=f"http://{HOST}:{listening.getsockname()[1]}", predict_url=predictor.url, pid=os.getpid()
-    )
-    app.home.announce(server)
 
     def supervise(_now: datetime) -> bool:
         """Start the prediction process again if it died."""
@@ -69,17 +67,39 @@ def _serve(
         predictor.start()
         return True
 
-    app.recover()
-    app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active)
-    app.loop.start()
+    loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active)
     try:
-        config = uvicorn.Config(make_web(app), lifespan="off", log_config=None, access_log=False)
-        web = uvicorn.Server(config)
+        predictor.start()
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        server = Server(url=address, predict_url=predictor.url, pid=os.getpid())
+        app.recover()
+        app.home.announce(server)
+        loop.start()
         on_ready(server)
-        web.run(sockets=[listening])
+        _Web(make_web(app), loop).run(sockets=[listening])
     finally:
-        app.loop.stop()
+        loop.stop()
         predictor.stop()
+
+
+class _Web(uvicorn.Server):
+    """Serves until a signal ends it; the loop ends first, so that no request waits for it any longer."""
+
+    def __init__(self, application: Any, loop: Loop) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._loop = loop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._loop.stop)
+        await super().shutdown(sockets)
 
 
 def _listen(port: int, option: str) -> socket.socket:

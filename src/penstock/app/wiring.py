@@ -180,10 +180,14 @@ class App:
         return answer
 
     def settle(self, wait: float) -> dict[str, Any]:
-        """Wait up to `wait` seconds until everything so far has had its consequences; gives the status."""
+        """Wait up to `wait` seconds until everything so far has had its consequences; gives the status.
+
+        Raises Unavailable when the system is told to stop before that.
+        """
         if self.loop:
             self.loop.poke()
-            self.loop.wait_settled(wait)
+            if not self.loop.wait_settled(wait) and self.loop.stopping:
+                raise Unavailable(what="The system is stopping.", fix="Ask again when it is up.")
         return self.status()
 
     def advance(self, to: datetime) -> None:

@@ -42,6 +42,12 @@ def run(
     file: Annotated[
         Path | None, typer.Option("--params", metavar="FILE", help="TOML with parameters; -p goes before it.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Run nothing: show the graph, what would run and why.")
+    ] = False,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="STEP", help="Run nothing: what a step would do, and why.")
+    ] = "",
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:
@@ -51,7 +57,10 @@ def run(
             return show(api.get(f"/runs/{shown}"))
     if shown or ":" not in target:
         raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
-    return _run_here(target, {**(read_parameters(file) if file else {}), **parameters(params)}, home)
+    given = {**(read_parameters(file) if file else {}), **parameters(params)}
+    if plan or explain:
+        return _plan_here(target, given, home, explain)
+    return _run_here(target, given, home)
 
 
 def _run_here(target: str, params: dict[str, Any], home: Path) -> Page:
@@ -68,6 +77,16 @@ def _run_here(target: str, params: dict[str, Any], home: Path) -> Page:
             what=data["error"] or f"Run {finished.id} {finished.status}.", fix=_more(finished.id)
         )
     return show(data)
+
+
+def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
+    from penstock.app import open_app
+    from penstock.app.local import plan_target
+    from penstock.cli.plans import explained, planned
+
+    with open_app(home) as app:
+        graph, explanations = plan_target(app, target, Path.cwd(), params)
+    return explained(explanations, step, target) if step else planned(graph, explanations, target)
 
 
 def show(data: dict[str, Any]) -> Page:

@@ -53,7 +53,9 @@ class Intake:
             run = reader.get(Run, run_id)
             steps = reader.find(StepRun, run=run_id)
         nodes = {node.name for node in run.graph.nodes if node.kind == "publish"}
-        published = [step.outputs["candidate"] for step in steps if step.name in nodes]
+        published = [  # a publication in a branch that was not taken has no outputs
+            step.outputs["candidate"] for step in steps if step.name in nodes and step.outputs
+        ]
         if published and not self._registers(run.project, run.environment):
             published = []
         drafts = [self._draft(run, steps, artifact, now) for artifact in published]

@@ -11,9 +11,11 @@ __all__ = [
     "Pipeline",
     "Rows",
     "StepFunction",
+    "choose",
     "code_digest",
     "coerce",
     "draw_target",
+    "each",
     "find_pipelines",
     "pipeline",
     "publish",
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from penstock.pipelines.graph import coerce, validate
     from penstock.pipelines.loading import draw_target, find_pipelines
     from penstock.pipelines.metrics import Metrics
+    from penstock.pipelines.shapes import choose, each
 else:  # Whoever needs only the nouns of `types` does not pay for authoring.
     __getattr__ = lazy(
         __name__,
@@ -37,9 +40,11 @@ else:  # Whoever needs only the nouns of `types` does not pay for authoring.
             "Pipeline": "penstock.pipelines.authoring",
             "Rows": "penstock.pipelines.builtin",
             "StepFunction": "penstock.pipelines.authoring",
+            "choose": "penstock.pipelines.shapes",
             "code_digest": "penstock.pipelines.code",
             "coerce": "penstock.pipelines.graph",
             "draw_target": "penstock.pipelines.loading",
+            "each": "penstock.pipelines.shapes",
             "find_pipelines": "penstock.pipelines.loading",
             "pipeline": "penstock.pipelines.authoring",
             "publish": "penstock.pipelines.builtin",

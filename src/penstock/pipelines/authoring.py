@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
@@ -14,9 +14,10 @@ from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.core.targets import target_of
 from penstock.pipelines.code import code_digest
 from penstock.pipelines.drawing import Drawing, current
-from penstock.pipelines.graph import coerce
+from penstock.pipelines.graph import coerce, typed
 from penstock.pipelines.options import options
 from penstock.pipelines.signatures import bind, check_step, parameters_of, returns_value
+from penstock.pipelines.standins import StandIn
 from penstock.pipelines.types import Graph, Node, Options
 
 P = ParamSpec("P")
@@ -44,17 +45,25 @@ class StepFunction(Generic[P, R]):
         drawing = current.get()
         if drawing is None:
             return self.__wrapped__(*args, **kwargs)
+        return cast(R, self.draw(drawing, bind(self.__wrapped__, args, kwargs)))
+
+    def draw(self, drawing: Drawing, values: Mapping[str, Any], *, over: str = "") -> StandIn:
+        """Add a node that takes `values`, to be run for each element of the one called `over`, if any.
+
+        Raises InvalidPipeline for values that cannot be passed on.
+        """
         name = self.__name__
         node = Node(
             name=name,
             kind="step",
             target=self.target,
-            inputs=drawing.inputs(name, bind(self.__wrapped__, args, kwargs)),
+            inputs=drawing.inputs(name, values),
             outputs=self.outputs,
             options=self.options,
             code=code_digest(self.target),
+            over=over,
         )
-        return cast(R, drawing.add(node, returns=returns_value(self.__wrapped__)))
+        return drawing.add(node, returns=returns_value(self.__wrapped__))
 
     def __repr__(self) -> str:
         return f"<step {self.target}>"
@@ -120,7 +129,8 @@ class Pipeline:
         drawing = Drawing(self.parameters)
         token = current.set(drawing)
         try:
-            drawing.check_used(self._function(**drawing.parameters))
+            with drawing.inside(self.target):
+                nodes = drawing.finish(self._function(**drawing.parameters))
         except Exception as error:
             raise self._cannot_be_drawn(error) from error
         finally:
@@ -129,7 +139,7 @@ class Pipeline:
             pipeline=self.name,
             target=self.target,
             parameters=self.parameters,
-            nodes=tuple(drawing.nodes.values()),
+            nodes=nodes,
         )
         given = (
             {name: value for name, value in coerce(graph, params).items() if name in params} if params else {}
@@ -144,13 +154,24 @@ class Pipeline:
             ),
         )
 
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Always refused: a pipeline has no value of its own. Raises InvalidPipeline."""
-        raise InvalidPipeline(
-            what=f"The pipeline {self.name} is drawn, not called.",
-            fix=f"`{self.name}.draw()` gives its graph and `penstock run {self.target}` runs it. "
-            "Steps can be called in a test; pipelines share steps through a plain function.",
-        )
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """In another pipeline that is drawn: this one's steps, named `pipeline.step`, and what it returns.
+
+        Its parameters may then be results of steps. Raises InvalidPipeline everywhere else.
+        """
+        drawing = current.get()
+        if drawing is None:
+            raise InvalidPipeline(
+                what=f"The pipeline {self.name} is drawn, not called.",
+                fix=f"`{self.name}.draw()` gives its graph and `penstock run {self.target}` runs it. "
+                "Steps can be called in a test, and pipelines inside other pipelines.",
+            )
+        values = bind(self._function, args, kwargs, word="pipeline")
+        for parameter in self.parameters:
+            if parameter.name in values and not isinstance(values[parameter.name], StandIn):
+                values[parameter.name] = typed(self.name, parameter, values[parameter.name])
+        with drawing.inside(self.target, prefix=self.name):
+            return self._function(**values)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.target}>"

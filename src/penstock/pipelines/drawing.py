@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
 from penstock.core.errors import InvalidPipeline
+from penstock.pipelines.branches import conditioned
 from penstock.pipelines.standins import StandIn, about, parameter_stand_in, reference, result_stand_in
-from penstock.pipelines.types import Input, Node, Output, Param, Parameter, Value
+from penstock.pipelines.types import Branch, Input, Node, Output, Param, Parameter, Value
 
 
 class Drawing:
@@ -20,18 +22,22 @@ class Drawing:
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.nodes: dict[str, Node] = {}
         self._effects: set[str] = set()
-        self.parameters = {each.name: parameter_stand_in(self, each.name) for each in parameters}
+        self._prefix = ""
+        self._prefixes: set[str] = set()
+        self._inside: tuple[str, ...] = ()
+        self._when: tuple[Branch, ...] = ()
+        self.types = {each.name: each.type for each in parameters}
+        self.parameters = {name: parameter_stand_in(self, name) for name in self.types}
 
     def add(self, node: Node, *, returns: bool = True) -> StandIn:
         """Add a node; a second one of the same name becomes `name-2`. Gives its stand-in.
 
-        What does not return anything is there for its effect.
+        What does not return anything is there for its effect. A snapshot belongs to the whole pipeline,
+        wherever it is first asked for; everything else to the pipeline and the branch that it is drawn in.
         """
-        name, count = node.name, 1
-        while name in self.nodes:
-            count += 1
-            name = f"{node.name}-{count}"
-        self.nodes[name] = msgspec.structs.replace(node, name=name)
+        shared = node.kind == "snapshot"
+        name = self._free(node.name if shared else self._prefix + node.name, self.nodes)
+        self.nodes[name] = msgspec.structs.replace(node, name=name, when=() if shared else self._when)
         if not returns:
             self._effects.add(name)
         return self.result(name)
@@ -44,7 +50,46 @@ class Drawing:
         """What is passed to a node, as data. Raises InvalidPipeline for what cannot be."""
         return {name: self._input(f"`{name}` of `{node}`", value) for name, value in values.items()}
 
-    def check_used(self, returned: object) -> None:
+    @contextmanager
+    def inside(self, target: str, prefix: str = "") -> Iterator[None]:
+        """Draw the pipeline `target`; one in another has its nodes called `prefix.name`.
+
+        Raises InvalidPipeline for a pipeline that is called inside itself.
+        """
+        if target in self._inside:
+            raise InvalidPipeline(what=f"The pipeline {target} is called inside itself.")
+        before = self._prefix, self._inside
+        if prefix:
+            own = self._free(self._prefix + prefix, self._prefixes)
+            self._prefixes.add(own)
+            self._prefix = own + "."
+        self._inside += (target,)
+        try:
+            yield
+        finally:
+            last = next(reversed(self.nodes), "")
+            if prefix and last.startswith(self._prefix):
+                self._effects.add(last)
+            self._prefix, self._inside = before
+
+    @contextmanager
+    def branch(self, branch: Branch) -> Iterator[None]:
+        """Draw what belongs to one side of a choice."""
+        before, self._when = self._when, (*self._when, branch)
+        try:
+            yield
+        finally:
+            self._when = before
+
+    def finish(self, returned: object) -> tuple[Node, ...]:
+        """The nodes in an order in which they can run, once the pipeline's function has `returned`.
+
+        Raises InvalidPipeline for what nobody uses, or what is used where it may not have run.
+        """
+        self._check_used(returned)
+        return conditioned(self.nodes, {part.node for part in _outputs(returned)})
+
+    def _check_used(self, returned: object) -> None:
         """Refuse parameters and results that nobody uses.
 
         The last node, publications, what returns nothing, and what the pipeline returns need no user.
@@ -64,6 +109,15 @@ class Drawing:
                     what=f"Nothing uses the result of `{name}`.",
                     fix="Pass it to a step, return it from the pipeline, or remove the call.",
                 )
+
+    @staticmethod
+    def _free(wanted: str, taken: Container[str]) -> str:
+        """The name, with a number after it if it is taken."""
+        name, count = wanted, 1
+        while name in taken:
+            count += 1
+            name = f"{wanted}-{count}"
+        return name
 
     def _input(self, place: str, value: Any) -> Input:
         if isinstance(value, StandIn):

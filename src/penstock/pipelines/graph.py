@@ -25,12 +25,8 @@ def validate(graph: Graph) -> None:
         nodes[node.name] = node
     parameters = {parameter.name for parameter in graph.parameters}
     for node in graph.nodes:
-        for name, wire in node.inputs.items():
-            _check_wire(f"The input `{name}` of `{node.name}`", wire, nodes, parameters)
-    needs = {
-        node.name: [wire.node for wire in node.inputs.values() if isinstance(wire, Output)]
-        for node in graph.nodes
-    }
+        _check_node(node, nodes, parameters)
+    needs = {node.name: needed(node) for node in graph.nodes}
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
@@ -42,6 +38,25 @@ def validate(graph: Graph) -> None:
             if other not in before:
                 raise InvalidPipeline(what=f"`{name}` stands before `{other}`, which it needs.")
         before.add(name)
+
+
+def needed(node: Node) -> list[str]:
+    """The names of the nodes that a node waits for: those it takes something from, and its conditions."""
+    wires = [*node.inputs.values(), *(branch.condition for branch in node.when)]
+    return list(dict.fromkeys(wire.node for wire in wires if isinstance(wire, Output)))
+
+
+def _check_node(node: Node, nodes: Mapping[str, Node], parameters: set[str]) -> None:
+    for name, wire in node.inputs.items():
+        _check_wire(f"The input `{name}` of `{node.name}`", wire, nodes, parameters)
+    for branch in node.when:
+        _check_wire(f"The condition of `{node.name}`", branch.condition, nodes, parameters)
+    for name in _WAYS if node.kind == "choose" else filter(None, [node.over]):
+        if name not in node.inputs:
+            raise InvalidPipeline(what=f"`{node.name}` has no input `{name}`.", fix=meant(name, node.inputs))
+
+
+_WAYS = ("condition", "then", "otherwise")
 
 
 def _check_wire(place: str, wire: object, nodes: Mapping[str, Node], parameters: set[str]) -> None:
@@ -68,7 +83,7 @@ def coerce(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, parameter in declared.items():
         if name in params:
-            values[name] = _typed(graph.pipeline, parameter, params[name])
+            values[name] = typed(graph.pipeline, parameter, params[name])
         elif parameter.required:
             raise InvalidValue(
                 what=f"{graph.pipeline} needs the parameter `{name}`",
@@ -82,7 +97,8 @@ def coerce(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
 _TRUTH = {"true": True, "false": False}
 
 
-def _typed(pipeline: str, parameter: Parameter, value: Any) -> Any:
+def typed(pipeline: str, parameter: Parameter, value: Any) -> Any:
+    """A value as a parameter takes it, read from text where needed. Raises InvalidValue."""
     try:
         match parameter.type, value:
             case _, None if not parameter.required and parameter.default is None:

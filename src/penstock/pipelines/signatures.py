@@ -34,7 +34,9 @@ def check_step(function: Callable[..., Any]) -> None:
             )
 
 
-def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bind(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], word: str = "step"
+) -> dict[str, Any]:
     """The arguments of a call by name, without defaults.
 
     Raises InvalidPipeline for a missing, misspelt or superfluous argument.
@@ -45,12 +47,14 @@ def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     extra = next((p.name for p in takes.values() if p.kind is p.VAR_KEYWORD), None)
     for given in kwargs:
         if given not in takes and extra is None:
-            raise InvalidPipeline(what=f"The step `{name}` has no input `{given}`.", fix=meant(given, takes))
+            raise InvalidPipeline(
+                what=f"The {word} `{name}` has no input `{given}`.", fix=meant(given, takes)
+            )
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         raise InvalidPipeline(
-            what=f"The step `{name}` is called wrongly", found=str(error), expected=f"{name}{signature}"
+            what=f"The {word} `{name}` is called wrongly", found=str(error), expected=f"{name}{signature}"
         ) from None
     values = dict(bound.arguments)
     values.update(values.pop(extra, {}) if extra else {})

@@ -29,6 +29,13 @@ class Value(msgspec.Struct, frozen=True, tag="value"):
 Input = Output | Param | Value
 
 
+class Branch(msgspec.Struct, frozen=True):
+    """One side of a choice: what is in it runs only when the condition came out as `taken`."""
+
+    condition: Input
+    taken: bool
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any."""
 
@@ -45,19 +52,24 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` says what is done: `step` calls the user's function `target`
     (`package.module:function`), `snapshot` reads a source, `rows` joins a training set,
-    `publish` makes a model ready for the registry.
+    `publish` makes a model ready for the registry, `choose` gives whichever of its inputs `then` and
+    `otherwise` its `condition` asks for.
+    `over` names the input whose elements the node is run for, one by one, empty for a node that is run
+    once; `when` holds the branches that must all be taken for it to run at all.
     `settings` are data that belong to the node itself, such as the source's declaration.
     `code` is the digest of the user's code that the node runs.
     """
 
     name: str
-    kind: Literal["step", "snapshot", "rows", "publish"]
+    kind: Literal["step", "snapshot", "rows", "publish", "choose"]
     target: str = ""
     inputs: dict[str, Input] = {}
     outputs: tuple[str, ...] = ("result",)
     settings: dict[str, Any] = {}
     options: Options = Options()
     code: str = ""
+    over: str = ""
+    when: tuple[Branch, ...] = ()
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,10 @@ from msgspec.structs import replace
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.lineage.types import Lease
+from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Node, Output, Param
+from penstock.runs.choices import needed_by_choice, untaken
+from penstock.runs.instances import instances_of, make_instances, node_of
 from penstock.runs.keys import Ingredients, ingredients
 from penstock.runs.types import Artifact, Metric, Outcome, Run, StepRun, Task
 
@@ -34,6 +37,8 @@ class Progress:
         self.run = run
         self.steps = {step.name: step for step in steps}
         self.nodes = {node.name: node for node in run.graph.nodes}
+        self.instances = instances_of(self.steps.values())
+        self._added: set[str] = set()
         self._before: dict[str, Run | StepRun] = {}
         self.events: list[Event] = []
         self.metrics: list[Metric] = []
@@ -55,13 +60,21 @@ class Progress:
         """The nouns that are no longer what they were, as they are."""
         return [self.steps[name] if name else self.run for name in self._before]
 
+    def added(self) -> list[StepRun]:
+        """The steps that are new: the instances of nodes that turned out to go over a list."""
+        return [step for name, step in self.steps.items() if name in self._added]
+
+    def node(self, step: str) -> Node:
+        """The node that a step does, alone or as one of several instances."""
+        return self.nodes[node_of(step)]
+
     def succeeded(self, name: str) -> bool:
         """Whether a step has its outputs."""
         return self.steps[name].status == "succeeded"
 
-    def ingredients_of(self, name: str) -> Ingredients | None:
-        """What the result of a step depends on, None if the run has no such step."""
-        return ingredients(self.run, self.nodes[name], self.steps) if name in self.nodes else None
+    def ingredients_of(self, name: str) -> Ingredients:
+        """What the result of a step depends on."""
+        return ingredients(self.run, self.node(name), self.steps, self.steps[name].item)
 
     def settle(self, outcome: Outcome) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
@@ -89,40 +102,54 @@ class Progress:
         self._tell("step.requeued", {"step": step.name, "why": why})
 
     def skip_hopeless(self) -> None:
-        """Skip every step that waits for something that will never be."""
+        """Skip every step that waits for something that will never be, or whose branch is not taken."""
         for node in self.run.graph.nodes:
             step = self.steps[node.name]
-            barren = [s for s in self._sources(node) if s.status in _BARREN]
-            if step.status == "waiting" and barren:
+            if step.status == "waiting" and (reason := self._hopeless(step)):
                 self._change(
-                    replace(
-                        step,
-                        status="skipped",
-                        finished=self.now,
-                        why=f"skipped because {barren[0].name} {barren[0].status}",
-                    )
+                    replace(step, status="skipped", finished=self.now, why=f"skipped because {reason}")
                 )
 
-    def ready(self) -> list[Node]:
-        """The nodes that wait and have all that they wait for."""
+    def ready(self) -> list[StepRun]:
+        """The steps that wait and have all that they wait for, once the hopeless ones are skipped."""
         return [
-            node
-            for node in self.run.graph.nodes
-            if self.steps[node.name].status == "waiting"
-            and all(source.status == "succeeded" for source in self._sources(node))
+            step
+            for step in self.steps.values()
+            if step.status == "waiting"
+            and all(source.status == "succeeded" for source in self._sources(step))
         ]
 
-    def queue(self, node: Node, key: str, why: str) -> None:
-        """Let a ready node be claimed."""
-        self._change(replace(self.steps[node.name], status="queued", key=key, why=why))
+    def expand(self, step: StepRun, items: Sequence[Artifact]) -> None:
+        """Give a ready node that goes over a list a step for each of its elements."""
+        self._begin()
+        over = self.node(step.name).over
+        self._change(replace(step, started=self.now, why=f"went over the {len(items)} elements of {over}"))
+        made = {each.name: each for each in make_instances(step, items)}
+        self.instances[step.name] = list(made)
+        self.steps |= made
+        self._added.update(made)
 
-    def take(self, node: Node, key: str, found: StepRun, metrics: Sequence[Metric]) -> None:
-        """Take the result of an earlier step run with the same key in place of running a ready node."""
+    def finish(self, step: StepRun, outputs: dict[str, Artifact], why: str = "") -> None:
+        """End a ready step that needs no worker with what it gives."""
+        self._begin()
+        self._succeed(replace(step, outputs=outputs, started=step.started or self.now, why=why or step.why))
+
+    def fail(self, step: StepRun, error: str) -> None:
+        """End a ready step that needs no worker with an error."""
+        self._begin()
+        self._fail(replace(step, error=error))
+
+    def queue(self, step: StepRun, key: str, why: str) -> None:
+        """Let a ready step be claimed."""
+        self._change(replace(step, status="queued", key=key, why=why))
+
+    def take(self, step: StepRun, key: str, found: StepRun, metrics: Sequence[Metric]) -> None:
+        """Take the result of an earlier step run with the same key in place of running a ready step."""
         origin = found.cached_from or found.id
         self._begin()
         self._succeed(
             replace(
-                self.steps[node.name],
+                step,
                 key=key,
                 outputs=found.outputs,
                 figures=found.figures,
@@ -131,7 +158,7 @@ class Progress:
                 why=f"cached from run {origin.partition('/')[0]} because nothing it depends on changed",
             )
         )
-        self._measure(node.name, [(m.name, m.value, m.index) for m in metrics])
+        self._measure(step.name, [(m.name, m.value, m.index) for m in metrics])
 
     def queued(self) -> list[StepRun]:
         """The steps that can be claimed."""
@@ -177,12 +204,15 @@ class Progress:
     def _settle_error(self, step: StepRun, outcome: Outcome) -> None:
         errors, losses = step.errors + (not outcome.lost), step.losses + outcome.lost
         gone = replace(step, errors=errors, losses=losses, error=outcome.error)
-        if errors > self.nodes[step.name].options.retries or losses >= MAX_LOSSES:
-            self._change(replace(gone, status="failed", finished=self.now))
-            self._tell("step.failed", {"step": step.name, "error": outcome.error, "attempt": step.attempt})
+        if errors > self.node(step.name).options.retries or losses >= MAX_LOSSES:
+            self._fail(gone)
         else:
             self._change(replace(gone, status="queued"))
             self._tell("step.requeued", {"step": step.name, "why": outcome.error})
+
+    def _fail(self, step: StepRun) -> None:
+        self._change(replace(step, status="failed", finished=self.now))
+        self._tell("step.failed", {"step": step.name, "error": step.error, "attempt": step.attempt})
 
     def _succeed(self, step: StepRun) -> None:
         self._change(replace(step, status="succeeded", finished=self.now, error=""))
@@ -217,15 +247,29 @@ class Progress:
             self._change(replace(self.run, status="running", started=self.run.started or self.now))
             self._tell("run.started", {})
 
-    def _sources(self, node: Node) -> list[StepRun]:
-        return [self.steps[source.node] for source in node.inputs.values() if isinstance(source, Output)]
+    def _sources(self, step: StepRun) -> list[StepRun]:
+        """The steps that must succeed before this one."""
+        if step.item:
+            return []
+        if step.name in self.instances:
+            return [self.steps[name] for name in self.instances[step.name]]
+        node = self.nodes[step.name]
+        waits = needed_by_choice(self.run, node, self.steps) if node.kind == "choose" else needed(node)
+        return [self.steps[name] for name in waits]
+
+    def _hopeless(self, step: StepRun) -> str:
+        """Why a waiting step will never run, empty as long as it may."""
+        barren = next((f"{s.name} {s.status}" for s in self._sources(step) if s.status in _BARREN), "")
+        return untaken(self.run, self.node(step.name), self.steps) or barren
 
     def _task(self, step: StepRun) -> Task:
-        node = self.nodes[step.name]
+        node = self.node(step.name)
         inputs: dict[str, Artifact] = {}
         values: dict[str, Any] = {}
         for name, source in node.inputs.items():
-            if isinstance(source, Output):
+            if step.item and name == node.over:
+                inputs[name] = step.item
+            elif isinstance(source, Output):
                 inputs[name] = self.steps[source.node].outputs[source.name]
             else:
                 values[name] = self.run.params[source.name] if isinstance(source, Param) else source.value
@@ -244,7 +288,8 @@ class Progress:
             self._before.setdefault("", self.run)
             self.run = noun
         else:
-            self._before.setdefault(noun.name, self.steps[noun.name])
+            if noun.name not in self._added:
+                self._before.setdefault(noun.name, self.steps[noun.name])
             self.steps[noun.name] = noun
 
     def _tell(self, kind: str, evidence: dict[str, Any]) -> None:

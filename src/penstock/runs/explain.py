@@ -3,59 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from penstock.pipelines.types import Node, Output
+from penstock.pipelines.graph import needed
+from penstock.pipelines.types import Node
+from penstock.runs.choices import title, verdict
 from penstock.runs.decide import Progress
-from penstock.runs.keys import Ingredients, because, cache_key, cacheable, changed, ingredients
+from penstock.runs.earlier import ingredients_before
+from penstock.runs.here import do_here, needs_worker
+from penstock.runs.keys import Ingredients, because, cache_key, cacheable, changed
+from penstock.runs.lists import Bytes, Supposed
 from penstock.runs.types import Run, StepRun
+
+FindHit = Callable[[str], StepRun | None]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a result depends on and that is not as it was; None where it was not there."""
+
+    name: str
+    before: Any
+    now: Any
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """What would become of a step: it would be `cached`, it `runs`, or it `depends` on what others give."""
+    """What would become of a step: it would be `cached` or `skipped`, it `runs`, or it `depends`.
+
+    `changes` is the difference to the last run that succeeded, as far as it is known beforehand.
+    """
 
     step: str
-    outcome: Literal["cached", "runs", "depends"]
+    outcome: Literal["cached", "runs", "depends", "skipped"]
     why: str
+    changes: tuple[Change, ...] = ()
 
 
-def explain(
-    supposed: Run, before: Progress | None, find_hit: Callable[[str], StepRun | None]
-) -> list[Explanation]:
+def explain(supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit) -> list[Explanation]:
     """What `supposed` would do, compared with an earlier run, given a search for results by key."""
-    steps = (StepRun(id=f"/{node.name}", run="", name=node.name) for node in supposed.graph.nodes)
-    progress = Progress(supposed, steps, supposed.as_of)
-    return [_explain_node(progress, node, before, find_hit) for node in supposed.graph.nodes]
+    return _Explainer(supposed, before, Supposed(blobs), find_hit).explain()
 
 
-def _explain_node(
-    progress: Progress, node: Node, before: Progress | None, find_hit: Callable[[str], StepRun | None]
-) -> Explanation:
-    found = ingredients(progress.run, node, progress.steps)
-    earlier = before.ingredients_of(node.name) if before else None
-    awaited = [
-        s.node for s in node.inputs.values() if isinstance(s, Output) and not progress.succeeded(s.node)
-    ]
-    if awaited:
-        return _explain_unsure(node, found, earlier, awaited)
-    key = cache_key(found) if cacheable(node) else ""
-    hit = find_hit(key) if key else None
-    if hit:
-        progress.take(node, key, hit, ())
-        return Explanation(step=node.name, outcome="cached", why=progress.steps[node.name].why)
-    why = f"runs {because(node, found, earlier)}"
-    return Explanation(step=node.name, outcome="runs", why=why)
+class _Explainer:
+    """Carries a run forward as far as it goes without running anything."""
 
+    def __init__(self, supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit) -> None:
+        steps = (StepRun(id=f"/{node.name}", run="", name=node.name) for node in supposed.graph.nodes)
+        self._progress = Progress(supposed, steps, supposed.as_of)
+        self._before = before
+        self._blobs = blobs
+        self._find_hit = find_hit
 
-def _explain_unsure(
-    node: Node, found: Ingredients, earlier: Ingredients | None, awaited: list[str]
-) -> Explanation:
-    """What can be said while inputs are not known: it runs for certain if anything else changed."""
-    if not cacheable(node) or earlier is None or changed(found, earlier):
-        return Explanation(step=node.name, outcome="runs", why=f"runs {because(node, found, earlier)}")
-    names = " and ".join(dict.fromkeys(awaited))
-    return Explanation(
-        step=node.name, outcome="depends", why=f"runs unless {names} gives what it gave before"
-    )
+    def explain(self) -> list[Explanation]:
+        return [each for node in self._progress.run.graph.nodes for each in self._node(node)]
+
+    def _node(self, node: Node) -> list[Explanation]:
+        progress = self._progress
+        progress.skip_hopeless()
+        step = progress.steps[node.name]
+        if step.status == "skipped":
+            return [Explanation(step=node.name, outcome="skipped", why=step.why)]
+        if step not in progress.ready():
+            return [self._unsure(node)]
+        if needs_worker(progress, step):
+            return [self._step(step)]
+        do_here(progress, step, self._blobs)
+        instances = [self._step(progress.steps[name]) for name in progress.instances.get(node.name, ())]
+        running = sum(each.outcome == "runs" for each in instances)
+        if node.over and not running:
+            do_here(progress, progress.steps[node.name], self._blobs)
+        return [self._done_here(progress.steps[node.name], len(instances), running), *instances]
+
+    def _step(self, step: StepRun) -> Explanation:
+        """What would become of a step whose inputs are all known."""
+        node = self._progress.node(step.name)
+        found, _ = self._ingredients(step.name)
+        key = cache_key(found) if cacheable(node) else ""
+        hit = self._find_hit(key) if key else None
+        if hit:
+            self._progress.take(step, key, hit, ())
+            return Explanation(step=step.name, outcome="cached", why=self._progress.steps[step.name].why)
+        return self._runs(step.name)
+
+    def _unsure(self, node: Node) -> Explanation:
+        """What can be said while inputs are not known: it runs for certain if anything else changed."""
+        progress = self._progress
+        for branch in node.when:
+            if not verdict(progress.run, branch.condition, progress.steps):
+                wanted = str(branch.taken).lower()
+                why = f"runs only if {title(branch.condition)} is {wanted}"
+                return Explanation(step=node.name, outcome="depends", why=why)
+        if node.kind == "choose":
+            condition = node.inputs["condition"]
+            known = verdict(progress.run, condition, progress.steps)
+            why = f"{title(condition)} is {known}" if known else f"chooses once {title(condition)} is known"
+            return Explanation(step=node.name, outcome="depends", why=why)
+        found, earlier = self._ingredients(node.name)
+        if not cacheable(node) or earlier is None or changed(found, earlier):
+            return self._runs(node.name)
+        names = dict.fromkeys(name for name in needed(node) if not progress.succeeded(name))
+        why = f"runs unless {' and '.join(names)} gives what it gave before"
+        return Explanation(step=node.name, outcome="depends", why=why)
+
+    def _runs(self, name: str) -> Explanation:
+        found, earlier = self._ingredients(name)
+        return Explanation(
+            step=name,
+            outcome="runs",
+            why=f"runs {because(self._progress.node(name), found, earlier)}",
+            changes=tuple(
+                Change(name=word, before=(earlier or {}).get(word), now=found[word])
+                for word in changed(found, earlier or {})
+            ),
+        )
+
+    def _ingredients(self, name: str) -> tuple[Ingredients, Ingredients | None]:
+        return self._progress.ingredients_of(name), ingredients_before(self._before, name)
+
+    @staticmethod
+    def _done_here(step: StepRun, count: int, running: int) -> Explanation:
+        if step.status == "failed":
+            return Explanation(step=step.name, outcome="runs", why=f"fails: {step.error}")
+        if running:
+            return Explanation(step=step.name, outcome="runs", why=f"runs {running} of {count} elements anew")
+        why = step.why if not count else f"all {count} elements are cached"
+        return Explanation(step=step.name, outcome="cached", why=why)

@@ -7,14 +7,16 @@ from typing import Any
 
 from penstock.core.digests import digest_value
 from penstock.pipelines.types import Node, Output, Param
-from penstock.runs.types import Run, StepRun
+from penstock.runs.types import Artifact, Run, StepRun
 
 Ingredients = dict[str, Any]
 """What a result depends on, by the words in which its change is told: `its code`, `input rows`."""
 
 
-def ingredients(run: Run, node: Node, steps: Mapping[str, StepRun]) -> Ingredients:
-    """Everything that the result of a node depends on.
+def ingredients(
+    run: Run, node: Node, steps: Mapping[str, StepRun], item: Artifact | None = None
+) -> Ingredients:
+    """Everything that the result of a node depends on; of a node that goes over a list, for one `item`.
 
     Inputs that come from a step that has not succeeded yet are left out. The time does not count:
     it says what a snapshot reads, and everything after follows from the rows.
@@ -26,7 +28,9 @@ def ingredients(run: Run, node: Node, steps: Mapping[str, StepRun]) -> Ingredien
     }
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     for name, source in node.inputs.items():
-        if not isinstance(source, Output):
+        if item and name == node.over:
+            found[f"input {name}"] = item.digest
+        elif not isinstance(source, Output):
             found[name] = run.params[source.name] if isinstance(source, Param) else source.value
         elif steps[source.node].status == "succeeded":
             found[f"input {name}"] = steps[source.node].outputs[source.name].digest

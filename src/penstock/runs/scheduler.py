@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from penstock.core.clock import Clock
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
-from penstock.pipelines.types import Node
 from penstock.runs.decide import Progress, due_for_renewal, expired
-from penstock.runs.earlier import find_hit, previous
-from penstock.runs.keys import because, cache_key, cacheable, ingredients
+from penstock.runs.earlier import find_hit, ingredients_before, previous
+from penstock.runs.here import do_here, needs_worker
+from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import Executor
 from penstock.runs.types import Metric, Outcome, Run, StepRun
 from penstock.runs.views import Views
@@ -84,21 +84,25 @@ class Scheduler:
             elif expired(step, machine_now):
                 progress.put_back(step, "the process that had claimed it was not heard of in time")
         progress.skip_hopeless()
-        while nodes := progress.ready():
-            for node in nodes:
-                self._enter(progress, node, reader)
+        while steps := progress.ready():
+            for step in steps:
+                self._enter(progress, step, reader)
+            progress.skip_hopeless()
 
-    def _enter(self, progress: Progress, node: Node, reader: Reader) -> None:
-        """Take the earlier result of a ready node, or queue it."""
-        found = ingredients(progress.run, node, progress.steps)
+    def _enter(self, progress: Progress, step: StepRun, reader: Reader) -> None:
+        """Do a ready step that needs no worker, take the earlier result of another, or queue it."""
+        if not needs_worker(progress, step):
+            do_here(progress, step, self._blobs)
+            return
+        node = progress.node(step.name)
+        found = progress.ingredients_of(step.name)
         key = cache_key(found) if cacheable(node) else ""
         hit = find_hit(reader, self._blobs, key)
         if hit:
-            progress.take(node, key, hit, reader.find(Metric, run=hit.run, step=hit.name))
+            progress.take(step, key, hit, reader.find(Metric, run=hit.run, step=hit.name))
             return
-        earlier = self._earlier(progress, reader)
-        reason = because(node, found, earlier.ingredients_of(node.name) if earlier else None)
-        progress.queue(node, key, f"ran {reason}")
+        reason = because(node, found, ingredients_before(self._earlier(progress, reader), step.name))
+        progress.queue(step, key, f"ran {reason}")
 
     def _apply(self, changed: Sequence[Progress]) -> bool:
         """Commit what was decided on nouns that are still what they were, then start the claimed tasks.
@@ -154,6 +158,6 @@ def _unchanged(tx: Transaction, progress: Progress) -> bool:
 
 def _write(tx: Transaction, progress: Progress) -> None:
     tx.put(*progress.changed_to())
-    tx.add(*progress.metrics)
+    tx.add(*progress.added(), *progress.metrics)
     tx.add(*(snapshot for snapshot in progress.snapshots if not tx.count(Snapshot, id=snapshot.id)))
     tx.publish(*progress.events)

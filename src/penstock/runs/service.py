@@ -163,7 +163,7 @@ class Runs:
             tx.put(
                 again,
                 *(
-                    StepRun(id=step.id, run=step.run, name=step.name, token=step.token)
+                    StepRun(id=step.id, run=step.run, name=step.name, item=step.item, token=step.token)
                     for step in tx.find(StepRun, run=run, status=("failed", "skipped", "cancelled"))
                 ),
             )
@@ -211,7 +211,10 @@ class Runs:
         )
         with self._store.read() as reader:
             return explain(
-                supposed, previous(reader, supposed), lambda key: find_hit(reader, self._blobs, key)
+                supposed,
+                previous(reader, supposed),
+                self._blobs,
+                lambda key: find_hit(reader, self._blobs, key),
             )
 
     @contextmanager

@@ -11,6 +11,8 @@ import msgspec
 from penstock.core.errors import InvalidPipeline
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.types import Graph, Node
+from penstock.runs.lists import FORMAT as LIST
+from penstock.runs.lists import read_list
 from penstock.runs.types import Artifact, Outcome, Task, Workspace
 
 
@@ -93,12 +95,18 @@ class InlineExecutor(FakeExecutor):
     def _run(self, task: Task) -> Outcome:
         outcome = Outcome(step_run=task.step_run, token=task.token)
         try:
-            inputs = {name: msgspec.json.decode(self._blobs.get(a.digest)) for name, a in task.inputs.items()}
+            inputs = {name: self._value(artifact) for name, artifact in task.inputs.items()}
             value = _named(task.node.target)(**inputs, **task.values)
             outputs = self._outputs(task.node, value)
         except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
             return msgspec.structs.replace(outcome, error=f"{type(error).__name__}: {error}")
         return msgspec.structs.replace(outcome, outputs=outputs)
+
+    def _value(self, artifact: Artifact) -> Any:
+        data = self._blobs.get(artifact.digest)
+        if artifact.format == LIST:
+            return [self._value(element) for element in read_list(data)]
+        return msgspec.json.decode(data)
 
     def _outputs(self, node: Node, value: object) -> dict[str, Artifact]:
         values = [value] if len(node.outputs) == 1 else list(value)  # type: ignore[call-overload]

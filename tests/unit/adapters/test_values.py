@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from penstock.adapters.formats.values import read, write
 from penstock.core.errors import StepFailed
 from penstock.pipelines.metrics import Metrics
+from penstock.runs.lists import write_list
+from penstock.runs.types import Artifact
 from penstock.testing.fakes import MemoryBlobs
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -117,6 +120,18 @@ def test_an_estimator_answers_the_same_when_it_comes_back() -> None:
     assert np.array_equal(back(model).predict_proba(rows), model.predict_proba(rows))
 
 
+def test_an_estimator_that_is_fitted_again_is_kept_as_the_same_bytes() -> None:
+    blobs = MemoryBlobs()
+
+    def fitted() -> Artifact:
+        trees = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+        return write(Pipeline([("trees", trees)]).fit([[0.0], [1.0]] * 50, [0, 1] * 50), blobs)
+
+    first = fitted()
+    between = [object() for _ in range(1000)]  # so that the second one lies elsewhere in memory
+    assert fitted() == first, between
+
+
 class Own(LogisticRegression):
     """An estimator that is not scikit-learn's own."""
 
@@ -206,3 +221,39 @@ def test_any_other_type_is_refused_by_name(value: object, name: str) -> None:
         StepFailed, match=f"It returned a {name}, which cannot be kept.*a Polars, pandas or Arrow"
     ):
         write(value, MemoryBlobs())
+
+
+def test_a_list_of_what_json_cannot_keep_keeps_each_element_by_itself() -> None:
+    table, array = pl.DataFrame({"a": [1, 2]}), np.arange(3)
+    kept = write([table, array, {"a": 1}, [table]], BLOBS)
+    assert (kept.format, kept.meta) == ("list", {"elements": 4})
+    values = read(kept, BLOBS)
+    assert isinstance(values, list)
+    assert_frame_equal(values[0], table)
+    assert values[1].tolist() == [0, 1, 2]
+    assert values[2] == {"a": 1}
+    assert_frame_equal(values[3][0], table)
+
+
+def test_the_elements_of_a_list_come_back_as_its_annotation_says() -> None:
+    kept = write_list([write(Metrics(error=0.5), BLOBS), write(Metrics(error=0.25), BLOBS)], BLOBS)
+    assert [type(value) for value in read(kept, BLOBS, list[Metrics])] == [Metrics, Metrics]
+    (lazy, _) = read(write([pl.DataFrame({"a": [1]}), np.arange(2)], BLOBS), BLOBS, list[pl.LazyFrame])
+    assert isinstance(lazy, pl.LazyFrame)
+
+
+def test_a_sequence_reads_its_elements_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = write([np.arange(number) for number in range(4)], BLOBS)
+    values = read(kept, BLOBS, Sequence[Any])
+    read_paths: list[str] = []
+    path = BLOBS.path
+    monkeypatch.setattr(BLOBS, "path", lambda digest: read_paths.append(digest) or path(digest))
+    assert (len(values), read_paths) == (4, [])
+    assert [len(value) for value in values[1:3]] == [1, 2]
+    assert len(read_paths) == 2
+    assert len(values[-1]) == 3
+
+
+def test_a_list_that_holds_what_nothing_can_keep_is_refused() -> None:
+    with pytest.raises(StepFailed, match="returned a object, which cannot be kept"):
+        write([np.arange(2), object()], BLOBS)

@@ -18,7 +18,9 @@ import ctypes, os, signal, sys
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 if prctl:
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-os.execvp(sys.argv[1], sys.argv[1:])
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("its parent has died already")
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -81,7 +83,7 @@ class Processes:
             if self._closed:
                 raise Stopped
             process = subprocess.Popen(
-                [sys.executable, "-ISc", _DIE_WITH_PARENT, *command],
+                [sys.executable, "-ISc", _DIE_WITH_PARENT, str(os.getpid()), *command],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,

@@ -105,7 +105,8 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
             initial_types=[(name, tensor[kind]([None, 1])) for name, kind in kinds.items()],
             options={"zipmap": False} if native.classes else None,
         )
-    serialized: bytes = graph.SerializeToString()
+    graph.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
+    serialized: bytes = graph.SerializeToString(deterministic=True)
     return serialized
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,9 @@ from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact
 
 _TRUSTED = ("sklearn.", "numpy.")
+_SCHEMA = "schema.json"
+_IDENTITY = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+')
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 class Estimators:
@@ -28,7 +34,7 @@ class Estimators:
         from skops.io.exceptions import UnsupportedTypeException
 
         try:
-            data: bytes = dumps(value)
+            data = _repeatable(dumps(value))
         except UnsupportedTypeException as error:
             raise _refused(value, str(error)) from error
         foreign = _foreign(get_untrusted_types(data=data))
@@ -49,6 +55,29 @@ class Estimators:
                 what="A kept estimator holds types that are not trusted", found=", ".join(foreign)
             )
         return loads(data, trusted=found)
+
+
+def _repeatable(data: bytes) -> bytes:
+    """The same skops file without the time and the addresses in memory: equal estimators give equal bytes.
+
+    A step that is done again, because its process died, then gives what it gave before.
+    """
+    names: dict[str, str] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as given:
+        schema = _IDENTITY.sub(
+            lambda found: names.setdefault(found[0], str(len(names))), given.read(_SCHEMA).decode()
+        )
+        files = {_renamed(name, names): given.read(name) for name in given.namelist()}
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as made:
+        for name in sorted(files):
+            made.writestr(zipfile.ZipInfo(name, _EARLIEST), schema if name == _SCHEMA else files[name])
+    return output.getvalue()
+
+
+def _renamed(file: str, names: dict[str, str]) -> str:
+    stem, dot, suffix = file.partition(".")
+    return names.get(stem, stem) + dot + suffix
 
 
 def _foreign(names: list[str]) -> list[str]:

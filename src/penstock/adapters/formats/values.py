@@ -12,10 +12,13 @@ import msgspec
 
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.lists import read_elements
 from penstock.adapters.formats.tables import Tables
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.metrics import Metrics
+from penstock.runs.lists import FORMAT as LIST
+from penstock.runs.lists import read_list, write_list
 from penstock.runs.types import Artifact
 
 
@@ -42,6 +45,8 @@ def write(value: object, blobs: Blobs) -> Artifact:
     for format_ in FORMATS.values():
         if format_.takes(value):
             return format_.write(value, blobs)
+    if isinstance(value, list | tuple):
+        return write_list([write(element, blobs) for element in value], blobs)
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     raise StepFailed(what=f"It returned a {name}, which cannot be kept between steps", expected=ALLOWED)
@@ -51,15 +56,19 @@ def read(artifact: Artifact, blobs: Blobs, annotation: Any = None) -> Any:
     """A kept value, for a parameter with this annotation.
 
     Tables come back as a Polars DataFrame unless the annotation names a LazyFrame or a pandas DataFrame,
-    JSON as plain values unless it names their type. Raises NotFound or Corrupt.
+    JSON as plain values unless it names their type, lists of other values as lists unless it names a
+    Sequence, which reads them one by one. Raises NotFound or Corrupt.
     """
+    if artifact.format == LIST:
+        kept = read_list(blobs.get(artifact.digest))
+        return read_elements(kept, annotation, lambda element, wanted: read(element, blobs, wanted))
     return FORMATS[artifact.format].read(blobs.path(artifact.digest), annotation)
 
 
 ALLOWED = (
     "a Polars, pandas or Arrow table, a NumPy array, a scikit-learn estimator, Metrics, "
     "a value of JSON (None, bool, int, float, str, list, dict, dataclass, msgspec.Struct), "
-    "bytes, or the pathlib.Path of a file"
+    "bytes, the pathlib.Path of a file, or a list of these"
 )
 
 

@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.predictor.kept import PlanFile, service_key
+from penstock.adapters.predictor.kept import PlanFile, only_one, service_key
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
@@ -39,7 +39,7 @@ def main() -> int:
     options.add_argument("--port", type=int, default=0, help="the port on the loopback; 0 takes any")
     given = options.parse_args()
     try:
-        with _bound(given.port) as listening:
+        with only_one(given.home), _bound(given.port) as listening:
             _serve(given.home, listening)
     except PenstockError as error:
         _tell(error=str(error))

@@ -1,15 +1,43 @@
-"""What the prediction service keeps in its home: the plan that it follows and the key that guards it."""
+"""What the prediction service keeps in its home: its lock, its plan and the key that guards it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from penstock.core.errors import Corrupt, StorageFailed
+from penstock.core.errors import Conflict, Corrupt, StorageFailed
 from penstock.serving.types import Plan
+
+PATIENCE = 15.0
+"""Seconds to wait for the process of a system that was killed: it still ends its requests and its log."""
+PAUSE = 0.05
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Be the one prediction process of a home, after the last one. Raises Conflict if that does not end."""
+    place = home / "serving" / "lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + PATIENCE
+    with place.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise Conflict(
+                        what=f"Another prediction process serves from {home}.", fix="Stop it first."
+                    ) from None
+            time.sleep(PAUSE)
+        yield
 
 
 class PlanFile:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,7 +34,8 @@ class LogWriter:
         self.error = ""
         self._folder = folder
         self._segment_bytes = segment_bytes
-        self._started = time.time_ns() // 1_000_000
+        newest = max((_age(path.name)[0] for path in _segments(folder)), default=0)
+        self._started = max(time.time_ns() // 1_000_000, newest + 1)  # also where a clock was put back
         self._segment = 0
         self._file = -1
         self._size = 0
@@ -124,7 +125,7 @@ class JsonlPredictionLog:
 
     def segments(self) -> Sequence[str]:
         """See `PredictionLog.segments`."""
-        return sorted((path.name for path in self._folder.glob("*-*.jsonl")), key=_age)
+        return sorted((path.name for path in _segments(self._folder)), key=_age)
 
     def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
         """See `PredictionLog.read`. Raises NotFound for a segment that is not there."""
@@ -141,6 +142,10 @@ class JsonlPredictionLog:
         except FileNotFoundError:
             raise NotFound(what=f"The prediction log has no segment {segment}") from None
         return records, offset
+
+
+def _segments(folder: Path) -> Iterator[Path]:
+    return folder.glob("*-*.jsonl")
 
 
 def _age(name: str) -> tuple[int, int]:

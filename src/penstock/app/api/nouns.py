@@ -17,6 +17,7 @@ from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.runs.instances import in_order
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, TriggerState
 
@@ -150,7 +151,7 @@ def run(app: App, id: str) -> Any:  # noqa: A002 - the field's name
         found = reader.get(Run, id)
         return {
             **msgspec.structs.asdict(found),
-            "steps": reader.find(StepRun, run=id),
+            "steps": in_order(found.graph, reader.find(StepRun, run=id)),
             "metrics": reader.find(Metric, run=id),
         }
 

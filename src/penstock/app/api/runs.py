@@ -13,6 +13,7 @@ from penstock.app.sweeps import results
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.runs.comparison import Compared, compare
+from penstock.runs.instances import in_order, node_of
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.runs.views import ACTIVE
@@ -29,18 +30,21 @@ LINES = 10_000
 
 @route("GET", "/runs/{id}/logs")
 def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
-    """The log lines of a run's steps, in the order of the steps; `after` goes on where `next` ended.
+    """The log lines of a run's steps, in the order of the steps; `step` may be one over a list.
 
-    `ended` says that no line will come any more: the run has ended and every line of it is told.
+    `after` goes on where `next` ended. `ended` says that no line will come any more: the run has ended
+    and every line of it is told.
     """
     with app.store.read() as reader:
-        ended = reader.get(Run, id).status not in ACTIVE  # looked at before the lines are read
-        names = [s.name for s in reader.find(StepRun, run=id)]
-    if step and step not in names:
+        found = reader.get(Run, id)
+        ended = found.status not in ACTIVE  # looked at before the lines are read
+        names = [s.name for s in in_order(found.graph, reader.find(StepRun, run=id))]
+    chosen = [name for name in names if step in {"", name, node_of(name)}]
+    if step and not chosen:
         raise NotFound(what=f"Run {id} has no step {step}.", expected=f"a step among {', '.join(names)}")
     offsets = _offsets(after)
     items: list[dict[str, Any]] = []
-    for name in [step] if step else names:
+    for name in chosen:
         if room := int(limit) - len(items):
             lines, offsets[name] = app.log_lines(f"{id}/{name}", offsets.get(name, 0), room)
             items += ({"step": name, **line} for line in lines)

@@ -19,6 +19,8 @@ AUTHOR = {
     "GIT_AUTHOR_EMAIL": "ada@flights.example",
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@flights.example",
+    "GIT_AUTHOR_DATE": "2013-02-25T12:00:00+00:00",  # the same commit, and so the same release, every time
+    "GIT_COMMITTER_DATE": "2013-02-25T12:00:00+00:00",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }

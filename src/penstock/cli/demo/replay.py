@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from penstock.cli.demo.project import Requests
-from penstock.cli.demo.stage import END, LIVE, MODEL, STEP, Stage
+from penstock.cli.demo.stage import END, LIVE, MODEL, STEP, TRIES, Stage
 from penstock.cli.demo.traffic import Counts, Flight, Impatience, Passengers
 
 ASKED = datetime(2013, 10, 15, tzinfo=UTC)
@@ -66,12 +66,14 @@ def replay(stage: Stage, requests: Requests, progress: Callable[[float], None]) 
             stage.advance(now)
             if now == ASKED:
                 stage.fire("production", "the winter timetable begins")
-        if telling := timetable.telling[step]:
-            items = [{"prediction": name, "value": late} for name, late in telling]
-            stage.system.post("/labels", model=MODEL, items=items)
-        if step < _step(END.timestamp()):
-            living.ask(timetable.asking[step])
-            living.ask_version(FIRST, frozen_name(step), timetable.asking[step])
+        asking = timetable.asking[step] if step < _step(END.timestamp()) else []
+        _tell(stage, timetable.telling[step])
+        for _ in range(TRIES):
+            living.ask(asking)
+            living.ask_version(FIRST, frozen_name(step), asking)
+            stage.system.post("/settle", wait=0)  # makes what was answered durable
+            if living.same_process():
+                break
         for passengers in (living, again):
             _count(stage.memory.counts, passengers.counts)
             passengers.counts = Counts()
@@ -80,6 +82,12 @@ def replay(stage: Stage, requests: Requests, progress: Callable[[float], None]) 
     living.close()
     again.close()
     stage.settle()
+
+
+def _tell(stage: Stage, telling: list[tuple[str, bool]]) -> None:
+    if telling:
+        items = [{"prediction": name, "value": late} for name, late in telling]
+        stage.system.post("/labels", model=MODEL, items=items)
 
 
 def _count(total: Counts, more: Counts) -> None:

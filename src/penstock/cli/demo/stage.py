@@ -22,6 +22,9 @@ AUTHOR, REVIEWER, OPERATOR = "ada", "grace", "katherine"
 LONG = 900.0
 """Seconds to wait for the consequences of one thing before calling it stuck."""
 
+TRIES = 10
+"""How often something is done again that a dying process may have undone."""
+
 
 class Memory(msgspec.Struct):
     """What the demo must know when it goes on after being stopped."""
@@ -69,13 +72,14 @@ class Stage:
 
     def fire(self, environment: str, why: str) -> None:
         """Ask for a run on demand, once for each reason, and wait until it is over."""
-        self.settle()
-        fired = self.system.get("/firings", environment=environment, limit=0)["items"]
-        if not any(why in firing["why"] for firing in fired):
-            self.system.post(
-                "/triggers/fire", pipeline=PIPELINE, environment=environment, why=why, actor=OPERATOR
-            )
+        wish = {"pipeline": PIPELINE, "environment": environment, "why": why, "actor": OPERATOR}
+        for _ in range(TRIES):
             self.settle()
+            fired = self.system.get("/firings", environment=environment, limit=0)["items"]
+            if any(why in firing["why"] for firing in fired):
+                return
+            self.system.post_once("/triggers/fire", **wish)
+        raise StepFailed(what=f"Nothing was fired in {environment} because {why}.")
 
     def succeeded(self, environment: str) -> int:
         """How many runs succeeded in an environment. Raises StepFailed if one failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from penstock.core.errors import PenstockError, StepFailed, Unavailable
 PATIENCE = 60.0
 """Seconds to go on asking a system that does not answer, before giving up."""
 PAUSE = 0.1
+BROKEN = (OSError, http.client.HTTPException, Unavailable)
+"""What a caller sees of a system that dies, ends or begins."""
 
 
 class Refused(PenstockError):
@@ -41,15 +44,22 @@ class System:
 
     def start(self) -> None:
         """Start the system unless one runs on this home already, and wait until it answers."""
-        if self.home.server() is None:
+        if not self.home.is_owned():
             self._launch()
         self.get("/status")
 
     def stop(self) -> None:
-        """Ask the system to end, as Ctrl-C does, and wait until it has."""
-        if self._process:
+        """Ask the system to end, as Ctrl-C does, and wait until it has, whoever started it."""
+        server = self.home.server()
+        if server:
+            os.kill(server.pid, signal.SIGINT)
+        elif self._process:
             self._process.send_signal(signal.SIGINT)
+        if self._process:
             self._process.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while self.home.is_owned() and time.monotonic() < until:
+            time.sleep(PAUSE)
 
     def get(self, path: str, **query: Any) -> Any:
         """GET a noun."""
@@ -57,8 +67,18 @@ class System:
         return self._call("GET", f"{path}.json" + (f"?{words}" if words else ""), None)
 
     def post(self, path: str, **body: Any) -> Any:
-        """POST a verb; every one that the demo uses may be asked twice. Raises Refused."""
+        """POST a verb that may be done twice, until it is answered. Raises Refused."""
         return self._call("POST", path, body)
+
+    def post_once(self, path: str, **body: Any) -> bool:
+        """POST a verb that may not; False when nobody knows whether it was done. Raises Refused."""
+        self.get("/status")
+        server = self.home.server()
+        try:
+            _answer(server.url if server else "", "POST", path, body)
+        except BROKEN:
+            return False
+        return True
 
     def url(self) -> str:
         """Where the running system's pages and repositories are."""
@@ -75,7 +95,7 @@ class System:
 
     def _start_again(self) -> bool:
         if self._process is None:
-            if self.home.server():
+            if self.home.is_owned():
                 return False
         elif self._process.poll() is None:
             return False
@@ -111,7 +131,7 @@ class System:
                 if server is None:
                     raise ConnectionRefusedError
                 return _answer(server.url, method, path, body)
-            except (OSError, http.client.HTTPException, Unavailable):
+            except BROKEN:
                 if not self.ended() and time.monotonic() > until:
                     raise
                 time.sleep(PAUSE)

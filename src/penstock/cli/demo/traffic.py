@@ -47,6 +47,7 @@ class Passengers:
         self._model = model
         self._datatypes = datatypes
         self._connection: http.client.HTTPConnection | None = None
+        self._same = True
         self.counts = Counts()
 
     def ask(self, flights: Sequence[Flight]) -> None:
@@ -59,8 +60,22 @@ class Passengers:
         if flights:
             self._send(f"/v2/models/{self._model}/versions/{version}/infer", name, flights)
 
+    def same_process(self) -> bool:
+        """Whether one process has answered everything since the last time this was asked, and lives.
+
+        Then whatever was made durable meanwhile holds all that it answered; else the last of its
+        answers may be gone with it, and are to be asked for again.
+        """
+        try:
+            self._exchange("GET", "/v2/health/live")
+        except (OSError, http.client.HTTPException):
+            self.close()
+        same, self._same = self._same, True
+        return same
+
     def close(self) -> None:
         """Hang up."""
+        self._same = False
         if self._connection:
             self._connection.close()
             self._connection = None
@@ -71,7 +86,7 @@ class Passengers:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                self.counts.failed += self._post(path, body) != 200
+                self.counts.failed += self._exchange("POST", path, body) != 200
                 break
             except (OSError, http.client.HTTPException):
                 self.close()
@@ -82,14 +97,14 @@ class Passengers:
                 self._system.ended()
                 time.sleep(PAUSE)
 
-    def _post(self, path: str, body: str) -> int:
+    def _exchange(self, method: str, path: str, body: str = "") -> int:
         if self._connection is None:
             server = self._system.home.server()
             if server is None:
                 raise ConnectionRefusedError
             parts = urlsplit(server.predict_url)
             self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+        self._connection.request(method, path, body, {"Content-Type": "application/json"})
         response = self._connection.getresponse()
         response.read()
         return response.status
