@@ -50,6 +50,26 @@ def hang() -> None:
     time.sleep(600)
 
 @step
+def scatter() -> None:
+    """A grandchild in a session of its own, whose parent has gone."""
+    program = (
+        "import subprocess as s; quiet = dict(stdout=-3, stderr=-3, start_new_session=True); "
+        "print(s.Popen(['sleep', '600'], **quiet).pid)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    (HERE / "pids.part").write_text(f"{os.getpid()} {told.stdout}")
+    (HERE / "pids.part").rename(HERE / "pids")
+    time.sleep(600)
+
+@step
+def devour() -> int:
+    return len(bytearray(os.urandom(1) * 300_000_000)) + time.sleep(600)
+
+@step
+def devour_in_a_child() -> None:
+    subprocess.run([sys.executable, "-c", "b = bytearray(b'x' * 300_000_000); import time; time.sleep(600)"])
+
+@step
 def refuse() -> None:
     raise ValueError("no rows since Monday")
 
@@ -210,6 +230,34 @@ def test_a_cancelled_step_is_ended_with_all_that_it_started(house: House) -> Non
     assert house.end(house.submit("one")).status == "succeeded"
 
 
+@pytest.mark.parametrize("step", ["hang", "scatter"])
+def test_nothing_of_a_cancelled_step_is_left_after_two_seconds(house: House, step: str) -> None:
+    run = house.submit(step)
+    house.until((house.package / "pids").exists)
+    began = time.monotonic()
+    house.runs.cancel(run.id)
+    house.until(lambda: house.pool.free() == 1)
+    assert_gone(house.package / "pids")
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("step", ["devour", "devour_in_a_child"])
+def test_a_step_that_needs_more_memory_than_it_declared_is_ended(house: House, step: str) -> None:
+    run = house.end(house.submit(step, Options(memory=200_000_000)))
+    assert run.error == f"{step} failed: needed more than its 200 MB"
+    assert house.end(house.submit("one", Options(memory=200_000_000))).status == "succeeded"
+
+
+def test_an_idle_worker_is_retired_after_a_while(tmp_path: Path) -> None:
+    pool = WorkerPool(size=1, logs=tmp_path / "logs", blobs=tmp_path / "blobs", patience=0)
+    house = House(tmp_path)
+    house.pool.close()
+    house.runs = Runs(house.store, FolderBlobs(tmp_path / "blobs"), pool, house.clock)
+    assert house.end(house.submit("one")).status == "succeeded"
+    house.runs.tick(house.clock.now())
+    assert workers(house) == []
+
+
 def test_closing_the_pool_ends_what_runs(house: House) -> None:
     house.submit("hang")
     house.until((house.package / "pids").exists)
@@ -217,21 +265,24 @@ def test_closing_the_pool_ends_what_runs(house: House) -> None:
     assert_gone(house.package / "pids")
 
 
-def test_no_worker_outlives_a_process_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["hang", "scatter"])
+def test_no_worker_outlives_a_process_that_is_killed(tmp_path: Path, step: str) -> None:
     program = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from {Path(__file__).stem} import House
 house = House(Path({str(tmp_path)!r}), size=2)
-house.submit("hang"); house.submit("one")
+house.submit({step!r}); house.submit("one")
 while True:
     house.runs.tick(house.clock.now())
     house.runs.wait(0.02)
 """
     pids = tmp_path / "project" / "mishaps" / "pids"
     with subprocess.Popen([sys.executable, "-c", program]) as parent:
-        wait_until(lambda: pids.exists() or parent.poll() is not None)
-        parent.kill()
+        try:
+            wait_until(lambda: pids.exists() or parent.poll() is not None)
+        finally:
+            parent.kill()
     assert_gone(pids)
 
 

@@ -28,6 +28,8 @@ def run_target(
     folder: Path,
     params: Mapping[str, Any],
     on_progress: Callable[[Run, list[StepRun]], None],
+    *,
+    priority: int = 0,
 ) -> Run:
     """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.
 
@@ -45,6 +47,7 @@ def run_target(
         params=coerce(graph, params),
         origin=local_origin(app, folder),
         actor=app.actor(""),
+        priority=priority,
     )
     finished = run_to_end(app.runs, run.id, app.clock, on_progress)
     app.models.tick(app.clock.now())

@@ -13,11 +13,15 @@ from typing import Any
 
 import uvicorn
 
+from penstock.adapters.executors.machine import machine_room
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home, Server
 from penstock.app.loop import Loop
 from penstock.app.wiring import App
 from penstock.core.errors import Conflict
+from penstock.runs.room import Room
+
+__all__ = ["machine_room", "run"]
 
 HOST = "127.0.0.1"
 GRACE = 10
@@ -33,6 +37,7 @@ def run(
     make_web: Callable[[App], Any],
     on_ready: Callable[[Server], None],
     virtual: datetime | None = None,
+    room: Room | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
 
@@ -42,7 +47,7 @@ def run(
     place.make()
     with place.owned(), _listen(port, "--port") as listening:
         _log_to(place.logs / "control.log")
-        app = App(place, virtual=virtual)
+        app = App(place, virtual=virtual, room=room)
         try:
             _serve(app, listening, predict_port, make_web, on_ready)
         finally:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.builders.local import LocalBuilder
+from penstock.adapters.executors.machine import cpus, machine_room
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.forges.builtin import BuiltinForge
@@ -34,19 +35,21 @@ from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import ProjectConfig, parse_config
 from penstock.revisions.service import Revisions
 from penstock.revisions.types import Project
+from penstock.runs.room import Room
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.service import Triggers
 
 Answer = TypeVar("Answer")
-WORKERS = 2
 
 
 class App:
     """One system on one home: components, adapters, and the order of their ticks."""
 
-    def __init__(self, home: Home, *, virtual: datetime | None = None) -> None:
-        """`virtual` gives a home that is new a virtual clock that starts there."""
+    def __init__(self, home: Home, *, virtual: datetime | None = None, room: Room | None = None) -> None:
+        """`virtual` gives a home that is new a virtual clock that starts there; `room` is what steps may
+        need together, by default what this machine has.
+        """
         self.home = home
         home.make()
         self.store = open_store(home.database, virtual=virtual)
@@ -54,7 +57,7 @@ class App:
         self.blobs = FolderBlobs(home.blobs)
         self.ledger = Ledger(self.store)
         self.forge = BuiltinForge(home.git)
-        self.executor = WorkerPool(size=WORKERS, logs=home.logs / "runs", blobs=home.blobs)
+        self.executor = WorkerPool(size=max(2, cpus()), logs=home.logs / "runs", blobs=home.blobs)
         self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
         self.service = HttpPredictionService(self._predict_url, home.key())
         self.log = JsonlPredictionLog(home.predictions)
@@ -62,7 +65,7 @@ class App:
 
         self.revisions = Revisions(self.store, self.forge, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
-        self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
+        self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
         self.models = Models(
             self.store,
             self.blobs,

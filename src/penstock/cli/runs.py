@@ -48,6 +48,9 @@ def run(
     explain: Annotated[
         str, typer.Option("--explain", metavar="STEP", help="Run nothing: what a step would do, and why.")
     ] = "",
+    priority: Annotated[
+        int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
+    ] = 0,
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:
@@ -60,17 +63,17 @@ def run(
     given = {**(read_parameters(file) if file else {}), **parameters(params)}
     if plan or explain:
         return _plan_here(target, given, home, explain)
-    return _run_here(target, given, home)
+    return _run_here(target, given, home, priority)
 
 
-def _run_here(target: str, params: dict[str, Any], home: Path) -> Page:
+def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) -> Page:
     from penstock.app import api, open_app
     from penstock.app.local import run_target
     from penstock.cli.progress import steps_progress
 
     with open_app(home) as app:
         with steps_progress() as on_progress:
-            finished = run_target(app, target, Path.cwd(), params, on_progress)
+            finished = run_target(app, target, Path.cwd(), params, on_progress, priority=priority)
         data = api.call(app, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":
         raise StepFailed(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, JsonOption, answer, failing_plainly, prints
-from penstock.cli.pages import Facts, Page
+from penstock.cli.pages import Facts, Page, Table
 from penstock.core.errors import InvalidValue
+from penstock.core.sizes import size, size_text
 from penstock.core.targets import resolve
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ PAGES = "penstock.web:create_web"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of the system."""
-    for command in (up, demo, status, clock):
+    for command in (up, demo, status, clock, gc):
         app.command(rich_help_panel=PANEL)(command)
 
 
-def up(
+def up(  # noqa: PLR0917 the options of a command
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Pages and git; 0 takes any.")] = PORT,
     predict_port: Annotated[
         int, typer.Option("--predict-port", min=0, max=65535, help="Predictions; 0 takes any.")
@@ -40,6 +41,13 @@ def up(
     virtual: Annotated[
         str,
         typer.Option("--virtual-clock", metavar="TIME", help="Give a new home a clock that starts there."),
+    ] = "",
+    cpus: Annotated[
+        float, typer.Option("--cpus", min=0, help="For steps together; 0 is all of this machine.")
+    ] = 0,
+    gpus: Annotated[float, typer.Option("--gpus", min=0, help="The same of its GPUs.")] = 0,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="The same of its memory, such as 8GB.")
     ] = "",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -61,7 +69,15 @@ def up(
         from penstock.app import up as system
 
         pages = resolve(PAGES)
-        system.run(home, port=port, predict_port=predict_port, make_web=pages, on_ready=ready, virtual=start)
+        system.run(
+            home,
+            port=port,
+            predict_port=predict_port,
+            make_web=pages,
+            on_ready=ready,
+            virtual=start,
+            room=system.machine_room(cpus, gpus, size(memory) if memory else 0),
+        )
 
 
 def demo(
@@ -102,6 +118,20 @@ def clock(
     """Advance the clock of a home that has a virtual one."""
     found = api.post("/clock", to=_moment(to).isoformat(), wait=wait)
     return Page(found, (Facts(found, ("now", "settled", "active", "problems")),), ("penstock status",))
+
+
+@prints
+def gc(
+    api: Api,
+    keep: Annotated[str, typer.Option("--keep", metavar="SPAN", help="Keep all of runs this young.")] = "30d",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only what would be removed.")] = False,
+) -> Page:
+    """Remove bytes, environments and logs that nothing names any more; says what, unless told --yes."""
+    found = api.post("/gc", keep=keep, yes=yes)
+    items = [{**item, "bytes": size_text(item["bytes"])} for item in found["items"]]
+    said = "Removed." if yes else "Nothing was removed yet."
+    table = Table(items, ("what", "count", "bytes"), "")
+    return Page(found, (table, said), () if yes else ("penstock gc --yes",))
 
 
 def _moment(text: str) -> datetime:

@@ -130,6 +130,11 @@ class UnsupportedModel(InvalidValue):
     code = "unsupported_model"
 
 
+def names_of(error: BaseException) -> tuple[str, ...]:
+    """The names of an error's class and of those it descends from, the nearest first."""
+    return tuple(kind.__name__ for kind in type(error).__mro__ if kind not in (BaseException, object))
+
+
 def from_dict(told: Mapping[str, str]) -> PenstockError:
     """The error that `as_dict` told of. Raises KeyError when that is not what was told."""
     kinds = {kind.code: kind for kind in _family(PenstockError)}

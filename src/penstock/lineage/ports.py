@@ -106,3 +106,11 @@ class Blobs(Protocol):
     def where(self, digest: str) -> str:
         """The remote path: the URL at which the store keeps these bytes."""
         ...
+
+    def digests(self, idle: float = 0.0) -> dict[str, int]:
+        """The sizes of all bytes that nobody has stored, again or for the first time, for `idle` seconds."""
+        ...
+
+    def delete(self, digest: str, idle: float = 0.0) -> bool:
+        """Remove bytes, unless somebody has stored them within `idle` seconds; whether they were removed."""
+        ...

@@ -75,6 +75,8 @@ def step(function: Callable[P, R], /) -> StepFunction[P, R]: ...
 def step(
     *,
     retries: int = 0,
+    retry_on: tuple[str, ...] = (),
+    backoff: str = "1s",
     timeout: str = "",
     cache: bool = True,
     cpus: float = 1,
@@ -87,6 +89,8 @@ def step(
     /,
     *,
     retries: int = 0,
+    retry_on: tuple[str, ...] = (),
+    backoff: str = "1s",
     timeout: str = "",
     cache: bool = True,
     cpus: float = 1,
@@ -96,11 +100,25 @@ def step(
 ) -> StepFunction[P, R] | Callable[[Callable[P, R]], StepFunction[P, R]]:
     """Declare a function as a step: `@step` or `@step(retries=2, timeout="10m", memory="2GB")`.
 
+    An error is tried again `retries` times: after `backoff`, then after twice as long each time, ten
+    minutes at most. `retry_on` names the errors that are worth it, such as ("ConnectionError",); without
+    it any is. A step starts when its `cpus`, `gpus` and `memory` are free, and is ended when it needs more
+    memory than it declared.
+
     A step with several `outputs` returns a NamedTuple with these fields; in a pipeline each is an
     attribute of the result. Raises InvalidPipeline for a function that cannot be found by its name
     or whose arguments have none, and InvalidValue or InvalidPipeline for impossible options.
     """
-    wanted = options(retries=retries, timeout=timeout, cache=cache, cpus=cpus, memory=memory, gpus=gpus)
+    wanted = options(
+        retries=retries,
+        retry_on=retry_on,
+        backoff=backoff if retries else "",
+        timeout=timeout,
+        cache=cache,
+        cpus=cpus,
+        memory=memory,
+        gpus=gpus,
+    )
     if not outputs or len(set(outputs)) < len(outputs) or not all(name.isidentifier() for name in outputs):
         raise InvalidPipeline(what="A step's `outputs` are different names", found=repr(outputs))
 
@@ -113,9 +131,10 @@ def step(
 class Pipeline:
     """A pipeline: a function that is drawn, once, by calling it with stand-ins."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], concurrency: int = 0) -> None:
         self.target = target_of(function, "pipeline")
         self.parameters = parameters_of(function)
+        self.concurrency = concurrency
         self.name = function.__name__
         functools.update_wrapper(self, function)
         self._function = function
@@ -140,6 +159,7 @@ class Pipeline:
             target=self.target,
             parameters=self.parameters,
             nodes=nodes,
+            concurrency=self.concurrency,
         )
         given = (
             {name: value for name, value in coerce(graph, params).items() if name in params} if params else {}
@@ -190,10 +210,24 @@ class Pipeline:
         return InvalidPipeline(what=what, found=f"{type(error).__name__}: {error}")
 
 
-def pipeline(function: Callable[..., Any]) -> Pipeline:
-    """Declare a function as a pipeline; what it is called with while drawn are stand-ins.
+@overload
+def pipeline(function: Callable[..., Any], /) -> Pipeline: ...
+@overload
+def pipeline(*, concurrency: int = 0) -> Callable[[Callable[..., Any]], Pipeline]: ...
+def pipeline(
+    function: Callable[..., Any] | None = None, /, *, concurrency: int = 0
+) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
+    """Declare a function as a pipeline: `@pipeline` or `@pipeline(concurrency=1)`.
 
-    Its parameters have the type int, float, str or bool and become parameters of every run.
-    Raises InvalidPipeline for a function that cannot be found by its name or has other parameters.
+    What it is called with while drawn are stand-ins. Its parameters have the type int, float, str or bool
+    and become parameters of every run. At most `concurrency` runs of it are under way at once in an
+    environment; others wait. Raises InvalidPipeline for a function that cannot be found by its name or
+    has other parameters.
     """
-    return Pipeline(function)
+    if concurrency < 0:
+        raise InvalidPipeline(what="A pipeline's `concurrency` cannot be negative", found=str(concurrency))
+
+    def declare(function: Callable[..., Any]) -> Pipeline:
+        return Pipeline(function, concurrency)
+
+    return declare if function is None else declare(function)

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
 from penstock.core.durations import duration
-from penstock.core.errors import InvalidPipeline
+from penstock.core.errors import InvalidPipeline, InvalidValue
+from penstock.core.sizes import size
 from penstock.pipelines.types import Options
 
-_SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
-
-def options(*, retries: int, timeout: str, cache: bool, cpus: float, memory: str, gpus: float) -> Options:
+def options(
+    *,
+    retries: int,
+    retry_on: Iterable[str],
+    backoff: str,
+    timeout: str,
+    cache: bool,
+    cpus: float,
+    memory: str,
+    gpus: float,
+) -> Options:
     """Options in the units of `Options`: seconds and bytes. Raises InvalidValue or InvalidPipeline."""
     for name, amount in (("retries", retries), ("cpus", cpus), ("gpus", gpus)):
         if amount < 0:
             raise InvalidPipeline(what=f"A step's `{name}` cannot be negative", found=str(amount))
+    if isinstance(retry_on, str) or not all(isinstance(name, str) for name in retry_on):
+        raise InvalidPipeline(
+            what="A step's `retry_on` is not a list of names",
+            expected='the names of errors, such as ("ConnectionError", "TimeoutError")',
+            found=repr(retry_on),
+        )
     return Options(
         retries=retries,
+        retry_on=tuple(retry_on),
+        backoff=duration(backoff).total_seconds() if backoff else 0.0,
         timeout=duration(timeout).total_seconds() if timeout else 0.0,
         cache=cache,
         cpus=float(cpus),
@@ -27,11 +44,9 @@ def options(*, retries: int, timeout: str, cache: bool, cpus: float, memory: str
 
 
 def _bytes(text: str) -> int:
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]B)", text)
-    if not size:
+    try:
+        return size(text)
+    except InvalidValue as error:
         raise InvalidPipeline(
-            what="A step's `memory` is not a size",
-            expected='a size such as "500MB" or "2GB"',
-            found=repr(text),
-        )
-    return int(float(size[1]) * _SIZES[size[2]])
+            what="A step's `memory` is not a size", expected=error.expected, found=error.found
+        ) from None

@@ -37,9 +37,15 @@ class Branch(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any."""
+    """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any.
+
+    An error is tried again `retries` times if one of its names is in `retry_on`, which is empty for
+    any error; first after `backoff` seconds, then after twice as long each time.
+    """
 
     retries: int = 0
+    retry_on: tuple[str, ...] = ()
+    backoff: float = 0.0
     timeout: float = 0.0
     cache: bool = True
     cpus: float = 1.0
@@ -82,12 +88,16 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawn pipeline: nodes in an order in which they can run."""
+    """A drawn pipeline: nodes in an order in which they can run.
+
+    At most `concurrency` runs of it are under way at once in an environment, 0 for any number.
+    """
 
     pipeline: str
     target: str
     parameters: tuple[Parameter, ...] = ()
     nodes: tuple[Node, ...] = ()
+    concurrency: int = 0
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

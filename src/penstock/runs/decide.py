@@ -14,7 +14,7 @@ from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.lineage.types import Lease
 from penstock.pipelines.graph import needed
-from penstock.pipelines.types import Node, Output, Param
+from penstock.pipelines.types import Node, Options, Output, Param
 from penstock.runs.choices import needed_by_choice, untaken
 from penstock.runs.instances import instances_of, make_instances, node_of
 from penstock.runs.keys import Ingredients, ingredients
@@ -22,6 +22,9 @@ from penstock.runs.types import Artifact, Metric, Outcome, Run, StepRun, Task
 
 MAX_LOSSES = 3
 """A step whose worker died this often is not tried again: it is probably what kills it."""
+
+MAX_REST = timedelta(minutes=10)
+"""The longest that a step rests before it is tried again."""
 
 _BARREN = ("failed", "skipped", "cancelled")
 
@@ -76,7 +79,7 @@ class Progress:
         """What the result of a step depends on."""
         return ingredients(self.run, self.node(name), self.steps, self.steps[name].item)
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Outcome, machine_now: datetime) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
         step = self.steps[outcome.step_run.partition("/")[2]]
         if step.status != "running" or step.token != outcome.token:
@@ -90,7 +93,7 @@ class Progress:
             figures=outcome.figures,
         )
         if outcome.error or outcome.lost:
-            self._settle_error(spent, outcome)
+            self._settle_error(spent, outcome, machine_now)
         else:
             self._succeed(replace(spent, outputs=outcome.outputs))
             self._measure(step.name, outcome.metrics)
@@ -160,9 +163,11 @@ class Progress:
         )
         self._measure(step.name, [(m.name, m.value, m.index) for m in metrics])
 
-    def queued(self) -> list[StepRun]:
-        """The steps that can be claimed."""
-        return [step for step in self.steps.values() if step.status == "queued"]
+    def queued(self, machine_now: datetime) -> list[StepRun]:
+        """The steps that can be claimed: those that do not rest."""
+        return [
+            step for step in self.steps.values() if step.status == "queued" and not resting(step, machine_now)
+        ]
 
     def running(self) -> list[StepRun]:
         """The steps that are claimed."""
@@ -180,6 +185,7 @@ class Progress:
                 token=token,
                 lease=Lease(owner=owner, token=token, until=until),
                 started=self.now,
+                not_before=None,
             )
         )
         self.tasks.append(self._task(self.steps[step.name]))
@@ -201,13 +207,16 @@ class Progress:
         self._change(replace(self.run, status=status, finished=self.now, error=error))
         self._tell(f"run.{status}", {"error": error} if error else {})
 
-    def _settle_error(self, step: StepRun, outcome: Outcome) -> None:
+    def _settle_error(self, step: StepRun, outcome: Outcome, machine_now: datetime) -> None:
         errors, losses = step.errors + (not outcome.lost), step.losses + outcome.lost
         gone = replace(step, errors=errors, losses=losses, error=outcome.error)
-        if errors > self.node(step.name).options.retries or losses >= MAX_LOSSES:
+        options = self.node(step.name).options
+        hopeless = not outcome.lost and not worth_retrying(options, outcome)
+        if hopeless or errors > options.retries or losses >= MAX_LOSSES:
             self._fail(gone)
         else:
-            self._change(replace(gone, status="queued"))
+            rest = timedelta(0) if outcome.lost else rest_after(options, errors)
+            self._change(replace(gone, status="queued", not_before=machine_now + rest if rest else None))
             self._tell("step.requeued", {"step": step.name, "why": outcome.error})
 
     def _fail(self, step: StepRun) -> None:
@@ -303,6 +312,22 @@ class Progress:
                 cause=self.run.event or None,
             )
         )
+
+
+def worth_retrying(options: Options, outcome: Outcome) -> bool:
+    """Whether an error is one of those that the step is tried again after."""
+    return not options.retry_on or not set(options.retry_on).isdisjoint(outcome.raised)
+
+
+def rest_after(options: Options, errors: int) -> timedelta:
+    """How long a step rests after so many errors: twice as long each time, up to a limit."""
+    doublings = min(errors - 1, 32)
+    return timedelta(seconds=min(options.backoff * 2**doublings, MAX_REST.total_seconds()))
+
+
+def resting(step: StepRun, machine_now: datetime) -> bool:
+    """Whether a step waits after an error; a machine whose clock was set back does not wait the longer."""
+    return step.not_before is not None and machine_now < step.not_before <= machine_now + MAX_REST
 
 
 def expired(step: StepRun, machine_now: datetime) -> bool:

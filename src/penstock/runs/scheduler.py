@@ -13,6 +13,7 @@ from penstock.runs.earlier import find_hit, ingredients_before, previous
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import Executor
+from penstock.runs.room import Room, admitted, may_start
 from penstock.runs.types import Metric, Outcome, Run, StepRun
 from penstock.runs.views import Views
 
@@ -21,7 +22,15 @@ class Scheduler:
     """Claims steps for one executor under the name `owner`, each for a `lease` of the machine's time."""
 
     def __init__(
-        self, store: Store, blobs: Blobs, executor: Executor, *, machine: Clock, owner: str, lease: timedelta
+        self,
+        store: Store,
+        blobs: Blobs,
+        executor: Executor,
+        *,
+        machine: Clock,
+        owner: str,
+        lease: timedelta,
+        room: Room,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -29,6 +38,7 @@ class Scheduler:
         self._machine = machine
         self._owner = owner
         self._lease = lease
+        self._room = room
         self._views = Views(owner)
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
@@ -39,17 +49,17 @@ class Scheduler:
         self.wait(0)
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
-            under_way = self._views.under_way(reader, now)
+            under_way = sorted(self._views.under_way(reader, now), key=lambda p: -p.run.priority)
+            allowed = admitted(progress.run for progress in under_way)
             self._compared = {
                 p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
             }
             for progress in under_way:
-                self._carry(progress, outcomes, machine_now, reader)
-        free = self._executor.free()
+                self._take_in(progress, outcomes, machine_now)
+                if progress.run.id in allowed:
+                    self._carry(progress, reader)
+        self._claim(under_way, machine_now)
         for progress in under_way:
-            for step in progress.queued()[:free]:
-                progress.claim(step, self._owner, machine_now + self._lease)
-            free -= len(progress.tasks)
             progress.conclude()
         self._end_unwanted(under_way)
         return self._apply([progress for progress in under_way if progress.changed()])
@@ -70,24 +80,39 @@ class Scheduler:
         with self._store.read() as reader:
             return reader.get(Run, run), reader.find(StepRun, run=run)
 
-    def _carry(
-        self, progress: Progress, outcomes: Iterable[Outcome], machine_now: datetime, reader: Reader
-    ) -> None:
-        """Everything that becomes of a run before new claims are made."""
+    def _take_in(self, progress: Progress, outcomes: Iterable[Outcome], machine_now: datetime) -> None:
+        """What became of the steps that are claimed."""
         for outcome in outcomes:
             if outcome.step_run.startswith(f"{progress.run.id}/"):
-                progress.settle(outcome)
+                progress.settle(outcome, machine_now)
         for step in progress.running():
             if self._held.get(step.id) == step.token:
                 if due_for_renewal(step, machine_now, self._lease):
                     progress.renew(step, machine_now + self._lease)
             elif expired(step, machine_now):
                 progress.put_back(step, "the process that had claimed it was not heard of in time")
+
+    def _carry(self, progress: Progress, reader: Reader) -> None:
+        """What can be said of the steps that wait, before new claims are made."""
         progress.skip_hopeless()
         while steps := progress.ready():
             for step in steps:
                 self._enter(progress, step, reader)
             progress.skip_hopeless()
+
+    def _claim(self, under_way: Sequence[Progress], machine_now: datetime) -> None:
+        """Claim what there is room for beside what this machine does already, in whatever process."""
+        held = [
+            progress.node(step.name).options
+            for progress in under_way
+            for step in progress.running()
+            if step.lease and _host(step.lease.owner) == _host(self._owner)
+        ]
+        waiting = [(progress, step) for progress in under_way for step in progress.queued(machine_now)]
+        wanted = [progress.node(step.name).options for progress, step in waiting]
+        for position in may_start(self._room, held, wanted, self._executor.free()):
+            progress, step = waiting[position]
+            progress.claim(step, self._owner, machine_now + self._lease)
 
     def _enter(self, progress: Progress, step: StepRun, reader: Reader) -> None:
         """Do a ready step that needs no worker, take the earlier result of another, or queue it."""
@@ -112,9 +137,10 @@ class Scheduler:
         applied: list[Progress] = []
         if changed:
             with self._store.begin() as tx:
-                applied = [progress for progress in changed if _unchanged(tx, progress)]
-                for progress in applied:
-                    _write(tx, progress)
+                for progress in changed:
+                    if _unchanged(tx, progress) and _still_admitted(tx, progress):
+                        _write(tx, progress)
+                        applied.append(progress)
         late = [progress for progress in changed if progress not in applied]
         for progress in late:
             self._views.forget(progress)
@@ -154,6 +180,19 @@ def _unchanged(tx: Transaction, progress: Progress) -> bool:
     return all(found[step.id] == step for step in steps) and bool(
         tx.count(Run, id=run.id, status=run.status, event=run.event)  # whatever changes a run changes these
     )
+
+
+def _still_admitted(tx: Transaction, progress: Progress) -> bool:
+    """Whether a run that begins is still within the concurrency of its pipeline."""
+    before, run = progress.changed_from()[0], progress.run
+    if not run.graph.concurrency or (before.status, run.status) != ("queued", "running"):
+        return True
+    place = {"project": run.project, "environment": run.environment, "pipeline": run.pipeline}
+    return tx.count(Run, **place, status="running") < run.graph.concurrency
+
+
+def _host(owner: str) -> str:
+    return owner.partition(":")[0]
 
 
 def _write(tx: Transaction, progress: Progress) -> None:

@@ -21,6 +21,7 @@ from penstock.pipelines.types import Graph
 from penstock.runs.earlier import find_hit, previous
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
+from penstock.runs.room import Room, check_fits
 from penstock.runs.scheduler import Scheduler
 from penstock.runs.types import Origin, Run, StepRun, Workspace
 from penstock.runs.views import ACTIVE
@@ -32,7 +33,8 @@ NO_ORIGIN = Origin()
 class Runs:
     """Takes graphs and gets every step done, once in effect.
 
-    `machine` tells the machine's time, by which claims are held; `owner` names this process in them.
+    `machine` tells the machine's time, by which claims are held; `owner` names this process in them as
+    `host:…`; `room` is what the steps under way on this host may need together, by default anything.
     """
 
     def __init__(
@@ -45,13 +47,21 @@ class Runs:
         machine: Clock | None = None,
         owner: str = "",
         lease: timedelta = LEASE,
+        room: Room | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._room = room or Room()
         self._scheduler = Scheduler(
-            store, blobs, executor, machine=machine or SystemClock(), owner=self._owner, lease=lease
+            store,
+            blobs,
+            executor,
+            machine=machine or SystemClock(),
+            owner=self._owner,
+            lease=lease,
+            room=self._room,
         )
 
     def submit(
@@ -68,15 +78,16 @@ class Runs:
         firing: str = "",
         sweep: str = "",
         actor: str = "penstock",
+        priority: int = 0,
         cause: int | None = None,
         tx: Transaction | None = None,
     ) -> Run:
         """Put a run in the queue, in the open transaction `tx` if one is given.
 
-        Raises InvalidPipeline for a graph that cannot be run, and InvalidValue for a parameter that
-        is unknown, missing or of another type.
+        Raises InvalidPipeline for a graph that cannot be run or that there can never be room for, and
+        InvalidValue for a parameter that is unknown, missing or of another type.
         """
-        validate(graph)
+        self.check(graph)
         bound = coerce(graph, params)
         now = self._clock.now()
         with self._within(tx) as change:
@@ -110,6 +121,7 @@ class Runs:
                 origin=origin,
                 sweep=sweep,
                 actor=actor,
+                priority=priority,
                 event=change.publish(queued)[0],
             )
             change.add(
@@ -117,6 +129,11 @@ class Runs:
                 *(StepRun(id=f"{number}/{node.name}", run=number, name=node.name) for node in graph.nodes),
             )
         return run
+
+    def check(self, graph: Graph) -> None:
+        """Raises InvalidPipeline for a graph that cannot be run or that there can never be room for."""
+        validate(graph)
+        check_fits(graph, self._room)
 
     def tick(self, now: datetime) -> bool:
         """Take in what has ended, put back what was lost, and start what can be started."""
@@ -151,12 +168,18 @@ class Runs:
     def retry(self, run: str, *, actor: str = "penstock") -> Run:
         """Queue a failed or cancelled run again; what it finished is kept. Raises NotFound or Conflict."""
         now = self._clock.now()
+        gone = self._results_gone(run)
         with self._store.begin() as tx:
             found = tx.get(Run, run)
             if found.status not in ("failed", "cancelled"):
                 raise Conflict(
                     what=f"Run {run} cannot be retried: it is {found.status}.",
                     fix="Only a run that failed or was cancelled can be retried.",
+                )
+            if gone:
+                raise Conflict(
+                    what=f"Run {run} cannot go on from where it failed: the result of `{gone[0]}` is gone.",
+                    fix="Start a new run of its pipeline.",
                 )
             (event,) = tx.publish(_event(found, "run.queued", actor, now, again=True))
             again = replace(found, status="queued", finished=None, error="", event=event)
@@ -168,6 +191,16 @@ class Runs:
                 ),
             )
         return again
+
+    def _results_gone(self, run: str) -> list[str]:
+        """The steps of a run that succeeded and whose results are no longer there or damaged."""
+        with self._store.read() as reader:
+            kept = reader.find(StepRun, run=run, status="succeeded")
+        return [
+            step.name
+            for step in kept
+            if not all(self._blobs.has(artifact.digest) for artifact in step.outputs.values())
+        ]
 
     def recover(self, owner_prefix: str = "") -> bool:
         """Put back every step that is claimed by another process whose name begins so, and that is dead.

@@ -44,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it,
     and `sweep` the search of which it is a trial.
+    Where there is not room for all, runs of higher `priority` come first, then older ones.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     actor: str = "penstock"
     event: int = 0
+    priority: int = 0
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     `item` is that element; the node's step run waits for them and then has the list of their outputs.
 
     `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
-    and `losses` with the worker's death. `token` counts every claim there ever was.
+    and `losses` with the worker's death. `token` counts every claim there ever was. After an error it
+    rests until `not_before`, which is the machine's time.
     `seconds`, `cpu` (seconds of processors) and `memory` (peak in bytes) are those of the last attempt;
     `figures` are the pictures that it logged, by name.
     """
@@ -112,6 +115,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float = 0.0
     memory: int = 0
     figures: dict[str, Artifact] = {}
+    not_before: datetime | None = None
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +146,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a task. `error` is one sentence, empty when it went well.
+    """What became of a task. `error` is one sentence, empty when it went well; `raised` has the names
+    of the error's class and of those it descends from, by which `retry_on` knows it.
 
     `lost` is true when the worker died without answering. `memory` is the peak in bytes,
     `cpu` the seconds of processors, and `figures` are the pictures that were logged, by name.
@@ -153,6 +158,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, Artifact] = {}
     metrics: tuple[tuple[str, float, int], ...] = ()
     error: str = ""
+    raised: tuple[str, ...] = ()
     lost: bool = False
     seconds: float = 0.0
     cpu: float = 0.0

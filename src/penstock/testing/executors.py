@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.errors import InvalidPipeline
+from penstock.core.errors import InvalidPipeline, names_of
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.types import Graph, Node
 from penstock.runs.lists import FORMAT as LIST
@@ -99,7 +99,8 @@ class InlineExecutor(FakeExecutor):
             value = _named(task.node.target)(**inputs, **task.values)
             outputs = self._outputs(task.node, value)
         except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
-            return msgspec.structs.replace(outcome, error=f"{type(error).__name__}: {error}")
+            sentence = f"{type(error).__name__}: {error}"
+            return msgspec.structs.replace(outcome, error=sentence, raised=names_of(error))
         return msgspec.structs.replace(outcome, outputs=outputs)
 
     def _value(self, artifact: Artifact) -> Any:

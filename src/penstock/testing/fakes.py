@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,6 +174,7 @@ class MemoryBlobs:
 
     def __init__(self) -> None:
         self._bytes: dict[str, bytes] = {}
+        self._stored: dict[str, float] = {}
         self._folder = tempfile.mkdtemp(prefix="penstock-blobs-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -180,6 +182,7 @@ class MemoryBlobs:
         """See `Blobs.put`."""
         digest = digest_bytes(data)
         self._bytes[digest] = bytes(data)
+        self._stored[digest] = time.monotonic()
         return digest
 
     def put_file(self, path: str) -> str:
@@ -207,6 +210,18 @@ class MemoryBlobs:
     def where(self, digest: str) -> str:
         """See `Blobs.where`."""
         return f"memory:///{digest}"
+
+    def digests(self, idle: float = 0.0) -> dict[str, int]:
+        """See `Blobs.digests`."""
+        before = time.monotonic() - idle
+        return {digest: len(data) for digest, data in self._bytes.items() if self._stored[digest] <= before}
+
+    def delete(self, digest: str, idle: float = 0.0) -> bool:
+        """See `Blobs.delete`."""
+        if digest not in self.digests(idle):
+            return False
+        del self._bytes[digest], self._stored[digest]
+        return True
 
 
 def _kept(noun: Any) -> Any:

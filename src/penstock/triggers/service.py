@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.clock import Clock
-from penstock.core.errors import NotFound
+from penstock.core.errors import InvalidPipeline, NotFound
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
@@ -25,7 +25,10 @@ from penstock.triggers.decide import (
     together_why,
 )
 from penstock.triggers.types import Firing, Request, TriggerState
-from penstock.triggers.watch import Lookout, Sight, Watch
+from penstock.triggers.watch import Lookout, Sight, Watch, refused
+
+SERVING_FIRST = 100
+"""The priority of runs in environments whose models answer predictions."""
 
 
 class Triggers:
@@ -72,6 +75,7 @@ class Triggers:
         now = self._clock.now()
         with self._store.begin() as tx:
             watch = self._watch(tx, project, environment, pipeline)
+            self._runs.check(watch.graph)
             coerce(watch.graph, params)
             number = tx.mint(Request)
             [event] = tx.publish(
@@ -153,6 +157,8 @@ class Triggers:
         self, reader: Reader, watch: Watch, state: TriggerState, now: datetime
     ) -> tuple[Sight, Decision]:
         sight = self._lookout.look(reader, watch, state, now)
+        if refusal := self._refusal(watch):
+            sight = replace(sight, findings=tuple(refused(f, refusal) for f in sight.findings))
         slots = tuple(finding.reason.slot for finding in sight.findings if finding.reason)
         used = reader.find(Firing, slot=slots) if slots else []
         active = reader.find(Run, **watch.where, status=("queued", "running"), limit=1)
@@ -167,6 +173,13 @@ class Triggers:
         if state.paused and not decision.reasons:
             decision = replace(decision, explanation=f"paused; {decision.explanation}")
         return sight, decision
+
+    def _refusal(self, watch: Watch) -> str:
+        try:
+            self._runs.check(watch.graph)
+        except InvalidPipeline as error:
+            return str(error)
+        return ""
 
     def _fire(
         self, watch: Watch, sight: Sight, decision: Decision, workspace: Workspace, now: datetime
@@ -219,6 +232,7 @@ class Triggers:
             release=watch.held.release.id,
             firing=number,
             actor=first.actor,
+            priority=SERVING_FIRST if watch.held.rule.serve else 0,
             cause=event,
             tx=tx,
         )

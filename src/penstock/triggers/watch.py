@@ -186,6 +186,11 @@ def _caused(finding: Finding, event: int) -> Finding:
     return Finding(reason=msgspec.structs.replace(finding.reason, events=(event,)))
 
 
+def refused(finding: Finding, why: str) -> Finding:
+    """What spoke for starting a pipeline that cannot start, as no reason."""
+    return Finding(why_not=f"{finding.reason.why}, but it cannot start: {why}") if finding.reason else finding
+
+
 def _startable(watch: Watch, finding: Finding) -> Finding:
     """The reason with every parameter of the pipeline filled in; one that cannot be is no reason."""
     if finding.reason is None:
@@ -193,5 +198,5 @@ def _startable(watch: Watch, finding: Finding) -> Finding:
     try:
         params = coerce(watch.graph, finding.reason.params)
     except InvalidValue as error:
-        return Finding(why_not=f"{finding.reason.why}, but it cannot start: {error}")
+        return refused(finding, str(error))
     return Finding(reason=msgspec.structs.replace(finding.reason, params=params))

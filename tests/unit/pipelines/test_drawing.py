@@ -76,7 +76,7 @@ def test_steps_become_nodes_wired_by_the_names_of_their_inputs() -> None:
     assert nodes["total"].target.endswith(":total")
     assert nodes["halve"].outputs == ("left", "right")
     assert nodes["halve"].options == Options(
-        retries=2, timeout=600.0, cache=False, cpus=2.0, memory=2_000_000_000
+        retries=2, backoff=1.0, timeout=600.0, cache=False, cpus=2.0, memory=2_000_000_000
     )
     validate(graph)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -18,6 +19,8 @@ from penstock.core.errors import Corrupt, NotFound, StorageFailed
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 _ABANDONED_SECONDS = 86_400
+_FRESH_SECONDS = 60
+"""A blob that was stored within so many seconds is not marked as stored anew."""
 
 Stamp = tuple[int, int, int]
 """Size, time of change and inode: what tells that a verified file was not touched since."""
@@ -38,7 +41,7 @@ class FolderBlobs:
     def put(self, data: bytes) -> str:
         """See `Blobs.put`."""
         digest = digest_bytes(data)
-        if not self.has(digest):
+        if not self._again(digest):
             with self._writing() as file:
                 file.write(data)
                 self._settle(file, digest)
@@ -52,7 +55,7 @@ class FolderBlobs:
                 sha.update(chunk)
                 file.write(chunk)
             digest = sha.hexdigest()
-            if not self.has(digest):
+            if not self._again(digest):
                 self._settle(file, digest)
         return digest
 
@@ -79,6 +82,26 @@ class FolderBlobs:
         """See `Blobs.where`."""
         return self._place(digest).as_uri()
 
+    def digests(self, idle: float = 0.0) -> dict[str, int]:
+        """See `Blobs.digests`."""
+        found: dict[str, int] = {}
+        before = time.time() - idle
+        for file in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(FileNotFoundError):
+                stat = file.stat()
+                if stat.st_mtime <= before:
+                    found[file.parent.name + file.name] = stat.st_size
+        return found
+
+    def delete(self, digest: str, idle: float = 0.0) -> bool:
+        """See `Blobs.delete`."""
+        file = self._place(digest)
+        with self._turn(fcntl.LOCK_EX), suppress(FileNotFoundError):
+            if file.stat().st_mtime <= time.time() - idle:
+                file.unlink()
+                return True
+        return False
+
     def _place(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise NotFound(what="There is no such blob", expected="64 hexadecimal digits", found=repr(digest))
@@ -100,6 +123,27 @@ class FolderBlobs:
                 return False
         self._verified[digest] = stamp
         return True
+
+    def _again(self, digest: str) -> bool:
+        """Whether the bytes are there; if so they count as stored now, so that nobody deletes them as old."""
+        if not self.has(digest):
+            return False
+        with self._turn(fcntl.LOCK_SH):
+            if not self.has(digest):
+                return False
+            file = self._place(digest)
+            if time.time() - file.stat().st_mtime > _FRESH_SECONDS:
+                os.utime(file)
+                with file.open("rb") as touched:
+                    self._verified[digest] = _stamp(touched)
+            return True
+
+    @contextmanager
+    def _turn(self, kind: int) -> Iterator[None]:
+        """Either many store again what is there, or one deletes."""
+        with self._folder.with_name(f"{self._folder.name}-lock").open("wb") as lock:
+            fcntl.flock(lock, kind)
+            yield
 
     def _sweep(self) -> None:
         """Remove what writers that were killed have left; no writer takes a day."""

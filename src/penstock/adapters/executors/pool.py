@@ -13,9 +13,12 @@ from pathlib import Path
 from penstock.adapters.executors.process import WorkerGone, WorkerProcess, code_of, key_of
 from penstock.adapters.executors.protocol import Answer, Do, Done, Draw, Drawn, Request, Stale
 from penstock.adapters.executors.steplog import StepLog
-from penstock.core.errors import InvalidPipeline
-from penstock.pipelines.types import Graph
+from penstock.core.errors import InvalidPipeline, names_of
+from penstock.pipelines.types import Graph, Options
 from penstock.runs.types import Outcome, Task, Workspace
+
+PATIENCE = 300.0
+"""Seconds for which an idle worker is kept warm."""
 
 
 class WorkerPool:
@@ -25,8 +28,10 @@ class WorkerPool:
     stands behind each task and speaks to its worker; workers end with this process, however it ends.
     """
 
-    def __init__(self, *, size: int, logs: Path, blobs: Path) -> None:
+    def __init__(self, *, size: int, logs: Path, blobs: Path, patience: float = PATIENCE) -> None:
+        """`patience` is for how many seconds an idle worker is kept warm."""
         self._size = size
+        self._patience = patience
         self._logs = logs.absolute()
         self._blobs = blobs.absolute()
         self._lock = threading.Lock()
@@ -48,7 +53,8 @@ class WorkerPool:
         self._threads.submit(self._work, job)
 
     def finished(self, timeout: float) -> Sequence[Outcome]:
-        """See `Executor.finished`."""
+        """See `Executor.finished`; retires workers that have been idle for long."""
+        self._retire()
         arrived = []
         try:
             arrived.append(
@@ -95,16 +101,24 @@ class WorkerPool:
     def _outcome(self, job: _Job) -> Outcome:
         task = job.task
         try:
-            answer = self._ask(task.workspace, Do(task), task.node.options.timeout, job)
+            answer = self._ask(task.workspace, Do(task), job)
         except WorkerGone as gone:
             return self._failed(job, str(gone), lost=gone.lost, printed=gone.printed)
         except Exception as error:  # noqa: BLE001 - a task has an outcome, whatever happens
-            return self._failed(job, str(error))
+            return self._failed(job, str(error), raised=names_of(error))
         return (
             answer.outcome if isinstance(answer, Done) else self._failed(job, f"the worker answered {answer}")
         )
 
-    def _failed(self, job: _Job, sentence: str, *, lost: bool = False, printed: str = "") -> Outcome:
+    def _failed(
+        self,
+        job: _Job,
+        sentence: str,
+        *,
+        lost: bool = False,
+        printed: str = "",
+        raised: tuple[str, ...] = (),
+    ) -> Outcome:
         task = job.task
         error = "cancelled" if job.cancelled else sentence
         with (
@@ -114,18 +128,19 @@ class WorkerPool:
             step_log.write("stderr", printed)
             step_log.write("penstock", error)
         seconds = time.monotonic() - job.started
-        return Outcome(step_run=task.step_run, token=task.token, error=error, lost=lost, seconds=seconds)
+        return Outcome(
+            step_run=task.step_run, token=task.token, error=error, raised=raised, lost=lost, seconds=seconds
+        )
 
-    def _ask(
-        self, workspace: Workspace, request: Request, timeout: float = 0.0, job: _Job | None = None
-    ) -> Answer:
+    def _ask(self, workspace: Workspace, request: Request, job: _Job | None = None) -> Answer:
         """The answer of a worker whose code is as it is on disk now."""
         answer: Answer = Stale()
+        limits = job.task.node.options if job else Options()
         while isinstance(answer, Stale):
             worker = self._take(workspace, code_of(request))
             try:
                 self._assign(job, worker)
-                answer = worker.ask(request, timeout)
+                answer = worker.ask(request, limits.timeout, limits.memory)
             except BaseException:
                 worker.close()
                 raise
@@ -133,9 +148,19 @@ class WorkerPool:
                 self._assign(job, None)
             if isinstance(answer, Stale):
                 worker.close()
+        worker.idle_since = time.monotonic()
         with self._lock:
             self._idle.append(worker)
         return answer
+
+    def _retire(self) -> None:
+        """End the workers that nobody has asked anything for a while: each holds a hundred megabytes."""
+        before = time.monotonic() - self._patience
+        with self._lock:
+            tired = [worker for worker in self._idle if worker.idle_since <= before]
+            self._idle = [worker for worker in self._idle if worker not in tired]
+        for worker in tired:
+            worker.close()
 
     def _assign(self, job: _Job | None, worker: WorkerProcess | None) -> None:
         with self._lock:

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 from penstock.adapters.executors.protocol import Answer, Begun, Channel, Draw, Ready, Request
+from penstock.adapters.executors.tree import MARK, end_tree, new_mark
+from penstock.adapters.executors.usage import held_by
+from penstock.core.sizes import size_text
 from penstock.runs.types import Workspace
 
 START_LIMIT = 120.0
@@ -18,6 +21,11 @@ START_LIMIT = 120.0
 
 _SLICE = 1.0
 """Seconds between looks at whether the process lives: a child that it forked may hold its pipe open."""
+
+_MEMORY_SLICE = 0.05
+"""Seconds between looks at the memory of a step that has declared how much it needs: what it takes in
+between is not prevented. A limit on addresses would be exact, and wrong: libraries reserve many more of them
+than they use, and mapped tables take addresses but no memory of their own."""
 
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 _PREFERRED = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -58,6 +66,8 @@ class WorkerProcess:
 
     def __init__(self, workspace: Workspace, logs: Path, blobs: Path) -> None:
         self.key = key_of(workspace)
+        self.idle_since = math.inf
+        self._mark = new_mark()
         self.warm_for: set[str] = set()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._ready = False
@@ -70,7 +80,7 @@ class WorkerProcess:
                 stderr=self._printed,
                 bufsize=0,
                 cwd=workspace.folder,
-                env=_environment(),
+                env={**_environment(), MARK: self._mark},
                 start_new_session=True,
             )
         except OSError as error:
@@ -86,10 +96,11 @@ class WorkerProcess:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
-    def ask(self, request: Request, timeout: float = 0.0) -> Answer:
-        """The answer to a request; `timeout` limits a task from its beginning, in seconds, 0 for no limit.
+    def ask(self, request: Request, timeout: float = 0.0, memory: int = 0) -> Answer:
+        """The answer to a request. `timeout` (in seconds) and `memory` (in bytes) limit a task from its
+        beginning; 0 is no limit.
 
-        Raises WorkerGone, and TimeoutError with a sentence.
+        Raises WorkerGone, and TimeoutError and MemoryError with a sentence.
         """
         try:
             while not self._ready:
@@ -102,16 +113,13 @@ class WorkerProcess:
                 f"the environment or its code took longer than {START_LIMIT:g} s to start"
             ) from None
         try:
-            return self._next(timeout or math.inf) if isinstance(answer, Begun) else answer
+            return self._next(timeout or math.inf, memory) if isinstance(answer, Begun) else answer
         except TimeoutError:
             raise TimeoutError(f"it took longer than its timeout of {timeout:g} s") from None
 
     def kill(self) -> None:
         """End the process and everything that it has started; may be called from any thread."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        end_tree(self._process.pid, self._mark)
 
     def close(self) -> None:
         """End the process and let go of what was held for it."""
@@ -127,19 +135,25 @@ class WorkerProcess:
         except BrokenPipeError:
             raise self._gone() from None
 
-    def _next(self, patience: float) -> Answer:
-        """The next answer. Raises TimeoutError when it has not come after `patience` seconds."""
+    def _next(self, patience: float, memory: int = 0) -> Answer:
+        """The next answer. Raises TimeoutError when it has not come after `patience` seconds, and MemoryError
+        once the process has taken `memory` bytes more than at the beginning.
+        """
         deadline = time.monotonic() + patience
+        allowed = held_by(self._process.pid) + memory if memory else math.inf
+        slice_ = _MEMORY_SLICE if memory else _SLICE
         while (left := deadline - time.monotonic()) > 0:
             alive = self.alive
             try:
-                answer = self._channel.receive(min(_SLICE, left) if alive else 0)
+                answer = self._channel.receive(min(slice_, left) if alive else 0)
             except EOFError:
                 raise self._gone() from None
             if answer is not None:
                 return answer
             if not alive:
                 raise self._gone()
+            if memory and held_by(self._process.pid) > allowed:
+                raise MemoryError(f"needed more than its {size_text(memory)}")
         raise TimeoutError
 
     def _gone(self) -> WorkerGone:

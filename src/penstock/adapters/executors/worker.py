@@ -33,8 +33,9 @@ from penstock.adapters.executors.protocol import (
     Stale,
 )
 from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
+from penstock.adapters.executors.tree import MARK, end_tree
 from penstock.adapters.executors.usage import cpu_seconds, forget_peak, peak
-from penstock.core.errors import PenstockError
+from penstock.core.errors import PenstockError, names_of
 from penstock.pipelines.loading import draw_target, make_importable
 from penstock.pipelines.log import Entry, log
 from penstock.runs.types import Artifact, Outcome, Task
@@ -110,7 +111,7 @@ class Worker:
                 outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
             except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
                 step_log.write("stderr", traceback.format_exc())
-                outcome = replace(outcome, error=self._sentence(error))
+                outcome = replace(outcome, error=self._sentence(error), raised=names_of(error))
         seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
         return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
 
@@ -170,6 +171,7 @@ def _die_with_the_pool(inlet: int) -> None:
     poll = select.poll()
     poll.register(inlet, 0)  # no event but the hang-up, so that messages are left for the channel
     poll.poll()
+    end_tree(os.getpgrp(), os.environ.get(MARK, ""))
     os.killpg(0, signal.SIGKILL)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from penstock.app.api.nouns import moment
 from penstock.app.api.routes import route
+from penstock.app.gc import Gc
 from penstock.app.wiring import App
+from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 
 
@@ -104,6 +106,13 @@ def settle(app: App, wait: float = 60.0) -> Any:
     """Wait (up to `wait` seconds) until everything so far has had all its consequences."""
     app.predictions_durable()
     return app.settle(float(wait))
+
+
+@route("POST", "/gc")
+def gc(app: App, keep: str = "30d", *, yes: bool = False) -> Any:
+    """Remove what nothing names and no run of the last `keep` needs; without `yes`, only say what."""
+    work = Gc(app, keep=duration(keep))
+    return {"removed": yes, "items": work.sweep() if yes else work.plan()}
 
 
 @route("POST", "/runs/{id}/cancel")

@@ -48,6 +48,21 @@ class BlobsContract:
         assert "://" in blobs.where(one)
         assert blobs.where(one) != blobs.where(other)
 
+    def test_what_is_there_can_be_listed_and_deleted(self, blobs: Blobs) -> None:
+        one, other = blobs.put(b"one"), blobs.put(b"other")
+        assert blobs.digests() == {one: 3, other: 5}
+        assert blobs.delete(one)
+        assert not blobs.delete(one)
+        assert blobs.digests() == {other: 5}
+        assert not blobs.has(one)
+        assert blobs.get(blobs.put(b"one")) == b"one"
+
+    def test_what_was_stored_lately_is_not_deleted(self, blobs: Blobs) -> None:
+        fresh = blobs.put(b"fresh")
+        assert not blobs.digests(idle=3600)
+        assert not blobs.delete(fresh, idle=3600)
+        assert blobs.has(fresh)
+
     def test_what_was_never_stored_is_not_found(self, blobs: Blobs) -> None:
         assert not blobs.has(ABSENT)
         with pytest.raises(NotFound, match=ABSENT):

@@ -90,7 +90,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("origin", "sweep", "status"),
         *_integer("started", "finished", nullable=True),
         *_text("error", "actor"),
-        *_integer("event"),
+        *_integer("event", "priority"),
     )
     op.create_index("runs_id", "runs", ["id"], unique=True)
     op.create_index("runs_project_environment_pipeline", "runs", ["project", "environment", "pipeline"])
@@ -121,6 +121,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_double("seconds", "cpu"),
         *_integer("memory"),
         *_text("figures"),
+        *_integer("not_before", nullable=True),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])

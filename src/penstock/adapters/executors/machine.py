@@ -1,0 +1,25 @@
+"""What this machine has for steps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from penstock.runs.room import Room
+
+
+def machine_room(own_cpus: float = 0, own_gpus: float = 0, own_memory: float = 0) -> Room:
+    """The CPUs that this process may use, its NVIDIA GPUs and all memory of the machine.
+
+    What is given and not 0 stands in place of what is found.
+    """
+    return Room(
+        cpus=own_cpus or cpus(),
+        gpus=own_gpus or sum(1 for device in Path("/dev").glob("nvidia*") if device.name[6:].isdigit()),
+        memory=own_memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    )
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

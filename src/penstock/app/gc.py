@@ -1,0 +1,171 @@
+"""Removing what nothing names any more: blobs, environments, code and logs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from penstock.app.reach import kept_releases, kept_runs, reachable, unneeded
+from penstock.app.wiring import App
+from penstock.builds.types import Build, Release
+from penstock.core.errors import Corrupt, NotFound
+from penstock.datasets.types import Snapshot
+from penstock.deployments.types import Deployment
+from penstock.lineage.ports import Between, Reader
+from penstock.models.types import Version
+from penstock.runs.types import Run, StepRun
+
+KEEP = timedelta(days=30)
+"""For how long, by the home's time, the data of a run that made no version are kept."""
+GRACE = 3600.0
+"""Seconds within which stored bytes are never removed: whoever stored them may not have told of them yet."""
+BATCH = 100
+"""Blobs removed at a time, while nobody can begin a run."""
+ASIDE = ".gone-"
+SMALL = 16 << 20
+"""Bytes of a blob that may name others: such are lists and manifests in JSON."""
+
+
+class Waste(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of what can be removed: how many, and their bytes."""
+
+    what: str
+    count: int
+    bytes: int
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """What is needed of a home, and the runs that were under way when that was found out."""
+
+    blobs: set[str]
+    folders: set[str]
+    runs: set[str]
+    under_way: set[str]
+    building: bool
+
+
+class Gc:
+    """Finds what nothing names, and removes it; interrupted at any point, it can simply be begun again."""
+
+    def __init__(self, app: App, *, keep: timedelta = KEEP, grace: float = GRACE) -> None:
+        self._app = app
+        self._since = app.clock.now() - keep
+        self._grace = grace
+
+    def plan(self) -> list[Waste]:
+        """What would be removed."""
+        needed = self._needed()
+        blobs = unneeded(self._app.blobs.digests(self._grace), needed.blobs)
+        return [
+            _waste("blobs", blobs),
+            *(_waste(name, found) for name, found in self._folders(needed).items()),
+        ]
+
+    def sweep(self) -> list[Waste]:
+        """Remove it; gives what was removed."""
+        self._finish()
+        removed: dict[str, int] = {}
+        needed = self._needed()
+        waiting = iter(unneeded(self._app.blobs.digests(self._grace), needed.blobs).items())
+        while batch := dict(islice(waiting, BATCH)):
+            with self._app.store.begin() as tx:  # nobody begins a run meanwhile
+                if _under_way(tx) - needed.under_way:
+                    needed = self._needed(tx)
+                unneeded_still = unneeded(batch, needed.blobs)
+                removed |= {d: size for d, size in unneeded_still.items() if self._delete(d)}
+        folders = self._folders(self._needed())
+        for name, found in folders.items():
+            for folder in found:
+                _remove(self._app.home.folder / name / folder)
+        return [_waste("blobs", removed), *(_waste(name, found) for name, found in folders.items())]
+
+    def _needed(self, reader: Reader | None = None) -> Needed:
+        if reader is None:
+            with self._app.store.read() as own:
+                return self._needed(own)
+        runs = kept_runs(reader.find(Run), self._since)
+        releases = reader.find(Release)
+        deployed = {deployment.release for deployment in reader.find(Deployment, active=True)}
+        recent = reader.find(Snapshot, as_of=Between(self._since))
+        nouns = [*runs, *self._steps(reader, runs), *recent, *reader.find(Version)]
+        here = kept_releases(releases, deployed, runs, self._since)
+        return Needed(
+            blobs=reachable([*nouns, *releases], self._small(self._app.blobs.digests())),
+            folders=reachable([*runs, *here], lambda _: b""),
+            runs={run.id for run in runs},
+            under_way=_under_way(reader),
+            building=bool(reader.count(Build, status=("queued", "running"))),
+        )
+
+    def _delete(self, digest: str) -> bool:
+        return self._app.blobs.delete(digest, self._grace)
+
+    def _finish(self) -> None:
+        """Remove what an earlier sweep that was killed had moved aside."""
+        for name in ("envs", "code", "logs/runs"):
+            for aside in (self._app.home.folder / name).glob(f"{ASIDE}*"):
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def _steps(self, reader: Reader, runs: list[Run]) -> Iterator[StepRun]:
+        for run in runs:
+            yield from reader.find(StepRun, run=run.id)
+
+    def _small(self, sizes: Mapping[str, int]) -> Callable[[str], bytes]:
+        """Gives the bytes of a blob that is small and JSON, and none for any other."""
+
+        def inside(digest: str) -> bytes:
+            if not 0 < sizes.get(digest, 0) <= SMALL:
+                return b""
+            with suppress(NotFound, Corrupt):
+                data = self._app.blobs.get(digest)
+                return data if data[:1] in {b"{", b"["} else b""
+            return b""
+
+        return inside
+
+    def _folders(self, needed: Needed) -> dict[str, dict[str, int]]:
+        """Environments and code of releases that nothing needs, unless builds are under way; old logs."""
+        home = self._app.home.folder
+        releases = ("envs", "code") if not needed.building else ()
+        found = {name: unneeded(_old(home / name, self._grace), needed.folders) for name in releases}
+        found["logs/runs"] = unneeded(_old(home / "logs" / "runs", self._grace), needed.runs)
+        return found
+
+
+def _under_way(reader: Reader) -> set[str]:
+    return {run.id for run in reader.find(Run, status=("queued", "running"))}
+
+
+def _waste(what: str, found: Mapping[str, int]) -> Waste:
+    return Waste(what=what, count=len(found), bytes=sum(found.values()))
+
+
+def _old(folder: Path, grace: float) -> dict[str, int]:
+    """What lies in a folder and was not changed lately, with the bytes that removing it frees."""
+    before = time.time() - grace
+    found: dict[str, int] = {}
+    for entry in folder.glob("*"):
+        with suppress(FileNotFoundError):
+            if not entry.name.startswith(".") and entry.stat().st_mtime <= before:
+                found[entry.name] = sum(_freed(file) for file in entry.rglob("*"))
+    return found
+
+
+def _freed(file: Path) -> int:
+    stat = file.lstat()
+    return stat.st_size // max(stat.st_nlink, 1) if not file.is_dir() else 0
+
+
+def _remove(folder: Path) -> None:
+    """Move a folder aside and remove it there: nobody ever finds half of it."""
+    aside = folder.with_name(f"{ASIDE}{folder.name}")
+    with suppress(FileNotFoundError):
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
