@@ -45,7 +45,9 @@ def test_a_plan_says_what_would_run_what_is_cached_and_why(
     golden("plans/higher.txt", penstock("run", JUDGE, "-p", "bound=20", "--explain", "exceeds"))
 
     assert json.loads(penstock("runs", "--json"))["items"][0]["id"] == "1"  # nothing was run for a plan
-    lines = penstock("logs", "1", "--step", "spread.total").splitlines()
-    assert [line for line in lines if "part" in line] == [f"a part of {number}" for number in range(4)]
-    assert penstock("logs", "1", "--step", "spread.total[2]").splitlines()[-1] == "a part of 2"
+    lines = penstock("logs", "1", "spread.total").splitlines()
+    assert [line.partition(" | ")[2] for line in lines if "part" in line] == [
+        f"a part of {number}" for number in range(4)
+    ]
+    assert penstock("logs", "1", "spread.total[2]").splitlines()[-1] == "spread.total[2] | a part of 2"
     assert "no step exeeds. Did you mean `exceeds`?" in penstock("run", JUDGE, "--explain", "exeeds")

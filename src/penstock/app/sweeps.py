@@ -20,6 +20,7 @@ from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict
 from penstock.core.events import Event
+from penstock.runs.instances import node_of
 from penstock.runs.sweeps import Points, Sweep, carry_out, pruned, space_of
 from penstock.runs.types import Metric, Run, StepRun
 
@@ -113,9 +114,8 @@ def result(app: App, run: Run, metric: str) -> float | None:
     if run.status != "succeeded":
         return None
     with app.store.read() as reader:
-        stored = {
-            each.step: each.value for each in reader.find(Metric, run=run.id, name=metric, order="index")
-        }
+        found = reader.find(Metric, run=run.id, name=metric, order="index")
+        stored = {node_of(each.step): each.value for each in found}
     return next((stored[node.name] for node in reversed(run.graph.nodes) if node.name in stored), None)
 
 

@@ -39,6 +39,9 @@ def run(
     params: Annotated[
         list[str] | None, typer.Option("-p", "--param", metavar="K=V", help="A parameter of the pipeline.")
     ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--params", metavar="FILE", help="TOML with parameters; -p goes before it.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: show the graph, what would run and why.")
     ] = False,
@@ -48,9 +51,6 @@ def run(
     priority: Annotated[
         int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
     ] = 0,
-    file: Annotated[
-        Path | None, typer.Option("--params", metavar="FILE", help="TOML with parameters; -p goes before it.")
-    ] = None,
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:

@@ -12,8 +12,9 @@ from penstock.runs.types import Run, StepRun
 def find_hit(reader: Reader, blobs: Blobs, key: str) -> StepRun | None:
     """The newest success with this cache key; None unless its outputs are all there and verify."""
     found = reader.find(StepRun, key=key, status="succeeded", order="-finished", limit=1) if key else []
-    kept = [*found[0].outputs.values(), *found[0].figures.values()] if found else []
-    there = found and all(intact(artifact, blobs) for artifact in kept)
+    there = found and all(
+        intact(artifact, blobs) for artifact in (*found[0].outputs.values(), *found[0].figures.values())
+    )
     return found[0] if there else None
 
 

@@ -115,8 +115,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     cpu: float = 0.0
     memory: int = 0
-    not_before: datetime | None = None
     figures: dict[str, Artifact] = {}
+    not_before: datetime | None = None
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What processes use: the memory that a worker holds now, and its own peak and time of processors."""
+"""What processes use: memory, now and at most, and time of processors."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def cpu_seconds() -> float:
+    """The time of processors that this process, all its threads and its ended children have used."""
+    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def held_by(pid: int) -> int:
@@ -60,9 +66,3 @@ def _kilobytes(path: Path, names: tuple[str, ...]) -> int:
     except OSError:  # it has ended, or this system has no such file
         return 0
     return sum(int(line.split()[1]) for line in lines if line.partition(":")[0] in names)
-
-
-def cpu_seconds() -> float:
-    """The time of processors that this process, all its threads and its ended children have used."""
-    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -30,17 +30,17 @@ LINES = 10_000
 
 @route("GET", "/runs/{id}/logs")
 def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
-    """The log lines of a run's steps, in the order of the steps; `after` goes on where `next` ended.
+    """The log lines of a run's steps, in the order of the steps; `step` may be one over a list.
 
-    `step` may be one that went over a list: all its instances are meant.
-    `ended` says that no line will come any more: the run has ended and every line of it is told.
+    `after` goes on where `next` ended. `ended` says that no line will come any more: the run has ended
+    and every line of it is told.
     """
     with app.store.read() as reader:
-        run = reader.get(Run, id)  # looked at before the lines are read
-        names = [s.name for s in in_order(run.graph, reader.find(StepRun, run=id))]
-    ended = run.status not in ACTIVE
+        found = reader.get(Run, id)
+        ended = found.status not in ACTIVE  # looked at before the lines are read
+        names = [s.name for s in in_order(found.graph, reader.find(StepRun, run=id))]
     chosen = [name for name in names if step in {"", name, node_of(name)}]
-    if not chosen:
+    if step and not chosen:
         raise NotFound(what=f"Run {id} has no step {step}.", expected=f"a step among {', '.join(names)}")
     offsets = _offsets(after)
     items: list[dict[str, Any]] = []

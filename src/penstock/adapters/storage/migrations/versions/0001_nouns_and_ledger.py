@@ -120,8 +120,8 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_double("seconds", "cpu"),
         *_integer("memory"),
-        *_integer("not_before", nullable=True),
         *_text("figures"),
+        *_integer("not_before", nullable=True),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
