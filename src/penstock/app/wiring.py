@@ -187,7 +187,7 @@ class App:
 
         Raises Unavailable when the system is told to stop before that.
         """
-        if self.loop:
+        if self.loop and wait:
             self.loop.poke()
             if not self.loop.wait_settled(wait) and self.loop.stopping:
                 raise Unavailable(what="The system is stopping.", fix="Ask again when it is up.")
@@ -198,6 +198,7 @@ class App:
         self.clock.advance(to)
         if self.home.server():
             self.rollouts.push()
+        self.poked(to)
 
     def predictions_durable(self) -> None:
         """Make every prediction answered so far readable in the log."""

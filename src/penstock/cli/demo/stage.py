@@ -16,7 +16,7 @@ from penstock.core.errors import StepFailed
 START = datetime(2013, 2, 26, tzinfo=UTC)
 LIVE = datetime(2013, 3, 1, tzinfo=UTC)
 END = datetime(2014, 1, 2, tzinfo=UTC)
-STEP = timedelta(hours=6)
+STEP = timedelta(hours=8)
 PROJECT, PIPELINE, MODEL = "flights", "train_delay", "delay"
 AUTHOR, REVIEWER, OPERATOR = "ada", "grace", "katherine"
 LONG = 900.0
