@@ -102,7 +102,7 @@ def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Pa
     from penstock.cli.plans import explained, planned
 
     with open_app(home) as app:
-        graph, explanations = plan_target(app, target, Path.cwd(), params)
+        graph, explanations = plan_target(app, target, project_folder(), params)
     return explained(explanations, step, target) if step else planned(graph, explanations, target)
 
 
