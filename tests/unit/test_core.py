@@ -100,3 +100,9 @@ def test_codes_are_not_shared() -> None:
 def test_the_machines_clock_is_in_utc() -> None:
     assert SystemClock().now().tzinfo is UTC
     assert abs(datetime.now(UTC) - SystemClock().now()) < timedelta(minutes=1)
+
+
+def test_a_sentence_that_asks_ends_with_its_question_mark():
+    assert (
+        str(InvalidValue(what="There is no `x`. Did you mean `y`?")) == "There is no `x`. Did you mean `y`?"
+    )

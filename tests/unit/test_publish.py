@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -17,9 +18,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
+from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.onnx import load
 from penstock.adapters.formats.publish import make_candidate
-from penstock.core.errors import InvalidValue, UnsupportedModel
+from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
 from penstock.models.types import Signature
 from penstock.pipelines.types import Candidate
 from penstock.runs.types import Artifact
@@ -27,6 +29,7 @@ from penstock.serving.answers import Examples, disagreement
 from penstock.testing.fakes import MemoryBlobs
 
 HOLDOUT = Artifact(digest="0" * 64, format="arrow", size=1)
+MISSING = "is not installed.*Add it to the project's dependencies: uv add "
 DTYPES = {pl.Float64: "float", pl.Int64: "int", pl.Boolean: "bool", pl.String: "string"}
 
 
@@ -198,3 +201,24 @@ def test_a_metric_that_is_not_a_number_is_refused() -> None:
     numbers = frame.select("hour")
     with pytest.raises(InvalidValue, match="'roc_auc' is not a number"):
         publish(LogisticRegression().fit(numbers, late), numbers, roc_auc=float("nan"))
+
+
+def test_without_skl2onnx_the_sentence_says_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    rows = pl.DataFrame({"wind": [1.0, 2.0, 3.0, 4.0]})
+    model = LogisticRegression().fit(rows, [0, 1, 0, 1])
+    with pytest.raises(StepFailed, match=MISSING + "skl2onnx"):
+        make_candidate(
+            name="late",
+            model=model,
+            metrics={},
+            schema=schema_of(rows, ()),
+            holdout=HOLDOUT,
+            blobs=MemoryBlobs(),
+        )
+
+
+def test_without_skops_the_sentence_says_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(StepFailed, match=MISSING + "skops"):
+        Estimators().write(LogisticRegression(), MemoryBlobs())

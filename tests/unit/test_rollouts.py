@@ -10,13 +10,15 @@ import polars as pl
 import pytest
 
 from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
+from penstock.deployments.decide import difference
 from penstock.deployments.gather import ROWS
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.types import GateReport, Swap
 from penstock.models.service import Models
 from penstock.models.types import Placement, Version
-from penstock.serving.types import Plan
+from penstock.serving.answers import Examples
+from penstock.serving.types import Answer, Plan
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 from penstock.testing.prediction import FakePredictionService
@@ -200,6 +202,16 @@ def test_a_version_that_answers_otherwise_than_recorded_is_rejected(world: World
     assert not verdict.passed
     assert verdict.evidence["max_difference"] == pytest.approx(0.002)
     assert verdict.evidence["examples"] == 2
+
+
+def test_a_regression_is_held_to_its_scores_and_not_to_how_they_are_rounded():
+    recorded = Examples(inputs={"wind": [1.0]}, score=[1234.5649], label=["1234.56"])
+    answer = Answer(
+        ids=("a",), model="m", version=1, variant="direct", score=(1234.5651,), label=("1234.57",)
+    )
+    assert difference(recorded, answer, classes=True).labels_differ == 1
+    assert difference(recorded, answer, classes=False).labels_differ == 0
+    assert difference(recorded, answer, classes=False).max_difference == pytest.approx(1.6e-7, rel=0.1)
 
 
 def test_a_version_without_recorded_examples_cannot_prove_its_contract(world: World):

@@ -13,7 +13,7 @@ from typing import IO
 
 import msgspec
 
-from penstock.core.errors import Conflict, NotFound
+from penstock.core.errors import Conflict, NotFound, StorageFailed
 
 GLANCES = 20
 """How often the lock is tried before it is another's: whoever looks for an owner has it for an instant."""
@@ -43,9 +43,16 @@ class Home:
         self._lock = self.folder / "lock"
 
     def make(self) -> None:
-        """Create the directory if it is not there."""
-        for folder in (self.folder, self.logs, self.folder / "serving"):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Create the directory if it is not there. Raises StorageFailed where it cannot be."""
+        try:
+            for folder in (self.folder, self.logs, self.folder / "serving"):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(
+                what=f"{self.folder} cannot be a home",
+                found=error.strerror or str(error),
+                fix="Name a directory that can be written to with --home.",
+            ) from error
 
     def require(self) -> None:
         """Raises NotFound when there is no home here."""

@@ -15,6 +15,7 @@ from penstock.app.wiring import App
 from penstock.core.digests import digest_bytes
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
+from penstock.revisions.config import parse_config
 from penstock.runs.drive import run_to_end
 from penstock.runs.explain import Explanation
 from penstock.runs.types import Origin, Run, StepRun, Workspace
@@ -33,13 +34,15 @@ def run_target(
 ) -> Run:
     """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.
 
-    Gives the finished run, succeeded or not; what it published is registered.
-    Raises InvalidPipeline when it cannot be drawn and InvalidValue for a wrong parameter.
+    Gives the finished run, succeeded or not; what it published is registered. An interrupt
+    (Ctrl-C) cancels it. Raises InvalidPipeline when it cannot be drawn, InvalidProject for a
+    penstock.toml that cannot be read and InvalidValue for a wrong parameter.
     """
+    project = project_name(folder)
     workspace = local_workspace(folder)
     graph = app.executor.draw(workspace, target)
     run = app.runs.submit(
-        project=folder.resolve().name,
+        project=project,
         pipeline=graph.pipeline,
         environment=ENVIRONMENT,
         graph=graph,
@@ -49,7 +52,10 @@ def run_target(
         actor=app.actor(""),
         priority=priority,
     )
-    finished = run_to_end(app.runs, run.id, app.clock, on_progress)
+    try:
+        finished = run_to_end(app.runs, run.id, app.clock, on_progress)
+    except KeyboardInterrupt:
+        return app.runs.cancel(run.id, actor=app.actor(""))
     app.models.tick(app.clock.now())
     return finished
 
@@ -63,8 +69,18 @@ def plan_target(
     """
     workspace = local_workspace(folder)
     graph = app.executor.draw(workspace, target)
-    project = folder.resolve().name
+    project = project_name(folder)
     return graph, app.runs.explain(graph, project=project, workspace=workspace, params=params)
+
+
+def project_name(folder: Path) -> str:
+    """The name in the folder's penstock.toml; the folder's own where there is none. Raises InvalidProject."""
+    file = folder / "penstock.toml"
+    return (
+        parse_config(file.read_text(encoding="utf-8"), str(file)).name
+        if file.exists()
+        else folder.resolve().name
+    )
 
 
 def local_workspace(folder: Path) -> Workspace:

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.adapters.search.tpe import OptunaSearch
-from penstock.app.local import ENVIRONMENT, local_origin, local_workspace
+from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name
 from penstock.app.wiring import App
 from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
@@ -48,7 +48,7 @@ def sweep_target(
     known = METRICS.get(metric)
     wanted = Sweep(
         id="",
-        project=folder.resolve().name,
+        project=project_name(folder),
         pipeline=graph.pipeline,
         target=target,
         space=space,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.remote.client import RemoteApi
 from penstock.adapters.storage.clock import StoreClock
 from penstock.adapters.storage.store import open_store
 from penstock.app.home import Home
@@ -41,6 +42,10 @@ from penstock.runs.types import Run, Workspace
 from penstock.triggers.service import Triggers
 
 Answer = TypeVar("Answer")
+PATIENCE = 5.0
+"""Seconds to wait for the state of a system that runs."""
+DIGITS = 19
+"""Longer numbers name no event that a store could keep."""
 
 
 class App:
@@ -131,7 +136,12 @@ class App:
                 what="No project is connected.", fix="Run penstock connect in the project's folder."
             )
         if len(known) > 1:
-            raise InvalidValue(expected=f"a project among {', '.join(known)}", found="none")
+            raise InvalidValue(
+                what="Several projects are connected",
+                expected=f"one of {', '.join(known)}",
+                found="none",
+                fix="Name it with --project.",
+            )
         return known[0]
 
     def merge(self, project: str, branch: str, actor: str) -> Any:
@@ -157,13 +167,17 @@ class App:
         return read_lines(self.home.logs / "runs", step_run, after, limit)
 
     def status(self) -> dict[str, Any]:
-        """The state of the system as one small table."""
+        """The state of the system as one small table, asked of the running one: it alone knows its loop."""
+        server = self.home.server()
+        if server and not self.loop:
+            with suppress(Unavailable), closing(RemoteApi(server.url, timeout=PATIENCE)) as running:
+                found: dict[str, Any] = running.call("GET", "/status")
+                return found
         with self.store.read() as reader:
             counts = {
                 "builds": reader.count(Build, status=("queued", "running")),
                 "runs": reader.count(Run, status=("queued", "running")),
             }
-        server = self.home.server()
         return {
             "now": self.clock.now(),
             "virtual": self.clock.virtual_now() is not None,
@@ -245,14 +259,14 @@ class App:
         return server.predict_url
 
     def _event_of(self, ref: str) -> int:
-        if ref.isdigit():
+        if ref.isdecimal() and len(ref) < DIGITS:
             return int(ref)
         kind, _, key = ref.partition(":")
         with self.store.read() as reader:
             if kind == "run" and key:
                 return reader.get(Run, key).event
             model, _, place = (key if kind == "version" else ref).partition("@")
-            if place.isdigit():
+            if place.isdecimal():
                 return reader.get(Version, f"{model}@{place}").event
         return self.models.placed(model, place).event
 

@@ -16,8 +16,24 @@ from penstock.cli.pages import Page, Stream, terminal
 from penstock.core.errors import PenstockError
 
 DEFAULT_HOME = Path(".penstock")
+
+
+def project_folder() -> Path:
+    """The nearest folder, from here upwards, with a penstock.toml; else this one."""
+    here = Path.cwd()
+    return next((f for f in (here, *here.parents) if (f / "penstock.toml").exists()), here)
+
+
+def _home(given: Path) -> Path:
+    """The home that is meant: where none is named, the one beside the project's penstock.toml."""
+    return project_folder() / given if given == DEFAULT_HOME else given
+
+
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="PENSTOCK_HOME", help="The directory that holds everything.")
+    Path,
+    typer.Option(
+        "--home", envvar="PENSTOCK_HOME", callback=_home, help="The directory that holds everything."
+    ),
 ]
 ServerOption = Annotated[
     str,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.face import DEFAULT_HOME, ActorOption, HomeOption, ServerOption, opened, prints
+from penstock.cli.face import (
+    DEFAULT_HOME,
+    ActorOption,
+    HomeOption,
+    ServerOption,
+    opened,
+    prints,
+    project_folder,
+)
 from penstock.cli.pages import Page, Table
 from penstock.core.errors import InvalidProject, NotFound
 
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.revisions.config import ProjectConfig
 
 PANEL = "Project"
-FolderArgument = Annotated[Path, typer.Argument(help="The project's folder.")]
+FolderArgument = Annotated[Path | None, typer.Argument(help="The project's folder, if not this one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,11 +55,12 @@ def new(
 
 
 @prints
-def check(folder: FolderArgument = Path()) -> Page:
+def check(folder: FolderArgument = None) -> Page:
     """Check penstock.toml and draw the pipelines, without a server."""
     from penstock.builds.decide import dangling
     from penstock.cli.drawing import draw_pipelines
 
+    folder = folder or project_folder()
     config = configuration(folder)
     graphs = draw_pipelines(folder)
     if wrong := dangling(config, graphs) if graphs else ["The project has no pipeline."]:
@@ -90,12 +99,13 @@ def connect(
     """Register the project in this folder, and add the git remote `penstock`."""
     from penstock.cli.git import set_remote
 
-    name = configuration(Path()).name
+    folder = project_folder()
+    name = configuration(folder).name
     with opened(home, url or server, create=True) as api:
-        found = api.post("/projects", name=name, data_root=str((data_root or Path()).resolve()), actor=actor)
+        found = api.post("/projects", name=name, data_root=str((data_root or folder).resolve()), actor=actor)
         base = url or server or api.get("/status")["url"]
     remote = f"{base.rstrip('/')}{found['url']}" if base else str(found["path"])
-    set_remote(Path(), "penstock", remote)
+    set_remote(folder, "penstock", remote)
     lines = (f"{name} is connected; the git remote penstock is {remote}.",)
     return Page({**found, "remote": remote}, lines, ("git push penstock dev", "penstock builds"))
 

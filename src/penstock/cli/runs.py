@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, ProjectOption, ServerOption, opened, prints
+from penstock.cli.face import (
+    DEFAULT_HOME,
+    Api,
+    HomeOption,
+    ProjectOption,
+    ServerOption,
+    opened,
+    prints,
+    project_folder,
+)
 from penstock.cli.pages import Facts, Page, Stream, Table
 from penstock.cli.rows import parameters, read_parameters
 from penstock.core.errors import InvalidValue, StepFailed
@@ -72,12 +82,16 @@ def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) ->
     from penstock.cli.progress import steps_progress
 
     with open_app(home) as app:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels as Ctrl-C does
         with steps_progress() as on_progress:
-            finished = run_target(app, target, Path.cwd(), params, on_progress, priority=priority)
+            finished = run_target(app, target, project_folder(), params, on_progress, priority=priority)
         data = api.call(app, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":
         raise StepFailed(
-            what=data["error"] or f"Run {finished.id} {finished.status}.", fix=_more(finished.id)
+            what=f"Run {finished.id} failed: {data['error']}"
+            if finished.status == "failed"
+            else f"Run {finished.id} is {data['error']}",
+            fix=_more(finished.id),
         )
     return show(data)
 
@@ -88,7 +102,7 @@ def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Pa
     from penstock.cli.plans import explained, planned
 
     with open_app(home) as app:
-        graph, explanations = plan_target(app, target, Path.cwd(), params)
+        graph, explanations = plan_target(app, target, project_folder(), params)
     return explained(explanations, step, target) if step else planned(graph, explanations, target)
 
 

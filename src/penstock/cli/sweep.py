@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.face import DEFAULT_HOME, HomeOption, prints
+from penstock.cli.face import DEFAULT_HOME, HomeOption, prints, project_folder
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.rows import as_toml, parameters
 from penstock.core.errors import StepFailed
@@ -52,7 +52,7 @@ def sweep(
             finished = sweep_target(
                 app,
                 target,
-                Path.cwd(),
+                project_folder(),
                 parameters(params),
                 metric=metric,
                 minimize=minimize,

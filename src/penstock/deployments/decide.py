@@ -165,14 +165,18 @@ def live(plan: Plan, loaded: Iterable[Loaded]) -> dict[ServedModel, bool]:
     return found
 
 
-def difference(recorded: Examples, answer: Answer) -> Contract:
-    """Compare an answer with the recorded one, row by row."""
+def difference(recorded: Examples, answer: Answer, *, classes: bool) -> Contract:
+    """Compare an answer with the recorded one, row by row.
+
+    Labels count where the model tells `classes` apart: a regression's label is its score, rounded.
+    """
     n = len(recorded.score)
     if len(answer.score) != n:
         return Contract(examples=n, error=f"{n} examples were asked and {len(answer.score)} answered")
     scores = zip(recorded.score, answer.score, strict=True)
+    labels = zip(recorded.label, answer.label, strict=True) if classes else ()
     return Contract(
         examples=n,
         max_difference=max((abs(then - now) / max(1.0, abs(then)) for then, now in scores), default=0.0),
-        labels_differ=sum(then != now for then, now in zip(recorded.label, answer.label, strict=True)),
+        labels_differ=sum(then != now for then, now in labels),
     )

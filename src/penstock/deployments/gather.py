@@ -67,7 +67,7 @@ def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Con
         answer = service.infer(version.model, version.number, recorded.inputs, log=False)
     except (InvalidRequest, NotFound) as error:
         return Contract(examples=len(recorded.score), error=str(error))
-    return difference(recorded, answer)
+    return difference(recorded, answer, classes=bool(version.signature.classes))
 
 
 def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, label: str) -> Quality:

@@ -164,7 +164,7 @@ def _require_path(reader: Reader, release: Release, rule: EnvironmentConfig) -> 
 
 def _find(reader: Reader, ref: str, project: str) -> Release:
     where: dict[str, Any] = {"project": project} if project else {}
-    found = reader.find(Release, number=int(ref), **where) if ref.isdigit() else []
+    found = reader.find(Release, number=int(ref), **where) if ref.isdecimal() and len(ref) < 19 else []
     if not found and len(ref) >= SHORTEST:
         found = [r for r in reader.find(Release, **where) if r.id.startswith(ref.lower())]
     if not found:

@@ -108,7 +108,9 @@ class Models:
         with self._store.read() as reader:
             found = reader.find(Placement, model=model, environment=environment, role="champion")
         if not found:
-            raise NotFound(what=f"{environment or 'No environment'} has no champion of {model}")
+            raise NotFound(
+                what=f"There is no champion of {model!r}" + (f" in {environment}" if environment else "")
+            )
         return found[0]
 
     def champion(self, model: str, environment: str) -> Version | None:
@@ -156,7 +158,7 @@ class Models:
 
 
 def _version(reader: Reader, name: str, place: str) -> Version:
-    if place.isdigit():
+    if place.isdecimal():
         return reader.get(Version, f"{name}@{int(place)}")
     if not place:
         [newest] = reader.find(Version, model=name, order="-number", limit=1)

@@ -21,6 +21,11 @@ _BY_NAME = {
 def check_step(function: Callable[..., Any]) -> None:
     """Refuse functions that a worker could not call with named arguments and get a value from."""
     name = function.__name__
+    if inspect.isclass(function):
+        raise InvalidPipeline(
+            what=f"The step `{name}` is a class.",
+            fix="Write a function that makes what is needed and returns it.",
+        )
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise InvalidPipeline(
             what=f"The step `{name}` is asynchronous or a generator.",

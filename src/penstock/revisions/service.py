@@ -45,7 +45,7 @@ class Revisions:
         `data_root` is an absolute path. Raises InvalidValue for an impossible name or path.
         """
         check_name(name, "project")
-        if not PurePath(data_root).is_absolute():
+        if not PurePath(data_root).is_absolute() or "\0" in data_root:
             raise InvalidValue(
                 what="This cannot be the folder of the data",
                 expected="an absolute path",

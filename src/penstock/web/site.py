@@ -76,7 +76,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
 def _fields(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidValue(expected="a JSON object", found=str(error)) from error
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.pipelines import draw_target, find_pipelines
+from penstock.pipelines.authoring import StepFunction, step
 from penstock.pipelines.types import Graph
 
 HEAD = """
@@ -151,3 +152,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
         del sys.modules[name]
+
+
+def test_a_class_is_no_step() -> None:
+    with pytest.raises(InvalidPipeline, match="`StepFunction` is a class"):
+        step(StepFunction)

@@ -77,11 +77,40 @@ def test_a_browser_reads_a_refusal_as_a_page(web: Web) -> None:
         (b"{}", "text/plain"),
         (b"[1]", "application/json"),
         (b"{", "application/json"),
+        (b'{"name": "\xed\xa0\x80"}', "application/json"),
+        (b'{"a":' * 20_000, "application/json"),
     ],
 )
 def test_a_body_that_is_not_a_json_object_is_refused(web: Web, content: bytes, kind: str) -> None:
     answer = web.post("/projects", content=content, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        ("GET", "/runs.json?limit=x", None, "a whole number"),
+        ("GET", "/runs.json?limit=1.5", None, "a whole number"),
+        ("GET", f"/events.json?after={10**30}", None, "a whole number up to 9223372036854775807"),
+        ("POST", "/projects", {"name": 3, "data_root": "/"}, "a text"),
+        ("POST", "/projects", {"name": "shop", "data_root": "/\0"}, "an absolute path"),
+        ("POST", "/merge", {"branch": "dev", "project": {"a": 1}}, "a text"),
+        ("POST", "/promote", {"what": "delay@\u00b2", "environment": "test"}, "a version such as delay@3"),
+        ("POST", "/labels", {"model": "delay", "items": 3}, "a list of JSON objects"),
+        ("POST", "/clock", {"to": "0001-01-01T00:00:00+23:59"}, "a moment such as 2013-03-01T00:00:00+00:00"),
+        ("POST", "/settle", {"wait": None}, "a number"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(
+    web: Web, method: str, path: str, body: object, expected: str
+) -> None:
+    answer = web.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["expected"]) == (400, expected)
+
+
+@pytest.mark.parametrize("path", [f"/why/{10**30}.json", "/why/version:.json", f"/releases/{10**30}.json"])
+def test_a_number_that_no_store_keeps_names_nothing(web: Web, path: str) -> None:
+    assert web.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("host", ["penstock.example", "127.0.0.1.example:4747", ""])

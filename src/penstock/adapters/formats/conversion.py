@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from penstock.adapters.formats.kinds import needing
 from penstock.adapters.formats.native import NativeModel
-from penstock.core.errors import UnsupportedModel
+from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
 
 _FIRST_CHOICE = {"float": "float", "int": "float", "bool": "float", "string": "string"}
@@ -73,6 +74,8 @@ def graphs(native: NativeModel, columns: tuple[Column, ...], rows: pl.DataFrame)
     for kinds in [first] if first == second else [first, second]:
         try:
             graph = _convert(native, kinds, rows)
+        except StepFailed:
+            raise
         except Exception as error:  # noqa: BLE001 - converters raise whatever they like
             failure = failure or error
         else:
@@ -83,8 +86,9 @@ def graphs(native: NativeModel, columns: tuple[Column, ...], rows: pl.DataFrame)
 
 
 def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> bytes:
-    from skl2onnx import to_onnx
-    from skl2onnx.common import data_types
+    with needing("skl2onnx", "a model is published as the ONNX graph that it makes"):
+        from skl2onnx import to_onnx
+        from skl2onnx.common import data_types
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.kinds import is_a, needing
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact
@@ -17,6 +17,7 @@ _TRUSTED = ("sklearn.", "numpy.")
 _SCHEMA = "schema.json"
 _IDENTITY = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+')
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
+_NEEDED = "an estimator passes between steps as a skops file"
 
 
 class Estimators:
@@ -30,8 +31,9 @@ class Estimators:
 
     def write(self, value: Any, blobs: Blobs) -> Artifact:
         """See `Format.write`."""
-        from skops.io import dumps, get_untrusted_types
-        from skops.io.exceptions import UnsupportedTypeException
+        with needing("skops", _NEEDED):
+            from skops.io import dumps, get_untrusted_types
+            from skops.io.exceptions import UnsupportedTypeException
 
         try:
             data = _repeatable(dumps(value))
@@ -45,7 +47,8 @@ class Estimators:
 
     def read(self, path: str, annotation: Any) -> Any:  # noqa: ARG002 - the protocol's
         """See `Format.read`."""
-        from skops.io import get_untrusted_types, loads
+        with needing("skops", _NEEDED):
+            from skops.io import get_untrusted_types, loads
 
         data = Path(path).read_bytes()
         found = get_untrusted_types(data=data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -25,10 +25,10 @@ LIMIT = 100
 """How many of a noun a list shows unless asked for more."""
 
 
-def _items(app: App, kind: type[T], order: str, limit: int | str, **where: Any) -> dict[str, list[T]]:
+def _items(app: App, kind: type[T], order: str, limit: int, **where: Any) -> dict[str, list[T]]:
     chosen = {name: value for name, value in where.items() if value != ""}
     with app.store.read() as reader:
-        return {"items": reader.find(kind, order=order, limit=int(limit), **chosen)}
+        return {"items": reader.find(kind, order=order, limit=limit, **chosen)}
 
 
 def moment(text: str) -> datetime | None:
@@ -37,9 +37,10 @@ def moment(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        known = found.tzinfo is not None and bool(found.astimezone(UTC))
+    except (ValueError, OverflowError):
+        known = False
+    if not known:
         raise InvalidValue(expected="a moment such as 2013-03-01T00:00:00+00:00", found=text)
     return found
 
@@ -217,7 +218,7 @@ def performance(
         metric,
         moment(start),
         moment(end),
-        version=None if version is None else int(version),
+        version=version,
         variant=variant,
     )
 
@@ -258,7 +259,7 @@ def events(app: App, after: int = 0, limit: int = LIMIT, kind: str = "", subject
     """Events of the ledger after an id, the oldest first."""
     where = {name: value for name, value in (("kind", kind), ("subject", subject)) if value}
     with app.store.read() as reader:
-        return {"items": reader.events(after=int(after), limit=int(limit), **where)}
+        return {"items": reader.events(after=after, limit=limit, **where)}
 
 
 @route("GET", "/why/{ref}")

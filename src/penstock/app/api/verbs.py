@@ -36,7 +36,7 @@ def promote(app: App, what: str, environment: str, project: str = "", actor: str
     """Promote a release (number or digest) or a model version (`delay@3`) to an environment."""
     if "@" in what:
         model, _, number = what.partition("@")
-        if not number.isdigit():
+        if not number.isdecimal():
             raise InvalidValue(expected="a version such as delay@3", found=what)
         return app.poked(app.rollouts.promote(model, int(number), environment, app.actor(actor)))
     return app.poked(app.releases.promote(app.project(project), what, environment, app.actor(actor)))
@@ -96,16 +96,16 @@ def clock(app: App, to: str, wait: float = 0.0) -> Any:
     if target is None:
         raise InvalidValue(expected="a moment to advance to", found="nothing")
     app.predictions_durable()
-    app.settle(float(wait))
+    app.settle(wait)
     app.advance(target)
-    return app.settle(float(wait))
+    return app.settle(wait)
 
 
 @route("POST", "/settle")
 def settle(app: App, wait: float = 60.0) -> Any:
     """Wait (up to `wait` seconds) until everything so far has had all its consequences."""
     app.predictions_durable()
-    return app.settle(float(wait))
+    return app.settle(wait)
 
 
 @route("POST", "/gc")

@@ -1,0 +1,90 @@
+"""`penstock run` from anywhere in a project, and when it is interrupted."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+Command = Callable[..., Result]
+CONFIG = """
+[project]
+name = "shop"
+[environments.test]
+deploy = { on = "push", branch = "dev" }
+"""
+CODE = """
+import os, signal, time
+from penstock import pipeline, step
+
+@step
+def one() -> int:
+    return 1
+
+@step(cache=False)
+def interrupts() -> int:
+    os.kill(int(os.environ["TO_INTERRUPT"]), signal.SIGNAL)
+    time.sleep(600)
+    return 1
+
+@pipeline
+def count():
+    return one()
+
+@pipeline
+def waits():
+    return interrupts()
+"""
+ASKS = """
+import os
+os.environ["TO_INTERRUPT"] = str(os.getpid())
+from penstock.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project called otherwise than its folder."""
+    (tmp_path / "penstock.toml").write_text(CONFIG)
+    (tmp_path / "interrupted").mkdir()
+    (tmp_path / "interrupted" / "__init__.py").write_text("")
+    return tmp_path
+
+
+def test_from_a_folder_inside_it_is_the_project_that_runs(
+    penstock: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "interrupted" / "work.py").write_text(CODE)
+    monkeypatch.chdir(project / "interrupted")
+    monkeypatch.delenv("PENSTOCK_HOME")
+    told = penstock("run", "interrupted.work:count", "--json")
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["project"] == "shop", "its name is that of penstock.toml"
+    assert (project / ".penstock" / "penstock.db").exists()
+    assert not (project / "interrupted" / ".penstock").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_cancels_the_run(penstock: Command, project: Path, name: str) -> None:
+    (project / "interrupted" / "work.py").write_text(CODE.replace("signal.SIGNAL", f"signal.{name}"))
+    command = [sys.executable, "-c", ASKS, "run", "interrupted.work:waits"]
+    ended = subprocess.run(
+        command, cwd=project, env={**os.environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Run 1 is cancelled by ada.")
+    shown = json.loads(penstock("run", "show", "1", "--json").stdout)
+    assert shown["status"] == "cancelled"
+    assert [step["lease"] for step in shown["steps"]] == [None]
+
+
+def test_a_home_that_cannot_be_made_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = penstock("run", "a.b:c", "--home", str(tmp_path / "file"))
+    assert told.exit_code == 1
+    assert "cannot be a home" in told.stderr
