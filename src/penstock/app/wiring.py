@@ -35,6 +35,7 @@ from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import ProjectConfig, parse_config
 from penstock.revisions.service import Revisions
+from penstock.revisions.tokens import AccessTokens
 from penstock.revisions.types import Project
 from penstock.runs.room import Room
 from penstock.runs.service import Runs
@@ -69,6 +70,7 @@ class App:
         self.loop: Loop | None = None
 
         self.revisions = Revisions(self.store, self.forge, self.clock)
+        self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
         self.models = Models(

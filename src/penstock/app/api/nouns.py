@@ -16,7 +16,7 @@ from penstock.lineage.ports import T
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
-from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.revisions.types import AccessToken, Approval, Branch, Project, Revision
 from penstock.runs.instances import in_order
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, TriggerState
@@ -73,6 +73,13 @@ def approvals(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Watched branches."""
     return _items(app, Branch, "", limit, project=project)
+
+
+@route("GET", "/tokens")
+def tokens(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Access tokens and whom they belong to, without their digests."""
+    found = _items(app, AccessToken, "", limit, project=project)["items"]
+    return {"items": [without_digest(token) for token in found]}
 
 
 @route("GET", "/builds")
@@ -272,6 +279,11 @@ def why(app: App, ref: str) -> Any:
 def audit(app: App) -> Any:
     """Whether the ledger's hash chain holds, or where it first breaks."""
     return app.ledger.verify()
+
+
+def without_digest(token: AccessToken) -> dict[str, Any]:
+    """What is told of a token."""
+    return _brief(token, "digest")
 
 
 def _brief(noun: msgspec.Struct, *without: str) -> dict[str, Any]:

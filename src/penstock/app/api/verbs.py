@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.app.api.nouns import moment
+from penstock.app.api.nouns import moment, without_digest
 from penstock.app.api.routes import route
 from penstock.app.gc import Gc
 from penstock.app.wiring import App
@@ -29,6 +29,21 @@ def approve(app: App, ref: str, project: str = "", actor: str = "") -> Any:
 def merge(app: App, branch: str, project: str = "", actor: str = "") -> Any:
     """Merge a branch into the protected branch, once it is approved and its build is green."""
     return app.poked(app.merge(app.project(project), branch, app.actor(actor)))
+
+
+@route("POST", "/tokens")
+def create_token(
+    app: App, owner: str, *, role: str, project: str = "", expires: str = "", actor: str = ""
+) -> Any:
+    """Make an access token for the git host; it is in this answer and nowhere else."""
+    token, text = app.tokens.create(owner, role, app.actor(actor), project=project, expires=expires)
+    return {**without_digest(token), "token": text}
+
+
+@route("POST", "/tokens/{id}/revoke")
+def revoke_token(app: App, id: str, actor: str = "") -> Any:  # noqa: A002 - the field's name
+    """Let an access token be worth nothing from now on."""
+    return without_digest(app.tokens.revoke(id, app.actor(actor)))
 
 
 @route("POST", "/promote")
