@@ -16,9 +16,13 @@ from penstock.adapters.executors.machine import cpus, machine_room
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.forges.builtin import BuiltinForge
+from penstock.adapters.forges.gitea import Gitea
+from penstock.adapters.forges.github import GitHub
+from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
+from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.adapters.storage.clock import StoreClock
 from penstock.adapters.storage.store import open_store
 from penstock.app.home import Home
@@ -29,14 +33,17 @@ from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.lineage.secrets import Secrets
 from penstock.lineage.service import Ledger
 from penstock.models.service import Models
 from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
 from penstock.revisions.tokens import AccessTokens
 from penstock.revisions.types import Project
+from penstock.revisions.upstreams import Upstreams
 from penstock.runs.room import Room
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
@@ -45,6 +52,8 @@ from penstock.triggers.service import Triggers
 Answer = TypeVar("Answer")
 PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
+HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
+"""The forges outside that are spoken with, by the names of their kinds."""
 DIGITS = 19
 """Longer numbers name no event that a store could keep."""
 
@@ -69,7 +78,11 @@ class App:
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
 
-        self.revisions = Revisions(self.store, self.forge, self.clock)
+        self.secrets = Secrets(KeyFile(home.secrets))
+        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
+        self.upstreams = Upstreams(
+            self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
+        )
         self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
@@ -253,6 +266,10 @@ class App:
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:
             return bool(reader.count(Build, project=project, commit=commit, status="passed"))
+
+    def _address(self) -> str:
+        server = self.home.server()
+        return os.environ.get("PENSTOCK_URL") or (server.url if server else "")
 
     def _predict_url(self) -> str:
         server = self.home.server()

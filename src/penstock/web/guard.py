@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from litestar import Request
@@ -43,12 +43,13 @@ def is_near(scope: Scope) -> bool:
     return client is not None and client[0] in NEAR and _host(scope) in LOOPBACK and not proxied
 
 
-def only_near(scope: Scope, path: str) -> None:
-    """Raises NotAllowed for a request from elsewhere that would give or take what lets others in."""
-    if path.startswith("/tokens") and not is_near(scope):
+def only_near(scope: Scope, path: str, fields: Mapping[str, Any]) -> None:
+    """Raises NotAllowed for a request from elsewhere that lets others in, or this machine out to anywhere."""
+    outside = path == "/projects" and "forge" in fields
+    if (path.startswith("/tokens") or outside) and not is_near(scope):
         raise NotAllowed(
-            what="Access tokens are made and revoked at the machine of the system only.",
-            fix="Run penstock tokens there.",
+            what="Access tokens and outside repositories are set up at the machine of the system only.",
+            fix="Run penstock tokens and penstock connect there.",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,7 +66,7 @@ class BuiltinForge(BareRepositories):
     def fetch(self, project: str, address: str, token: str) -> None:
         """See `Forge.fetch`."""
         place = self._place(project)
-        if not place.exists():
+        if new := not place.exists():
             self._make(place, "main", copy_of=address)
         if not self._is_copy(place):
             raise Conflict(
@@ -79,6 +80,8 @@ class BuiltinForge(BareRepositories):
         try:
             git(place, "fetch", *options, "--", address, everything, also=_reach(address, token))
         except Unavailable as error:
+            if new:
+                shutil.rmtree(place)
             raise Unavailable(
                 what=f"{address} cannot be fetched", found=error.found or error.what.rstrip(".")
             ) from error

@@ -16,7 +16,7 @@ from penstock.lineage.ports import T
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
-from penstock.revisions.types import AccessToken, Approval, Branch, Project, Revision
+from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.runs.instances import in_order
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, TriggerState
@@ -73,6 +73,18 @@ def approvals(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Watched branches."""
     return _items(app, Branch, "", limit, project=project)
+
+
+@route("GET", "/upstreams")
+def upstreams(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Repositories outside that projects come from, and what each of them waits for."""
+    return _items(app, Upstream, "", limit, id=project)
+
+
+@route("GET", "/statuses")
+def statuses(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """What outside forges are told of commits, and whether they were."""
+    return _items(app, CommitStatus, "", limit, project=project)
 
 
 @route("GET", "/tokens")

@@ -13,9 +13,35 @@ from penstock.core.errors import InvalidValue
 
 
 @route("POST", "/projects")
-def connect(app: App, name: str, data_root: str, actor: str = "") -> Any:
-    """Register a project; gives the repository to push to."""
-    project = app.revisions.connect(name, data_root, app.actor(actor))
+def connect(
+    app: App,
+    name: str,
+    data_root: str,
+    *,
+    actor: str = "",
+    repository: str = "",
+    folder: str = "",
+    forge: str = "",
+    url: str = "",
+    token: str = "",
+    secret: str = "",
+) -> Any:
+    """Register a project; gives the repository to push to, or the path for the webhooks of its forge."""
+    who = app.actor(actor)
+    if forge:
+        outside = app.upstreams.connect(
+            name,
+            data_root,
+            who,
+            forge=forge,
+            repository=repository,
+            url=url,
+            token=token,
+            secret=secret,
+            folder=folder,
+        )
+        return app.poked({"project": outside, "hooks": f"/hooks/{name}"})
+    project = app.revisions.connect(name, data_root, who, repository=repository, folder=folder)
     return {"project": project, "path": str(app.home.git / f"{name}.git"), "url": f"/git/{name}.git"}
 
 
