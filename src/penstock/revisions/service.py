@@ -235,7 +235,8 @@ class Revisions:
                 changes = moved(reader.find(Branch, project=project.id), heads)
             if not changes:
                 return False
-            paths = [self._path(project, head, before.get(head.branch, ""), step=step) for head in changes]
+            main = before.get(project.protected, "")  # where a branch that is new began
+            paths = [self._path(project, head, before.get(head.branch, main), step=step) for head in changes]
             with self._store.begin() as tx:
                 for head, passed in paths:
                     record(tx, project, head, now, passed=passed, elsewhere=elsewhere)

@@ -88,7 +88,6 @@ class Upstreams:
             address=addresses.git,
             web=addresses.web,
             api=addresses.api,
-            knocked=self._machine.now(),
         )
         with self._store.read() as reader:
             if reader.count(Project, id=name) > reader.count(Upstream, id=name):

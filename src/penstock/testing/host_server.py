@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from penstock.adapters.forges.git import clean_environment
+from penstock.testing.git import isolated
 
 TOKEN = "a-token-of-the-forge"  # noqa: S105 a made-up one
 REPOSITORY = "team/flights"
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             input=body,
             capture_output=True,
             check=True,
-            env=clean_environment()
+            env=isolated()
             | {
                 "GIT_PROJECT_ROOT": str(self.forge.repository.parent.parent),
                 "GIT_HTTP_EXPORT_ALL": "1",

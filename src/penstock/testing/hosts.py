@@ -18,7 +18,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from penstock.adapters.forges.git import clean_environment
+from penstock.testing.git import isolated
 from penstock.testing.host_server import REPOSITORY, TOKEN, handler_of
 
 SECRET = "It's a secret"  # noqa: S105 a made-up one
@@ -62,7 +62,7 @@ class StandIn:
         self.repository.parent.mkdir(parents=True)
         subprocess.run(
             ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.repository)],
-            env=clean_environment(),
+            env=isolated(),
             check=True,
         )
         self.requests: list[Merged] = []

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from penstock.app import App
@@ -20,7 +21,7 @@ def hooks_handler(app: App) -> HTTPRouteHandler:
     """Take webhooks. They are known by their signature, which is why nothing else is asked of them."""
 
     @post("/hooks/{project:str}", status_code=HTTP_202_ACCEPTED, request_max_body_size=LARGEST)
-    async def hooks(request: Request[Any, Any, Any], project: str) -> Response[bytes]:
+    async def hooks(request: Request[Any, Any, Any], project: FromPath[str]) -> Response[bytes]:
         """A knock: it is time to look at the project's repository."""
         body = await request.body()
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -104,7 +104,9 @@ def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
     """A build with its report."""
     with app.store.read() as reader:
-        return reader.get(Build, id)
+        found = reader.get(Build, id)
+        links = [r.link for r in reader.find(Revision, id=f"{found.project}:{found.commit}")]
+    return {**msgspec.structs.asdict(found), "link": "".join(links)}
 
 
 @route("GET", "/releases")
