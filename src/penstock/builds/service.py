@@ -16,7 +16,7 @@ from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
 from penstock.revisions.statuses import tell
-from penstock.revisions.types import Branch, State
+from penstock.revisions.types import Branch, Project, State
 
 LEASE = timedelta(seconds=60)
 """How long a claim holds without a tick; an answer to an older claim is refused by its token."""
@@ -107,6 +107,7 @@ class Builds:
                     log=f"logs/builds/{key}.log",
                     cause=branch.event,
                     event=event,
+                    folder="".join(project.folder for project in tx.find(Project, id=branch.project)),
                 )
                 tx.add(build)
                 path = f"/builds/{key}"
@@ -202,5 +203,6 @@ def _release(tx: Transaction, key: str, build: Build, built: Built) -> None:
             environment=built.environment,
             graphs=built.graphs,
             event=event,
+            folder=build.folder,
         )
     )

@@ -20,6 +20,7 @@ from penstock.revisions.decide import SHOWN, approvals_needed, moved, objections
 from penstock.revisions.names import check_folder, check_name
 from penstock.revisions.ports import Forge, Host
 from penstock.revisions.record import Elsewhere, approvals_of, record
+from penstock.revisions.subtrees import subtrees, touches
 from penstock.revisions.types import Approval, Branch, Head, Project, Revision, Upstream
 
 CONFIG = "penstock.toml"
@@ -43,6 +44,7 @@ class Revisions:
         self._clock = clock
         self._hosts = hosts or {}
         self._seeing = Lock()
+        self._same: set[tuple[str, str, str]] = set()
 
     def connect(
         self, name: str, data_root: str, actor: str, *, repository: str = "", folder: str = ""
@@ -149,8 +151,7 @@ class Revisions:
                 tx.put(approval)
             else:
                 tx.add(approval)
-            if elsewhere:
-                _approved_there(tx, self._project(project), approval)
+            _approved_after(tx, tx.get(Project, project), approval)
         return approval
 
     def merge(self, project: str, branch: str, actor: str, is_green: Callable[[str], bool]) -> Branch:
@@ -233,6 +234,7 @@ class Revisions:
             with self._store.read() as reader:
                 before = {b.name: b.commit for b in reader.find(Branch, project=project.id)}
                 changes = moved(reader.find(Branch, project=project.id), heads)
+            changes = [head for head in changes if self._concerns(project, before.get(head.branch, ""), head)]
             if not changes:
                 return False
             main = before.get(project.protected, "")  # where a branch that is new began
@@ -241,6 +243,20 @@ class Revisions:
                 for head, passed in paths:
                     record(tx, project, head, now, passed=passed, elsewhere=elsewhere)
             return True
+
+    def _concerns(self, project: Project, before: str, head: Head) -> bool:
+        """Whether a head differs from where its branch stood in anything that the project is made of."""
+        if not project.folder or not before or (project.id, before, head.commit) in self._same:
+            return (project.id, before, head.commit) not in self._same
+        try:
+            config = self._config(project, head.commit)
+            parts = subtrees(project.folder, config, partial(self._forge.read, project.id, head.commit))
+            if touches(self._forge.changed(project.id, before, head.commit), parts):
+                return True
+        except (InvalidValue, NotFound):
+            return True  # its build will say what is wrong
+        self._same.add((project.id, before, head.commit))
+        return False
 
     def _path(self, project: Project, head: Head, before: str, *, step: bool) -> tuple[Head, Sequence[Head]]:
         """Where a branch goes next, and the commits that it passes on the way there."""
@@ -276,11 +292,10 @@ def _no_link(_commit: str) -> str:
     return ""
 
 
-def _approved_there(tx: Transaction, project: Project, approval: Approval) -> None:
-    """Count an approval that was given here for a protected branch that is moved elsewhere."""
+def _approved_after(tx: Transaction, project: Project, approval: Approval) -> None:
+    """Count an approval of what the protected branch holds already, moved there by someone else."""
     for branch in tx.find(Branch, id=f"{project.id}:{project.protected}", commit=approval.commit):
-        approvals = approvals_of(tx, project.id, branch.commit)
-        tx.put(replace(branch, approvals=approvals, event=approval.event))
+        tx.put(replace(branch, approvals=approvals_of(tx, project.id, branch.commit)))
 
 
 def _branch(reader: Reader, project: str, name: str) -> Branch:

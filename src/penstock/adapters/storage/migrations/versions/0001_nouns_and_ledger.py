@@ -96,6 +96,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_text("stage", "tests", "release", "error", "log", "lease"),
         *_integer("token", "cause", "event"),
+        *_text("folder"),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])
@@ -109,6 +110,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("created"),
         *_text("wheel", "lock", "config", "environment", "graphs"),
         *_integer("event"),
+        *_text("folder"),
     )
     op.create_index("releases_id", "releases", ["id"], unique=True)
     op.create_index("releases_project_commit", "releases", ["project", "commit"])
