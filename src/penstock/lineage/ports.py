@@ -36,6 +36,12 @@ class Reader(Protocol):
         """
         ...
 
+    def pick(
+        self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
+    ) -> list[tuple[Any, ...]]:
+        """Only these fields of what `find` would give: nothing else is read."""
+        ...
+
     def count(self, kind: type[T], **where: Any) -> int:
         """How many `find` would give."""
         ...

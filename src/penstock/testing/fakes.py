@@ -84,6 +84,13 @@ class MemoryReader:
         """See `Reader.find`."""
         return _select(kind, list(self._state.tables.get(kind, {}).values()), order, limit, where)
 
+    def pick(
+        self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
+    ) -> list[tuple[Any, ...]]:
+        """See `Reader.pick`."""
+        found = self.find(kind, order=order, limit=limit, **where)
+        return [tuple(getattr(noun, name) for name in fields) for noun in found]
+
     def count(self, kind: type[T], **where: Any) -> int:
         """See `Reader.count`."""
         return len(self.find(kind, **where))
