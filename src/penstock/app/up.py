@@ -72,7 +72,7 @@ def _serve(
         predictor.start()
         return True
 
-    loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active)
+    loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active, app.carry)
     try:
         predictor.start()
         address = f"http://{HOST}:{listening.getsockname()[1]}"

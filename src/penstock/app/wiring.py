@@ -81,6 +81,13 @@ class App(Workbench):
                 or reader.count(Build, status=("queued", "running"))
             )
 
+    def carry(self, patience: float) -> bool:
+        """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""
+        ended = self.runs.wait(patience)
+        if ended:
+            self.runs.tick(self.clock.now())
+        return ended
+
     def recover(self) -> None:
         """Put back in the queue what the home's last owner had claimed when it died."""
         self.builds.recover()
