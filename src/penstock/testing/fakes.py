@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from penstock.core.digests import digest_bytes
+from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Conflict, NotFound
 from penstock.core.events import Event
 from penstock.lineage.chain import seal
@@ -191,6 +192,14 @@ class MemoryBlobs:
         self._bytes[digest] = bytes(data)
         self._stored[digest] = time.monotonic()
         return digest
+
+    @contextmanager
+    def writing(self) -> Iterator[Digesting]:
+        """See `Blobs.writing`."""
+        memory = io.BytesIO()
+        digesting = Digesting(memory)
+        yield digesting
+        self.put(memory.getvalue())
 
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""
