@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -131,3 +132,40 @@ def test_only_a_digest_names_a_blob(folder: Path, name: str) -> None:
 def test_stored_bytes_cannot_be_written_by_accident(folder: Path) -> None:
     blobs = FolderBlobs(folder)
     assert Path(blobs.path(blobs.put(SOURCE))).stat().st_mode & 0o222 == 0
+
+
+def test_a_file_that_is_written_piece_by_piece_is_there_only_when_it_is_whole(folder: Path) -> None:
+    blobs = FolderBlobs(folder)
+
+    def half() -> None:
+        with blobs.writing() as file:
+            file.write(SOURCE[:10])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert files(folder) == []
+    with blobs.writing() as file:
+        file.write(SOURCE[:10])
+        file.write(memoryview(SOURCE)[10:])
+    assert (file.digest, file.size) == (digest_bytes(SOURCE), len(SOURCE))
+    assert blobs.get(file.digest) == SOURCE
+
+
+def test_bytes_are_read_to_be_verified_once_in_a_process_and_again_when_the_file_was_touched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = FolderBlobs(folder), FolderBlobs(folder)
+    digest = writer.put(SOURCE)
+    hashed: list[object] = []
+    file_digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *args: hashed.append(args) or file_digest(*args))
+    path = Path(writer.path(digest))
+    assert not hashed  # who wrote them has digested them
+    assert reader.has(digest)
+    assert reader.path(digest) == str(path)
+    assert len(hashed) == 1
+    path.chmod(0o644)
+    path.write_bytes(SOURCE[:-1] + b"!")
+    assert not writer.has(digest)
+    assert not reader.has(digest)

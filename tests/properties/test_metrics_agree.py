@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as reference
 
-from penstock.checks.metrics import METRICS, interval, measure
+from penstock.checks.measures import interval, measure
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue, UndefinedMetric
 
 rows = st.lists(

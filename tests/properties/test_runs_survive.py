@@ -274,3 +274,24 @@ class RunsSurvive(RuleBasedStateMachine):
 
 class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+def test_of_two_processes_that_end_the_last_two_steps_at_once_one_ends_the_run() -> None:
+    state = RunsSurvive()
+    graph = Graph(
+        pipeline="pair", target="p:pair", nodes=(Node(name="a", kind="step"), Node(name="b", kind="step"))
+    )
+    (first, _, _), (second, _, _) = state.processes
+    run = first.submit(
+        project="p", pipeline="pair", environment="test", graph=graph, workspace=WORKSPACE, params={}
+    )
+    for runs, executor, _ in state.processes:
+        executor.size = 1
+        runs.tick(state.clock.now())
+        [task] = executor.waiting()
+        executor.answer(state.result(task))
+    state.store.meanwhile = lambda: second.tick(state.clock.now())
+    first.tick(state.clock.now())
+    state.a_run_has_ended_when_and_only_when_its_steps_have()
+    first.tick(state.clock.now())
+    assert first.seen(run.id)[0].status == "succeeded"

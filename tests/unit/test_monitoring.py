@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from penstock.checks.metrics import measure
+from penstock.checks.measures import measure
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.monitoring.service import BATCH, Monitoring
 from penstock.monitoring.types import Performance, Prediction, Window

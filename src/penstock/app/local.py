@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.adapters.executors.environment import packages, python_version
 from penstock.adapters.forges.uncommitted import commit_and_changes
-from penstock.app.wiring import App
+from penstock.app.workbench import Workbench
 from penstock.core.digests import digest_bytes
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
@@ -24,7 +24,7 @@ ENVIRONMENT = "development"
 
 
 def run_target(
-    app: App,
+    bench: Workbench,
     target: str,
     folder: Path,
     params: Mapping[str, Any],
@@ -40,37 +40,37 @@ def run_target(
     """
     project = project_name(folder)
     workspace = local_workspace(folder)
-    graph = app.executor.draw(workspace, target)
-    run = app.runs.submit(
+    graph = bench.executor.draw(workspace, target)
+    run = bench.runs.submit(
         project=project,
         pipeline=graph.pipeline,
         environment=ENVIRONMENT,
         graph=graph,
         workspace=workspace,
         params=coerce(graph, params),
-        origin=local_origin(app, folder),
-        actor=app.actor(""),
+        origin=local_origin(bench, folder),
+        actor=bench.actor(""),
         priority=priority,
     )
     try:
-        finished = run_to_end(app.runs, run.id, app.clock, on_progress)
+        finished = run_to_end(bench.runs, run.id, bench.clock, on_progress)
     except KeyboardInterrupt:
-        return app.runs.cancel(run.id, actor=app.actor(""))
-    app.models.tick(app.clock.now())
+        return bench.runs.cancel(run.id, actor=bench.actor(""))
+    bench.models.tick(bench.clock.now())
     return finished
 
 
 def plan_target(
-    app: App, target: str, folder: Path, params: Mapping[str, str]
+    bench: Workbench, target: str, folder: Path, params: Mapping[str, str]
 ) -> tuple[Graph, list[Explanation]]:
     """The graph of `package.module:pipeline` and what a run of it would do, step by step and why.
 
     Nothing is run. Raises InvalidPipeline and InvalidValue like `run_target`.
     """
     workspace = local_workspace(folder)
-    graph = app.executor.draw(workspace, target)
+    graph = bench.executor.draw(workspace, target)
     project = project_name(folder)
-    return graph, app.runs.explain(graph, project=project, workspace=workspace, params=params)
+    return graph, bench.runs.explain(graph, project=project, workspace=workspace, params=params)
 
 
 def project_name(folder: Path) -> str:
@@ -95,12 +95,12 @@ def local_workspace(folder: Path) -> Workspace:
     )
 
 
-def local_origin(app: App, folder: Path) -> Origin:
+def local_origin(bench: Workbench, folder: Path) -> Origin:
     """What a run from this folder is made of: its commit, what is not committed, and the environment."""
-    commit, changes = commit_and_changes(folder, app.home.folder)
+    commit, changes = commit_and_changes(folder, bench.home.folder)
     return Origin(
         commit=commit,
-        changes=app.blobs.put(changes.encode(errors="surrogateescape")) if changes else "",
+        changes=bench.blobs.put(changes.encode(errors="surrogateescape")) if changes else "",
         python=python_version(),
-        packages=app.blobs.put(msgspec.json.encode(packages())),
+        packages=bench.blobs.put(msgspec.json.encode(packages())),
     )

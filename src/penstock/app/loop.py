@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,7 +15,9 @@ Tick = Callable[[datetime], bool]
 log = logging.getLogger("penstock.loop")
 
 BUSY = 0.03
-"""Seconds between passes while work is under way."""
+"""Seconds between passes while work is under way, and none of it ends."""
+SPELL = 0.25
+"""Seconds for which runs alone may be carried forward, step after step, before the other duties have a turn."""
 IDLE = 0.5
 """Seconds between passes while nothing is: the longest that a push by path goes unseen."""
 
@@ -28,11 +31,19 @@ class Loop:
     """
 
     def __init__(
-        self, ticks: Sequence[tuple[str, Tick]], now: Callable[[], datetime], active: Callable[[], bool]
+        self,
+        ticks: Sequence[tuple[str, Tick]],
+        now: Callable[[], datetime],
+        active: Callable[[], bool],
+        carry: Callable[[float], bool],
     ) -> None:
+        """`carry` waits up to so many seconds for a task to end and then carries the runs forward; whether
+        it did.
+        """
         self._ticks = ticks
         self._now = now
         self._active = active
+        self._carry = carry
         self._state = threading.Condition()
         self._begun = 0
         self._asked = 1
@@ -88,8 +99,17 @@ class Loop:
                 if not changed and not active and not self.problems:
                     self._quiet = number
                 self._state.notify_all()
-                if not changed:
+                if not changed and (self.problems or not active):
                     self._state.wait_for(lambda: self._woken or self._stopping, BUSY if active else IDLE)
+            if active and not self.problems:
+                self._carry_runs()
+
+    def _carry_runs(self) -> None:
+        """Let the steps of runs follow one another at once, as long as they end soon and nobody pokes."""
+        until = time.monotonic() + SPELL
+        while time.monotonic() < until and not (self._woken or self._stopping):
+            if not self._tried("runs", partial(self._carry, BUSY), otherwise=False):
+                return
 
     def pass_once(self) -> bool:
         """Call every tick once, all at the same moment; True if any of them changed something.

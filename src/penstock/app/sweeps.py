@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.search.tpe import OptunaSearch
 from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name
-from penstock.app.wiring import App
+from penstock.app.workbench import Workbench
 from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict
@@ -26,7 +26,7 @@ from penstock.runs.types import Metric, Run, StepRun
 
 
 def sweep_target(
-    app: App,
+    bench: Workbench,
     target: str,
     folder: Path,
     given: Mapping[str, str],
@@ -42,8 +42,8 @@ def sweep_target(
     The same sweep of the same code that was stopped before its end goes on where it stood.
     Raises InvalidPipeline, InvalidValue, and Conflict when another process carries it out.
     """
-    workspace, origin = local_workspace(folder), local_origin(app, folder)
-    graph = app.executor.draw(workspace, target)
+    workspace, origin = local_workspace(folder), local_origin(bench, folder)
+    graph = bench.executor.draw(workspace, target)
     space, fixed = space_of(graph, given)
     known = METRICS.get(metric)
     wanted = Sweep(
@@ -57,16 +57,16 @@ def sweep_target(
         maximize=not minimize and (known is None or known.greater_is_better),
         trials=trials,
         code=digest_value([[node.name, node.code] for node in graph.nodes]),
-        created=app.clock.now(),
-        actor=app.actor(""),
+        created=bench.clock.now(),
+        actor=bench.actor(""),
     )
-    sweep = _begun(app, wanted)
-    with _held(app, sweep):
-        earlier = _trials(app, sweep)
-        _recover(app, earlier)
+    sweep = _begun(bench, wanted)
+    with _held(bench, sweep):
+        earlier = _trials(bench, sweep)
+        _recover(bench, earlier)
 
         def submit(params: dict[str, Any]) -> Run:
-            return app.runs.submit(
+            return bench.runs.submit(
                 project=sweep.project,
                 pipeline=sweep.pipeline,
                 environment=ENVIRONMENT,
@@ -81,51 +81,51 @@ def sweep_target(
         carry_out(
             sweep,
             earlier,
-            runs=app.runs,
+            runs=bench.runs,
             search=OptunaSearch(space, maximize=sweep.maximize, seed=1000 * int(sweep.id) + len(earlier)),
             submit=submit,
-            logged=lambda run: logged(app, run, metric),
-            result=lambda run: result(app, run, metric),
-            clock=app.clock,
+            logged=lambda run: logged(bench, run, metric),
+            result=lambda run: result(bench, run, metric),
+            clock=bench.clock,
             parallel=parallel,
             on_trial=on_trial,
         )
-        return _finish(app, sweep)
+        return _finish(bench, sweep)
 
 
-def results(app: App, sweep: Sweep) -> list[dict[str, Any]]:
+def results(bench: Workbench, sweep: Sweep) -> list[dict[str, Any]]:
     """The trials of a sweep, the best first and those without a result last."""
     found = [
         {
             "run": run.id,
             "status": "pruned" if pruned(sweep, run) else run.status,
-            "value": result(app, run, sweep.metric),
+            "value": result(bench, run, sweep.metric),
             "params": run.params,
             "error": run.error,
         }
-        for run in _trials(app, sweep)
+        for run in _trials(bench, sweep)
     ]
     sign = -1 if sweep.maximize else 1
     return sorted(found, key=lambda trial: (trial["value"] is None, sign * (trial["value"] or 0.0)))
 
 
-def result(app: App, run: Run, metric: str) -> float | None:
+def result(bench: Workbench, run: Run, metric: str) -> float | None:
     """A metric as a run that succeeded ended with it: the last value of the last step that has it."""
     if run.status != "succeeded":
         return None
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         found = reader.find(Metric, run=run.id, name=metric, order="index")
         stored = {node_of(each.step): each.value for each in found}
     return next((stored[node.name] for node in reversed(run.graph.nodes) if node.name in stored), None)
 
 
-def logged(app: App, run: Run, metric: str) -> Points:
+def logged(bench: Workbench, run: Run, metric: str) -> Points:
     """What the steps of a run have logged of a metric by now, also those that were taken from another run."""
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         steps = reader.find(StepRun, run=run.id)
     points: dict[int, float] = {}
     for step in steps:
-        lines, _ = app.log_lines(step.cached_from or step.id, 0, 0)
+        lines, _ = bench.log_lines(step.cached_from or step.id, 0, 0)
         points |= {
             line["index"]: line["value"]
             for line in lines
@@ -134,9 +134,9 @@ def logged(app: App, run: Run, metric: str) -> Points:
     return sorted(points.items())
 
 
-def _begun(app: App, wanted: Sweep) -> Sweep:
+def _begun(bench: Workbench, wanted: Sweep) -> Sweep:
     """The sweep as it was begun before, else as it begins now."""
-    with app.store.begin() as tx:
+    with bench.store.begin() as tx:
         for found in tx.find(Sweep, project=wanted.project, target=wanted.target, status="running"):
             same = replace(wanted, id=found.id, created=found.created, actor=found.actor, trials=found.trials)
             if same == found:
@@ -156,12 +156,12 @@ def _begun(app: App, wanted: Sweep) -> Sweep:
     return begun
 
 
-def _finish(app: App, sweep: Sweep) -> Sweep:
-    best = next((trial for trial in results(app, sweep) if trial["value"] is not None), None)
+def _finish(bench: Workbench, sweep: Sweep) -> Sweep:
+    best = next((trial for trial in results(bench, sweep) if trial["value"] is not None), None)
     finished = replace(sweep, status="finished")
-    with app.store.begin() as tx:
+    with bench.store.begin() as tx:
         tx.put(finished)
-        tx.publish(_event(finished, "sweep.finished", app.clock.now(), {"best": best}))
+        tx.publish(_event(finished, "sweep.finished", bench.clock.now(), {"best": best}))
     return finished
 
 
@@ -176,19 +176,19 @@ def _event(sweep: Sweep, kind: str, now: datetime, evidence: dict[str, Any]) -> 
     )
 
 
-def _trials(app: App, sweep: Sweep) -> list[Run]:
-    with app.store.read() as reader:
+def _trials(bench: Workbench, sweep: Sweep) -> list[Run]:
+    with bench.store.read() as reader:
         return reader.find(Run, sweep=sweep.id)
 
 
-def _recover(app: App, runs: Sequence[Run]) -> None:
+def _recover(bench: Workbench, runs: Sequence[Run]) -> None:
     """Put back what a process of this machine had claimed that is gone, rather than wait for its leases."""
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         steps = [step for run in runs for step in reader.find(StepRun, run=run.id, status="running")]
     for owner in {step.lease.owner for step in steps if step.lease}:
         host, _, rest = owner.partition(":")
         if host == socket.gethostname() and not _alive(int(rest.partition(":")[0])):
-            app.runs.recover(owner)
+            bench.runs.recover(owner)
 
 
 def _alive(pid: int) -> bool:
@@ -202,9 +202,9 @@ def _alive(pid: int) -> bool:
 
 
 @contextmanager
-def _held(app: App, sweep: Sweep) -> Iterator[None]:
+def _held(bench: Workbench, sweep: Sweep) -> Iterator[None]:
     """Hold a sweep for this process. Raises Conflict if another one carries it out."""
-    folder = app.home.folder / "sweeps"
+    folder = bench.home.folder / "sweeps"
     folder.mkdir(exist_ok=True)
     with (folder / f"{sweep.id}.lock").open("w") as lock:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -10,11 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.builders.local import LocalBuilder
-from penstock.adapters.executors.machine import cpus, machine_room
-from penstock.adapters.executors.pool import WorkerPool
-from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
@@ -23,10 +18,9 @@ from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
 from penstock.adapters.secrets.keyfile import KeyFile
-from penstock.adapters.storage.clock import StoreClock
-from penstock.adapters.storage.store import open_store
 from penstock.app.home import Home
 from penstock.app.loop import Loop, Tick
+from penstock.app.workbench import Workbench
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
@@ -34,18 +28,15 @@ from penstock.core.events import Event
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.lineage.secrets import Secrets
-from penstock.lineage.service import Ledger
-from penstock.models.service import Models
 from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
-from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.revisions.config import parse_config
 from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
 from penstock.revisions.tokens import AccessTokens
 from penstock.revisions.types import Project
 from penstock.revisions.upstreams import Upstreams
 from penstock.runs.room import Room
-from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.service import Triggers
 
@@ -58,21 +49,13 @@ DIGITS = 19
 """Longer numbers name no event that a store could keep."""
 
 
-class App:
-    """One system on one home: components, adapters, and the order of their ticks."""
+class App(Workbench):
+    """One system on one home: all components, adapters, and the order of their ticks."""
 
     def __init__(self, home: Home, *, virtual: datetime | None = None, room: Room | None = None) -> None:
-        """`virtual` gives a home that is new a virtual clock that starts there; `room` is what steps may
-        need together, by default what this machine has.
-        """
-        self.home = home
-        home.make()
-        self.store = open_store(home.database, virtual=virtual)
-        self.clock = StoreClock(self.store)
-        self.blobs = FolderBlobs(home.blobs)
-        self.ledger = Ledger(self.store)
+        """See `Workbench`."""
+        super().__init__(home, virtual=virtual, room=room)
         self.forge = BuiltinForge(home.git)
-        self.executor = WorkerPool(size=max(2, cpus()), logs=home.logs / "runs", blobs=home.blobs)
         self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
         self.service = HttpPredictionService(self._predict_url, home.key())
         self.log = JsonlPredictionLog(home.predictions)
@@ -85,15 +68,6 @@ class App:
         )
         self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
-        self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
-        self.models = Models(
-            self.store,
-            self.blobs,
-            self.clock,
-            registers=self._registers,
-            commit_of=self._commit_of,
-            last_environment=self._last_environment,
-        )
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
             self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
@@ -123,6 +97,13 @@ class App:
                 or reader.count(Build, status=("queued", "running"))
             )
 
+    def carry(self, patience: float) -> bool:
+        """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""
+        ended = self.runs.wait(patience)
+        if ended:
+            self.runs.tick(self.clock.now())
+        return ended
+
     def recover(self) -> None:
         """Put back in the queue what the home's last owner had claimed when it died."""
         self.builds.recover()
@@ -130,15 +111,10 @@ class App:
 
     def close(self) -> None:
         """End every process that was started here."""
-        self.executor.close()
         self.builder.close()
-        self.store.close()
+        super().close()
 
     # What the faces ask for beyond one component.
-
-    def actor(self, name: str) -> str:
-        """Who acts: the name given, or the person at this machine."""
-        return name or os.environ.get("PENSTOCK_ACTOR") or getpass.getuser()
 
     def project(self, name: str) -> str:
         """The project meant: the one named, or the only one. Raises NotFound or InvalidValue."""
@@ -176,10 +152,6 @@ class App:
     def why(self, ref: str) -> list[Event]:
         """The events that led to `run:128`, `version:delay@3`, `delay@production` or an event's number."""
         return self.ledger.why(self._event_of(ref))
-
-    def log_lines(self, step_run: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-        """Lines of a step's log from an offset: `{"time", "stream", "text"}` each; and the next offset."""
-        return read_lines(self.home.logs / "runs", step_run, after, limit)
 
     def status(self) -> dict[str, Any]:
         """The state of the system as one small table, asked of the running one: it alone knows its loop."""
@@ -233,28 +205,6 @@ class App:
         """Make every prediction answered so far readable in the log."""
         if self.home.server():
             self.service.flush()
-
-    def serves(self, project: str, environment: str) -> bool:
-        """Whether the project's newest release serves models in this environment."""
-        config = self.config(project)
-        return config is not None and any(e.serve for e in config.environments if e.name == environment)
-
-    def config(self, project: str) -> ProjectConfig | None:
-        """The `penstock.toml` of the project's newest release."""
-        with self.store.read() as reader:
-            newest = reader.find(Release, project=project, order="-created", limit=1)
-        return parse_config(self.blobs.get(newest[0].config).decode()) if newest else None
-
-    def _registers(self, project: str, environment: str) -> bool:
-        return environment == "development" or self.serves(project, environment)
-
-    def _commit_of(self, release: str) -> str:
-        with self.store.read() as reader:
-            return reader.get(Release, release).commit if release else ""
-
-    def _last_environment(self, project: str) -> str:
-        config = self.config(project)
-        return config.environments[-1].name if config else "production"
 
     def _workspace(self, release: Release, environment: str) -> Workspace:
         with self.store.read() as reader:

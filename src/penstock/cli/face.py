@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,10 +85,10 @@ def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
         finally:
             remote.close()
     else:
-        from penstock.app import api, open_app
+        from penstock.cli.here import Here
 
-        with open_app(home, create=create) as app:
-            yield Api(functools.partial(api.call, app))
+        with ExitStack() as stack:
+            yield Api(Here(home, stack, create=create).call)
 
 
 def prints(function: Callable[..., Page | Stream]) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ DONE = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 @contextmanager
 def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
     """A line per step, with its status and how long it has taken, where a person sees standard error."""
+    if not sys.stderr.isatty():  # what nobody sees need not be imported
+        yield lambda _run, _steps: None
+        return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -24,10 +28,7 @@ def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
         TextColumn("{task.description}"),
         TextColumn("{task.fields[status]}"),
     )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
 
         def on_progress(_run: Run, steps: list[StepRun]) -> None:
             for step in steps:

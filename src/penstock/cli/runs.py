@@ -77,15 +77,16 @@ def run(
 
 
 def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) -> Page:
-    from penstock.app import api, open_app
+    from penstock.app.api.runs import ROUTES
     from penstock.app.local import run_target
+    from penstock.app.workbench import open_workbench
     from penstock.cli.progress import steps_progress
 
-    with open_app(home) as app:
+    with open_workbench(home) as bench:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels as Ctrl-C does
         with steps_progress() as on_progress:
-            finished = run_target(app, target, project_folder(), params, on_progress, priority=priority)
-        data = api.call(app, "GET", f"/runs/{finished.id}")
+            finished = run_target(bench, target, project_folder(), params, on_progress, priority=priority)
+        data = ROUTES.call(bench, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":
         raise StepFailed(
             what=f"Run {finished.id} failed: {data['error']}"
@@ -97,12 +98,12 @@ def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) ->
 
 
 def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
-    from penstock.app import open_app
     from penstock.app.local import plan_target
+    from penstock.app.workbench import open_workbench
     from penstock.cli.plans import explained, planned
 
-    with open_app(home) as app:
-        graph, explanations = plan_target(app, target, project_folder(), params)
+    with open_workbench(home) as bench:
+        graph, explanations = plan_target(bench, target, project_folder(), params)
     return explained(explanations, step, target) if step else planned(graph, explanations, target)
 
 

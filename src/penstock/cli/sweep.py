@@ -43,14 +43,15 @@ def sweep(
     home: HomeOption = DEFAULT_HOME,
 ) -> Page:
     """Search the parameters with the best metric; after a stop the same command goes on."""
-    from penstock.app import api, open_app
+    from penstock.app.api.runs import ROUTES
     from penstock.app.sweeps import sweep_target
+    from penstock.app.workbench import open_workbench
     from penstock.cli.progress import trials_progress
 
-    with open_app(home) as app:
+    with open_workbench(home) as bench:
         with trials_progress(trials) as on_trial:
             finished = sweep_target(
-                app,
+                bench,
                 target,
                 project_folder(),
                 parameters(params),
@@ -60,7 +61,7 @@ def sweep(
                 parallel=parallel,
                 on_trial=on_trial,
             )
-        data = api.call(app, "GET", f"/sweeps/{finished.id}")
+        data = ROUTES.call(bench, "GET", f"/sweeps/{finished.id}")
     best = data["results"][0]
     if best["value"] is None:
         raise StepFailed(

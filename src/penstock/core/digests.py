@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import io
+from typing import IO, Any
 
 import msgspec
 
@@ -11,6 +12,32 @@ import msgspec
 def digest_bytes(data: bytes) -> str:
     """The SHA-256 of `data` as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+class Digesting(io.RawIOBase):
+    """Writes to another file, and knows the digest and the size of what has passed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._sha = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> str:
+        """The digest of the bytes so far."""
+        return self._sha.hexdigest()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Pass all of the data on."""
+        view = memoryview(data).cast("B")
+        self._sha.update(view)
+        self._file.write(view)
+        self.size += len(view)
+        return len(view)
 
 
 def digest_value(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known
 from penstock.datasets.reading import MALFORMED, scan, unreadable
+from penstock.datasets.tables import write_table
 from penstock.datasets.types import Column, Snapshot, Source
 from penstock.lineage.ports import Blobs
 
@@ -48,12 +48,10 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
             what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
             found=f"{malformed} malformed rows" if malformed else "",
         )
-    buffer = io.BytesIO()
-    # The oldest layout keeps text contiguous; the newer views would also write bytes that no row uses.
-    rows.rechunk().write_ipc(buffer, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
-    digest = blobs.put(buffer.getvalue())
+    with blobs.writing() as file:
+        write_table(rows, file)
     return Snapshot(
-        id=f"{source.name}:{digest_value([source.name, as_of, digest])[:16]}",
+        id=f"{source.name}:{digest_value([source.name, as_of, file.digest])[:16]}",
         source=source.name,
         as_of=as_of,
         first=rows[source.event_time][0],
@@ -64,5 +62,5 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
             Column(name=name, dtype=column_type(dtype), nullable=rows[name].null_count() > 0)
             for name, dtype in rows.schema.items()
         ),
-        digest=digest,
+        digest=file.digest,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.checks.metrics import measure
+from penstock.checks.measures import measure
 from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.models.types import Signature, Task
 

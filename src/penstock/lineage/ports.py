@@ -36,6 +36,12 @@ class Reader(Protocol):
         """
         ...
 
+    def pick(
+        self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
+    ) -> list[tuple[Any, ...]]:
+        """Only these fields of what `find` would give: nothing else is read."""
+        ...
+
     def count(self, kind: type[T], **where: Any) -> int:
         """How many `find` would give."""
         ...
@@ -89,6 +95,24 @@ class Seal(Protocol):
         ...
 
 
+class Writing(Protocol):
+    """A file that becomes a blob; once it has, `digest` and `size` are those of its bytes."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the bytes so far."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written."""
+        ...
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes, or anything that lets its bytes be seen."""
+        ...
+
+
 class Blobs(Protocol):
     """Immutable bytes, named by their digest."""
 
@@ -96,6 +120,13 @@ class Blobs(Protocol):
         """Store bytes and give their digest; storing the same bytes again is free.
 
         Raises StorageFailed (for example on a full disk), leaving nothing half-written.
+        """
+        ...
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """A file to write to, from its beginning to its end; stored when the block ends without an error.
+
+        So bytes that are made piece by piece are never held in memory. Raises StorageFailed as `put`.
         """
         ...
 

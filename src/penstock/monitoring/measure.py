@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from penstock.checks.metrics import METRICS, interval, measure
+from penstock.checks.measures import interval, measure
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.deployments.truth import METRICS_OF, answered_numbers, metrics_of
 from penstock.lineage.ports import Between, Reader

@@ -15,7 +15,7 @@ from penstock.core.targets import target_of
 from penstock.pipelines.code import code_digest
 from penstock.pipelines.drawing import Drawing, current
 from penstock.pipelines.graph import coerce, typed
-from penstock.pipelines.options import options
+from penstock.pipelines.options import asked, options
 from penstock.pipelines.signatures import bind, check_step, parameters_of, returns_value
 from penstock.pipelines.standins import StandIn
 from penstock.pipelines.types import Graph, Node, Options
@@ -33,12 +33,15 @@ class StepFunction(Generic[P, R]):
     __wrapped__: Callable[P, R]
     __name__: str
 
-    def __init__(self, function: Callable[P, R], wanted: Options, outputs: tuple[str, ...]) -> None:
+    def __init__(
+        self, function: Callable[P, R], wanted: Options, outputs: tuple[str, ...], formats: dict[str, str]
+    ) -> None:
         self.target = target_of(function, "step")
         check_step(function)
         functools.update_wrapper(self, function)
         self.options = wanted
         self.outputs = outputs
+        self.formats = formats
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's value, or a stand-in for it while a pipeline is drawn."""
@@ -59,6 +62,7 @@ class StepFunction(Generic[P, R]):
             target=self.target,
             inputs=drawing.inputs(name, values),
             outputs=self.outputs,
+            settings={"formats": self.formats} if self.formats else {},
             options=self.options,
             code=code_digest(self.target),
             over=over,
@@ -83,6 +87,7 @@ def step(
     memory: str = "",
     gpus: float = 0,
     outputs: tuple[str, ...] = ("result",),
+    formats: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -97,6 +102,7 @@ def step(
     memory: str = "",
     gpus: float = 0,
     outputs: tuple[str, ...] = ("result",),
+    formats: Mapping[str, str] | None = None,
 ) -> StepFunction[P, R] | Callable[[Callable[P, R]], StepFunction[P, R]]:
     """Declare a function as a step: `@step` or `@step(retries=2, timeout="10m", memory="2GB")`.
 
@@ -106,8 +112,11 @@ def step(
     memory than it declared.
 
     A step with several `outputs` returns a NamedTuple with these fields; in a pipeline each is an
-    attribute of the result. Raises InvalidPipeline for a function that cannot be found by its name
-    or whose arguments have none, and InvalidValue or InvalidPipeline for impossible options.
+    attribute of the result. What is returned is kept in a format of its type that cannot execute code;
+    `formats={"result": "unsafe_pickle"}` has an output pickled instead.
+
+    Raises InvalidPipeline for a function that cannot be found by its name or whose arguments have none,
+    and InvalidValue or InvalidPipeline for impossible options.
     """
     wanted = options(
         retries=retries,
@@ -122,8 +131,10 @@ def step(
     if not outputs or len(set(outputs)) < len(outputs) or not all(name.isidentifier() for name in outputs):
         raise InvalidPipeline(what="A step's `outputs` are different names", found=repr(outputs))
 
+    named = asked(formats or {}, tuple(outputs))
+
     def declare(function: Callable[P, R]) -> StepFunction[P, R]:
-        return StepFunction(function, wanted, tuple(outputs))
+        return StepFunction(function, wanted, tuple(outputs), named)
 
     return declare if function is None else declare(function)
 

@@ -53,7 +53,7 @@ class Log:
 
         Raises InvalidValue for anything else.
         """
-        data = _picture(figure)
+        data = picture(figure)
         self._write(Entry(kind="figure", name=name, value=_media(name, data), data=data))
 
     @contextmanager
@@ -70,7 +70,8 @@ class Log:
             self._sink(entry)
 
 
-def _picture(figure: Any) -> bytes:
+def picture(figure: Any) -> bytes:
+    """The bytes of a picture. Raises InvalidValue for what is none."""
     if isinstance(figure, bytes | bytearray):
         return bytes(figure)
     if isinstance(figure, str):

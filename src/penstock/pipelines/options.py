@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.core.sizes import size
+from penstock.core.words import meant
 from penstock.pipelines.types import Options
 
 
@@ -41,6 +42,26 @@ def options(
         gpus=float(gpus),
         memory=_bytes(memory) if memory else 0,
     )
+
+
+UNSAFE_PICKLE = "unsafe_pickle"
+"""The one format that a step must ask for: every other is found by the type of the value."""
+
+
+def asked(formats: Mapping[str, str], outputs: tuple[str, ...]) -> dict[str, str]:
+    """The formats that a step asks for, by output. Raises InvalidPipeline for what there is not."""
+    for output, name in formats.items():
+        if output not in outputs:
+            raise InvalidPipeline(
+                what=f"A step's `formats` name the output {output!r}", fix=meant(output, outputs)
+            )
+        if name != UNSAFE_PICKLE:
+            raise InvalidPipeline(
+                what=f"A step's `formats` ask for {name!r}",
+                expected=UNSAFE_PICKLE,
+                fix="Every other format is found by the type of what the step returns.",
+            )
+    return dict(formats)
 
 
 def _bytes(text: str) -> int:

@@ -15,6 +15,7 @@ from penstock.datasets.types import Snapshot
 from penstock.lineage.types import Lease
 from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Node, Options, Output, Param
+from penstock.runs.agenda import Agenda
 from penstock.runs.choices import needed_by_choice, untaken
 from penstock.runs.instances import instances_of, make_instances, node_of
 from penstock.runs.keys import Ingredients, ingredients
@@ -32,7 +33,8 @@ _BARREN = ("failed", "skipped", "cancelled")
 class Progress:
     """A run being carried forward: what it was, what it becomes, and what is to be told of it.
 
-    Each method takes one fact into account. Nothing is stored and nothing is started here.
+    Each method takes one fact into account. Nothing is stored and nothing is started here. Once the changes
+    are stored it goes on with `resume`, and each tick costs what has happened, not what there is.
     """
 
     def __init__(self, run: Run, steps: Iterable[StepRun], now: datetime) -> None:
@@ -41,7 +43,18 @@ class Progress:
         self.steps = {step.name: step for step in steps}
         self.nodes = {node.name: node for node in run.graph.nodes}
         self.instances = instances_of(self.steps.values())
-        self._added: set[str] = set()
+        self._agenda = Agenda(run.graph, self.steps.values())
+        self._forget_changes()
+
+    def resume(self, now: datetime) -> None:
+        """Go on at a later moment, when all that was changed has been stored."""
+        self.now = now
+        if self._before:
+            self._forget_changes()
+
+    def _forget_changes(self) -> None:
+        self.left_before = self._agenda.left()
+        self._added: dict[str, None] = {}
         self._before: dict[str, Run | StepRun] = {}
         self.events: list[Event] = []
         self.metrics: list[Metric] = []
@@ -65,7 +78,7 @@ class Progress:
 
     def added(self) -> list[StepRun]:
         """The steps that are new: the instances of nodes that turned out to go over a list."""
-        return [step for name, step in self.steps.items() if name in self._added]
+        return [self.steps[name] for name in self._added]
 
     def node(self, step: str) -> Node:
         """The node that a step does, alone or as one of several instances."""
@@ -106,21 +119,20 @@ class Progress:
 
     def skip_hopeless(self) -> None:
         """Skip every step that waits for something that will never be, or whose branch is not taken."""
-        for node in self.run.graph.nodes:
-            step = self.steps[node.name]
-            if step.status == "waiting" and (reason := self._hopeless(step)):
-                self._change(
-                    replace(step, status="skipped", finished=self.now, why=f"skipped because {reason}")
-                )
+        names = self._agenda.news()
+        while names:
+            skipped = [name for name in names if self._skip(name)]
+            names = [follower for name in skipped for follower in self._agenda.followers(name)]
 
     def ready(self) -> list[StepRun]:
         """The steps that wait and have all that they wait for, once the hopeless ones are skipped."""
-        return [
+        found = [
             step
-            for step in self.steps.values()
-            if step.status == "waiting"
-            and all(source.status == "succeeded" for source in self._sources(step))
+            for step in (self.steps[name] for name in self._agenda.news())
+            if all(source.status == "succeeded" for source in self._sources(step))
         ]
+        self._agenda.keep(step.name for step in found)
+        return found
 
     def expand(self, step: StepRun, items: Sequence[Artifact]) -> None:
         """Give a ready node that goes over a list a step for each of its elements."""
@@ -130,7 +142,9 @@ class Progress:
         made = {each.name: each for each in make_instances(step, items)}
         self.instances[step.name] = list(made)
         self.steps |= made
-        self._added.update(made)
+        self._added |= dict.fromkeys(made)
+        for each in made.values():
+            self._agenda.note(each)
 
     def finish(self, step: StepRun, outputs: dict[str, Artifact], why: str = "") -> None:
         """End a ready step that needs no worker with what it gives."""
@@ -165,13 +179,12 @@ class Progress:
 
     def queued(self, machine_now: datetime) -> list[StepRun]:
         """The steps that can be claimed: those that do not rest."""
-        return [
-            step for step in self.steps.values() if step.status == "queued" and not resting(step, machine_now)
-        ]
+        steps = (self.steps[name] for name in self._agenda.those("queued"))
+        return [step for step in steps if not resting(step, machine_now)]
 
     def running(self) -> list[StepRun]:
         """The steps that are claimed."""
-        return [step for step in self.steps.values() if step.status == "running"]
+        return [self.steps[name] for name in self._agenda.those("running")]
 
     def claim(self, step: StepRun, owner: str, until: datetime) -> None:
         """Claim a queued step until a moment of the machine's time."""
@@ -197,15 +210,22 @@ class Progress:
 
     def conclude(self) -> None:
         """End the run if every step has ended."""
-        steps = self.steps.values()
-        if any(step.status in ("waiting", "queued", "running") for step in steps):
+        if self._agenda.left():
             return
-        failed = next((step for step in steps if step.status == "failed"), None)
+        failed = next((step for step in self.steps.values() if step.status == "failed"), None)
         error = f"{failed.name} failed: {failed.error}" if failed else ""
         status = "failed" if failed else "succeeded"
         self._begin()
         self._change(replace(self.run, status=status, finished=self.now, error=error))
         self._tell(f"run.{status}", {"error": error} if error else {})
+
+    def _skip(self, name: str) -> bool:
+        """Skip a step if it waits and is hopeless; whether it was."""
+        step = self.steps[name]
+        reason = self._hopeless(step) if step.status == "waiting" else ""
+        if reason:
+            self._change(replace(step, status="skipped", finished=self.now, why=f"skipped because {reason}"))
+        return bool(reason)
 
     def _settle_error(self, step: StepRun, outcome: Outcome, machine_now: datetime) -> None:
         errors, losses = step.errors + (not outcome.lost), step.losses + outcome.lost
@@ -300,6 +320,7 @@ class Progress:
             if noun.name not in self._added:
                 self._before.setdefault(noun.name, self.steps[noun.name])
             self.steps[noun.name] = noun
+            self._agenda.note(noun)
 
     def _tell(self, kind: str, evidence: dict[str, Any]) -> None:
         self.events.append(

@@ -29,12 +29,17 @@ def ingredients(
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     for name, source in node.inputs.items():
         if item and name == node.over:
-            found[f"input {name}"] = item.digest
+            found[f"input {name}"] = _identity(item)
         elif not isinstance(source, Output):
             found[name] = run.params[source.name] if isinstance(source, Param) else source.value
         elif steps[source.node].status == "succeeded":
-            found[f"input {name}"] = steps[source.node].outputs[source.name].digest
+            found[f"input {name}"] = _identity(steps[source.node].outputs[source.name])
     return found
+
+
+def _identity(artifact: Artifact) -> list[Any]:
+    """All that a step sees of an input: the same bytes are different values in different formats."""
+    return [artifact.digest, artifact.format, artifact.meta.get("beside", {})]
 
 
 def cacheable(node: Node) -> bool:
@@ -62,7 +67,7 @@ def because(node: Node, now: Ingredients, before: Ingredients | None) -> str:
         return "because it has no earlier result"
     differences = changed(now, before)
     if not differences:
-        return "because its earlier result is gone"
+        return "because its earlier result is gone or damaged"
     return f"because {_listed(differences)} changed"
 
 

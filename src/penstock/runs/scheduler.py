@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from penstock.core.clock import Clock
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.runs.agenda import OPEN
 from penstock.runs.decide import Progress, due_for_renewal, expired
 from penstock.runs.earlier import find_hit, ingredients_before, previous
 from penstock.runs.here import do_here, needs_worker
@@ -47,6 +48,13 @@ class Scheduler:
     def tick(self, now: datetime) -> bool:
         """Take in what has ended, put back what was lost, and start what can be started."""
         self.wait(0)
+        try:
+            return self._tick(now)
+        except BaseException:
+            self._views.forget_all()
+            raise
+
+    def _tick(self, now: datetime) -> bool:
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
             under_way = sorted(self._views.under_way(reader, now), key=lambda p: -p.run.priority)
@@ -102,6 +110,9 @@ class Scheduler:
 
     def _claim(self, under_way: Sequence[Progress], machine_now: datetime) -> None:
         """Claim what there is room for beside what this machine does already, in whatever process."""
+        slots = self._executor.free()
+        if not slots:
+            return
         held = [
             progress.node(step.name).options
             for progress in under_way
@@ -110,7 +121,7 @@ class Scheduler:
         ]
         waiting = [(progress, step) for progress in under_way for step in progress.queued(machine_now)]
         wanted = [progress.node(step.name).options for progress, step in waiting]
-        for position in may_start(self._room, held, wanted, self._executor.free()):
+        for position in may_start(self._room, held, wanted, slots):
             progress, step = waiting[position]
             progress.claim(step, self._owner, machine_now + self._lease)
 
@@ -143,11 +154,10 @@ class Scheduler:
                         applied.append(progress)
         late = [progress for progress in changed if progress not in applied]
         for progress in late:
-            self._views.forget(progress)
+            self._views.forget(progress.run.id)
         numbers = {progress.run.id for progress in late}
         self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in numbers]
         for progress in applied:
-            self._views.keep(progress)
             for task in progress.tasks:
                 self._held[task.step_run] = task.token
                 self._executor.start(task)
@@ -155,12 +165,7 @@ class Scheduler:
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
         """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""
-        wanted = {
-            step.id: step.token
-            for progress in under_way
-            for step in progress.steps.values()
-            if step.status == "running"
-        }
+        wanted = {step.id: step.token for progress in under_way for step in progress.running()}
         for step_run, token in self._held.items():
             if wanted.get(step_run) != token:
                 self._executor.cancel(step_run)
@@ -174,11 +179,19 @@ class Scheduler:
 
 
 def _unchanged(tx: Transaction, progress: Progress) -> bool:
-    """Whether the run and the steps that are about to change are still what they were."""
+    """Whether the run and the steps that are about to change are still what they were.
+
+    As many steps must be left as were: of two processes that each end one of the last two, the second
+    has to see that no step is left.
+    """
     run, steps = progress.changed_from()
     found = {step.id: step for step in tx.find(StepRun, id=tuple(step.id for step in steps))} if steps else {}
-    return all(found[step.id] == step for step in steps) and bool(
-        tx.count(Run, id=run.id, status=run.status, event=run.event)  # whatever changes a run changes these
+    return (
+        all(found[step.id] == step for step in steps)
+        and tx.count(StepRun, run=run.id, status=OPEN) == progress.left_before
+        and bool(  # whatever changes a run changes these
+            tx.count(Run, id=run.id, status=run.status, event=run.event)
+        )
     )
 
 

@@ -72,7 +72,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """An output of a step: its digest in the blob store, its format and its size in bytes.
 
-    `meta` holds small facts that the format knows, such as rows and columns. What has the format `element`
+    `meta` holds small facts that the format knows, such as rows and columns; those that belong to the value
+    and are not in its bytes, such as the name of a file, are `beside` in it. What has the format `element`
     is part of another artifact (see `lists`) and named by the digest of its own bytes.
     """
 

@@ -21,28 +21,33 @@ class Views:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._seen: dict[str, tuple[Run, list[StepRun]]] = {}
+        self._seen: dict[str, Progress] = {}
 
     def under_way(self, reader: Reader, now: datetime) -> list[Progress]:
         """The progress of every run that has not ended, in the order in which they were submitted."""
-        runs = reader.find(Run, status=ACTIVE)
-        self._seen = {run.id: self._current(reader, run) for run in runs}
-        return [Progress(run, steps, now) for run, steps in self._seen.values()]
+        found = reader.pick(Run, ("id", "status", "event"), status=ACTIVE)
+        self._seen = {run: self._current(reader, run, (status, event), now) for run, status, event in found}
+        return list(self._seen.values())
 
     def last(self, run: str) -> tuple[Run, list[StepRun]] | None:
         """A run with its steps as they were last seen or stored, None for one that is not known."""
-        return self._seen.get(run)
+        found = self._seen.get(run)
+        return (found.run, list(found.steps.values())) if found else None
 
-    def keep(self, progress: Progress) -> None:
-        """Remember a run as it was just stored."""
-        self._seen[progress.run.id] = progress.run, list(progress.steps.values())
-
-    def forget(self, progress: Progress) -> None:
+    def forget(self, run: str) -> None:
         """Read a run anew the next time: it is not what it was thought to be."""
-        del self._seen[progress.run.id]
+        self._seen.pop(run, None)
 
-    def _current(self, reader: Reader, run: Run) -> tuple[Run, list[StepRun]]:
-        before, steps = self._seen.get(run.id, (None, []))
-        if before == run and all(step.lease is None or step.lease.owner == self._owner for step in steps):
-            return run, steps
-        return run, reader.find(StepRun, run=run.id)
+    def forget_all(self) -> None:
+        """Read every run anew the next time: what was decided of them may not have been stored."""
+        self._seen.clear()
+
+    def _current(self, reader: Reader, run: str, state: tuple[str, int], now: datetime) -> Progress:
+        known = self._seen.get(run)
+        if known and (known.run.status, known.run.event) == state and self._ours(known):
+            known.resume(now)
+            return known
+        return Progress(reader.get(Run, run), reader.find(StepRun, run=run), now)
+
+    def _ours(self, progress: Progress) -> bool:
+        return all(step.lease is None or step.lease.owner == self._owner for step in progress.running())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from penstock.core.digests import digest_bytes
+from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Conflict, NotFound
 from penstock.core.events import Event
 from penstock.lineage.chain import seal
@@ -83,6 +84,13 @@ class MemoryReader:
     def find(self, kind: type[T], *, order: str = "", limit: int = 0, **where: Any) -> list[T]:
         """See `Reader.find`."""
         return _select(kind, list(self._state.tables.get(kind, {}).values()), order, limit, where)
+
+    def pick(
+        self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
+    ) -> list[tuple[Any, ...]]:
+        """See `Reader.pick`."""
+        found = self.find(kind, order=order, limit=limit, **where)
+        return [tuple(getattr(noun, name) for name in fields) for noun in found]
 
     def count(self, kind: type[T], **where: Any) -> int:
         """See `Reader.count`."""
@@ -184,6 +192,14 @@ class MemoryBlobs:
         self._bytes[digest] = bytes(data)
         self._stored[digest] = time.monotonic()
         return digest
+
+    @contextmanager
+    def writing(self) -> Iterator[Digesting]:
+        """See `Blobs.writing`."""
+        memory = io.BytesIO()
+        digesting = Digesting(memory)
+        yield digesting
+        self.put(memory.getvalue())
 
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""

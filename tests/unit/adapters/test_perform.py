@@ -22,6 +22,8 @@ from penstock.pipelines.types import Candidate, Graph, Node, Output
 from penstock.runs.types import Artifact, Task, Workspace
 
 PROJECT = """
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -49,6 +51,29 @@ def train():
     rows = training_rows(trips, [rain], label="late", holdout="2d")
     model = fit(rows.train)
     return publish("late", model, evaluate(model, rows.holdout), inputs=rows.schema)
+
+class Own(LogisticRegression):
+    pass
+
+@step(formats={"result": "unsafe_pickle"})
+def own():
+    return Own(C=3.0)
+
+@step
+def strength(model, folder) -> float:
+    assert (folder / "note.txt").read_text() == "fine"
+    return model.C
+
+@step
+def written():
+    folder = Path(tempfile.mkdtemp()) / "notes"
+    folder.mkdir()
+    (folder / "note.txt").write_text("fine")
+    return folder
+
+@pipeline
+def picky():
+    strength(own(), written())
 
 class Halves(NamedTuple):
     low: list[int]
@@ -150,3 +175,10 @@ def test_a_step_with_several_outputs_must_return_them_all(workspace: Workspace, 
     assert read(outputs["high"], blobs) == [2]
     with pytest.raises(StepFailed, match="returned a list without the outputs low, high"):
         prepare(task(node, workspace, values={"whole": False}), blobs)()
+
+
+def test_a_step_asks_for_a_pickle_by_name_and_takes_folders(workspace: Workspace, blobs: FolderBlobs) -> None:
+    line = Line(draw_target("performed:picky", workspace.folder), workspace, blobs)
+    assert line.outputs["own"]["result"].format == "unsafe_pickle"
+    assert line.outputs["written"]["result"].format == "folder"
+    assert line.value("strength") == 3.0

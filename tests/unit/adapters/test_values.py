@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -23,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from penstock.adapters.formats.values import read, write
-from penstock.core.errors import StepFailed
+from penstock.core.errors import NotAllowed, StepFailed
 from penstock.pipelines.metrics import Metrics
 from penstock.runs.lists import write_list
 from penstock.runs.types import Artifact
@@ -78,7 +79,7 @@ def test_a_table_comes_back_lazy_or_as_pandas_where_that_is_asked_for() -> None:
     assert frame["c"].isna().tolist() == [False, True]
 
 
-def test_a_pandas_table_comes_back_with_its_missing_values_as_null() -> None:
+def test_a_pandas_table_comes_back_as_it_was_and_its_missing_values_are_null_in_polars() -> None:
     frame = pd.DataFrame(
         {
             "n": [1.5, np.nan],
@@ -90,7 +91,8 @@ def test_a_pandas_table_comes_back_with_its_missing_values_as_null() -> None:
             "b": [True, False],
         }
     )
-    assert back(frame).rows() == [
+    pd.testing.assert_frame_equal(back(frame), frame)
+    assert back(frame, pl.DataFrame).rows() == [
         (1.5, 1, "x", "u", datetime(2013, 3, 1), 1, True),  # noqa: DTZ001 - pandas gave no zone
         (None, 2, None, None, None, None, False),
     ]
@@ -137,7 +139,9 @@ class Own(LogisticRegression):
 
 
 def test_an_estimator_with_code_of_its_own_is_refused() -> None:
-    with pytest.raises(StepFailed, match=r"holds what is not scikit-learn's own: found .*test_values\.Own"):
+    with pytest.raises(
+        StepFailed, match=r"holds what is not scikit-learn's own or a booster's: found .*test_values\.Own"
+    ):
         write(Own(), MemoryBlobs())
     with pytest.raises(StepFailed, match="not scikit-learn's own"):
         write(FunctionTransformer(back), MemoryBlobs())
@@ -209,8 +213,9 @@ def test_bytes_and_files_come_back(tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("fine")
     assert back(b"\x00\x01") == b"\x00\x01"
     assert back(tmp_path / "report.txt").read_text() == "fine"
-    with pytest.raises(StepFailed, match="where there is no file"):
-        write(tmp_path, MemoryBlobs())
+    assert back(tmp_path / "report.txt").name == "report.txt"
+    with pytest.raises(StepFailed, match="where there is no file or folder"):
+        write(tmp_path / "nothing", MemoryBlobs())
 
 
 @pytest.mark.parametrize(
@@ -257,3 +262,51 @@ def test_a_sequence_reads_its_elements_when_they_are_asked_for(monkeypatch: pyte
 def test_a_list_that_holds_what_nothing_can_keep_is_refused() -> None:
     with pytest.raises(StepFailed, match="returned a object, which cannot be kept"):
         write([np.arange(2), object()], BLOBS)
+
+
+def test_a_value_is_pickled_only_where_that_is_asked_for_and_loaded_only_in_a_worker() -> None:
+    blobs = MemoryBlobs()
+    with pytest.raises(StepFailed, match=r'have it pickled: @step\(formats={"result": "unsafe_pickle"}\)'):
+        write(Own(), blobs)
+    kept = write(Own(C=3.0), blobs, "unsafe_pickle")
+    assert (kept.format, read(kept, blobs, worker=True).C) == ("unsafe_pickle", 3.0)
+    with pytest.raises(NotAllowed, match="loaded only in the workers"):
+        read(kept, blobs)
+    with pytest.raises(StepFailed, match="returned a function that cannot be pickled"):
+        write(lambda: None, blobs, "unsafe_pickle")
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"a": ["\ud800"]}])
+def test_what_json_cannot_write_is_refused(value: object) -> None:
+    with pytest.raises(StepFailed, match="that JSON cannot keep"):
+        write(value, MemoryBlobs())
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(StepFailed, match="cannot be kept"):
+        write({"self": value}, MemoryBlobs())
+
+
+def test_a_time_finer_than_json_keeps_is_refused() -> None:
+    assert back(np.datetime64("2013-03-01T12:00", "us")) == "2013-03-01T12:00:00"
+    with pytest.raises(StepFailed, match="datetime64, which cannot be kept"):
+        write(np.datetime64("2013-03-01T12:00", "ns"), MemoryBlobs())
+
+
+def test_an_annotation_may_be_optional_or_annotated() -> None:
+    for annotation in (pl.LazyFrame | None, Annotated[pl.LazyFrame, "rows"]):
+        assert isinstance(back(table(), annotation), pl.LazyFrame)
+
+
+def test_masked_arrays_are_refused() -> None:
+    with pytest.raises(StepFailed, match="mask cannot be kept"):
+        write(np.ma.array([1, 2], mask=[False, True]), MemoryBlobs())
+
+
+def test_pandas_without_pyarrow_is_refused_with_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(StepFailed, match=r"pyarrow is not installed.*uv add pyarrow"):
+        write(pd.DataFrame({"a": [1]}), MemoryBlobs())
+    assert_frame_equal(back(table()), table())

@@ -8,7 +8,8 @@ import pytest
 
 import penstock
 from penstock.app import App, open_app
-from penstock.app.api import ROUTES, Route, call
+from penstock.app.api import ROUTES, call
+from penstock.app.api.routes import Route
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -10,9 +10,16 @@ from penstock.app.loop import Loop, Tick
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
+def nothing_ends(patience: float) -> bool:
+    return threading.Event().wait(patience)
+
+
 @contextmanager
-def running(*ticks: Tick, active: Callable[[], bool] = lambda: False) -> Iterator[Loop]:
-    loop = Loop([(f"tick {number}", tick) for number, tick in enumerate(ticks)], lambda: NOW, active)
+def running(
+    *ticks: Tick, active: Callable[[], bool] = lambda: False, carry: Callable[[float], bool] = nothing_ends
+) -> Iterator[Loop]:
+    named = [(f"tick {number}", tick) for number, tick in enumerate(ticks)]
+    loop = Loop(named, lambda: NOW, active, carry)
     loop.start()
     try:
         yield loop
@@ -83,3 +90,43 @@ def test_a_tick_that_fails_is_a_problem_until_it_succeeds_and_the_others_go_on()
         loop.poke()
         assert loop.wait_settled(10)
         assert loop.problems == {}
+
+
+def test_steps_that_end_soon_follow_one_another_and_the_other_duties_still_have_their_turn() -> None:
+    order: list[str] = []
+    enough = threading.Event()
+
+    def carry(_patience: float) -> bool:
+        order.append("step")
+        if len(order) > 10_000:
+            enough.set()
+        return not enough.is_set()
+
+    def duty(_now: datetime) -> bool:
+        order.append("duty")
+        return False
+
+    with running(duty, active=lambda: not enough.is_set(), carry=carry) as loop:
+        assert enough.wait(60)
+        loop.poke()
+        assert loop.wait_settled(10)
+    assert order[:3] == ["duty", "step", "step"]
+    assert order[-1] == "duty"
+
+
+def test_what_is_asked_for_does_not_wait_until_the_steps_have_ended() -> None:
+    carried, asked = threading.Event(), threading.Event()
+
+    def carry(_patience: float) -> bool:
+        carried.set()
+        return True
+
+    def duty(_now: datetime) -> bool:
+        if carried.is_set():
+            asked.set()
+        return False
+
+    with running(duty, active=lambda: not asked.is_set(), carry=carry) as loop:
+        assert carried.wait(10)
+        loop.poke()
+        assert asked.wait(10)

@@ -157,3 +157,15 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_class_is_no_step() -> None:
     with pytest.raises(InvalidPipeline, match="`StepFunction` is a class"):
         step(StepFunction)
+
+
+@pytest.mark.parametrize(
+    ("formats", "why"),
+    [
+        ({"model": "unsafe_pickle"}, "name the output 'model'. There is `result`"),
+        ({"result": "pickle"}, "ask for 'pickle': expected unsafe_pickle"),
+    ],
+)
+def test_formats_that_nobody_can_ask_for(formats: dict[str, str], why: str) -> None:
+    with pytest.raises(InvalidPipeline, match=why):
+        step(formats=formats)

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from penstock.core.digests import digest_bytes
+from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -42,22 +43,25 @@ class FolderBlobs:
         """See `Blobs.put`."""
         digest = digest_bytes(data)
         if not self._again(digest):
-            with self._writing() as file:
+            with self._part() as file:
                 file.write(data)
                 self._settle(file, digest)
         return digest
 
+    @contextmanager
+    def writing(self) -> Iterator[Digesting]:
+        """See `Blobs.writing`."""
+        with self._part() as file:
+            digesting = Digesting(file)
+            yield digesting
+            if not self._again(digesting.digest):
+                self._settle(file, digesting.digest)
+
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""
-        with Path(path).open("rb") as source, self._writing() as file:
-            sha = hashlib.sha256()
-            while chunk := source.read(_CHUNK):
-                sha.update(chunk)
-                file.write(chunk)
-            digest = sha.hexdigest()
-            if not self._again(digest):
-                self._settle(file, digest)
-        return digest
+        with Path(path).open("rb") as source, self.writing() as file:
+            shutil.copyfileobj(source, file, _CHUNK)
+        return file.digest
 
     def get(self, digest: str) -> bytes:
         """See `Blobs.get`."""
@@ -153,7 +157,7 @@ class FolderBlobs:
                     part.unlink()
 
     @contextmanager
-    def _writing(self) -> Iterator[IO[bytes]]:
+    def _part(self) -> Iterator[IO[bytes]]:
         """A file beside the blobs; gone at the end unless it was settled."""
         part = ""
         try:
@@ -171,18 +175,23 @@ class FolderBlobs:
                 Path(part).unlink(missing_ok=True)
 
     def _settle(self, file: IO[bytes], digest: str) -> None:
-        """Make the written bytes durable, and only then visible under their name."""
+        """Make the written bytes durable, and only then visible under their name.
+
+        They have the digest, so they count as verified until somebody touches the file.
+        """
         place = self._place(digest)
         place.parent.mkdir(exist_ok=True)
         file.flush()
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())
+        stamp = _stamp(file)
         Path(file.name).replace(place)
         folder = os.open(place.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+        self._verified[digest] = stamp
 
 
 def _stamp(file: IO[bytes]) -> Stamp:
@@ -191,4 +200,7 @@ def _stamp(file: IO[bytes]) -> Stamp:
 
 
 def _corrupt(digest: str) -> Corrupt:
-    return Corrupt(what=f"The bytes of blob {digest} have changed", fix="Restore the blob from a backup.")
+    return Corrupt(
+        what=f"The bytes of blob {digest} have changed",
+        fix="Run again what made it, or restore it from a backup.",
+    )

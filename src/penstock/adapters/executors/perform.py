@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from penstock.adapters.formats.files import laid_out
 from penstock.adapters.formats.values import read, write
 from penstock.core.errors import StepFailed
 from penstock.core.targets import resolve
@@ -31,9 +32,14 @@ def prepare(task: Task, blobs: Blobs) -> Work:
 def _step(task: Task, blobs: Blobs) -> Work:
     function = resolve(task.node.target)
     hints = _hints(function)
+    formats = task.node.settings.get("formats", {})
 
+    @laid_out()
     def work() -> tuple[Outputs, Measured]:
-        inputs = {name: read(artifact, blobs, hints.get(name)) for name, artifact in task.inputs.items()}
+        inputs = {
+            name: read(artifact, blobs, hints.get(name), worker=True)
+            for name, artifact in task.inputs.items()
+        }
         value = function(**inputs, **task.values)
         values = _named_outputs(task.node.outputs, value)
         measured = [
@@ -42,7 +48,8 @@ def _step(task: Task, blobs: Blobs) -> Work:
             if isinstance(part, Metrics)
             for name, number in part.items()
         ]
-        return {name: write(part, blobs) for name, part in values.items()}, measured
+        kept = {name: write(part, blobs, formats.get(name, "")) for name, part in values.items()}
+        return kept, measured
 
     return work
 
@@ -93,7 +100,11 @@ def _publish(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.formats.publish import make_candidate
 
     def work() -> tuple[Outputs, Measured]:
-        given = {name: read(artifact, blobs) for name, artifact in task.inputs.items() if name != "holdout"}
+        given = {
+            name: read(artifact, blobs, worker=True)
+            for name, artifact in task.inputs.items()
+            if name != "holdout"
+        }
         given |= task.values
         metrics: Mapping[str, float] = given["metrics"]
         candidate = make_candidate(

@@ -28,7 +28,7 @@ between is not prevented. A limit on addresses would be exact, and wrong: librar
 than they use, and mapped tables take addresses but no memory of their own."""
 
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
-_PREFERRED = {"OMP_WAIT_POLICY": "PASSIVE"}
+_PREFERRED = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
 """Where workers share cores, OpenMP threads that spin while they wait starve those they wait for:
 fitting boosted trees beside other work took twenty times as long."""
 

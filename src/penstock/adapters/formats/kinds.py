@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any, Protocol, Union, get_args, get_origin
 
 from penstock.core.errors import StepFailed
+from penstock.lineage.ports import Blobs
+from penstock.runs.types import Artifact
+
+BY_REQUEST = '@step(formats={"result": "unsafe_pickle"}).'
+"""How a step asks for what nothing does by itself."""
+
+Kind = tuple[str, str]
+"""A class by the library it comes from and its name: `("polars", "LazyFrame")`."""
+
+
+class Format(Protocol):
+    """A way of keeping values of some types. The bytes of equal values are the same."""
+
+    name: str
+
+    def takes(self, value: object) -> bool:
+        """Whether the value is of a type that is kept this way."""
+        ...
+
+    def write(self, value: Any, blobs: Blobs) -> Artifact:
+        """Keep the value. Raises StepFailed when it holds something that this format cannot keep."""
+        ...
+
+    def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Any:
+        """A kept value, as the type that `annotation` asks for where the format knows several.
+
+        Raises NotFound or Corrupt.
+        """
+        ...
 
 
 def is_a(value: object, library: str, *names: str) -> bool:
@@ -14,6 +45,19 @@ def is_a(value: object, library: str, *names: str) -> bool:
         base.__name__ in names and base.__module__.partition(".")[0] == library
         for base in type(value).__mro__
     )
+
+
+def wanted(annotation: Any) -> Kind:
+    """The class that an annotation asks for; that of `Annotated[X, ...]`, `X | None` and `X[...]` is X."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return wanted(get_args(annotation)[0])
+    if origin in {Union, types.UnionType}:
+        classes = [each for each in get_args(annotation) if each is not type(None)]
+        return wanted(classes[0]) if len(classes) == 1 else ("", "")
+    asked = origin or annotation
+    module = getattr(asked, "__module__", None) or ""
+    return module.partition(".")[0], getattr(asked, "__name__", None) or ""
 
 
 @contextmanager

@@ -72,13 +72,19 @@ def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, 
 
 @cache
 def selecting(
-    kind: type[msgspec.Struct], table: Table, shape: Shape, order: str, *, limited: bool
+    kind: type[msgspec.Struct],
+    table: Table,
+    names: tuple[str, ...],
+    shape: Shape,
+    order: str,
+    *,
+    limited: bool,
 ) -> Select[Any]:
-    """The fields of the matching rows and, last, their place in the order of arrival.
+    """These fields of the matching rows and, last, their place in the order of arrival.
 
     A limit is given as `limit_rows`.
     """
-    fields = [table.c[name] for name in kind.__struct_fields__]
+    fields = [table.c[name] for name in names]
     statement = (
         select(*fields, *table.primary_key.columns)
         .where(*_conditions(table, shape))

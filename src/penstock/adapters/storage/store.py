@@ -101,6 +101,13 @@ class SqlReader:
         """See `Reader.find`."""
         return self._select(kind, _table(kind), order, limit, where)
 
+    def pick(
+        self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
+    ) -> list[tuple[Any, ...]]:
+        """See `Reader.pick`."""
+        rows = self._rows(kind, _table(kind), fields, order=order, limit=limit, where=where)
+        return [tuple(row[: len(fields)]) for row in rows]
+
     def count(self, kind: type[T], **where: Any) -> int:
         """See `Reader.count`."""
         found = 0
@@ -115,14 +122,31 @@ class SqlReader:
 
     def _select(self, kind: type[T], table: Table, order: str, limit: int, where: dict[str, Any]) -> list[T]:
         names = kind.__struct_fields__
+        rows = self._rows(kind, table, names, order=order, limit=limit, where=where)
+        return [kind(**dict(zip(names, row, strict=False))) for row in rows]
+
+    def _rows(
+        self,
+        kind: type[msgspec.Struct],
+        table: Table,
+        names: tuple[str, ...],
+        *,
+        order: str,
+        limit: int,
+        where: dict[str, Any],
+    ) -> Sequence[Row[Any]]:
+        """These fields of the nouns that match and, last, their place in the order of arrival."""
+        questions = list(in_parts(where))
+        ranked = order.removeprefix("-")
+        if len(questions) > 1 and ranked and ranked not in names:  # by which the parts are merged
+            names = (*names, ranked)
         parts = []
-        for part in in_parts(where):
-            shape, values = shape_of(kind, part)
-            statement = selecting(kind, table, shape, order, limited=limit > 0)
+        for question in questions:
+            shape, values = shape_of(kind, question)
+            statement = selecting(kind, table, names, shape, order, limited=limit > 0)
             found = self._execute(statement, values | {"limit_rows": limit} if limit else values)
             parts.append(_fetch(kind, found))
-        rows = parts[0] if len(parts) == 1 else merged(parts, names, order, limit)
-        return [kind(**dict(zip(names, row, strict=False))) for row in rows]
+        return parts[0] if len(parts) == 1 else merged(parts, names, order, limit)
 
     def _execute(self, statement: Executable, values: Any) -> CursorResult[Any]:
         try:

@@ -7,28 +7,20 @@ from typing import Any
 
 import msgspec
 
-from penstock.app.api.routes import route
+from penstock.app.api.lists import LIMIT, brief, listed
+from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue
 from penstock.deployments.types import Deployment, GateReport, Swap
-from penstock.lineage.ports import T
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
-from penstock.runs.instances import in_order
-from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, TriggerState
 
-LIMIT = 100
-"""How many of a noun a list shows unless asked for more."""
-
-
-def _items(app: App, kind: type[T], order: str, limit: int, **where: Any) -> dict[str, list[T]]:
-    chosen = {name: value for name, value in where.items() if value != ""}
-    with app.store.read() as reader:
-        return {"items": reader.find(kind, order=order, limit=limit, **chosen)}
+ROUTES = Routes()
+route = ROUTES.route
 
 
 def moment(text: str) -> datetime | None:
@@ -54,50 +46,50 @@ def status(app: App) -> dict[str, Any]:
 @route("GET", "/projects")
 def projects(app: App, limit: int = LIMIT) -> Any:
     """Projects."""
-    return _items(app, Project, "", limit)
+    return listed(app, Project, "", limit)
 
 
 @route("GET", "/revisions")
 def revisions(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Revisions, the newest first."""
-    return _items(app, Revision, "-seen", limit, project=project)
+    return listed(app, Revision, "-seen", limit, project=project)
 
 
 @route("GET", "/approvals")
 def approvals(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Approvals, the newest first."""
-    return _items(app, Approval, "-time", limit, project=project)
+    return listed(app, Approval, "-time", limit, project=project)
 
 
 @route("GET", "/branches")
 def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Watched branches."""
-    return _items(app, Branch, "", limit, project=project)
+    return listed(app, Branch, "", limit, project=project)
 
 
 @route("GET", "/upstreams")
 def upstreams(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Repositories outside that projects come from, and what each of them waits for."""
-    return _items(app, Upstream, "", limit, id=project)
+    return listed(app, Upstream, "", limit, id=project)
 
 
 @route("GET", "/statuses")
 def statuses(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """What outside forges are told of commits, and whether they were."""
-    return _items(app, CommitStatus, "", limit, project=project)
+    return listed(app, CommitStatus, "", limit, project=project)
 
 
 @route("GET", "/tokens")
 def tokens(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Access tokens and whom they belong to, without their digests."""
-    found = _items(app, AccessToken, "", limit, project=project)["items"]
+    found = listed(app, AccessToken, "", limit, project=project)["items"]
     return {"items": [without_digest(token) for token in found]}
 
 
 @route("GET", "/builds")
 def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Builds, the newest first."""
-    return _items(app, Build, "-created", limit, project=project)
+    return listed(app, Build, "-created", limit, project=project)
 
 
 @route("GET", "/builds/{id}")
@@ -112,8 +104,8 @@ def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
 @route("GET", "/releases")
 def releases(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Releases, the newest first, without their graphs."""
-    found = _items(app, Release, "-created", limit, project=project)["items"]
-    return {"items": [_brief(release, "graphs") for release in found]}
+    found = listed(app, Release, "-created", limit, project=project)["items"]
+    return {"items": [brief(release, "graphs") for release in found]}
 
 
 @route("GET", "/releases/{ref}")
@@ -125,7 +117,7 @@ def release(app: App, ref: str) -> Any:
 @route("GET", "/deployments")
 def deployments(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
     """Releases that were placed in environments, the newest first."""
-    return _items(app, Deployment, "-deployed", limit, project=project, environment=environment)
+    return listed(app, Deployment, "-deployed", limit, project=project, environment=environment)
 
 
 @route("GET", "/environments")
@@ -157,32 +149,11 @@ def environments(app: App, project: str = "") -> Any:
     return {"items": items}
 
 
-@route("GET", "/runs")
-def runs(app: App, project: str = "", environment: str = "", status: str = "", limit: int = LIMIT) -> Any:
-    """Runs, the newest first, without their graphs."""
-    found = _items(app, Run, "-created", limit, project=project, environment=environment, status=status)[
-        "items"
-    ]
-    return {"items": [_brief(run, "graph", "workspace") for run in found]}
-
-
-@route("GET", "/runs/{id}")
-def run(app: App, id: str) -> Any:  # noqa: A002 - the field's name
-    """A run with its steps and metrics."""
-    with app.store.read() as reader:
-        found = reader.get(Run, id)
-        return {
-            **msgspec.structs.asdict(found),
-            "steps": in_order(found.graph, reader.find(StepRun, run=id)),
-            "metrics": reader.find(Metric, run=id),
-        }
-
-
 @route("GET", "/models")
 def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Models with their newest version and champions."""
     items = []
-    for model in _items(app, Model, "", limit, project=project)["items"]:
+    for model in listed(app, Model, "", limit, project=project)["items"]:
         with app.store.read() as reader:
             versions = reader.find(Version, model=model.id, order="-number", limit=1)
             champions = reader.find(Placement, model=model.id, role="champion")
@@ -210,14 +181,14 @@ def model(app: App, ref: str) -> Any:
 @route("GET", "/versions")
 def versions(app: App, model: str = "", limit: int = LIMIT) -> Any:
     """Model versions, the newest first, with the stage that each has reached."""
-    found = _items(app, Version, "-number", limit, model=model)["items"]
+    found = listed(app, Version, "-number", limit, model=model)["items"]
     return {"items": [{**msgspec.structs.asdict(v), "stage": app.models.show(v.id).stage} for v in found]}
 
 
 @route("GET", "/models/{ref}/history")
 def history(app: App, ref: str) -> Any:
     """Which version had which role when: the append-only history of a model."""
-    return _items(app, RoleChange, "", 0, model=ref)
+    return listed(app, RoleChange, "", 0, model=ref)
 
 
 @route("GET", "/models/{ref}/performance")
@@ -247,32 +218,32 @@ def performance(
 @route("GET", "/windows")
 def windows(app: App, model: str = "", variant: str = "", limit: int = 1000) -> Any:
     """Daily windows of monitoring, the newest first, without their profiles."""
-    found = _items(app, Window, "-start", limit, model=model, variant=variant)["items"]
-    return {"items": [_brief(window, "profile") for window in found]}
+    found = listed(app, Window, "-start", limit, model=model, variant=variant)["items"]
+    return {"items": [brief(window, "profile") for window in found]}
 
 
 @route("GET", "/gates")
 def gates(app: App, model: str = "", limit: int = LIMIT) -> Any:
     """Gate reports, the newest first."""
-    return _items(app, GateReport, "-time", limit, model=model)
+    return listed(app, GateReport, "-time", limit, model=model)
 
 
 @route("GET", "/swaps")
 def swaps(app: App, model: str = "", limit: int = LIMIT) -> Any:
     """Times at which the prediction service changed its champion, the newest first."""
-    return _items(app, Swap, "-time", limit, model=model)
+    return listed(app, Swap, "-time", limit, model=model)
 
 
 @route("GET", "/firings")
 def firings(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
     """Firings of triggers, the newest first."""
-    return _items(app, Firing, "-time", limit, project=project, environment=environment)
+    return listed(app, Firing, "-time", limit, project=project, environment=environment)
 
 
 @route("GET", "/triggers")
 def triggers(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Triggers and why each of them fired or did not when it was last looked at."""
-    return _items(app, TriggerState, "", limit, project=project)
+    return listed(app, TriggerState, "", limit, project=project)
 
 
 @route("GET", "/events")
@@ -297,8 +268,4 @@ def audit(app: App) -> Any:
 
 def without_digest(token: AccessToken) -> dict[str, Any]:
     """What is told of a token."""
-    return _brief(token, "digest")
-
-
-def _brief(noun: msgspec.Struct, *without: str) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(noun).items() if name not in without}
+    return brief(token, "digest")

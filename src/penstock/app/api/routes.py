@@ -1,4 +1,4 @@
-"""The table of routes and the one way to call them."""
+"""Tables of routes and the one way to call them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import functools
 import inspect
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
 
-from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
 
 Handler = Callable[..., Any]
@@ -27,100 +26,101 @@ _KINDS: dict[Any, str] = {
 }
 
 
-class Route(msgspec.Struct, frozen=True):
+class Route:
     """A method and a path such as `/runs/{id}`, and the function that answers.
 
-    The function takes the app, the path's parts as text, and the body (POST) or query (GET)
+    The function takes the system, the path's parts as text, and the body (POST) or query (GET)
     as keywords.
     """
 
-    method: str
-    pattern: str
-    handler: Handler
-    summary: str
+    def __init__(self, method: str, pattern: str, handler: Handler) -> None:
+        self.method = method
+        self.pattern = pattern
+        self.handler = handler
+        self.summary = (handler.__doc__ or "").strip().split("\n")[0]
+        self._expression = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", pattern))
 
     def match(self, path: str) -> dict[str, str] | None:
         """The path's parts by name, or None if this is another route's path."""
-        expression = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.pattern)
-        found = re.fullmatch(expression, path)
+        found = self._expression.fullmatch(path)
         return found.groupdict() if found else None
 
-
-_TABLE: list[Route] = []
-
-
-def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
-    """Enter a function into the table."""
-
-    def enter(handler: Handler) -> Handler:
-        summary = (handler.__doc__ or "").strip().split("\n")[0]
-        _TABLE.append(Route(method, pattern, handler, summary))
-        return handler
-
-    return enter
-
-
-class _Routes:
-    """The table as a sequence, complete once the modules of nouns and verbs are imported."""
-
-    def __iter__(self) -> Any:
-        return iter(_TABLE)
-
-    def __len__(self) -> int:
-        return len(_TABLE)
-
-
-ROUTES = _Routes()
-
-
-def call(app: App, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """Answer a call with JSON-like data.
-
-    Raises NotFound for an unknown path, InvalidValue for a field that is unknown, missing or
-    of another type than the function takes, and whatever the verb itself refuses.
-    """
-    for entry in _TABLE:
-        if entry.method == method and (parts := entry.match(path)) is not None:
-            fields = {**(body or {}), **parts}
-            _check(entry, fields)
-            return msgspec.to_builtins(entry.handler(app, **_typed(entry, fields)), str_keys=True)
-    raise NotFound(
-        what=f"There is no {method} {path}.", fix="penstock --help lists the nouns and verbs that there are."
-    )
-
-
-def _check(entry: Route, fields: Mapping[str, Any]) -> None:
-    parameters = list(inspect.signature(entry.handler).parameters.values())[1:]
-    allowed = [parameter.name for parameter in parameters]
-    if unknown := sorted(set(fields) - set(allowed)):
-        raise InvalidValue(expected=f"fields among {', '.join(allowed) or 'none'}", found=", ".join(unknown))
-    required = [parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty]
-    if missing := [name for name in required if name not in fields]:
-        raise InvalidValue(expected=f"the field {missing[0]}", found=", ".join(sorted(fields)) or "no fields")
-
-
-@functools.cache
-def _hints(handler: Handler) -> dict[str, Any]:
-    return get_type_hints(handler)
-
-
-def _typed(entry: Route, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as the types that the function takes; numbers may be written as text."""
-    kinds = _hints(entry.handler)
-    typed = {}
-    for name, value in fields.items():
-        try:
-            typed[name] = msgspec.convert(value, kinds[name], strict=False)
-        except msgspec.ValidationError as error:
+    def answer(self, system: Any, fields: Mapping[str, Any]) -> Any:
+        """JSON-like data. Raises InvalidValue for a field that is unknown, missing or of another type."""
+        if unknown := sorted(set(fields) - set(self._kinds)):
             raise InvalidValue(
-                what=f"The field {name} has an impossible value",
-                expected=_KINDS.get(kinds[name], str(error)),
-                found=reprlib.repr(value),
-            ) from None
-        if type(typed[name]) is int and abs(typed[name]) > LARGEST:
-            raise InvalidValue(
-                what=f"The field {name} has an impossible value",
-                expected=f"a whole number up to {LARGEST}",
-                found=reprlib.repr(value),
+                expected=f"fields among {', '.join(self._kinds) or 'none'}", found=", ".join(unknown)
             )
+        if missing := [name for name in self._required if name not in fields]:
+            raise InvalidValue(
+                expected=f"the field {missing[0]}", found=", ".join(sorted(fields)) or "no fields"
+            )
+        typed = {name: _typed(name, value, self._kinds[name]) for name, value in fields.items()}
+        return msgspec.to_builtins(self.handler(system, **typed), str_keys=True)
+
+    @functools.cached_property
+    def _kinds(self) -> dict[str, Any]:
+        """The types of the fields by name."""
+        hints = get_type_hints(self.handler)
+        return {name: hints[name] for name in [*inspect.signature(self.handler).parameters][1:]}
+
+    @functools.cached_property
+    def _required(self) -> list[str]:
+        parameters = inspect.signature(self.handler).parameters
+        return [name for name in self._kinds if parameters[name].default is inspect.Parameter.empty]
+
+
+class Routes:
+    """A table of routes; one may be made of others."""
+
+    def __init__(self, *tables: Routes) -> None:
+        self._routes = [route for table in tables for route in table]
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes)
+
+    def route(self, method: str, pattern: str) -> Callable[[Handler], Handler]:
+        """Enter a function into the table."""
+
+        def enter(handler: Handler) -> Handler:
+            self._routes.append(Route(method, pattern, handler))
+            return handler
+
+        return enter
+
+    def knows(self, method: str, path: str) -> bool:
+        """Whether a route of this table answers."""
+        return any(route.method == method and route.match(path) is not None for route in self._routes)
+
+    def call(self, system: Any, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Answer a call with JSON-like data.
+
+        Raises NotFound for an unknown path, InvalidValue for a field that is unknown, missing or
+        of another type than the function takes, and whatever the verb itself refuses.
+        """
+        for route in self._routes:
+            if route.method == method and (parts := route.match(path)) is not None:
+                return route.answer(system, {**(body or {}), **parts})
+        raise NotFound(
+            what=f"There is no {method} {path}.",
+            fix="penstock --help lists the nouns and verbs that there are.",
+        )
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """A field as the type that the function takes; numbers may be written as text."""
+    try:
+        typed = msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(
+            what=f"The field {name} has an impossible value",
+            expected=_KINDS.get(kind, str(error)),
+            found=reprlib.repr(value),
+        ) from None
+    if type(typed) is int and abs(typed) > LARGEST:
+        raise InvalidValue(
+            what=f"The field {name} has an impossible value",
+            expected=f"a whole number up to {LARGEST}",
+            found=reprlib.repr(value),
+        )
     return typed

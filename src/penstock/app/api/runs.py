@@ -1,4 +1,4 @@
-"""GET: what runs said while they ran, what they drew, runs side by side, and sweeps."""
+"""GET: runs, what they said while they ran, what they drew, runs side by side, and sweeps."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from msgspec.structs import replace
 
-from penstock.app.api.routes import route
+from penstock.app.api.lists import LIMIT, brief, listed
+from penstock.app.api.routes import Routes
 from penstock.app.sweeps import results
-from penstock.app.wiring import App
+from penstock.app.workbench import Workbench
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.runs.comparison import Compared, compare
 from penstock.runs.instances import in_order, node_of
@@ -18,8 +19,8 @@ from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.runs.views import ACTIVE
 
-LIMIT = 100
-"""How many sweeps a list shows unless asked for more."""
+ROUTES = Routes()
+route = ROUTES.route
 
 MOST_BYTES = 64 << 20
 """Bytes of an output that one answer holds."""
@@ -28,14 +29,37 @@ LINES = 10_000
 """How many lines of logs one answer has at most."""
 
 
+@route("GET", "/runs")
+def runs(
+    bench: Workbench, project: str = "", environment: str = "", status: str = "", limit: int = LIMIT
+) -> Any:
+    """Runs, the newest first, without their graphs."""
+    found = listed(bench, Run, "-created", limit, project=project, environment=environment, status=status)[
+        "items"
+    ]
+    return {"items": [brief(run, "graph", "workspace") for run in found]}
+
+
+@route("GET", "/runs/{id}")
+def run(bench: Workbench, id: str) -> Any:  # noqa: A002 - the field's name
+    """A run with its steps and metrics."""
+    with bench.store.read() as reader:
+        found = reader.get(Run, id)
+        return {
+            **msgspec.structs.asdict(found),
+            "steps": in_order(found.graph, reader.find(StepRun, run=id)),
+            "metrics": reader.find(Metric, run=id),
+        }
+
+
 @route("GET", "/runs/{id}/logs")
-def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
+def logs(bench: Workbench, id: str, step: str = "", after: str = "", limit: int = LINES) -> Any:  # noqa: A002 - the field's name
     """The log lines of a run's steps, in the order of the steps; `step` may be one over a list.
 
     `after` goes on where `next` ended. `ended` says that no line will come any more: the run has ended
     and every line of it is told.
     """
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         found = reader.get(Run, id)
         ended = found.status not in ACTIVE  # looked at before the lines are read
         names = [s.name for s in in_order(found.graph, reader.find(StepRun, run=id))]
@@ -46,16 +70,16 @@ def logs(app: App, id: str, step: str = "", after: str = "", limit: int = LINES)
     items: list[dict[str, Any]] = []
     for name in chosen:
         if room := int(limit) - len(items):
-            lines, offsets[name] = app.log_lines(f"{id}/{name}", offsets.get(name, 0), room)
+            lines, offsets[name] = bench.log_lines(f"{id}/{name}", offsets.get(name, 0), room)
             items += ({"step": name, **line} for line in lines)
     following = urlencode({name: offset for name, offset in offsets.items() if offset})
     return {"items": items, "next": following, "ended": ended and len(items) < int(limit)}
 
 
 @route("GET", "/runs/{id}/figures")
-def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+def figures(bench: Workbench, id: str) -> Any:  # noqa: A002 - the field's name
     """The figures that a run's steps logged: media type and, in base64, bytes."""
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         reader.get(Run, id)
         steps = reader.find(StepRun, run=id)
     return {
@@ -64,7 +88,7 @@ def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
                 "step": step.name,
                 "name": name,
                 "media": artifact.meta["media"],
-                "data": app.blobs.get(artifact.digest),
+                "data": bench.blobs.get(artifact.digest),
             }
             for step in steps
             for name, artifact in step.figures.items()
@@ -73,9 +97,9 @@ def figures(app: App, id: str) -> Any:  # noqa: A002 - the field's name
 
 
 @route("GET", "/runs/{id}/outputs/{step}/{name}")
-def output(app: App, id: str, step: str, name: str) -> Any:  # noqa: A002 - the field's name
+def output(bench: Workbench, id: str, step: str, name: str) -> Any:  # noqa: A002 - the field's name
     """An output of a step: its format and, in base64, its bytes. Larger ones are read from the home."""
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         artifact = reader.get(StepRun, f"{id}/{step}").outputs.get(name)
     if artifact is None:
         raise NotFound(what=f"The step {step} of run {id} has no output {name}.")
@@ -86,47 +110,45 @@ def output(app: App, id: str, step: str, name: str) -> Any:  # noqa: A002 - the 
             found=str(artifact.size),
             fix="Read it on the machine of the server, with penstock.connect(home=...).",
         )
-    return {**msgspec.structs.asdict(artifact), "data": app.blobs.get(artifact.digest)}
+    return {**msgspec.structs.asdict(artifact), "data": bench.blobs.get(artifact.digest)}
 
 
 @route("GET", "/compare/{runs}")
-def compare_runs(app: App, runs: str) -> Any:
+def compare_runs(bench: Workbench, runs: str) -> Any:
     """Runs (`3,5`) side by side: parameters, metrics, data, code and environment."""
     numbers = [number for number in runs.split(",") if number]
     if len(numbers) < 2:
         raise InvalidValue(expected="at least two runs", found=runs or "none")
-    return compare([_compared(app, number) for number in numbers])
+    return compare([_compared(bench, number) for number in numbers])
 
 
 @route("GET", "/sweeps")
-def sweeps(app: App, project: str = "", limit: int = LIMIT) -> Any:
+def sweeps(bench: Workbench, project: str = "", limit: int = LIMIT) -> Any:
     """Sweeps, the newest first."""
-    where = {"project": project} if project else {}
-    with app.store.read() as reader:
-        return {"items": reader.find(Sweep, order="-created", limit=int(limit), **where)}
+    return listed(bench, Sweep, "-created", limit, project=project)
 
 
 @route("GET", "/sweeps/{id}")
-def sweep(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+def sweep(bench: Workbench, id: str) -> Any:  # noqa: A002 - the field's name
     """A sweep with its trials, the best first."""
-    with app.store.read() as reader:
+    with bench.store.read() as reader:
         found = reader.get(Sweep, id)
-    return {**msgspec.structs.asdict(found), "results": results(app, found)}
+    return {**msgspec.structs.asdict(found), "results": results(bench, found)}
 
 
-def _compared(app: App, number: str) -> Compared:
-    with app.store.read() as reader:
+def _compared(bench: Workbench, number: str) -> Compared:
+    with bench.store.read() as reader:
         run = reader.get(Run, number)
         steps, metrics = reader.find(StepRun, run=number), reader.find(Metric, run=number)
     if run.release and not run.origin.commit:
-        run = replace(run, origin=replace(run.origin, commit=app.releases.find(run.release).commit))
+        run = replace(run, origin=replace(run.origin, commit=bench.commit_of(run.release)))
     origin = run.origin
     return Compared(
         run=run,
         steps=steps,
         metrics=metrics,
-        packages=msgspec.json.decode(app.blobs.get(origin.packages)) if origin.packages else {},
-        changes=app.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",
+        packages=msgspec.json.decode(bench.blobs.get(origin.packages)) if origin.packages else {},
+        changes=bench.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.app.api.nouns import moment, without_digest
-from penstock.app.api.routes import route
+from penstock.app.api.routes import Routes
 from penstock.app.gc import Gc
 from penstock.app.wiring import App
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
+
+ROUTES = Routes()
+route = ROUTES.route
 
 
 @route("POST", "/projects")

@@ -35,6 +35,23 @@ class BlobsContract:
         assert blobs.put_file(str(tmp_path / "rows")) == blobs.put(data)
         assert blobs.get(digest_bytes(data)) == data
 
+    def test_what_is_written_piece_by_piece_is_stored_like_its_bytes(self, blobs: Blobs) -> None:
+        with blobs.writing() as file:
+            file.write(b"0123")
+            file.write(memoryview(b"456789"))
+        assert (file.digest, file.size) == (digest_bytes(b"0123456789"), 10)
+        assert blobs.get(file.digest) == b"0123456789"
+
+    def test_what_is_not_written_to_its_end_is_not_stored(self, blobs: Blobs) -> None:
+        def fail() -> None:
+            with blobs.writing() as file:
+                file.write(b"half")
+                raise ValueError
+
+        with pytest.raises(ValueError):  # noqa: PT011 - raised above
+            fail()
+        assert not blobs.digests()
+
     def test_a_file_that_is_not_there_is_the_callers_error(self, blobs: Blobs, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             blobs.put_file(str(tmp_path / "missing"))

@@ -30,6 +30,20 @@ class QuestionsContract:
             )
         return store
 
+    def test_only_some_fields_are_picked(self, full: Store) -> None:
+        with full.read() as reader:
+            assert reader.pick(Prediction, ("id", "truth"), order="-time", limit=3) == [
+                ("b", 1.0),
+                ("d", 0.0),
+                ("a", None),
+            ]
+            assert reader.pick(Prediction, ("id",), version=2) == [("a",), ("b",)]
+            many = tuple(f"{number}" for number in range(40_000))
+            assert reader.pick(Prediction, ("truth",), order="-time", id=(*many, "a", "b")) == [
+                (1.0,),
+                (None,),
+            ]
+
     @pytest.mark.parametrize(
         ("where", "found"),
         [

@@ -1,0 +1,101 @@
+"""What running pipelines needs, wired: `penstock run` has no other part of the system to import."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.executors.machine import cpus, machine_room
+from penstock.adapters.executors.pool import WorkerPool
+from penstock.adapters.executors.steplog import read_lines
+from penstock.adapters.storage.clock import StoreClock
+from penstock.adapters.storage.store import open_store
+from penstock.app.home import Home
+from penstock.builds.types import Release
+from penstock.lineage.service import Ledger
+from penstock.models.service import Models
+from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.runs.room import Room
+from penstock.runs.service import Runs
+
+
+class Workbench:
+    """Runs on one home, and the registry of the models that they publish."""
+
+    def __init__(self, home: Home, *, virtual: datetime | None = None, room: Room | None = None) -> None:
+        """`virtual` gives a home that is new a virtual clock that starts there; `room` is what steps may
+        need together, by default what this machine has.
+        """
+        self.home = home
+        home.make()
+        self.store = open_store(home.database, virtual=virtual)
+        self.clock = StoreClock(self.store)
+        self.blobs = FolderBlobs(home.blobs)
+        self.ledger = Ledger(self.store)
+        self.executor = WorkerPool(size=max(2, cpus()), logs=home.logs / "runs", blobs=home.blobs)
+        self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
+        self.models = Models(
+            self.store,
+            self.blobs,
+            self.clock,
+            registers=self._registers,
+            commit_of=self.commit_of,
+            last_environment=self._last_environment,
+        )
+
+    def close(self) -> None:
+        """End every process that was started here."""
+        self.executor.close()
+        self.store.close()
+
+    # What the faces ask for beyond one component.
+
+    def actor(self, name: str) -> str:
+        """Who acts: the name given, or the person at this machine."""
+        return name or os.environ.get("PENSTOCK_ACTOR") or getpass.getuser()
+
+    def log_lines(self, step_run: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """Lines of a step's log from an offset: `{"time", "stream", "text"}` each; and the next offset."""
+        return read_lines(self.home.logs / "runs", step_run, after, limit)
+
+    def commit_of(self, release: str) -> str:
+        """The commit that a release was made of, empty for no release. Raises NotFound."""
+        with self.store.read() as reader:
+            return reader.get(Release, release).commit if release else ""
+
+    def config(self, project: str) -> ProjectConfig | None:
+        """The `penstock.toml` of the project's newest release."""
+        with self.store.read() as reader:
+            newest = reader.find(Release, project=project, order="-created", limit=1)
+        return parse_config(self.blobs.get(newest[0].config).decode()) if newest else None
+
+    def serves(self, project: str, environment: str) -> bool:
+        """Whether the project's newest release serves models in this environment."""
+        config = self.config(project)
+        return config is not None and any(e.serve for e in config.environments if e.name == environment)
+
+    def _registers(self, project: str, environment: str) -> bool:
+        return environment == "development" or self.serves(project, environment)
+
+    def _last_environment(self, project: str) -> str:
+        config = self.config(project)
+        return config.environments[-1].name if config else "production"
+
+
+@contextmanager
+def open_workbench(home: Path, *, create: bool = True) -> Iterator[Workbench]:
+    """Open a home to run something. Raises NotFound when it must exist and does not."""
+    place = Home(home)
+    if not create:
+        place.require()
+    bench = Workbench(place)
+    try:
+        yield bench
+    finally:
+        bench.close()
