@@ -39,6 +39,7 @@ class Home:
         self.git = self.folder / "git"
         self.predictions = self.folder / "predictions"
         self.logs = self.folder / "logs"
+        self.secrets = self.folder / "secrets.key"
         self._server = self.folder / "server.json"
         self._lock = self.folder / "lock"
 

@@ -17,7 +17,7 @@ log = logging.getLogger("penstock.loop")
 BUSY = 0.03
 """Seconds between passes while work is under way, and none of it ends."""
 SPELL = 0.25
-"""Seconds for which runs alone may be carried forward, step after step, before the other duties have a turn."""
+"""Seconds for which runs alone may be carried forward, step after step, before other duties have a turn."""
 IDLE = 0.5
 """Seconds between passes while nothing is: the longest that a push by path goes unseen."""
 

@@ -72,6 +72,14 @@ def _serve(
         predictor.start()
         return True
 
+    def look_outside(now: datetime) -> bool:
+        """Speak with forges outside, in a loop of its own: a slow one delays nobody."""
+        found = app.upstreams.tick(now)
+        if found:
+            loop.poke()
+        return found
+
+    outside = Loop((("upstreams", look_outside),), app.clock.now, lambda: False, lambda _seconds: False)
     loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active, app.carry)
     try:
         predictor.start()
@@ -80,10 +88,12 @@ def _serve(
         app.recover()
         app.home.announce(server)
         loop.start()
+        outside.start()
         on_ready(server)
         _Web(make_web(app), loop).run(sockets=[listening])
     finally:
         loop.stop()
+        outside.stop()
         predictor.stop()
 
 

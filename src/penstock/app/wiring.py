@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -10,9 +11,13 @@ from typing import Any, TypeVar
 
 from penstock.adapters.builders.local import LocalBuilder
 from penstock.adapters.forges.builtin import BuiltinForge
+from penstock.adapters.forges.gitea import Gitea
+from penstock.adapters.forges.github import GitHub
+from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
+from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.app.home import Home
 from penstock.app.loop import Loop, Tick
 from penstock.app.workbench import Workbench
@@ -22,11 +27,15 @@ from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.lineage.secrets import Secrets
 from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import parse_config
+from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
+from penstock.revisions.tokens import AccessTokens
 from penstock.revisions.types import Project
+from penstock.revisions.upstreams import Upstreams
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.service import Triggers
@@ -34,6 +43,8 @@ from penstock.triggers.service import Triggers
 Answer = TypeVar("Answer")
 PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
+HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
+"""The forges outside that are spoken with, by the names of their kinds."""
 DIGITS = 19
 """Longer numbers name no event that a store could keep."""
 
@@ -50,7 +61,12 @@ class App(Workbench):
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
 
-        self.revisions = Revisions(self.store, self.forge, self.clock)
+        self.secrets = Secrets(KeyFile(home.secrets))
+        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
+        self.upstreams = Upstreams(
+            self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
+        )
+        self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
@@ -200,6 +216,10 @@ class App(Workbench):
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:
             return bool(reader.count(Build, project=project, commit=commit, status="passed"))
+
+    def _address(self) -> str:
+        server = self.home.server()
+        return os.environ.get("PENSTOCK_URL") or (server.url if server else "")
 
     def _predict_url(self) -> str:
         server = self.home.server()

@@ -36,7 +36,7 @@ def manifest(build: Build, built: Built) -> dict[str, Any]:
         "config": built.config,
         "environment": built.environment,
         "graphs": msgspec.to_builtins(built.graphs),
-    }
+    } | ({"folder": build.folder} if build.folder else {})
 
 
 def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:

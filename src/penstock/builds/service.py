@@ -15,7 +15,8 @@ from penstock.core.digests import canonical
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
-from penstock.revisions.types import Branch
+from penstock.revisions.statuses import tell
+from penstock.revisions.types import Branch, Project, State
 
 LEASE = timedelta(seconds=60)
 """How long a claim holds without a tick; an answer to an older claim is refused by its token."""
@@ -75,6 +76,7 @@ class Builds:
                 event=event,
             )
             tx.put(build)
+            _tell_ended(tx, build)
             if release and not tx.find(Release, id=release):
                 _release(tx, release, build, built)
         return True
@@ -105,8 +107,11 @@ class Builds:
                     log=f"logs/builds/{key}.log",
                     cause=branch.event,
                     event=event,
+                    folder="".join(project.folder for project in tx.find(Project, id=branch.project)),
                 )
                 tx.add(build)
+                path = f"/builds/{key}"
+                tell(tx, branch.project, branch.commit, state="pending", description="queued", path=path)
         return True
 
     def _keep(self) -> bool:
@@ -162,6 +167,12 @@ def _requeue(tx: Transaction, builds: list[Build]) -> None:
     tx.put(*(replace(build, status="queued", started=None, stage="", lease=None) for build in builds))
 
 
+def _tell_ended(tx: Transaction, build: Build) -> None:
+    state: State = "failure" if build.error else "success"
+    said = build.error or f"{len(build.tests)} tests passed"
+    tell(tx, build.project, build.commit, state=state, description=said, path=f"/builds/{build.id}")
+
+
 def _ends_soon(lease: Lease | None, now: datetime) -> bool:
     return lease is None or lease.until - now < LEASE / 2
 
@@ -192,5 +203,6 @@ def _release(tx: Transaction, key: str, build: Build, built: Built) -> None:
             environment=built.environment,
             graphs=built.graphs,
             event=event,
+            folder=build.folder,
         )
     )

@@ -32,6 +32,7 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """One test-and-package attempt of a revision. `id` is a number, `log` a file under the home.
 
+    `folder` is where the project lies in its repository, empty where it is the whole.
     `stage` says what is being done while it runs; `cause` is the event that asked for it,
     `event` the last that tells of it.
     """
@@ -53,13 +54,15 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     token: int = 0
     cause: int = 0
     event: int = 0
+    folder: str = ""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """What a green build makes. `id` is the digest of its manifest; `number` counts them per project.
 
     `wheel`, `lock` and `config` are digests in the blob store (`config` is the `penstock.toml`);
-    `environment` is the digest that names the release's virtual environment.
+    `environment` is the digest that names the release's virtual environment; `folder` is where the
+    project lies in the commit.
     """
 
     id: str
@@ -74,6 +77,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     graphs: tuple[Graph, ...]
     event: int
+    folder: str = ""
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,10 +39,32 @@ def revisions(api: Api, project: ProjectOption = "") -> Page:
             approval["actor"]
             for approval in approvals
             if (approval["project"], approval["commit"]) == (item["project"], item["commit"])
+            and approval["withdrawn"] is None
         ]
-    columns = ("revision=commit", "project", "branch", "author", "message", "seen", "approvals")
+    columns = (
+        "revision=commit",
+        "project",
+        "branch",
+        "author",
+        "message",
+        "seen",
+        "approvals",
+        "superseded",
+        "from=link",
+    )
     table = Table(items, columns, "Nothing has been pushed yet: git push penstock dev.")
-    return Page({"items": items}, (table,), ("penstock approve REVISION",) if items else ())
+    waiting = [
+        {**branch, "branch": branch["name"]}
+        for branch in api.items("/branches", project=project)
+        if branch["waits"]
+    ] + [
+        {**upstream, "project": upstream["id"], "branch": upstream["repository"]}
+        for upstream in api.items("/upstreams", project=project)
+        if upstream["waits"]
+    ]
+    data = {"items": items, "waiting": waiting}
+    parts = (table, Table(waiting, ("project", "branch", "commit", "waits"), "")) if waiting else (table,)
+    return Page(data, parts, ("penstock approve REVISION",) if items else ())
 
 
 @prints
@@ -84,6 +106,7 @@ def _report(build: dict[str, Any]) -> Page:
         "finished",
         "release",
         "log",
+        "from=link",
     )
     tests = Table(
         build["tests"], ("suite", "test=name", "outcome", "seconds", "message"), "No test has ended yet."

@@ -19,6 +19,13 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def folder_in_repository(folder: Path) -> str:
+    """Where a folder lies in the repository that holds it; empty for its top, and outside of one."""
+    known = ["git", "rev-parse", "--show-prefix"]
+    done = subprocess.run(known, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout.strip().rstrip("/") if done.returncode == 0 else ""
+
+
 def set_remote(folder: Path, name: str, url: str) -> None:
     """Let the remote `name` stand for `url`. Raises Conflict where there is no repository."""
     known = git(folder, "remote").split()

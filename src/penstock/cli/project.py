@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from penstock.revisions.config import ProjectConfig
 
 PANEL = "Project"
+TOKEN, SECRET = "PENSTOCK_FORGE_TOKEN", "PENSTOCK_WEBHOOK_SECRET"
+SECRETS = {TOKEN: "Access token for", SECRET: "Secret of the webhooks of"}
+"""Variables of the environment that hold what is never shown, and how else one is asked for it."""
 FolderArgument = Annotated[Path | None, typer.Argument(help="The project's folder, if not this one.")]
 
 
@@ -88,7 +93,20 @@ def check(folder: FolderArgument = None) -> Page:
 
 @prints
 def connect(
+    *,
     url: Annotated[str, typer.Argument(help="The server, if not the home of this machine.")] = "",
+    forge: Annotated[
+        str, typer.Option("--forge", help="Where its repository is: github, gitlab, gitea, or any other git.")
+    ] = "",
+    repository: Annotated[
+        str,
+        typer.Option(
+            "--repository", help="owner/name there; for git its address; else the project whose it is."
+        ),
+    ] = "",
+    forge_url: Annotated[
+        str, typer.Option("--forge-url", help="The forge's address, if not the public one.")
+    ] = "",
     data_root: Annotated[
         Path | None, typer.Option("--data", help="Where the project's sources lie, if not in this folder.")
     ] = None,
@@ -96,18 +114,43 @@ def connect(
     server: ServerOption = "",
     actor: ActorOption = "",
 ) -> Page:
-    """Register the project in this folder, and add the git remote `penstock`."""
-    from penstock.cli.git import set_remote
+    """Register the project in this folder: add the git remote `penstock`, or look after its own elsewhere."""
+    from penstock.cli.git import folder_in_repository, set_remote
 
     folder = project_folder()
     name = configuration(folder).name
+    about = {"name": name, "data_root": str((data_root or folder).resolve()), "actor": actor}
+    where = {"repository": repository, "folder": folder_in_repository(folder)}
+    if forge:
+        secrets = {"token": _secret(TOKEN, forge), "secret": _secret(SECRET, forge) if forge != "git" else ""}
+        with opened(home, url or server, create=True) as api:
+            found = api.post("/projects", **about, **where, forge=forge, url=forge_url, **secrets)
+            base = url or server or api.get("/status")["url"]
+        hint = (
+            f"Let the forge send its webhooks of pushes and merges to {base.rstrip('/')}{found['hooks']}."
+            if secrets["secret"]
+            else f"It is looked at every half minute; with {SECRET} set, webhooks make that at once."
+        )
+        return Page(
+            found, (f"{name} comes from {repository}.", hint), ("penstock revisions", "penstock builds")
+        )
     with opened(home, url or server, create=True) as api:
-        found = api.post("/projects", name=name, data_root=str((data_root or folder).resolve()), actor=actor)
+        found = api.post("/projects", **about, **where)
         base = url or server or api.get("/status")["url"]
     remote = f"{base.rstrip('/')}{found['url']}" if base else str(found["path"])
     set_remote(folder, "penstock", remote)
     lines = (f"{name} is connected; the git remote penstock is {remote}.",)
     return Page({**found, "remote": remote}, lines, ("git push penstock dev", "penstock builds"))
+
+
+def _secret(variable: str, forge: str) -> str:
+    """A secret from the environment, else asked of the person at the terminal; empty for none."""
+    if variable in os.environ or not sys.stdin.isatty():
+        return os.environ.get(variable, "")
+    answer: str = typer.prompt(
+        f"{SECRETS[variable]} {forge}", default="", hide_input=True, show_default=False
+    )
+    return answer
 
 
 def configuration(folder: Path) -> ProjectConfig:

@@ -98,11 +98,31 @@ class NotAllowed(PenstockError):
     status = 403
 
 
+class NotAuthenticated(PenstockError):
+    """Who asks is not known."""
+
+    code = "not_authenticated"
+    status = 401
+
+
 class Unavailable(PenstockError):
     """Something that is needed does not answer."""
 
     code = "unavailable"
     status = 503
+
+
+class Busy(Unavailable):
+    """Something that is needed asks to be left alone for a while."""
+
+    code = "busy"
+
+    def __init__(
+        self, *, expected: str = "", found: str = "", fix: str = "", what: str = "", seconds: float = 0.0
+    ) -> None:
+        """`seconds` is how long it wants to be left alone, as far as it says so."""
+        super().__init__(expected=expected, found=found, fix=fix, what=what)
+        self.seconds = seconds
 
 
 class StorageFailed(PenstockError):

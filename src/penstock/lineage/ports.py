@@ -83,6 +83,18 @@ class Store(Protocol):
         ...
 
 
+class Seal(Protocol):
+    """Makes a secret unreadable for whoever holds only the store."""
+
+    def close(self, name: str, text: str) -> str:
+        """The text, sealed under this name."""
+        ...
+
+    def open(self, name: str, sealed: str) -> str:
+        """The text again. Raises Corrupt when it was sealed under another name, or with another key."""
+        ...
+
+
 class Writing(Protocol):
     """A file that becomes a blob; once it has, `digest` and `size` are those of its bytes."""
 

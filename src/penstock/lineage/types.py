@@ -21,6 +21,17 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that only programs of this home may read, sealed; `id` is its name, such as `forge:flights`.
+
+    It is part of no page, event, log or answer.
+    """
+
+    id: str
+    sealed: str
+    changed: datetime
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """A claim on a piece of work.
 

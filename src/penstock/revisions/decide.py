@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from penstock.core.events import Event
 from penstock.revisions.config import ProjectConfig
 from penstock.revisions.types import Branch, Head
 
@@ -15,6 +16,23 @@ def moved(known: Sequence[Branch], heads: Sequence[Head]) -> list[Head]:
     """The heads whose branch is new or stood elsewhere."""
     commits = {branch.name: branch.commit for branch in known}
     return [head for head in heads if commits.get(head.branch) != head.commit]
+
+
+def same_person(actor: str, author: str) -> bool:
+    """Whether a name is that of an author, who is written `Name <address>`."""
+    name, _, address = author.rstrip(">").partition("<")
+    address = address.strip()
+    names = {author, name.strip(), address, address.partition("@")[0]}
+    return actor.strip().casefold() in {known.casefold() for known in names if known}
+
+
+def merge_of(head: Head, asked: Sequence[Event]) -> Event | None:
+    """The merge that brought a head to its branch, of those that were asked for; None for a move without one.
+
+    A server's merge leaves the commit itself there, or one that has it as its second parent.
+    """
+    brought = {head.commit, *head.parents[1:]}
+    return next((event for event in reversed(asked) if event.evidence["commit"] in brought), None)
 
 
 def approvals_needed(config: ProjectConfig, branch: str) -> int:

@@ -23,3 +23,18 @@ def check_name(name: str, noun: str) -> str:
             fix="Names stand in addresses and folders.",
         )
     return name
+
+
+def check_folder(folder: str) -> str:
+    """The folder itself, when it is one inside of a repository, written without a dot; empty is the whole.
+
+    Raises InvalidValue.
+    """
+    parts = folder.split("/")
+    if folder and (set(parts) & {"", ".", "..", ".git"} or not folder.isprintable()):
+        raise InvalidValue(
+            what="This cannot be the folder of a project",
+            expected="a path inside the repository such as models/flights",
+            found=repr(folder),
+        )
+    return folder

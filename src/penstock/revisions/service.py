@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 from threading import Lock
 
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock
-from penstock.core.errors import InvalidValue, NotAllowed, NotFound
+from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
 from penstock.core.words import meant
-from penstock.lineage.ports import Reader, Store
+from penstock.lineage.ports import Reader, Store, Transaction
 from penstock.revisions.config import ProjectConfig, parse_config
-from penstock.revisions.decide import SHOWN, approvals_needed, moved, objections
-from penstock.revisions.names import check_name
-from penstock.revisions.ports import Forge
-from penstock.revisions.record import record
-from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.revisions.decide import SHOWN, approvals_needed, moved, objections, same_person
+from penstock.revisions.names import check_folder, check_name
+from penstock.revisions.ports import Forge, Host
+from penstock.revisions.record import Elsewhere, approvals_of, record
+from penstock.revisions.subtrees import subtrees, touches
+from penstock.revisions.types import Approval, Branch, Head, Project, Revision, Upstream
 
 CONFIG = "penstock.toml"
 SHORTEST = 4
@@ -33,18 +35,28 @@ class Revisions:
     so whoever sees it moved, also after a crash, knows why and by whose approvals.
     """
 
-    def __init__(self, store: Store, forge: Forge, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, forge: Forge, clock: Clock, hosts: Mapping[str, Host] | None = None
+    ) -> None:
+        """`hosts` are the forges outside that know who approved what, by the names of their kinds."""
         self._store = store
         self._forge = forge
         self._clock = clock
+        self._hosts = hosts or {}
         self._seeing = Lock()
+        self._same: set[tuple[str, str, str]] = set()
 
-    def connect(self, name: str, data_root: str, actor: str) -> Project:
+    def connect(
+        self, name: str, data_root: str, actor: str, *, repository: str = "", folder: str = ""
+    ) -> Project:
         """Look after a project from now on; connecting it again moves its data root.
 
-        `data_root` is an absolute path. Raises InvalidValue for an impossible name or path.
+        `data_root` is an absolute path, `repository` a project whose repository holds this one too,
+        `folder` where it lies there. Raises InvalidValue for an impossible name, path or folder.
         """
         check_name(name, "project")
+        check_folder(folder)
+        repository = "" if repository == name else repository
         if not PurePath(data_root).is_absolute() or "\0" in data_root:
             raise InvalidValue(
                 what="This cannot be the folder of the data",
@@ -52,14 +64,26 @@ class Revisions:
                 found=repr(data_root),
             )
         now = self._clock.now()
-        project = Project(id=name, created=now, data_root=data_root)
-        self._forge.create(name, protected=project.protected)
+        project = Project(id=name, created=now, data_root=data_root, repository=repository, folder=folder)
+        with self._store.read() as reader:
+            elsewhere = reader.count(Upstream, id=name) > 0
+            if repository:
+                reader.get(Project, repository)
+            known = reader.find(Project, id=name)
+        if known and known[0].repository != repository:
+            raise Conflict(
+                what=f"{name} lives in the repository of {known[0].repository or name}",
+                expected="the same repository as before",
+                found=repository or name,
+            )
+        if not elsewhere:
+            self._forge.create(name, protected=project.protected, within=repository)
         with self._store.begin() as tx:
             known = tx.find(Project, id=name)
-            if known and known[0].data_root == data_root:
+            if known and replace(known[0], data_root=data_root, folder=folder) == known[0]:
                 return known[0]
             if known:
-                project = replace(known[0], data_root=data_root)
+                project = replace(known[0], data_root=data_root, folder=folder)
                 tx.put(project)
             else:
                 tx.add(project)
@@ -70,7 +94,7 @@ class Revisions:
                     time=now,
                     actor=actor,
                     project=name,
-                    evidence={"data_root": data_root},
+                    evidence={"data_root": data_root, "folder": folder},
                 )
             )
         return project
@@ -79,24 +103,35 @@ class Revisions:
         """See what was pushed; True if a branch moved."""
         with self._store.read() as reader:
             projects = reader.find(Project)
-        moves = [self._see(project, now) for project in projects]
+        moves = [self._see(project, now, step=True) for project in projects]
         return any(moves)
 
     def approve(self, project: str, ref: str, actor: str) -> Approval:
         """Say yes to a revision, named by its commit, the beginning of it, or a branch.
 
-        Anyone with a name may approve, the author as well; who did is on record, and approving
-        again changes nothing. Raises InvalidValue without a name, NotFound for an unknown revision.
+        It counts for this commit only, and until the branch moves on; approving again changes nothing.
+        Raises InvalidValue without a name, NotFound for an unknown revision, and NotAllowed for its author
+        and for a project that is reviewed at its forge.
         """
         if not actor.strip():
             raise InvalidValue(what="An approval needs a name", fix="Say who approves.")
         now = self._clock.now()
         self._see(self._project(project), now)
         with self._store.begin() as tx:
+            elsewhere = self._elsewhere(tx, project)
+            if elsewhere and elsewhere.reviews:
+                raise NotAllowed(
+                    what=f"{project} is reviewed at {elsewhere.upstream.web}.", fix="Approve it there."
+                )
             revision = _revision(tx, project, ref)
+            if same_person(actor, revision.author):
+                raise NotAllowed(
+                    what=f"{actor} wrote {revision.commit[:SHOWN]}, and nobody approves their own work.",
+                    fix=f"Someone else does: penstock approve {revision.commit[:SHOWN]} --as NAME.",
+                )
             key = f"{revision.id}:{actor}"
             given = tx.find(Approval, id=key)
-            if given:
+            if given and given[0].withdrawn is None:
                 return given[0]
             [event] = tx.publish(
                 Event(
@@ -112,7 +147,11 @@ class Revisions:
             approval = Approval(
                 id=key, project=project, commit=revision.commit, actor=actor, time=now, event=event
             )
-            tx.add(approval)
+            if given:
+                tx.put(approval)
+            else:
+                tx.add(approval)
+            _approved_after(tx, tx.get(Project, project), approval)
         return approval
 
     def merge(self, project: str, branch: str, actor: str, is_green: Callable[[str], bool]) -> Branch:
@@ -129,14 +168,20 @@ class Revisions:
         with self._store.read() as reader:
             source = _branch(reader, project, branch)
             target = next(iter(reader.find(Branch, id=f"{project}:{home.protected}")), None)
-            approvals = tuple(a.actor for a in reader.find(Approval, project=project, commit=source.commit))
+            elsewhere = self._elsewhere(reader, project)
+            approvals = approvals_of(reader, project, source.commit)
         if branch == home.protected:
             raise InvalidValue(
                 what=f"{branch} cannot be merged into itself", expected="another branch", found=repr(branch)
             )
+        if elsewhere:
+            raise NotAllowed(
+                what=f"{project} is merged where it comes from, at {elsewhere.upstream.address}.",
+                fix="Merge it there.",
+            )
         if target and target.commit == source.commit:
             return target
-        config = self._config(project, target.commit if target else source.commit)
+        config = self._config(home, target.commit if target else source.commit)
         against = objections(
             source.commit,
             needed=approvals_needed(config, home.protected),
@@ -178,24 +223,79 @@ class Revisions:
                 )
             )
 
-    def _see(self, project: Project, now: datetime) -> bool:
+    def _see(self, project: Project, now: datetime, *, step: bool = False) -> bool:
+        """Record where branches stand; with `step`, a branch whose every commit is built goes on by one."""
         with self._seeing:  # heads that were read earlier must not be recorded later
+            with self._store.read() as reader:
+                elsewhere = self._elsewhere(reader, project.id)
+            if elsewhere and elsewhere.upstream.looked is None:
+                return False
             heads = self._forge.heads(project.id)
             with self._store.read() as reader:
-                if not moved(reader.find(Branch, project=project.id), heads):
-                    return False
+                before = {b.name: b.commit for b in reader.find(Branch, project=project.id)}
+                changes = moved(reader.find(Branch, project=project.id), heads)
+            changes = [head for head in changes if self._concerns(project, before.get(head.branch, ""), head)]
+            if not changes:
+                return False
+            main = before.get(project.protected, "")  # where a branch that is new began
+            paths = [self._path(project, head, before.get(head.branch, main), step=step) for head in changes]
             with self._store.begin() as tx:
-                for head in moved(tx.find(Branch, project=project.id), heads):
-                    record(tx, project, head, now)
+                for head, passed in paths:
+                    record(tx, project, head, now, passed=passed, elsewhere=elsewhere)
             return True
+
+    def _concerns(self, project: Project, before: str, head: Head) -> bool:
+        """Whether a head differs from where its branch stood in anything that the project is made of."""
+        if not project.folder or not before or (project.id, before, head.commit) in self._same:
+            return (project.id, before, head.commit) not in self._same
+        try:
+            config = self._config(project, head.commit)
+            parts = subtrees(project.folder, config, partial(self._forge.read, project.id, head.commit))
+            if touches(self._forge.changed(project.id, before, head.commit), parts):
+                return True
+        except (InvalidValue, NotFound):
+            return True  # its build will say what is wrong
+        self._same.add((project.id, before, head.commit))
+        return False
+
+    def _path(self, project: Project, head: Head, before: str, *, step: bool) -> tuple[Head, Sequence[Head]]:
+        """Where a branch goes next, and the commits that it passes on the way there."""
+        passed = self._forge.between(project.id, before, head.commit) if before else []
+        if passed and step and self._builds_each(project, head.commit):
+            return replace(passed[0], branch=head.branch), ()
+        return head, passed
+
+    def _builds_each(self, project: Project, commit: str) -> bool:
+        try:
+            return self._config(project, commit).builds == "each"
+        except (InvalidValue, NotFound):
+            return False  # its build will say what is wrong
+
+    def _elsewhere(self, reader: Reader, project: str) -> Elsewhere | None:
+        for upstream in reader.find(Upstream, id=project):
+            host = self._hosts.get(upstream.forge)
+            link = partial(host.commit_link, upstream) if host else _no_link
+            return Elsewhere(upstream=upstream, link=link, reviews=host is not None)
+        return None
 
     def _project(self, name: str) -> Project:
         with self._store.read() as reader:
             return reader.get(Project, name)
 
-    def _config(self, project: str, commit: str) -> ProjectConfig:
-        text = self._forge.read(project, commit, CONFIG).decode(errors="replace")
-        return parse_config(text, f"{CONFIG} of {commit[:SHOWN]}")
+    def _config(self, project: Project, commit: str) -> ProjectConfig:
+        path = f"{project.folder}/{CONFIG}" if project.folder else CONFIG
+        text = self._forge.read(project.id, commit, path).decode(errors="replace")
+        return parse_config(text, f"{path} of {commit[:SHOWN]}")
+
+
+def _no_link(_commit: str) -> str:
+    return ""
+
+
+def _approved_after(tx: Transaction, project: Project, approval: Approval) -> None:
+    """Count an approval of what the protected branch holds already, moved there by someone else."""
+    for branch in tx.find(Branch, id=f"{project.id}:{project.protected}", commit=approval.commit):
+        tx.put(replace(branch, approvals=approvals_of(tx, project.id, branch.commit)))
 
 
 def _branch(reader: Reader, project: str, name: str) -> Branch:

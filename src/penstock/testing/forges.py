@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.core.digests import canonical
-from penstock.core.errors import Conflict, NotAllowed, NotFound
+from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
 from penstock.revisions.names import check_name
 from penstock.revisions.types import Head
 
@@ -34,6 +34,7 @@ class FakeForge:
 
     def __init__(self) -> None:
         self._repositories: dict[str, _Repository] = {}
+        self.elsewhere: dict[str, FakeForge] = {}
 
     def push(
         self,
@@ -56,10 +57,17 @@ class FakeForge:
         repository.branches[branch] = _keep(repository, commit)
         return repository.branches[branch]
 
-    def create(self, project: str, *, protected: str) -> str:
+    def create(self, project: str, *, protected: str, within: str = "") -> str:
         """See `Forge.create`; the path leads nowhere."""
-        self._repositories.setdefault(check_name(project, "project"), _Repository(protected=protected))
+        new = self._repository(within) if within else _Repository(protected=protected)
+        self._repositories.setdefault(check_name(project, "project"), new)
         return f"/nowhere/{project}.git"
+
+    def fetch(self, project: str, address: str, token: str) -> None:  # noqa: ARG002 the port's signature
+        """See `Forge.fetch`; an address is the name of a project in `elsewhere`, which may be down."""
+        if address not in self.elsewhere:
+            raise Unavailable(what=f"{address} cannot be fetched")
+        self._repositories[project] = self.elsewhere[address]._repository("elsewhere")  # noqa: SLF001 its own kind
 
     def heads(self, project: str) -> Sequence[Head]:
         """See `Forge.heads`."""
@@ -68,8 +76,34 @@ class FakeForge:
         for branch, name in sorted(repository.branches.items()):
             commit = repository.commits[name]
             subject = commit.message.partition("\n")[0]
-            heads.append(Head(branch=branch, commit=name, author=commit.author, message=subject))
+            heads.append(
+                Head(
+                    branch=branch, commit=name, author=commit.author, message=subject, parents=commit.parents
+                )
+            )
         return heads
+
+    def between(self, project: str, before: str, after: str) -> Sequence[Head]:
+        """See `Forge.between`."""
+        repository = self._repository(project)
+        if {before, after} - set(repository.commits):
+            return []
+        seen, found, name = set(_history(repository, before)), [], after
+        while name not in seen:
+            commit = repository.commits[name]
+            subject = commit.message.partition("\n")[0]
+            found.append(
+                Head(branch="", commit=name, author=commit.author, message=subject, parents=commit.parents)
+            )
+            if not commit.parents:
+                break
+            name = commit.parents[0]
+        return found[:0:-1]
+
+    def changed(self, project: str, before: str, after: str) -> Sequence[str]:
+        """See `Forge.changed`."""
+        old, new = self._commit(project, before).files, self._commit(project, after).files
+        return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
 
     def merge(self, project: str, *, commit: str, into: str, actor: str, message: str) -> str:
         """See `Forge.merge`; a file is in conflict when both sides changed it differently."""

@@ -18,6 +18,11 @@ ISOLATED = {
 }
 
 
+def isolated() -> dict[str, str]:
+    """The variables for git: nothing of this machine's settings."""
+    return {"PATH": os.environ["PATH"]} | ISOLATED
+
+
 class Clone:
     """A clone in an empty folder, with `remote` (a path or an URL) as its origin."""
 
@@ -38,7 +43,7 @@ class Clone:
         return subprocess.run(
             ["git", *arguments],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"]} | ISOLATED | {f"GIT_{key}": value for key, value in who.items()},
+            env=isolated() | {f"GIT_{key}": value for key, value in who.items()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from litestar import Request
@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from penstock.core.errors import InvalidValue, NotAllowed
 
 ALLOWED_HOSTS = "PENSTOCK_ALLOWED_HOSTS"
+NEAR = frozenset({"127.0.0.1", "::1"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -19,9 +20,7 @@ def only_known_hosts(known: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = dict(scope.get("headers", ()))
-            host = headers.get(b"host", b"").decode("latin-1").lower()
-            name = host if host.endswith("]") else host.rpartition(":")[0] or host
+            name = _host(scope)
             if name not in known:
                 raise NotAllowed(
                     what="This system does not answer to that host name",
@@ -34,6 +33,30 @@ def only_known_hosts(known: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
         return guarded
 
     return middleware
+
+
+def is_near(scope: Scope) -> bool:
+    """Whether a request comes from this machine itself, and was not handed on by a proxy for another."""
+    headers = dict(scope.get("headers", ()))
+    client = scope.get("client")
+    proxied = b"x-forwarded-for" in headers or b"forwarded" in headers
+    return client is not None and client[0] in NEAR and _host(scope) in LOOPBACK and not proxied
+
+
+def only_near(scope: Scope, path: str, fields: Mapping[str, Any]) -> None:
+    """Raises NotAllowed for a request from elsewhere that lets others in, or this machine out to anywhere."""
+    outside = path == "/projects" and "forge" in fields
+    if (path.startswith("/tokens") or outside) and not is_near(scope):
+        raise NotAllowed(
+            what="Access tokens and outside repositories are set up at the machine of the system only.",
+            fix="Run penstock tokens and penstock connect there.",
+        )
+
+
+def _host(scope: Scope) -> str:
+    """The name in the Host header, without its port."""
+    host = dict(scope.get("headers", ())).get(b"host", b"").decode("latin-1").lower()
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
 def only_json(request: Request[Any, Any, Any]) -> None:

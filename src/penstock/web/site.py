@@ -17,7 +17,8 @@ from penstock.app import App
 from penstock.app.api import call
 from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
-from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts
+from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
+from penstock.web.hooks import hooks_handler
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page
 
@@ -62,10 +63,12 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
         """Do something, told as a JSON object."""
         only_json(request)
-        return _json(await to_thread(call, app, "POST", request.url.path, _fields(await request.body())))
+        fields = _fields(await request.body())
+        only_near(request.scope, request.url.path, fields)
+        return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, git_handler(app.home.git)],
+        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,

@@ -150,3 +150,14 @@ def test_no_file_of_a_repository_is_given_out(forge: BuiltinForge, tmp_path: Pat
 async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+
+
+def test_the_refusal_says_what_a_protected_branch_does_not_take(person: Clone, forge: BuiltinForge) -> None:
+    commit = person.push("dev", {"notes.txt": b"hello"})
+    forge.merge("flights", commit=commit, into="main", actor="ada", message="Merge")
+    gone = person.git("push", "origin", "--delete", "main", check=False)
+    assert "main is protected and cannot be deleted" in gone.stderr
+    person.git("checkout", "--quiet", "--orphan", "rewritten")
+    person.git("commit", "--quiet", "--message=Again")
+    forced = person.git("push", "--force", "origin", "rewritten:main", check=False)
+    assert "main is protected and its history cannot be rewritten" in forced.stderr

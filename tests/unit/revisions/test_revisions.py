@@ -203,3 +203,76 @@ def test_a_merge_that_died_before_it_was_recorded_is_seen_with_its_approvals(
     Revisions(store, forge, FixedClock(NOW)).tick(NOW)
     [main] = found(store, Branch, name="main")
     assert (main.commit, main.merged_from, main.approvals) == (commit, "dev", ("grace",))
+
+
+@pytest.mark.parametrize("name", ["Ada", "ada", "ada@example.org", "Ada <ada@example.org>"])
+def test_nobody_approves_their_own_work(forge: FakeForge, revisions: Revisions, name: str) -> None:
+    forge.push("flights", "dev", project_files())
+    with pytest.raises(NotAllowed, match="nobody approves their own work"):
+        revisions.approve("flights", "dev", name)
+
+
+def test_an_approval_is_withdrawn_when_the_branch_moves_and_does_not_come_back_with_it(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    first = forge.push("flights", "dev", project_files())
+    revisions.approve("flights", "dev", "grace")
+    forge.push("flights", "dev", project_files(new=b"later"))
+    revisions.tick(NOW)
+    [withdrawn] = events(store, kind="approval.withdrawn")
+    assert withdrawn.subject == f"revision:{first}"
+    forge._repository("flights").branches["dev"] = first
+    with pytest.raises(NotAllowed, match="0 of 1 approvals"):
+        revisions.merge("flights", "dev", "ada", green)
+    revisions.approve("flights", "dev", "grace")
+    assert revisions.merge("flights", "dev", "ada", green).approvals == ("grace",)
+
+
+def test_an_approval_that_was_merged_is_not_withdrawn(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    forge.push("flights", "dev", project_files())
+    revisions.approve("flights", "dev", "grace")
+    revisions.merge("flights", "dev", "ada", green)
+    forge.push("flights", "dev", project_files(new=b"later"))
+    revisions.tick(NOW)
+    assert events(store, kind="approval.withdrawn") == []
+
+
+def test_a_move_of_main_that_no_merge_made_has_no_approvals(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    forge.push("flights", "dev", project_files())
+    revisions.approve("flights", "dev", "grace")
+    revisions.merge("flights", "dev", "ada", green)
+    other = forge.push("flights", "other", project_files(new=b"smuggled"))
+    forge._repository("flights").branches["main"] = other
+    revisions.tick(NOW)
+    [main] = found(store, Branch, name="main")
+    assert (main.commit, main.approvals, main.merged_from) == (other, (), "")
+
+
+def test_of_ten_pushes_in_a_moment_the_newest_is_a_head_and_none_is_lost(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    first = forge.push("flights", "dev", project_files())
+    revisions.tick(NOW)
+    pushed = [forge.push("flights", "dev", project_files(n=b"%d" % n)) for n in range(10)]
+    assert revisions.tick(NOW)
+    assert not revisions.tick(NOW)
+    seen = {revision.commit: revision.superseded for revision in found(store, Revision)}
+    assert seen == {first: "", **dict.fromkeys(pushed[:-1], pushed[-1]), pushed[-1]: ""}
+
+
+def test_where_each_is_to_be_built_a_branch_goes_on_by_one_commit_at_a_time(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    each = project_files()["penstock.toml"].replace(b'name = "flights"', b'name = "flights"\nbuilds = "each"')
+    forge.push("flights", "dev", {"penstock.toml": each})
+    revisions.tick(NOW)
+    pushed = [forge.push("flights", "dev", {"penstock.toml": each, "n": b"%d" % n}) for n in range(10)]
+    stood = []
+    while revisions.tick(NOW):
+        stood += [branch.commit for branch in found(store, Branch)]
+    assert stood == pushed
+    assert {revision.superseded for revision in found(store, Revision)} == {""}

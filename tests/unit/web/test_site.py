@@ -134,8 +134,11 @@ def test_the_setting_names_further_hosts(app: App, monkeypatch: pytest.MonkeyPat
         assert client.get("/health").status_code == 200
 
 
-def test_git_programs_are_served_and_files_of_repositories_are_not(web: Web, tmp_path: Path) -> None:
+def test_git_programs_are_served_and_files_of_repositories_are_not(
+    web: Web, app: App, tmp_path: Path
+) -> None:
     web.post("/projects", json={"name": "shop", "data_root": str(tmp_path)})
+    web.headers["Authorization"] = f"Bearer {app.tokens.create('ada', 'viewer', 'ada')[1]}"
     refs = web.get("/git/shop.git/info/refs?service=git-upload-pack")
     assert refs.status_code == 200
     assert refs.headers["content-type"] == "application/x-git-upload-pack-advertisement"

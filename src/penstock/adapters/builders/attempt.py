@@ -81,7 +81,9 @@ class Attempt:
         folder = self._folder / name
         folder.mkdir()
         self._tools.forge.checkout(self._build.project, self._build.commit, str(folder))
-        return folder
+        if not (folder / self._build.folder).is_dir():
+            raise InvalidProject(what=f"The commit has no folder {self._build.folder}.")
+        return folder / self._build.folder
 
     def _files(self, checkout: Path) -> ProjectConfig:
         self._tell("files")

@@ -35,6 +35,7 @@ class Environments:
             {
                 "lock": digest_bytes((checkout / LOCK).read_bytes()),
                 "settings": settings,
+                "near": _near(checkout),
                 "penstock": digest_bytes(own_wheel()[1]),
                 "python": [sys.version, sysconfig.get_platform()],
             }
@@ -94,6 +95,20 @@ class Environments:
         constraints = scratch / "constraints.txt"
         constraints.write_text(_constraints(frozen.read_text()))
         uv("pip", "install", "--python", python, "--constraints", str(constraints), str(wheel))
+
+
+def _near(checkout: Path) -> list[list[str]]:
+    """The packages that a lock takes from folders beside the project and does not pin: by their files."""
+    near = []
+    for package in tomllib.loads((checkout / LOCK).read_text()).get("package", []):
+        source = package.get("source", {})
+        place = source.get("directory") or source.get("editable") or source.get("virtual") or "."
+        if place != ".":
+            beside = checkout / place
+            files = sorted(file for file in beside.rglob("*") if file.is_file())
+            held = {str(file.relative_to(beside)): digest_bytes(file.read_bytes()) for file in files}
+            near.append([place, digest_value(held)])
+    return near
 
 
 def _constraints(frozen: str) -> str:

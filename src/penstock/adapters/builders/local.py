@@ -77,9 +77,10 @@ class LocalBuilder:
                 self._tools.forge.checkout(release.project, release.commit, str(tree))
                 tree.rename(code)
         log = self._place("logs") / "environments.log"
-        environment = self._tools.environments.make(code, log, _log.info)
+        folder = code / release.folder
+        environment = self._tools.environments.make(folder, log, _log.info)
         python = self._tools.environments.python(environment)
-        return Workspace(python=str(python), folder=str(code), data_root=data_root, lock=release.lock)
+        return Workspace(python=str(python), folder=str(folder), data_root=data_root, lock=release.lock)
 
     def close(self) -> None:
         """See `Builder.close`."""

@@ -1,1 +1,1 @@
-"""Git hosts: the built-in one."""
+"""Git hosts: the built-in one, GitHub, GitLab, Gitea and Forgejo."""

@@ -1,80 +1,98 @@
-"""The built-in git host: bare repositories in a folder, pushed to by path or over HTTP."""
+"""The built-in git host, pushed to by path or over HTTP; and copies of repositories that lie elsewhere."""
 
 from __future__ import annotations
 
-import re
+import base64
+import shlex
+import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from penstock.adapters.forges.bare import BareRepositories
 from penstock.adapters.forges.git import git
-from penstock.core.errors import Conflict, NotFound
-from penstock.revisions.names import check_name
-from penstock.revisions.types import Head
+from penstock.core.errors import Conflict, NotAllowed, Unavailable
 
-_Stamp = tuple[tuple[str, int, int], ...]
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _NOWHERE = "0" * 40
-_HEAD = "%(refname:strip=2)%00%(objectname)%00%(authorname) %(authoremail)%00%(contents:subject)"
 _SETTINGS = {
     "core.hooksPath": "hooks",  # a person who pushes by path may have set another for all repositories
     "gc.autoDetach": "false",
-    "http.receivepack": "true",
     "http.uploadpack": "true",
+    "receive.denyDeleteCurrent": "ignore",  # the hook says it better
 }
 _HOOK = """\
 #!/bin/sh
 # Git runs this for every branch that a push would move; merges by Penstock do not come this way.
-if [ "$1" = "refs/heads/{protected}" ]; then
-    echo "{protected} is protected; push to dev, then penstock approve and penstock merge dev" >&2
-    exit 1
-fi
+[ "$1" = "refs/heads/{protected}" ] || exit 0
+why=""
+case "$2" in
+    *[!0]*) git merge-base --is-ancestor "$2" "$3" 2>&- || why=" and its history cannot be rewritten" ;;
+esac
+case "$3" in *[!0]*) ;; *) why=" and cannot be deleted" ;; esac
+echo "{protected} is protected$why; push to dev, then penstock approve and penstock merge dev" >&2
+exit 1
 """
+_COPY_HOOK = """\
+#!/bin/sh
+echo {said} >&2
+exit 1
+"""
+_FETCH = (
+    ("http.lowSpeedLimit", "1000"),  # bytes a second, for ...
+    ("http.lowSpeedTime", "20"),  # ... so many seconds: then the other side is given up
+    ("http.followRedirects", "false"),  # a token goes to the address that was named and nowhere else
+)
 
 
-class BuiltinForge:
+class BuiltinForge(BareRepositories):
     """A `revisions.ports.Forge` on `folder`/<project>.git."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` need not be there yet."""
-        self._folder = folder
-        self._heads: dict[str, tuple[_Stamp, Sequence[Head]]] = {}
-
-    def create(self, project: str, *, protected: str) -> str:
+    def create(self, project: str, *, protected: str, within: str = "") -> str:
         """See `Forge.create`. The repository is complete or not there at all."""
-        place = self._folder / f"{check_name(project, 'project')}.git"
+        place = self._place(project)
+        if within and not place.exists():
+            place.symlink_to(self._repository(within).name)
         if not place.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
-                new = Path(scratch, "new.git")
-                git(
-                    new, "init", "--quiet", "--bare", "--template=", f"--initial-branch={protected}", str(new)
-                )
-                for key, value in _SETTINGS.items():
-                    git(new, "config", key, value)
-                hook = new / "hooks" / "update"
-                hook.parent.mkdir()
-                hook.write_text(_HOOK.format(protected=protected))
-                hook.chmod(0o755)
-                new.rename(place)
+            self._make(place, protected)
+        if self._is_copy(place):
+            raise Conflict(
+                what=f"{project} is connected to a repository elsewhere.", fix="Choose another name for it."
+            )
+        if not within:
+            _hook(place, "update", _HOOK.format(protected=protected))
+            git(place, "config", "http.receivepack", "true")
         return str(place)
 
-    def heads(self, project: str) -> Sequence[Head]:
-        """See `Forge.heads`. Git is asked only when the files of its references have changed."""
-        repository = self._repository(project)
-        stamp = _stamp(repository)
-        known = self._heads.get(project)
-        if known is None or known[0] != stamp:
-            _, lines = git(repository, "for-each-ref", f"--format={_HEAD}", "refs/heads")
-            fields = (line.split("\0") for line in lines.decode(errors="replace").split("\n") if line)
-            known = stamp, [Head(branch=b, commit=c, author=a, message=m) for b, c, a, m in fields]
-            self._heads[project] = known
-        return known[1]
+    def fetch(self, project: str, address: str, token: str) -> None:
+        """See `Forge.fetch`."""
+        place = self._place(project)
+        if new := not place.exists():
+            self._make(place, "main", copy_of=address)
+        if not self._is_copy(place):
+            raise Conflict(
+                what=f"{project} has a repository here already.", fix="Choose another name for the project."
+            )
+        _hook(
+            place, "update", _COPY_HOOK.format(said=shlex.quote(f"this is a copy of {address}; push there"))
+        )
+        everything = "+refs/heads/*:refs/heads/*"
+        options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        try:
+            git(place, "fetch", *options, "--", address, everything, also=_reach(address, token))
+        except Unavailable as error:
+            if new:
+                shutil.rmtree(place)
+            raise Unavailable(
+                what=f"{address} cannot be fetched", found=error.found or error.what.rstrip(".")
+            ) from error
 
     def merge(self, project: str, *, commit: str, into: str, actor: str, message: str) -> str:
         """See `Forge.merge`."""
         repository = self._repository(project)
+        if self._is_copy(repository):
+            raise NotAllowed(
+                what=f"{project} is merged where it comes from.", fix="Merge its pull request there."
+            )
         self._require(repository, commit)
         found, line = git(repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{into}", accept=(0, 1))
         tip = line.decode().strip() if found == 0 else _NOWHERE
@@ -96,58 +114,47 @@ class BuiltinForge:
             raise Conflict(what=f"{into} moved while {commit[:10]} was being merged.", fix="Merge again.")
         return new
 
-    def read(self, project: str, commit: str, path: str) -> bytes:
-        """See `Forge.read`."""
-        repository = self._repository(project)
-        self._require(repository, commit)
-        status, data = git(repository, "cat-file", "blob", f"{commit}:{path}", accept=(0, 128))
-        if status != 0:
-            raise NotFound(what=f"The commit {commit[:10]} of {project} has no file {path}.")
-        return data
+    def _make(self, place: Path, protected: str, *, copy_of: str = "") -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+            new = Path(scratch, "new.git")
+            git(new, "init", "--quiet", "--bare", "--template=", f"--initial-branch={protected}", str(new))
+            for key, value in _SETTINGS.items():
+                git(new, "config", key, value)
+            if copy_of:
+                git(new, "config", "penstock.copyOf", copy_of)
+            new.rename(place)
 
-    def checkout(self, project: str, commit: str, folder: str) -> None:
-        """See `Forge.checkout`. Unlike `git archive`, no attribute of the tree leaves a file out."""
-        repository = self._repository(project)
-        self._require(repository, commit)
-        with tempfile.TemporaryDirectory(prefix="penstock-index-") as scratch:
-            index = {
-                "GIT_INDEX_FILE": str(Path(scratch, "index")),
-                "GIT_WORK_TREE": str(Path(folder).resolve()),
-            }
-            git(repository, "read-tree", commit, also=index)
-            git(
-                repository,
-                "checkout-index",
-                "--all",
-                "--force",
-                f"--prefix={Path(folder).resolve()}/",
-                also=index,
-            )
+    def _is_copy(self, repository: Path) -> bool:
+        return git(repository, "config", "penstock.copyOf", accept=(0, 1))[0] == 0
 
-    def _repository(self, project: str) -> Path:
-        place = self._folder / f"{check_name(project, 'project')}.git"
-        if not place.is_dir():
-            raise NotFound(
-                what=f"There is no repository of {project}.", fix="Connect it with: penstock connect."
-            )
-        return place
 
-    def _require(self, repository: Path, commit: str) -> None:
-        known = _COMMIT.fullmatch(commit) and git(
-            repository, "cat-file", "-e", f"{commit}^{{commit}}", accept=(0, 1, 128)
+def _hook(repository: Path, name: str, text: str) -> None:
+    hook = repository / "hooks" / name
+    hook.parent.mkdir(exist_ok=True)
+    if not hook.exists() or hook.read_text() != text:
+        new = hook.with_suffix(".new")
+        new.write_text(text)
+        new.chmod(0o755)
+        new.replace(hook)
+
+
+def _reach(address: str, token: str) -> dict[str, str]:
+    """The variables with which git may fetch from an address: a token is in no argument and in no file."""
+    parts = urlsplit(address)
+    settings = [("safe.directory", "*"), *_FETCH]
+    if token and parts.scheme in {"http", "https"}:
+        pair = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        settings.append(
+            (f"http.{parts.scheme}://{parts.netloc}/.extraHeader", f"Authorization: Basic {pair}")
         )
-        if not known or known[0] != 0:
-            raise NotFound(what=f"{repository.stem} has no commit {commit!r}.", fix="Push it first.")
-
-
-def _stamp(repository: Path) -> _Stamp:
-    """What changes whenever a reference does: git replaces each file of them by renaming."""
-    stamps = []
-    for place in (repository / "packed-refs", *sorted((repository / "refs" / "heads").rglob("*"))):
-        with suppress(FileNotFoundError):  # a lock that git holds for a moment
-            found = place.stat()
-            stamps.append((str(place), found.st_ino, found.st_mtime_ns))
-    return tuple(stamps)
+    counted = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        counted |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return counted | {
+        "GIT_ALLOW_PROTOCOL": "https:http:ssh:file",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+    }
 
 
 def _holds(repository: Path, commit: str, ancestor: str) -> bool:

@@ -35,22 +35,22 @@ async def serve_git(
     query: str,
     headers: Mapping[str, str],
     body: AsyncIterable[bytes],
+    user: str = "",
 ) -> Response:
     """Answer a request to the repositories in `folder`, as `git clone`, `fetch` and `push` send them.
 
     `path` is what follows the mount point (`flights.git/info/refs`), `query` has no question mark,
-    names of `headers` are in lower case, `body` is as it came, compressed or not. Anything but the
-    smart protocol is answered with 404: no file of a repository is given out.
+    names of `headers` are in lower case, `body` is as it came, compressed or not, `user` is who sends it
+    as far as that is known. Anything but the smart protocol is answered with 404: no file of a repository
+    is given out.
     """
     served = _SERVED.fullmatch(path)
     if not served:
-        return Response(
-            404, [("Content-Type", "text/plain")], _pieces(b"This is not a repository's address.\n")
-        )
+        return refused(404, "This is not a repository's address.")
     backend = await asyncio.create_subprocess_exec(
         "git",
         "http-backend",
-        env=_variables(folder, method, served[1], query, headers),
+        env=_variables(folder, method, served[1], query, headers) | ({"REMOTE_USER": user} if user else {}),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -65,6 +65,11 @@ async def serve_git(
         _end(backend)
         raise
     return Response(status, answered, _rest(backend, feeding))
+
+
+def refused(status: int, sentence: str, *headers: tuple[str, str]) -> Response:
+    """An answer that git shows to the person as it is."""
+    return Response(status, [("Content-Type", "text/plain"), *headers], _pieces(f"{sentence}\n".encode()))
 
 
 def _variables(

@@ -26,10 +26,19 @@ from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.deployments.types import Deployment, GateReport, Swap
 from penstock.lineage.nouns import Field, fields_of, finite, instant, unique_of
-from penstock.lineage.types import Cursor, Setting
+from penstock.lineage.types import Cursor, Secret, Setting
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Prediction, Window
-from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.revisions.types import (
+    AccessToken,
+    Approval,
+    Branch,
+    CommitStatus,
+    Delivery,
+    Project,
+    Revision,
+    Upstream,
+)
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, Request, TriggerState
@@ -123,10 +132,15 @@ def _table(kind: type[msgspec.Struct], name: str, *indexes: tuple[str, ...]) -> 
 TABLES: dict[type[msgspec.Struct], Table] = {
     Setting: _table(Setting, "settings"),
     Cursor: _table(Cursor, "cursors"),
+    Secret: _table(Secret, "secrets"),
     Project: _table(Project, "projects"),
     Revision: _table(Revision, "revisions", ("project", "branch")),
     Branch: _table(Branch, "branches", ("project",)),
     Approval: _table(Approval, "approvals", ("project", "commit")),
+    AccessToken: _table(AccessToken, "access_tokens"),
+    Upstream: _table(Upstream, "upstreams"),
+    Delivery: _table(Delivery, "deliveries", ("project",)),
+    CommitStatus: _table(CommitStatus, "commit_statuses", ("sent",)),
     Build: _table(Build, "builds", ("status",), ("project", "commit")),
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),

@@ -16,7 +16,7 @@ from penstock.deployments.types import Deployment, GateReport, Swap
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
-from penstock.revisions.types import Approval, Branch, Project, Revision
+from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.triggers.types import Firing, TriggerState
 
 ROUTES = Routes()
@@ -67,6 +67,25 @@ def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
     return listed(app, Branch, "", limit, project=project)
 
 
+@route("GET", "/upstreams")
+def upstreams(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Repositories outside that projects come from, and what each of them waits for."""
+    return listed(app, Upstream, "", limit, id=project)
+
+
+@route("GET", "/statuses")
+def statuses(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """What outside forges are told of commits, and whether they were."""
+    return listed(app, CommitStatus, "", limit, project=project)
+
+
+@route("GET", "/tokens")
+def tokens(app: App, project: str = "", limit: int = LIMIT) -> Any:
+    """Access tokens and whom they belong to, without their digests."""
+    found = listed(app, AccessToken, "", limit, project=project)["items"]
+    return {"items": [without_digest(token) for token in found]}
+
+
 @route("GET", "/builds")
 def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Builds, the newest first."""
@@ -77,7 +96,9 @@ def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
     """A build with its report."""
     with app.store.read() as reader:
-        return reader.get(Build, id)
+        found = reader.get(Build, id)
+        links = [r.link for r in reader.find(Revision, id=f"{found.project}:{found.commit}")]
+    return {**msgspec.structs.asdict(found), "link": "".join(links)}
 
 
 @route("GET", "/releases")
@@ -243,3 +264,8 @@ def why(app: App, ref: str) -> Any:
 def audit(app: App) -> Any:
     """Whether the ledger's hash chain holds, or where it first breaks."""
     return app.ledger.verify()
+
+
+def without_digest(token: AccessToken) -> dict[str, Any]:
+    """What is told of a token."""
+    return brief(token, "digest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.app.api.nouns import moment
+from penstock.app.api.nouns import moment, without_digest
 from penstock.app.api.routes import Routes
 from penstock.app.gc import Gc
 from penstock.app.wiring import App
@@ -16,9 +16,35 @@ route = ROUTES.route
 
 
 @route("POST", "/projects")
-def connect(app: App, name: str, data_root: str, actor: str = "") -> Any:
-    """Register a project; gives the repository to push to."""
-    project = app.revisions.connect(name, data_root, app.actor(actor))
+def connect(
+    app: App,
+    name: str,
+    data_root: str,
+    *,
+    actor: str = "",
+    repository: str = "",
+    folder: str = "",
+    forge: str = "",
+    url: str = "",
+    token: str = "",
+    secret: str = "",
+) -> Any:
+    """Register a project; gives the repository to push to, or the path for the webhooks of its forge."""
+    who = app.actor(actor)
+    if forge:
+        outside = app.upstreams.connect(
+            name,
+            data_root,
+            who,
+            forge=forge,
+            repository=repository,
+            url=url,
+            token=token,
+            secret=secret,
+            folder=folder,
+        )
+        return app.poked({"project": outside, "hooks": f"/hooks/{name}"})
+    project = app.revisions.connect(name, data_root, who, repository=repository, folder=folder)
     return {"project": project, "path": str(app.home.git / f"{name}.git"), "url": f"/git/{name}.git"}
 
 
@@ -32,6 +58,21 @@ def approve(app: App, ref: str, project: str = "", actor: str = "") -> Any:
 def merge(app: App, branch: str, project: str = "", actor: str = "") -> Any:
     """Merge a branch into the protected branch, once it is approved and its build is green."""
     return app.poked(app.merge(app.project(project), branch, app.actor(actor)))
+
+
+@route("POST", "/tokens")
+def create_token(
+    app: App, owner: str, *, role: str, project: str = "", expires: str = "", actor: str = ""
+) -> Any:
+    """Make an access token for the git host; it is in this answer and nowhere else."""
+    token, text = app.tokens.create(owner, role, app.actor(actor), project=project, expires=expires)
+    return {**without_digest(token), "token": text}
+
+
+@route("POST", "/tokens/{id}/revoke")
+def revoke_token(app: App, id: str, actor: str = "") -> Any:  # noqa: A002 - the field's name
+    """Let an access token be worth nothing from now on."""
+    return without_digest(app.tokens.revoke(id, app.actor(actor)))
 
 
 @route("POST", "/promote")

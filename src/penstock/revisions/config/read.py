@@ -22,7 +22,7 @@ from penstock.revisions.config.types import (
     TriggerConfig,
     WorseCondition,
 )
-from penstock.revisions.names import check_name
+from penstock.revisions.names import check_folder, check_name
 
 PROTECTED = "main"
 _RULES = {
@@ -41,11 +41,13 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
     top = Table(document, (), document.values)
     top.allow("project", "environments", "triggers", "models")
     project = top.table("project")
-    project.allow("name")
+    project.allow("name", "builds", "depends")
     environments = _environments(top)
     return ProjectConfig(
         name=_name(project, "name", project.get("name", str), "project"),
         environments=environments,
+        builds=cast("Literal['newest', 'each']", project.choice("builds", ("newest", "each"), "newest")),
+        depends=_depends(project),
         triggers=_triggers(top, [e.name for e in environments]),
         models={name: _model(name, table) for name, table in top.named("models").items()},
     )
@@ -56,6 +58,21 @@ def _name(table: Table, key: str | None, name: str, noun: str) -> str:
         return check_name(name, noun)
     except InvalidValue as error:
         table.refuse(key, error.what, expected=error.expected, found=error.found)
+
+
+def _depends(project: Table) -> tuple[str, ...]:
+    if "depends" not in project:
+        return ()
+    paths = project.texts("depends")
+    for index, path in enumerate(paths):
+        try:
+            check_folder(path)
+        except InvalidValue as error:
+            place = (*project.path, "depends", index)
+            project.document.refuse(
+                place, "'depends' has an impossible item", expected=error.expected, found=error.found
+            )
+    return paths
 
 
 def _environments(top: Table) -> tuple[EnvironmentConfig, ...]:

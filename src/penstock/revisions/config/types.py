@@ -69,10 +69,16 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A project's delivery. `environments` stand in the order of promotion."""
+    """A project's delivery. `environments` stand in the order of promotion.
+
+    `builds` says which commits are built when several come at once: the newest of a branch or each.
+    `depends` are paths of the repository whose change builds the project too, beside its own folder.
+    """
 
     name: str
     environments: tuple[EnvironmentConfig, ...]
+    builds: Literal["newest", "each"] = "newest"
+    depends: tuple[str, ...] = ()
     triggers: tuple[TriggerConfig, ...] = ()
     models: dict[str, ModelConfig] = {}
 

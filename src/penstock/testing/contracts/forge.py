@@ -1,15 +1,21 @@
-"""What every `revisions.ports.Forge` must do: subclass `ForgeContract`, give it a forge and a way to push."""
+"""What every `revisions.ports.Forge` must do: subclass a contract, give it a forge and a way to push.
+
+`ForgeContract` is kept by all, `OwnRepositories` by one that has repositories of its own, and
+`CopiedRepositories` by one that copies those that lie elsewhere.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from penstock.core.errors import Conflict, InvalidValue, NotFound
+from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound, Unavailable
 from penstock.revisions.ports import Forge
+from penstock.testing.git import Clone
 
 FILES = {"pyproject.toml": b"[project]\n", "flights/pipeline.py": b"steps = 1\n", "notes.txt": b"a\nb\nc\n"}
 
@@ -33,19 +39,7 @@ class ForgeContract:
     @pytest.fixture
     @abstractmethod
     def push(self, forge: Forge) -> Push:
-        """A way to push to the repository `flights`, which it creates."""
-
-    def test_a_new_repository_is_empty_and_creating_it_again_finds_it(self, forge: Forge, push: Push) -> None:
-        path = forge.create("flights", protected="main")
-        assert forge.heads("flights") == []
-        commit = push("dev", FILES)
-        assert forge.create("flights", protected="main") == path
-        assert [head.commit for head in forge.heads("flights")] == [commit]
-
-    @pytest.mark.parametrize("name", ["", "..", "a/b", "Flights", "-x", "x" * 64, "a\n"])
-    def test_a_name_that_is_no_folder_name_is_refused(self, forge: Forge, name: str) -> None:
-        with pytest.raises(InvalidValue):
-            forge.create(name, protected="main")
+        """A way to push to the repository `flights`, which it creates, so that the forge has seen it."""
 
     def test_heads_tell_who_wrote_the_newest_commit_of_each_branch(self, forge: Forge, push: Push) -> None:
         push("dev", FILES)
@@ -77,9 +71,56 @@ class ForgeContract:
             with pytest.raises(NotFound):
                 forge.checkout("flights", unknown, str(tmp_path))
             with pytest.raises(NotFound):
-                forge.merge("flights", commit=unknown, into="main", actor="ada", message="Merge")
+                forge.changed("flights", commit, unknown)
+            assert forge.between("flights", unknown, commit) == []
         with pytest.raises(NotFound):
             forge.heads("unknown")
+
+    def test_what_a_branch_went_through_is_told_oldest_first(self, forge: Forge, push: Push) -> None:
+        pushed = [push("dev", {**FILES, "n": b"%d" % n}, message=f"Push {n}") for n in range(4)]
+        between = forge.between("flights", pushed[0], pushed[-1])
+        assert [head.commit for head in between] == pushed[1:-1]
+        assert [head.message for head in between] == ["Push 1", "Push 2"]
+        assert [head.parents for head in between] == [(commit,) for commit in pushed[:2]]
+        assert forge.between("flights", pushed[0], pushed[1]) == []
+        assert forge.between("flights", pushed[-1], pushed[0]) == []
+
+    def test_the_files_that_differ_are_told(self, forge: Forge, push: Push) -> None:
+        first = push("dev", FILES)
+        second = push("dev", {"notes.txt": b"new", "flights/pipeline.py": b"steps = 1\n", "a b": b""})
+        assert sorted(forge.changed("flights", first, second)) == ["a b", "notes.txt", "pyproject.toml"]
+        assert forge.changed("flights", first, first) == []
+
+
+class OwnRepositories(ForgeContract):
+    """A forge to which people push."""
+
+    def test_a_new_repository_is_empty_and_creating_it_again_finds_it(self, forge: Forge, push: Push) -> None:
+        path = forge.create("flights", protected="main")
+        assert forge.heads("flights") == []
+        commit = push("dev", FILES)
+        assert forge.create("flights", protected="main") == path
+        assert [head.commit for head in forge.heads("flights")] == [commit]
+
+    @pytest.mark.parametrize("name", ["", "..", "a/b", "Flights", "-x", "x" * 64, "a\n"])
+    def test_a_name_that_is_no_folder_name_is_refused(self, forge: Forge, name: str) -> None:
+        with pytest.raises(InvalidValue):
+            forge.create(name, protected="main")
+
+    def test_an_unknown_commit_is_not_merged(self, forge: Forge, push: Push) -> None:
+        push("dev", FILES)
+        for unknown in ("0" * 40, "dev", "--help", ""):
+            with pytest.raises(NotFound):
+                forge.merge("flights", commit=unknown, into="main", actor="ada", message="Merge")
+
+    def test_a_project_within_another_shares_its_repository(self, forge: Forge, push: Push) -> None:
+        commit = push("dev", FILES)
+        forge.create("second", protected="main", within="flights")
+        assert [head.commit for head in forge.heads("second")] == [commit]
+        merged = forge.merge("second", commit=commit, into="main", actor="ada", message="Merge")
+        assert {head.branch: head.commit for head in forge.heads("flights")}["main"] == merged
+        with pytest.raises(NotFound):
+            forge.create("third", protected="main", within="unknown")
 
     def test_the_first_merge_makes_the_branch(self, forge: Forge, push: Push) -> None:
         commit = push("dev", FILES)
@@ -125,6 +166,73 @@ class ForgeContract:
         with pytest.raises(Conflict, match=r"notes\.txt"):
             _merge(forge, right)
         assert {h.branch: h.commit for h in forge.heads("flights")}["main"] == left
+
+
+class CopiedRepositories(ForgeContract):
+    """A forge that copies repositories from elsewhere; `push` pushes there, and has the copy brought up."""
+
+    @pytest.fixture
+    @abstractmethod
+    def address(self) -> str:
+        """Where `flights` lies."""
+
+    @pytest.fixture
+    @abstractmethod
+    def elsewhere(self) -> Clone:
+        """A clone of it, with which `push` pushes."""
+
+    @pytest.fixture
+    @abstractmethod
+    def copy_of(self) -> Callable[[], str]:
+        """Where the copy lies."""
+
+    @pytest.fixture
+    def token(self) -> str:
+        return ""
+
+    def test_a_branch_that_is_gone_or_was_rewritten_is_so_in_the_copy(
+        self, forge: Forge, push: Push, address: str, token: str, elsewhere: Clone
+    ) -> None:
+        push("dev", FILES)
+        push("other", FILES)
+        elsewhere.git("push", "--quiet", "origin", "--delete", "other")
+        elsewhere.git("checkout", "--quiet", "--orphan", "again")
+        elsewhere.git("commit", "--quiet", "--message=Again")
+        elsewhere.git("push", "--quiet", "--force", "origin", "again:dev")
+        forge.fetch("flights", address, token)
+        assert [(head.branch, head.message) for head in forge.heads("flights")] == [("dev", "Again")]
+
+    def test_a_copy_is_neither_merged_nor_pushed_to(
+        self, forge: Forge, push: Push, elsewhere: Clone, copy_of: Callable[[], str]
+    ) -> None:
+        commit = push("dev", FILES)
+        with pytest.raises(NotAllowed):
+            _merge(forge, commit)
+        refused = elsewhere.git("push", copy_of(), "HEAD:refs/heads/smuggled", check=False)
+        assert "push there" in refused.stderr
+        assert [head.branch for head in forge.heads("flights")] == ["dev"]
+
+    def test_what_cannot_be_fetched_leaves_what_was_there(
+        self, forge: Forge, push: Push, address: str
+    ) -> None:
+        commit = push("dev", FILES)
+        for wrong in (f"{address}-gone", "http://127.0.0.1:9/flights.git"):
+            with pytest.raises(Unavailable, match="cannot be fetched") as told:
+                forge.fetch("flights", wrong, "a-wrong-token")
+            assert "a-wrong-token" not in str(told.value)
+            with pytest.raises(Unavailable):
+                forge.fetch("another", wrong, "")
+        assert [head.commit for head in forge.heads("flights")] == [commit]
+        with pytest.raises(NotFound):
+            forge.heads("another")
+
+    def test_a_project_is_either_here_or_elsewhere(self, forge: Forge, push: Push, address: str) -> None:
+        push("dev", FILES)
+        with pytest.raises(Conflict):
+            forge.create("flights", protected="main")
+        forge.create("here", protected="main")
+        with pytest.raises(Conflict):
+            forge.fetch("here", address, "")
 
 
 def _merge(forge: Forge, commit: str) -> str:

@@ -17,8 +17,14 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("settings_id", "settings", ["id"], unique=True)
     op.create_table("cursors", _key("seq"), *_text("id"), *_integer("position"))
     op.create_index("cursors_id", "cursors", ["id"], unique=True)
+    op.create_table("secrets", _key("seq"), *_text("id", "sealed"), *_integer("changed"))
+    op.create_index("secrets_id", "secrets", ["id"], unique=True)
     op.create_table(
-        "projects", _key("seq"), *_text("id"), *_integer("created"), *_text("data_root", "protected")
+        "projects",
+        _key("seq"),
+        *_text("id"),
+        *_integer("created"),
+        *_text("data_root", "protected", "repository", "folder"),
     )
     op.create_index("projects_id", "projects", ["id"], unique=True)
     op.create_table(
@@ -26,6 +32,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "commit", "branch", "author", "message"),
         *_integer("seen", "event"),
+        *_text("link", "superseded"),
     )
     op.create_index("revisions_id", "revisions", ["id"], unique=True)
     op.create_index("revisions_project_branch", "revisions", ["project", "branch"])
@@ -34,15 +41,52 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "name", "commit"),
         *_integer("moved", "event"),
-        *_text("merged_from", "approvals"),
+        *_text("merged_from", "approvals", "waits", "link"),
     )
     op.create_index("branches_id", "branches", ["id"], unique=True)
     op.create_index("branches_project", "branches", ["project"])
     op.create_table(
-        "approvals", _key("seq"), *_text("id", "project", "commit", "actor"), *_integer("time", "event")
+        "approvals",
+        _key("seq"),
+        *_text("id", "project", "commit", "actor"),
+        *_integer("time", "event"),
+        *_integer("withdrawn", nullable=True),
     )
     op.create_index("approvals_id", "approvals", ["id"], unique=True)
     op.create_index("approvals_project_commit", "approvals", ["project", "commit"])
+    op.create_table(
+        "access_tokens",
+        _key("seq"),
+        *_text("id", "actor", "role", "project", "digest"),
+        *_integer("created"),
+        *_integer("expires", "revoked", nullable=True),
+        *_integer("event"),
+    )
+    op.create_index("access_tokens_id", "access_tokens", ["id"], unique=True)
+    op.create_table(
+        "upstreams",
+        _key("seq"),
+        *_text("id", "forge", "repository", "address", "web", "api"),
+        *_integer("knocked", "looked", "not_before", nullable=True),
+        *_integer("failures", "asked"),
+        *_integer("ask_after", nullable=True),
+        *_text("waits"),
+    )
+    op.create_index("upstreams_id", "upstreams", ["id"], unique=True)
+    op.create_table("deliveries", _key("seq"), *_text("id", "project", "kind"), *_integer("received"))
+    op.create_index("deliveries_id", "deliveries", ["id"], unique=True)
+    op.create_index("deliveries_project", "deliveries", ["project"])
+    op.create_table(
+        "commit_statuses",
+        _key("seq"),
+        *_text("id", "project", "commit", "context", "state", "description", "path"),
+        *_boolean("sent"),
+        *_integer("attempts"),
+        *_integer("not_before", nullable=True),
+        *_text("problem"),
+    )
+    op.create_index("commit_statuses_id", "commit_statuses", ["id"], unique=True)
+    op.create_index("commit_statuses_sent", "commit_statuses", ["sent"])
     op.create_table(
         "builds",
         _key("seq"),
@@ -52,6 +96,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_text("stage", "tests", "release", "error", "log", "lease"),
         *_integer("token", "cause", "event"),
+        *_text("folder"),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])
@@ -65,6 +110,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("created"),
         *_text("wheel", "lock", "config", "environment", "graphs"),
         *_integer("event"),
+        *_text("folder"),
     )
     op.create_index("releases_id", "releases", ["id"], unique=True)
     op.create_index("releases_project_commit", "releases", ["project", "commit"])
