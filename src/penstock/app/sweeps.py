@@ -20,9 +20,9 @@ from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict
 from penstock.core.events import Event
-from penstock.runs.instances import node_of
+from penstock.runs.search import values_of
 from penstock.runs.sweeps import Points, Sweep, carry_out, pruned, space_of
-from penstock.runs.types import Metric, Run, StepRun
+from penstock.runs.types import Run, StepRun
 
 
 def sweep_target(
@@ -114,9 +114,7 @@ def result(bench: Workbench, run: Run, metric: str) -> float | None:
     if run.status != "succeeded":
         return None
     with bench.store.read() as reader:
-        found = reader.find(Metric, run=run.id, name=metric, order="index")
-        stored = {node_of(each.step): each.value for each in found}
-    return next((stored[node.name] for node in reversed(run.graph.nodes) if node.name in stored), None)
+        return values_of(reader, metric, [run.id]).get(run.id)
 
 
 def logged(bench: Workbench, run: Run, metric: str) -> Points:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -134,18 +135,56 @@ def _more(run_id: str) -> str:
 @prints
 def runs(
     api: Api,
+    *,
     project: ProjectOption = "",
+    pipeline: Annotated[str, typer.Option("--pipeline", help="Only runs of this pipeline.")] = "",
     environment: Annotated[str, typer.Option("--in", help="Only this environment.")] = "",
     status: Annotated[
         str, typer.Option("--status", help="Only runs that are queued, running, succeeded, …")
     ] = "",
+    params: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", metavar="K=V", help="Only runs with this value of a parameter."),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="CHECK", help="A bound such as `roc_auc >= 0.7`.")
+    ] = None,
+    order: Annotated[
+        str, typer.Option("--order", metavar="METRIC", help="The best by this metric first.")
+    ] = "",
+    minimize: Annotated[
+        bool, typer.Option("--minimize", help="Less is better; known of well-known metrics.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
 ) -> Page:
-    """Runs, the newest first."""
-    items = api.items("/runs", project=project, environment=environment, status=status, limit=limit)
-    columns = ("run=id", "project", "pipeline", "environment", "status", "as of=as_of", "actor", "error")
-    table = Table(items, columns, "There are no runs: penstock run package.module:pipeline.")
-    return Page({"items": items}, (table,), (_more(items[0]["id"]),) if items else ())
+    """Runs, the newest first, or the best by a metric."""
+    items = api.items(
+        "/runs",
+        project=project,
+        pipeline=pipeline,
+        environment=environment,
+        status=status,
+        params=urlencode(parameters(params)),
+        where=",".join(where or ()),
+        order=order,
+        minimize=minimize or None,
+        limit=limit,
+    )
+    value = (f"{order}=value",) if order else ()
+    columns = (
+        "run=id",
+        *value,
+        "project",
+        "pipeline",
+        "environment",
+        "status",
+        "as of=as_of",
+        "actor",
+        "error",
+    )
+    asked = order or where or params or pipeline or environment or status
+    none = "No run is like that." if asked else "There are no runs: penstock run package.module:pipeline."
+    return Page({"items": items}, (Table(items, columns, none),), (_more(items[0]["id"]),) if items else ())
 
 
 @prints

@@ -251,6 +251,9 @@ class Progress:
     def _measure(self, name: str, metrics: Iterable[tuple[str, float, int]]) -> None:
         """Keep what was measured: the last value of each place; what is not a number stays in the log."""
         values = {(metric, index): value for metric, value, index in metrics if math.isfinite(value)}
+        last: dict[str, int] = {}
+        for metric, index in values:
+            last[metric] = max(index, last.get(metric, index))
         self.metrics += [
             Metric(
                 id=f"{self.run.id}/{name}/{metric}/{index}",
@@ -260,6 +263,7 @@ class Progress:
                 value=value,
                 index=index,
                 time=self.now,
+                final=index == last[metric],
             )
             for (metric, index), value in values.items()
         ]

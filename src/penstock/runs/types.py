@@ -121,7 +121,10 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A number that a step logged or a pipeline published. `id` is `run/step/name/index`."""
+    """A number that a step logged or a pipeline published. `id` is `run/step/name/index`.
+
+    `final` says that it is the last of its name in its step.
+    """
 
     id: str
     run: str
@@ -130,6 +133,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     index: int
     time: datetime
+    final: bool = False
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ _KINDS: dict[Any, str] = {
     int: "a whole number",
     int | None: "a whole number",
     float: "a number",
+    bool | None: "true or false",
     dict[str, Any] | None: "a JSON object",
     list[dict[str, Any]]: "a list of JSON objects",
 }

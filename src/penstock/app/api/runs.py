@@ -8,13 +8,16 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from msgspec.structs import replace
 
-from penstock.app.api.lists import LIMIT, brief, listed
+from penstock.app.api.lists import LIMIT, listed
 from penstock.app.api.routes import Routes
 from penstock.app.sweeps import results
 from penstock.app.workbench import Workbench
+from penstock.checks import Check, parse
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.runs.comparison import Compared, compare
 from penstock.runs.instances import in_order, node_of
+from penstock.runs.search import Question, search
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.runs.views import ACTIVE
@@ -31,13 +34,35 @@ LINES = 10_000
 
 @route("GET", "/runs")
 def runs(
-    bench: Workbench, project: str = "", environment: str = "", status: str = "", limit: int = LIMIT
+    bench: Workbench,
+    *,
+    project: str = "",
+    pipeline: str = "",
+    environment: str = "",
+    status: str = "",
+    params: str = "",
+    where: str = "",
+    order: str = "",
+    minimize: bool | None = None,
+    limit: int = LIMIT,
 ) -> Any:
-    """Runs, the newest first, without their graphs."""
-    found = listed(bench, Run, "-created", limit, project=project, environment=environment, status=status)[
-        "items"
-    ]
-    return {"items": [brief(run, "graph", "workspace") for run in found]}
+    """Runs, the newest first, without their graphs.
+
+    `params` are parameters as in a query (`rate=0.1&depth=3`), `where` are bounds of metrics with commas
+    between (`roc_auc >= 0.7`), and `order` is a metric: the best come first, or with `minimize` the least.
+    """
+    given = {"project": project, "pipeline": pipeline, "environment": environment, "status": status}
+    known = METRICS.get(order)
+    question = Question(
+        where={name: value for name, value in given.items() if value},
+        params=dict(_pairs(params)),
+        bounds=tuple(_bound(text) for text in where.split(",") if text.strip()),
+        by=order,
+        least=minimize if minimize is not None else known is not None and not known.greater_is_better,
+        limit=limit,
+    )
+    with bench.store.read() as reader:
+        return {"items": search(reader, question)}
 
 
 @route("GET", "/runs/{id}")
@@ -157,3 +182,17 @@ def _offsets(after: str) -> dict[str, int]:
         return {name: int(offset) for name, offset in parse_qsl(after, strict_parsing=bool(after))}
     except ValueError:
         raise InvalidValue(expected="what an earlier answer gave as `next`", found=repr(after)) from None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, strict_parsing=bool(text), keep_blank_values=True)
+    except ValueError:
+        raise InvalidValue(expected="parameters such as rate=0.1&depth=3", found=repr(text)) from None
+
+
+def _bound(text: str) -> Check:
+    check = parse(text)
+    if check.right:
+        raise InvalidValue(expected="a metric against a number, such as roc_auc >= 0.7", found=repr(text))
+    return check

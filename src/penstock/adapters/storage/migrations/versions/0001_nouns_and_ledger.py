@@ -138,8 +138,12 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("error", "actor"),
         *_integer("event", "priority"),
     )
+    op.create_index("runs_created", "runs", ["created"])
     op.create_index("runs_id", "runs", ["id"], unique=True)
     op.create_index("runs_project_environment_pipeline", "runs", ["project", "environment", "pipeline"])
+    op.create_index(
+        "runs_project_pipeline_status_finished", "runs", ["project", "pipeline", "status", "finished"]
+    )
     op.create_index("runs_release", "runs", ["release"])
     op.create_index("runs_status", "runs", ["status"])
     op.create_index("runs_sweep", "runs", ["sweep"])
@@ -179,9 +183,11 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("id", "run", "step", "name"),
         *_double("value"),
         *_integer("index", "time"),
+        *_boolean("final"),
     )
     op.create_index("metrics_id", "metrics", ["id"], unique=True)
-    op.create_index("metrics_run", "metrics", ["run"])
+    op.create_index("metrics_name_final_value", "metrics", ["name", "final", "value"])
+    op.create_index("metrics_run_name_final", "metrics", ["run", "name", "final"])
     op.create_table(
         "snapshots",
         _key("seq"),
