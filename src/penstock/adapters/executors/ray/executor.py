@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,8 @@ MOST = 256
 """Steps under way at a time, each with a thread of this process behind it."""
 GLANCE = 1.0
 """Seconds for which what the cluster has is taken to be what it had."""
+KNOCK = 5.0
+"""Seconds in which a cluster has to answer at all."""
 _LEFT_TO_US = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "false"}}
 """Ray would kill a worker at once; left alone, it sees that its pool is gone and ends all that it started."""
 _place = ray.remote(max_retries=0, num_returns="streaming", runtime_env=_LEFT_TO_US)(carry_out)
@@ -57,7 +61,7 @@ class RayExecutor:
         self._parcels = Parcels(self._blobs)
         self._connected = _connect(address)
         self._rooms: tuple[Room, ...] = ()
-        self._looked = -GLANCE
+        self._looked = -math.inf
 
     def free(self) -> int:
         """See `Executor.free`."""
@@ -138,6 +142,7 @@ class RayExecutor:
         except RayTaskError as error:
             outcome = job.ended(_sentence(error.cause or error), raised=names_of(error.cause or error))
         except RayError as error:
+            self._looked = -math.inf  # the cluster has perhaps a node less
             outcome = job.ended(f"lost by Ray: {_sentence(error)}", lost=True)
         except OSError:
             raise
@@ -198,10 +203,15 @@ def _connect(address: str) -> bool:
         return False
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        if address:
+            _knock(address)
         ray.init(
-            address=address or None, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            address=address or None,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise Unavailable(
             what=f"The Ray cluster at {address or 'this machine'} cannot be joined",
             expected="the address that ray start --head gave, on a machine that has joined it",
@@ -211,6 +221,14 @@ def _connect(address: str) -> bool:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which ends without putting away
     return True
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody answers: Ray would wait for it, deaf to signals."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise OSError(f"{address}, which is not HOST:PORT")
+    socket.create_connection((host, int(port)), KNOCK).close()
 
 
 def _sentence(error: BaseException) -> str:
