@@ -16,8 +16,8 @@ from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.choice import open_executor
 from penstock.adapters.executors.inline import InlineExecutor
 from penstock.adapters.executors.pool import WorkerPool
-from penstock.app import open_app
 from penstock.app.local import run_target
+from penstock.app.workbench import open_workbench
 from penstock.runs.ports import Executor
 from penstock.runs.types import Workspace
 from penstock.testing.contracts.executor import (
@@ -123,10 +123,10 @@ def test_a_pipeline_gives_the_same_bytes_wherever_it_runs(tmp_path: Path, ray_ad
     (tmp_path / "valued" / "work.py").write_text(VALUES)
     given: dict[str, dict[str, dict[str, str]]] = {}
     for on in ("inline", "local", ray_address):
-        with open_app(tmp_path / f".home-{len(given)}", on=on) as app:
-            run = run_target(app, "valued.work:values", tmp_path, {}, lambda *_: None)
+        with open_workbench(tmp_path / f".home-{len(given)}", on=on) as bench:
+            run = run_target(bench, "valued.work:values", tmp_path, {}, lambda *_: None)
             assert run.status == "succeeded", run.error
-            _, steps = app.runs.seen(run.id)
+            _, steps = bench.runs.seen(run.id)
             given[on] = {
                 step.name: {name: found.digest for name, found in step.outputs.items()} for step in steps
             }
