@@ -85,7 +85,7 @@ def devoured() -> None:
 def summed(count: int = 4):
     return total(numbers(count))
 """
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class ExecutorContract:
