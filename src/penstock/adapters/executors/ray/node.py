@@ -31,7 +31,7 @@ from penstock.adapters.executors.ray.code import unpack
 from penstock.adapters.executors.ray.messages import Order, Said, decode_order, encode
 from penstock.adapters.executors.steplog import log_file
 from penstock.core.digests import digest_bytes
-from penstock.core.errors import PenstockError, Unavailable
+from penstock.core.errors import InvalidProject, PenstockError, Unavailable
 from penstock.runs.types import Outcome, Task, Workspace
 
 SLICE = 0.05
@@ -124,7 +124,12 @@ def _workspace(wanted: Order, archive: Sequence[ray.ObjectRef[bytes]]) -> Worksp
     python = sys.executable
     if (folder / LOCK).exists() and (folder / PROJECT).exists():
         environments = Environments(place / "envs", Packages(Processes()))
-        found = environments.python(environments.digest(folder))
+        try:
+            found = environments.python(environments.digest(folder))
+        except ValueError as error:  # of TOML
+            raise InvalidProject(
+                what=f"The environment cannot be made from {LOCK}", found=str(error)
+            ) from error
         if not found.exists():
             with _alone(place):
                 environments.make(folder, place / "environments.log", _log.info)
