@@ -43,7 +43,7 @@ def fitting(draw: st.DrawFn) -> list[Options]:
 def test_no_more_starts_than_there_is_room_for(
     held: list[Options], waiting: list[Options], slots: int
 ) -> None:
-    chosen = may_start(TOTAL, held, waiting, slots)
+    chosen = may_start((TOTAL,), held, waiting, slots)
     assert len(chosen) <= slots
     left = left_beside(held + [waiting[position] for position in chosen])
     assert min(left.cpus, left.gpus, left.memory) >= 0
@@ -53,7 +53,7 @@ def test_no_more_starts_than_there_is_room_for(
 def test_nobody_behind_is_the_reason_why_somebody_waits(
     held: list[Options], waiting: list[Options], slots: int
 ) -> None:
-    chosen = may_start(TOTAL, held, waiting, slots)
+    chosen = may_start((TOTAL,), held, waiting, slots)
     for position, options in enumerate(waiting[:slots]):
         if position not in chosen:
             before = [waiting[other] for other in range(position) if TOTAL.fits(waiting[other])]
@@ -63,7 +63,7 @@ def test_nobody_behind_is_the_reason_why_somebody_waits(
 @given(WAITING)
 def test_whoever_would_fit_alone_gets_his_turn(waiting: list[Options]) -> None:
     queue, rounds = list(waiting), 0
-    while chosen := may_start(TOTAL, (), queue, len(queue)):
+    while chosen := may_start((TOTAL,), (), queue, len(queue)):
         first = next(position for position, options in enumerate(queue) if TOTAL.fits(options))
         assert first in chosen
         queue = [options for position, options in enumerate(queue) if position not in chosen]
@@ -76,8 +76,8 @@ def test_whoever_would_fit_alone_gets_his_turn(waiting: list[Options]) -> None:
 def test_who_comes_later_changes_nothing_for_those_before(
     held: list[Options], waiting: list[Options], late: Options, slots: int
 ) -> None:
-    now = may_start(TOTAL, held, waiting, slots)
-    assert [p for p in may_start(TOTAL, held, [*waiting, late], slots) if p < len(waiting)] == now
+    now = may_start((TOTAL,), held, waiting, slots)
+    assert [p for p in may_start((TOTAL,), held, [*waiting, late], slots) if p < len(waiting)] == now
 
 
 def run(number: int, status: str, concurrency: int) -> Run:

@@ -22,6 +22,9 @@ from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
 
 
+ROOM = Room(cpus=4, gpus=1, memory=8_000_000_000)
+
+
 class House:
     """Runs with room for four CPUs, one GPU and eight bytes of memory."""
 
@@ -30,7 +33,7 @@ class House:
         self.blobs = MemoryBlobs()
         self.clock = FixedClock()
         self.machine = FixedClock()
-        self.executor = FakeExecutor(size=9)
+        self.executor = FakeExecutor(size=9, room=ROOM)
         self.runs = self.another(self.executor, "host:1")
 
     def another(self, executor: FakeExecutor, owner: str) -> Runs:
@@ -41,7 +44,6 @@ class House:
             self.clock,
             machine=self.machine,
             owner=owner,
-            room=Room(cpus=4, gpus=1, memory=8_000_000_000),
         )
 
     def submit(self, *wanted: Options, name: str = "train", concurrency: int = 0, **more: Any) -> Run:
@@ -90,7 +92,7 @@ def test_steps_start_as_far_as_there_is_room(house: House) -> None:
 
 
 def test_what_another_process_of_the_host_does_takes_room_too(house: House) -> None:
-    other, far = FakeExecutor(), FakeExecutor()
+    other, far = FakeExecutor(room=ROOM), FakeExecutor(room=ROOM)
     house.submit(uncached(cpus=3))
     house.tick()
     house.submit(uncached(cpus=3))
@@ -143,7 +145,7 @@ def test_a_pipeline_has_no_more_runs_under_way_than_it_allows(house: House) -> N
 
 
 def test_two_processes_at_once_keep_to_the_limit_together(house: House) -> None:
-    other = house.another(FakeExecutor(), "other:2")
+    other = house.another(FakeExecutor(room=ROOM), "other:2")
     house.submit(uncached(), concurrency=1)
     begin = house.store.begin
     meanwhile = [lambda: other.tick(house.clock.now())]

@@ -18,7 +18,7 @@ from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home, Server
 from penstock.app.loop import Loop
 from penstock.app.wiring import App
-from penstock.core.errors import Conflict
+from penstock.core.errors import Conflict, InvalidValue
 from penstock.runs.room import Room
 
 __all__ = ["machine_room", "run"]
@@ -37,17 +37,25 @@ def run(
     make_web: Callable[[App], Any],
     on_ready: Callable[[Server], None],
     virtual: datetime | None = None,
+    on: str = "local",
     room: Room | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
 
-    Raises Conflict when a port is taken or another system owns the home.
+    Raises Conflict when a port is taken or another system owns the home, and InvalidValue and
+    Unavailable where steps cannot run `on` what was named.
     """
+    if on == "inline":
+        raise InvalidValue(
+            what="A server never runs a project's code in its own process",
+            expected="local, ray or ray://HOST:PORT",
+            found=on,
+        )
     place = Home(home)
     place.make()
     with place.owned(), _listen(port, "--port") as listening:
         _log_to(place.logs / "control.log")
-        app = App(place, virtual=virtual, room=room)
+        app = App(place, virtual=virtual, on=on, room=room)
         try:
             _serve(app, listening, predict_port, make_web, on_ready)
         finally:

@@ -52,9 +52,11 @@ DIGITS = 19
 class App(Workbench):
     """One system on one home: all components, adapters, and the order of their ticks."""
 
-    def __init__(self, home: Home, *, virtual: datetime | None = None, room: Room | None = None) -> None:
+    def __init__(
+        self, home: Home, *, virtual: datetime | None = None, on: str = "local", room: Room | None = None
+    ) -> None:
         """See `Workbench`."""
-        super().__init__(home, virtual=virtual, room=room)
+        super().__init__(home, virtual=virtual, on=on, room=room)
         self.forge = BuiltinForge(home.git)
         self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
         self.service = HttpPredictionService(self._predict_url, home.key())

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.executors.machine import cpus, machine_room
-from penstock.adapters.executors.pool import WorkerPool
+from penstock.adapters.executors.choice import open_executor
 from penstock.adapters.executors.steplog import read_lines
 from penstock.adapters.storage.clock import StoreClock
 from penstock.adapters.storage.store import open_store
@@ -28,18 +27,20 @@ from penstock.runs.service import Runs
 class Workbench:
     """Runs on one home, and the registry of the models that they publish."""
 
-    def __init__(self, home: Home, *, virtual: datetime | None = None, room: Room | None = None) -> None:
-        """`virtual` gives a home that is new a virtual clock that starts there; `room` is what steps may
-        need together, by default what this machine has.
+    def __init__(
+        self, home: Home, *, virtual: datetime | None = None, on: str = "local", room: Room | None = None
+    ) -> None:
+        """`virtual` gives a home that is new a virtual clock that starts there; `on` says where steps run
+        and `room` what they may need together there, by default all there is (see `open_executor`).
         """
         self.home = home
         home.make()
+        self.executor = open_executor(on, logs=home.logs / "runs", blobs=home.blobs, room=room)
         self.store = open_store(home.database, virtual=virtual)
         self.clock = StoreClock(self.store)
         self.blobs = FolderBlobs(home.blobs)
         self.ledger = Ledger(self.store)
-        self.executor = WorkerPool(size=max(2, cpus()), logs=home.logs / "runs", blobs=home.blobs)
-        self.runs = Runs(self.store, self.blobs, self.executor, self.clock, room=room or machine_room())
+        self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
         self.models = Models(
             self.store,
             self.blobs,
@@ -89,12 +90,15 @@ class Workbench:
 
 
 @contextmanager
-def open_workbench(home: Path, *, create: bool = True) -> Iterator[Workbench]:
-    """Open a home to run something. Raises NotFound when it must exist and does not."""
+def open_workbench(home: Path, *, create: bool = True, on: str = "local") -> Iterator[Workbench]:
+    """Open a home to run something, with steps running where `on` says (see `open_executor`).
+
+    Raises NotFound when it must exist and does not.
+    """
     place = Home(home)
     if not create:
         place.require()
-    bench = Workbench(place)
+    bench = Workbench(place, on=on)
     try:
         yield bench
     finally:

@@ -43,6 +43,10 @@ ServerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProjectOption = Annotated[str, typer.Option("--project", help="The project, where the home has several.")]
+OnOption = Annotated[
+    str,
+    typer.Option("--on", metavar="WHERE", help="Where steps run: inline, local, ray or ray://HOST:PORT."),
+]
 ActorOption = Annotated[str, typer.Option("--as", help="Who does this, if not the user of this machine.")]
 
 

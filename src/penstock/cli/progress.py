@@ -14,9 +14,12 @@ DONE = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 
 
 @contextmanager
-def steps_progress() -> Iterator[Callable[[Run, list[StepRun]], None]]:
-    """A line per step, with its status and how long it has taken, where a person sees standard error."""
-    if not sys.stderr.isatty():  # what nobody sees need not be imported
+def steps_progress(*, shown: bool = True) -> Iterator[Callable[[Run, list[StepRun]], None]]:
+    """A line per step, with its status and how long it has taken, where a person sees standard error.
+
+    Not `shown` where the steps themselves use the terminal.
+    """
+    if not (shown and sys.stderr.isatty()):  # what nobody sees need not be imported
         yield lambda _run, _steps: None
         return
     from rich.console import Console

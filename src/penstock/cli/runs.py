@@ -15,6 +15,7 @@ from penstock.cli.face import (
     DEFAULT_HOME,
     Api,
     HomeOption,
+    OnOption,
     ProjectOption,
     ServerOption,
     opened,
@@ -62,6 +63,7 @@ def run(
     priority: Annotated[
         int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
     ] = 0,
+    on: OnOption = "local",
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
 ) -> Page:
@@ -74,18 +76,18 @@ def run(
     given = {**(read_parameters(file) if file else {}), **parameters(params)}
     if plan or explain:
         return _plan_here(target, given, home, explain)
-    return _run_here(target, given, home, priority)
+    return _run_here(target, given, home, priority, on)
 
 
-def _run_here(target: str, params: dict[str, Any], home: Path, priority: int) -> Page:
+def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on: str) -> Page:
     from penstock.app.api.runs import ROUTES
     from penstock.app.local import run_target
     from penstock.app.workbench import open_workbench
     from penstock.cli.progress import steps_progress
 
-    with open_workbench(home) as bench:
+    with open_workbench(home, on=on) as bench:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels as Ctrl-C does
-        with steps_progress() as on_progress:
+        with steps_progress(shown=on != "inline") as on_progress:
             finished = run_target(bench, target, project_folder(), params, on_progress, priority=priority)
         data = ROUTES.call(bench, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":

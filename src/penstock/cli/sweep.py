@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.face import DEFAULT_HOME, HomeOption, prints, project_folder
+from penstock.cli.face import DEFAULT_HOME, HomeOption, OnOption, prints, project_folder
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.rows import as_toml, parameters
 from penstock.core.errors import StepFailed
@@ -40,6 +40,7 @@ def sweep(
         Path | None,
         typer.Option("--write", metavar="FILE", help="Write the best parameters for penstock run --params."),
     ] = None,
+    on: OnOption = "local",
     home: HomeOption = DEFAULT_HOME,
 ) -> Page:
     """Search the parameters with the best metric; after a stop the same command goes on."""
@@ -48,7 +49,7 @@ def sweep(
     from penstock.app.workbench import open_workbench
     from penstock.cli.progress import trials_progress
 
-    with open_workbench(home) as bench:
+    with open_workbench(home, on=on) as bench:
         with trials_progress(trials) as on_trial:
             finished = sweep_target(
                 bench,

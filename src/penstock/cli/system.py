@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.face import DEFAULT_HOME, Api, HomeOption, JsonOption, answer, failing_plainly, prints
+from penstock.cli.face import (
+    DEFAULT_HOME,
+    Api,
+    HomeOption,
+    JsonOption,
+    OnOption,
+    answer,
+    failing_plainly,
+    prints,
+)
 from penstock.cli.pages import Facts, Page, Table
 from penstock.core.errors import InvalidValue
 from penstock.core.sizes import size, size_text
@@ -49,6 +58,7 @@ def up(  # noqa: PLR0917 the options of a command
     memory: Annotated[
         str, typer.Option("--memory", metavar="SIZE", help="The same of its memory, such as 8GB.")
     ] = "",
+    on: OnOption = "local",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,7 +86,10 @@ def up(  # noqa: PLR0917 the options of a command
             make_web=pages,
             on_ready=ready,
             virtual=start,
-            room=system.machine_room(cpus, gpus, size(memory) if memory else 0),
+            on=on,
+            room=system.machine_room(cpus, gpus, size(memory) if memory else 0)
+            if cpus or gpus or memory
+            else None,
         )
 
 

@@ -8,17 +8,22 @@ from typing import Any, Protocol
 import msgspec
 
 from penstock.pipelines.types import Graph
+from penstock.runs.room import Room
 from penstock.runs.types import Outcome, Task, Workspace
 
 
 class Executor(Protocol):
-    """Executes tasks in the environment of their workspace, some at a time.
+    """Executes tasks in the environment of their workspace, some at a time, here or on many machines.
 
     A task's log lines go to the file that the executor was told of, line by line while it runs.
     """
 
     def free(self) -> int:
         """How many more tasks can be started now."""
+        ...
+
+    def rooms(self) -> Sequence[Room]:
+        """The machines that tasks run on now, each as what its tasks may need together."""
         ...
 
     def start(self, task: Task) -> None:

@@ -38,20 +38,26 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def may_start(total: Room, held: Iterable[Options], waiting: Sequence[Options], slots: int) -> list[int]:
+ANYTHING = Room()
+
+
+def may_start(
+    rooms: Sequence[Room], held: Iterable[Options], waiting: Sequence[Options], slots: int
+) -> list[int]:
     """The positions of the waiting steps that may start beside the `held` ones, `slots` at most.
 
     Who stands first comes first: for a step that has no room yet, what it needs is set aside, so that
-    smaller ones behind it cannot keep it waiting for ever. One that would not fit alone is passed over.
+    smaller ones behind it cannot keep it waiting for ever. One that would not fit alone into any of the
+    rooms is passed over; in which of them a step runs is for the executor to say.
     """
-    left = total
+    left = _together(rooms)
     for options in held:
         left = left.less(options)
     chosen: list[int] = []
     for position, options in enumerate(waiting):
         if len(chosen) >= slots:
             break
-        if not total.fits(options):
+        if not any(room.fits(options) for room in rooms):
             continue
         if left.fits(options):
             chosen.append(position)
@@ -59,30 +65,48 @@ def may_start(total: Room, held: Iterable[Options], waiting: Sequence[Options], 
     return chosen
 
 
-def check_fits(graph: Graph, total: Room) -> None:
-    """Raises InvalidPipeline for a graph with a step that would not fit even alone."""
+def check_fits(graph: Graph, rooms: Sequence[Room]) -> None:
+    """Raises InvalidPipeline for a graph with a step that would not fit even alone, into any of the rooms."""
     for node in graph.nodes:
         wanted = node.options
-        if not total.fits(wanted):
-            expected, found = next(
-                (there, asked)
-                for fits, there, asked in (
-                    (wanted.cpus <= total.cpus, f"{total.cpus:g} CPUs", f"{wanted.cpus:g}"),
-                    (wanted.gpus <= total.gpus, f"{total.gpus:g} GPUs", f"{wanted.gpus:g}"),
-                    (
-                        wanted.memory <= total.memory,
-                        f"{size_text(int(min(total.memory, 1e18)))} of memory",
-                        size_text(wanted.memory),
-                    ),
-                )
-                if not fits
+        if any(room.fits(wanted) for room in rooms):
+            continue
+        cpus, gpus, memory = (
+            max((getattr(room, kind) for room in rooms), default=0.0) for kind in ("cpus", "gpus", "memory")
+        )
+        expected, found = next(
+            (there, asked)
+            for fits, there, asked in (
+                (wanted.cpus <= cpus, f"{cpus:g} CPUs", f"{wanted.cpus:g}"),
+                (wanted.gpus <= gpus, f"{gpus:g} GPUs", f"{wanted.gpus:g}"),
+                (
+                    wanted.memory <= memory,
+                    f"{size_text(int(min(memory, 1e18)))} of memory",
+                    size_text(wanted.memory),
+                ),
+                (False, "what one machine has", _spelled(wanted)),
             )
-            raise InvalidPipeline(
-                what=f"The step `{node.name}` can never run here",
-                expected=f"at most {expected}, which is all there is",
-                found=found,
-                fix="Declare what it really needs, or use a larger machine.",
-            )
+            if not fits
+        )
+        raise InvalidPipeline(
+            what=f"The step `{node.name}` can never run here",
+            expected=f"at most {expected}, which is all there is",
+            found=found,
+            fix="Declare what it really needs, or use a larger machine.",
+        )
+
+
+def _together(rooms: Iterable[Room]) -> Room:
+    rooms = list(rooms)
+    return Room(
+        cpus=sum(room.cpus for room in rooms),
+        gpus=sum(room.gpus for room in rooms),
+        memory=sum(room.memory for room in rooms),
+    )
+
+
+def _spelled(wanted: Options) -> str:
+    return f"{wanted.cpus:g} CPUs, {wanted.gpus:g} GPUs and {size_text(wanted.memory)} together"
 
 
 def admitted(runs: Iterable[Run]) -> set[str]:

@@ -14,7 +14,7 @@ from penstock.runs.earlier import find_hit, ingredients_before, previous
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import Executor
-from penstock.runs.room import Room, admitted, may_start
+from penstock.runs.room import admitted, may_start
 from penstock.runs.types import Metric, Outcome, Run, StepRun
 from penstock.runs.views import Views
 
@@ -31,7 +31,6 @@ class Scheduler:
         machine: Clock,
         owner: str,
         lease: timedelta,
-        room: Room,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -39,7 +38,6 @@ class Scheduler:
         self._machine = machine
         self._owner = owner
         self._lease = lease
-        self._room = room
         self._views = Views(owner)
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
@@ -109,8 +107,9 @@ class Scheduler:
             progress.skip_hopeless()
 
     def _claim(self, under_way: Sequence[Progress], machine_now: datetime) -> None:
-        """Claim what there is room for beside what this machine does already, in whatever process."""
-        slots = self._executor.free()
+        """Claim what there is room for beside what is done already from this machine, in whatever process."""
+        waiting = [(progress, step) for progress in under_way for step in progress.queued(machine_now)]
+        slots = self._executor.free() if waiting else 0
         if not slots:
             return
         held = [
@@ -119,9 +118,8 @@ class Scheduler:
             for step in progress.running()
             if step.lease and _host(step.lease.owner) == _host(self._owner)
         ]
-        waiting = [(progress, step) for progress in under_way for step in progress.queued(machine_now)]
         wanted = [progress.node(step.name).options for progress, step in waiting]
-        for position in may_start(self._room, held, wanted, slots):
+        for position in may_start(self._executor.rooms(), held, wanted, slots):
             progress, step = waiting[position]
             progress.claim(step, self._owner, machine_now + self._lease)
 

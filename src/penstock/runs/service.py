@@ -21,7 +21,7 @@ from penstock.pipelines.types import Graph
 from penstock.runs.earlier import find_hit, previous
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
-from penstock.runs.room import Room, check_fits
+from penstock.runs.room import check_fits
 from penstock.runs.scheduler import Scheduler
 from penstock.runs.types import Origin, Run, StepRun, Workspace
 from penstock.runs.views import ACTIVE
@@ -34,7 +34,7 @@ class Runs:
     """Takes graphs and gets every step done, once in effect.
 
     `machine` tells the machine's time, by which claims are held; `owner` names this process in them as
-    `host:…`; `room` is what the steps under way on this host may need together, by default anything.
+    `host:…`.
     """
 
     def __init__(
@@ -47,13 +47,12 @@ class Runs:
         machine: Clock | None = None,
         owner: str = "",
         lease: timedelta = LEASE,
-        room: Room | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        self._room = room or Room()
+        self._executor = executor
         self._scheduler = Scheduler(
             store,
             blobs,
@@ -61,7 +60,6 @@ class Runs:
             machine=machine or SystemClock(),
             owner=self._owner,
             lease=lease,
-            room=self._room,
         )
 
     def submit(
@@ -133,7 +131,7 @@ class Runs:
     def check(self, graph: Graph) -> None:
         """Raises InvalidPipeline for a graph that cannot be run or that there can never be room for."""
         validate(graph)
-        check_fits(graph, self._room)
+        check_fits(graph, self._executor.rooms())
 
     def tick(self, now: datetime) -> bool:
         """Take in what has ended, put back what was lost, and start what can be started."""

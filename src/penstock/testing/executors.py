@@ -1,19 +1,13 @@
-"""Fakes of the executor: one that a test answers by hand, one that runs steps of JSON values at once."""
+"""A fake of the executor that a test answers by hand."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
-from typing import Any
 
-import msgspec
-
-from penstock.core.errors import InvalidPipeline, names_of
-from penstock.lineage.ports import Blobs
-from penstock.pipelines.types import Graph, Node
-from penstock.runs.lists import ELEMENT, element_json, read_list
-from penstock.runs.lists import FORMAT as LIST
-from penstock.runs.types import Artifact, Outcome, Task, Workspace
+from penstock.core.errors import InvalidPipeline
+from penstock.pipelines.types import Graph
+from penstock.runs.room import ANYTHING, Room
+from penstock.runs.types import Outcome, Task, Workspace
 
 
 class FakeExecutor:
@@ -22,8 +16,9 @@ class FakeExecutor:
     A cancelled task answers by itself that it was ended, as a real executor's does.
     """
 
-    def __init__(self, size: int = 2) -> None:
+    def __init__(self, size: int = 2, room: Room = ANYTHING) -> None:
         self.size = size
+        self.room = room
         self.started: list[Task] = []
         self.cancelled: list[str] = []
         self._waiting: dict[tuple[str, int], Task] = {}
@@ -32,6 +27,10 @@ class FakeExecutor:
     def free(self) -> int:
         """See `Executor.free`."""
         return self.size - len(self._waiting)
+
+    def rooms(self) -> Sequence[Room]:
+        """See `Executor.rooms`."""
+        return (self.room,)
 
     def start(self, task: Task) -> None:
         """See `Executor.start`."""
@@ -66,60 +65,3 @@ class FakeExecutor:
         """Say what became of a task, be it one that was never given or was answered before."""
         self._waiting.pop((outcome.step_run, outcome.token), None)
         self._outcomes.append(outcome)
-
-
-class InlineExecutor(FakeExecutor):
-    """Runs steps in this process when their outcome is asked for; their values are JSON-like.
-
-    For pipelines in tests: no timeouts, no captured output, and only nodes of kind `step`.
-    """
-
-    def __init__(self, blobs: Blobs, size: int = 2) -> None:
-        super().__init__(size)
-        self._blobs = blobs
-
-    def finished(self, timeout: float) -> Sequence[Outcome]:
-        """See `Executor.finished`; runs what was started."""
-        for task in self.waiting():
-            self.answer(self._run(task))
-        return super().finished(timeout)
-
-    def draw(self, workspace: Workspace, target: str) -> Graph:  # noqa: ARG002 - the port's
-        """See `Executor.draw`; imports the pipeline into this process."""
-        try:
-            graph: Graph = _named(target).draw()
-        except (ImportError, AttributeError) as error:
-            raise InvalidPipeline(what=f"There is no pipeline {target}: {error}") from error
-        return graph
-
-    def _run(self, task: Task) -> Outcome:
-        outcome = Outcome(step_run=task.step_run, token=task.token)
-        try:
-            inputs = {name: self._value(artifact) for name, artifact in task.inputs.items()}
-            value = _named(task.node.target)(**inputs, **task.values)
-            outputs = self._outputs(task.node, value)
-        except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
-            sentence = f"{type(error).__name__}: {error}"
-            return msgspec.structs.replace(outcome, error=sentence, raised=names_of(error))
-        return msgspec.structs.replace(outcome, outputs=outputs)
-
-    def _value(self, artifact: Artifact) -> Any:
-        if artifact.format == ELEMENT:
-            return msgspec.json.decode(element_json(artifact, self._blobs))
-        data = self._blobs.get(artifact.digest)
-        if artifact.format == LIST:
-            return [self._value(element) for element in read_list(data)]
-        return msgspec.json.decode(data)
-
-    def _outputs(self, node: Node, value: object) -> dict[str, Artifact]:
-        values = [value] if len(node.outputs) == 1 else list(value)  # type: ignore[call-overload]
-        encoded = [msgspec.json.encode(part) for part in values]
-        return {
-            name: Artifact(digest=self._blobs.put(data), format="json", size=len(data))
-            for name, data in zip(node.outputs, encoded, strict=True)
-        }
-
-
-def _named(target: str) -> Any:
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)

@@ -1,1 +1,1 @@
-"""Worker processes that run steps in the environment of their release."""
+"""Where steps run: in this process, in workers of their release's environment, or on a Ray cluster."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import linecache
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ class Imported:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._inside = f"{folder}/"
         self._environment = f"{sys.prefix}/"
         self._known = 0
@@ -33,6 +36,16 @@ class Imported:
     def changed(self) -> bool:
         """Whether any of their files is not what it was."""
         return any(_stamp(file) != stamp for file, stamp in self._stamps.items())
+
+    def forget(self) -> None:
+        """Have them imported anew when they are next asked for."""
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__file__", None) in self._stamps:
+                del sys.modules[name]
+        self._stamps.clear()
+        self._known = 0
+        importlib.invalidate_caches()
+        linecache.checkcache()
 
 
 def _stamp(file: str) -> Stamp | None:

@@ -15,6 +15,7 @@ from penstock.adapters.executors.protocol import Answer, Do, Done, Draw, Drawn, 
 from penstock.adapters.executors.steplog import StepLog
 from penstock.core.errors import InvalidPipeline, names_of
 from penstock.pipelines.types import Graph, Options
+from penstock.runs.room import ANYTHING, Room
 from penstock.runs.types import Outcome, Task, Workspace
 
 PATIENCE = 300.0
@@ -28,9 +29,12 @@ class WorkerPool:
     stands behind each task and speaks to its worker; workers end with this process, however it ends.
     """
 
-    def __init__(self, *, size: int, logs: Path, blobs: Path, patience: float = PATIENCE) -> None:
-        """`patience` is for how many seconds an idle worker is kept warm."""
+    def __init__(
+        self, *, size: int, logs: Path, blobs: Path, room: Room = ANYTHING, patience: float = PATIENCE
+    ) -> None:
+        """`room` is what tasks may need together; for `patience` seconds an idle worker is kept warm."""
         self._size = size
+        self._room = room
         self._patience = patience
         self._logs = logs.absolute()
         self._blobs = blobs.absolute()
@@ -44,6 +48,10 @@ class WorkerPool:
         """See `Executor.free`."""
         with self._lock:
             return self._size - len(self._jobs)
+
+    def rooms(self) -> Sequence[Room]:
+        """See `Executor.rooms`."""
+        return (self._room,)
 
     def start(self, task: Task) -> None:
         """See `Executor.start`."""
@@ -129,7 +137,12 @@ class WorkerPool:
             step_log.write("penstock", error)
         seconds = time.monotonic() - job.started
         return Outcome(
-            step_run=task.step_run, token=task.token, error=error, raised=raised, lost=lost, seconds=seconds
+            step_run=task.step_run,
+            token=task.token,
+            error=error,
+            raised=raised,
+            lost=lost and not job.cancelled,
+            seconds=seconds,
         )
 
     def _ask(self, workspace: Workspace, request: Request, job: _Job | None = None) -> Answer:

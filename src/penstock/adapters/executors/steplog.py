@@ -40,6 +40,10 @@ class StepLog:
         lines = [{"time": now, "stream": stream, "text": line, **more} for line in text.splitlines()]
         self._file.write(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
 
+    def take(self, lines: bytes) -> None:
+        """Append whole lines of another log as they are."""
+        self._file.write(lines)
+
     def entry(self, entry: Entry) -> None:
         """Append what a step logged by itself; metrics are also kept in `measured`."""
         if isinstance(entry.value, float):

@@ -11,15 +11,13 @@ import select
 import signal
 import sys
 import threading
-import time
-import traceback
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.executors.execute import execute
 from penstock.adapters.executors.imported import Imported
-from penstock.adapters.executors.perform import Measured, prepare
 from penstock.adapters.executors.protocol import (
     Answer,
     Begun,
@@ -34,11 +32,10 @@ from penstock.adapters.executors.protocol import (
 )
 from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
-from penstock.adapters.executors.usage import cpu_seconds, forget_peak, peak
-from penstock.core.errors import PenstockError, names_of
+from penstock.adapters.executors.usage import forget_peak, peak
+from penstock.core.errors import PenstockError
 from penstock.pipelines.loading import draw_target, make_importable
-from penstock.pipelines.log import Entry, log
-from penstock.runs.types import Artifact, Outcome, Task
+from penstock.runs.types import Outcome
 
 
 class Worker:
@@ -83,65 +80,13 @@ class Worker:
                 self._streams.to(step_log),
                 warnings_to(step_log),
             ):
-                outcome = self._run(task, step_log)
+                outcome = execute(task, self._blobs, step_log, begun=lambda: self._channel.send(Begun()))
                 step_log.write("stderr", _printed())
         except OSError as error:
             outcome = Outcome(
                 step_run=task.step_run, token=task.token, error=f"its log cannot be kept: {error}"
             )
         return Done(replace(outcome, memory=peak()))
-
-    def _run(self, task: Task, step_log: StepLog) -> Outcome:
-        outcome = Outcome(step_run=task.step_run, token=task.token)
-        began, used = time.perf_counter(), cpu_seconds()
-        figures: dict[str, Artifact] = {}
-
-        def keep(entry: Entry) -> None:
-            if entry.kind == "figure":
-                figures[entry.name] = self._keep_figure(entry, step_log)
-            else:
-                step_log.entry(entry)
-
-        with log.to(keep):
-            try:
-                work = prepare(task, self._blobs)
-                self._channel.send(Begun())
-                began, used = time.perf_counter(), cpu_seconds()
-                outputs, measured = work()
-                outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
-            except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
-                step_log.write("stderr", traceback.format_exc())
-                outcome = replace(outcome, error=self._sentence(error), raised=names_of(error))
-        seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
-        return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
-
-    def _keep_figure(self, entry: Entry, step_log: StepLog) -> Artifact:
-        digest, size = self._blobs.put(entry.data), len(entry.data)
-        step_log.write("figure", f"{entry.name}: {entry.value}, {size} bytes", name=entry.name, digest=digest)
-        return Artifact(digest=digest, format="bytes", size=size, meta={"media": entry.value})
-
-    def _sentence(self, error: BaseException) -> str:
-        """What was raised and, where it passed through the project's code, the last line there."""
-        if isinstance(error, PenstockError):
-            return str(error)
-        text = "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
-        frames = [
-            f
-            for f in traceback.extract_tb(error.__traceback__)
-            if Path(f.filename).is_relative_to(self._folder)
-        ]
-        place = (
-            f" ({Path(frames[-1].filename).relative_to(self._folder)}, line {frames[-1].lineno})"
-            if frames
-            else ""
-        )
-        return text + place
-
-
-def _in_order(logged: Measured, returned: Measured) -> tuple[tuple[str, float, int], ...]:
-    """All that was measured: what a step returned stands behind what it logged under the same name."""
-    after = {name: index + 1 for name, _, index in sorted(logged, key=lambda each: each[2])}
-    return (*logged, *((name, value, after.get(name, index)) for name, value, index in returned))
 
 
 def _forget_printed() -> None:

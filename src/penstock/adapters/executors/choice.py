@@ -1,0 +1,54 @@
+"""Where steps run, as a person says it: `inline`, `local`, `ray` or `ray://ADDRESS`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.adapters.executors.machine import cpus, machine_room
+from penstock.adapters.executors.pool import WorkerPool
+from penstock.core.errors import InvalidValue, Unavailable
+from penstock.runs.ports import Executor
+from penstock.runs.room import Room
+
+RAY = "ray"
+
+
+def open_executor(on: str, *, logs: Path, blobs: Path, room: Room | None = None) -> Executor:
+    """The executor that is meant; `room` is what steps on this machine may need together, by default
+    all that it has.
+
+    Raises InvalidValue for what names none, and Unavailable where Ray is not installed or does not answer.
+    """
+    kind, _, address = on.partition("://")
+    if kind == RAY and on in {RAY, f"{RAY}://{address}"} and (address or on == RAY):
+        if room:
+            raise InvalidValue(
+                what="How much steps may need on a cluster is said to Ray",
+                expected="no --cpus, --gpus or --memory",
+                found=f"them with --on {on}",
+                fix="Say it where the machine joins: ray start --num-cpus N.",
+            )
+        return _ray(address, logs, blobs)
+    match on:
+        case "local":
+            return WorkerPool(size=max(2, cpus()), logs=logs, blobs=blobs, room=room or machine_room())
+        case "inline":
+            from penstock.adapters.blobs.folder import FolderBlobs
+            from penstock.adapters.executors.inline import InlineExecutor  # and all formats of values
+
+            return InlineExecutor(logs=logs, blobs=FolderBlobs(blobs), room=room or machine_room())
+    raise InvalidValue(
+        what="Steps cannot run there", expected="inline, local, ray or ray://HOST:PORT", found=repr(on)
+    )
+
+
+def _ray(address: str, logs: Path, blobs: Path) -> Executor:
+    try:
+        from penstock.adapters.executors.ray.executor import RayExecutor
+    except ModuleNotFoundError as error:
+        if error.name != RAY:
+            raise
+        raise Unavailable(
+            what="To run steps on Ray it must be installed", fix="pip install 'penstock[ray]'"
+        ) from error
+    return RayExecutor(address, logs=logs, blobs=blobs)

@@ -1,0 +1,79 @@
+"""One attempt at a task in this process: what it gives, raises, measures and draws."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from penstock.adapters.executors.perform import Measured, prepare
+from penstock.adapters.executors.steplog import StepLog
+from penstock.adapters.executors.usage import cpu_seconds
+from penstock.core.errors import PenstockError, names_of
+from penstock.lineage.ports import Blobs
+from penstock.pipelines.log import Entry, log
+from penstock.runs.types import Artifact, Outcome, Task
+
+
+def execute(
+    task: Task,
+    blobs: Blobs,
+    step_log: StepLog,
+    *,
+    begun: Callable[[], None] = lambda: None,
+    through: tuple[type[BaseException], ...] = (),
+) -> Outcome:
+    """Import the code of a task and do its work; whatever it raises is its outcome.
+
+    `begun` is called between the two; what is named in `through` is not caught.
+    """
+    outcome = Outcome(step_run=task.step_run, token=task.token)
+    began, used = time.perf_counter(), cpu_seconds()
+    figures: dict[str, Artifact] = {}
+
+    def keep(entry: Entry) -> None:
+        if entry.kind == "figure":
+            figures[entry.name] = _keep_figure(entry, blobs, step_log)
+        else:
+            step_log.entry(entry)
+
+    with log.to(keep):
+        try:
+            work = prepare(task, blobs)
+            begun()
+            began, used = time.perf_counter(), cpu_seconds()
+            outputs, measured = work()
+            outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
+        except through:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
+            step_log.write("stderr", traceback.format_exc())
+            sentence = _sentence(error, Path(task.workspace.folder).resolve())
+            outcome = replace(outcome, error=sentence, raised=names_of(error))
+    seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
+    return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
+
+
+def _keep_figure(entry: Entry, blobs: Blobs, step_log: StepLog) -> Artifact:
+    digest, size = blobs.put(entry.data), len(entry.data)
+    step_log.write("figure", f"{entry.name}: {entry.value}, {size} bytes", name=entry.name, digest=digest)
+    return Artifact(digest=digest, format="bytes", size=size, meta={"media": entry.value})
+
+
+def _sentence(error: BaseException, folder: Path) -> str:
+    """What was raised and, where it passed through the project's code, the last line there."""
+    if isinstance(error, PenstockError):
+        return str(error)
+    text = "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(folder)]
+    place = f" ({Path(frames[-1].filename).relative_to(folder)}, line {frames[-1].lineno})" if frames else ""
+    return text + place
+
+
+def _in_order(logged: Measured, returned: Measured) -> tuple[tuple[str, float, int], ...]:
+    """All that was measured: what a step returned stands behind what it logged under the same name."""
+    after = {name: index + 1 for name, _, index in sorted(logged, key=lambda each: each[2])}
+    return (*logged, *((name, value, after.get(name, index)) for name, value, index in returned))

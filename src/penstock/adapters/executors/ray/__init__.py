@@ -1,0 +1,1 @@
+"""Steps on the machines of a Ray cluster: Ray places them, worker processes there run them."""
