@@ -10,7 +10,7 @@ import pytest
 from penstock.pipelines.authoring import Pipeline
 from penstock.pipelines.loading import draw_target
 from penstock.pipelines.types import Graph
-from penstock.testing.future import check_point_in_time
+from penstock.builds.automatic.views import no_future
 from penstock.testing.made_up import made_up
 
 
@@ -32,7 +32,7 @@ def draw(pytestconfig: pytest.Config) -> Callable[..., Graph]:
 @pytest.fixture
 def point_in_time() -> Callable[..., None]:
     """Fails the test if a feature view sees the future: `point_in_time(origin_weather, rows)`."""
-    return check_point_in_time
+    return no_future
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""What the automatic tests need from outside: values kept between steps, and models asked both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Floats = npt.NDArray[np.float64]
+
+
+class Asked(Protocol):
+    """A model that a pipeline publishes.
+
+    `inputs` are the columns that reach it, by name with their types as `datasets.types.Column` calls them;
+    `nullable` those that a request may leave empty; `classes` is empty for a regression.
+    """
+
+    inputs: Mapping[str, str]
+    nullable: frozenset[str]
+    classes: tuple[str, ...]
+
+    def trained(self, rows: pl.DataFrame) -> Floats:
+        """Its own answers for n rows, of shape (n, classes) or (n, 1). Raises PenstockError."""
+        ...
+
+    def served(self, rows: pl.DataFrame) -> Floats:
+        """The same from the runtime that will serve it, asked as a request asks. Raises PenstockError."""
+        ...
+
+
+class Workbench(Protocol):
+    """What stands between the steps of a pipeline when it really runs."""
+
+    def keep(self, value: object) -> Any:
+        """Write what a step returned. Raises PenstockError for what cannot be kept."""
+        ...
+
+    def take(self, kept: Any, annotation: Any) -> Any:
+        """Read it again for a parameter with this annotation."""
+        ...
+
+    def model(self, model: object, schema: Mapping[str, Any]) -> Asked:
+        """A model that is published, with the schema of its training rows. Raises PenstockError."""
+        ...
