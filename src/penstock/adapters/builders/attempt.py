@@ -46,6 +46,7 @@ class Attempt:
         self,
         tools: Tools,
         build: Build,
+        *,
         data_root: str,
         folder: Path,
         log: Path,

@@ -45,7 +45,7 @@ class Bench:
 
 
 class AskedModel:
-    """A `builds.automatic.ports.Asked` scikit-learn model; it is converted when it is first asked as served."""
+    """A `builds.automatic.ports.Asked` scikit-learn model; converted when it is first asked as served."""
 
     def __init__(self, model: object, schema: Mapping[str, Any], blobs: Blobs) -> None:
         self._native = NativeModel(model)

@@ -101,7 +101,8 @@ class LocalBuilder:
             log.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
             folder.mkdir()
-            self._ended.put(Attempt(self._tools, build, data_root, folder, log, tell).work())
+            attempt = Attempt(self._tools, build, data_root=data_root, folder=folder, log=log, tell=tell)
+            self._ended.put(attempt.work())
         except Stopped:
             return  # the build stays claimed, and is queued again by whoever opens the home next
         except Exception as error:  # noqa: BLE001 - whatever it was, a build that is silent would never end

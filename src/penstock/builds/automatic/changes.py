@@ -27,7 +27,9 @@ def shuffled_labels(made: TrainingSet) -> TrainingSet:
 
 
 def other_holdout(made: TrainingSet) -> TrainingSet:
-    """Another holdout: each column in an order of its own, floats half as large again; times and keys stay."""
+    """Another holdout: each column in an order of its own, floats half as large again; times and keys "
+    "stay.
+    """
     chance = np.random.default_rng(_SEED)
     names = [column["name"] for column in made.schema["columns"]]
     changed = []
@@ -38,10 +40,14 @@ def other_holdout(made: TrainingSet) -> TrainingSet:
 
 
 def planted(made: TrainingSet, column: str) -> TrainingSet:
-    """A tiny batch whose labels rise with one column and depend on nothing else; their values stay the same."""
-    label = str(made.schema["label"])
-    rows = made.train.filter(pl.col(column).is_not_null())
+    """A tiny batch whose labels rise with one column and depend on nothing else.
+
+    Values and labels are those of the rows, in another order, so that neighbours have nothing in common.
+    """
+    label, chance = str(made.schema["label"]), np.random.default_rng(_SEED)
+    rows = made.train.filter(pl.col(column).is_not_null(), pl.col(label).is_not_null())
     tiny = rows[_spread(rows.height, PLANTED + PLANTED // 2)]
+    tiny = tiny.with_columns(tiny[column][chance.permutation(tiny.height)])
     order = tiny[column].rank("ordinal").cast(pl.Int64) - 1
     tiny = tiny.with_columns(tiny[label].sort()[order].alias(label))
     aside = pl.int_range(pl.len()) % 3 == 2

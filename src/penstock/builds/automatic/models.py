@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,6 @@ from penstock.builds.automatic.rehearsal import Published
 from penstock.builds.automatic.skill import agreement, apart, score_of, skill, truth_of
 from penstock.checks.metrics import METRICS, measure
 from penstock.core.errors import PenstockError, UndefinedMetric
-from penstock.features.types import TrainingSet
 
 PARITY = 1e-3
 """Answers of the trained and of the served model that lie further apart are different."""
@@ -34,9 +33,10 @@ def parity(published: Published, asked: Asked) -> None:
     if differ.mean() > MOST_DIFFERENT:
         row = int(differ.argmax())
         raise AssertionError(
-            f"The model {published.name} answers {differ.sum()} of {rows.height} rows otherwise when it is served: "
-            f"expected {_shown(trained[row])}, found {_shown(served[row])}. Numbers travel as 32-bit floats: look for "
-            "ids and times among the inputs, and for types that change on the way into the model."
+            f"The model {published.name} answers {differ.sum()} of {rows.height} rows otherwise when it is "
+            f"served: expected {_shown(trained[row])}, found {_shown(served[row])}. Numbers travel as "
+            "32-bit floats: look for ids and times among the inputs, and for types that change on the way "
+            "into the model."
         )
 
 
@@ -63,9 +63,10 @@ def honest_metrics(published: Published, asked: Asked) -> None:
             ) from error
         if abs(value - earned) > DIFFERENT.get(name, 0.02 * abs(earned)):
             raise AssertionError(
-                f"The model {published.name} reports {name} {value:.4g}, but earns {earned:.4g} on the holdout as "
-                f"requests bring it: expected the same. Look at which rows are measured, which class is the positive "
-                "one, and what is done to rows or labels outside the model that serving does not do."
+                f"The model {published.name} reports {name} {value:.4g}, but earns {earned:.4g} on the "
+                "holdout as requests bring it: expected the same. Look at which rows are measured, which "
+                "class is the positive one, and what is done to rows or labels outside the model that "
+                "serving does not do."
             )
 
 
@@ -77,55 +78,58 @@ def finite_model(published: Published, asked: Asked) -> None:
             answers = _answers(published, f"{how}, on {what},", lambda ask=ask, rows=rows: ask(rows))  # type: ignore[misc]
             if not np.isfinite(answers).all():
                 raise AssertionError(
-                    f"The model {published.name}, as {how}, answers NaN or infinity on {what}: expected a number. "
-                    "Impute nulls and clip numbers inside the model's Pipeline."
+                    f"The model {published.name}, as {how}, answers NaN or infinity on {what}: expected a "
+                    "number. Impute nulls and clip numbers inside the model's Pipeline."
                 )
 
 
 def leaked_target(published: Published, asked: Asked) -> None:
-    """Raises AssertionError when one column alone tells the label nearly perfectly.
+    """Raises AssertionError when one input alone tells the label nearly perfectly."""
+    rows = published.rows
+    no_leak(rows.train, rows.holdout, _label(published), asked.inputs, asked.classes)
 
-    For each input, the mean label per value (or per range of values) of the training rows is used as a
-    prediction for the holdout.
+
+def no_leak(
+    train: pl.DataFrame,
+    holdout: pl.DataFrame,
+    label: str,
+    columns: Iterable[str],
+    classes: Sequence[str] = (),
+) -> None:
+    """Look whether a column foretells the label by itself.
+
+    The mean label per value of a column, or per range of its values, in `train` is used as a prediction for
+    `holdout`. `classes` are the two values of the label, the positive one last; none for a number.
+    Raises AssertionError.
     """
-    label = _label(published)
-    both = [truth_of(part[label], asked.classes) for part in published.rows[:2]]
-    if both[0] is None or both[1] is None or np.ptp(both[0]) == 0 or np.ptp(both[1]) == 0:
+    learned, truth = (truth_of(part[label], classes) for part in (train, holdout))
+    if learned is None or truth is None or np.ptp(learned) == 0 or np.ptp(truth) == 0:
         return
-    for name in asked.inputs:
-        alone = _alone(published.rows, name, both[0])
+    for name in columns:
+        alone = _alone(train[name], holdout[name], learned)
         told = (
-            skill("roc_auc", measure("roc_auc", both[1], alone), both[1])
-            if asked.classes
-            else agreement(both[1], alone)
+            skill("roc_auc", measure("roc_auc", truth, alone), truth) if classes else agreement(truth, alone)
         )
-        if abs(told) > LEAK:
+        if told > LEAK:
             raise AssertionError(
-                f"The input `{name}` of the model {published.name} alone foretells `{label}` almost perfectly: "
-                f"{told:.3f} of 1, expected less than {LEAK}. It is the label in other words, or known only after "
-                "it: leave it out, or say with known_time when it is known."
+                f"The column `{name}` alone foretells `{label}` almost perfectly: {told:.3f} of 1, "
+                f"expected less than {LEAK}. It is the label in other words, or known only after it: leave "
+                "it out, or say with known_time when it is known."
             )
 
 
-def _alone(rows: TrainingSet, name: str, truth: Floats) -> Floats:
+def _alone(train: pl.Series, holdout: pl.Series, truth: Floats) -> Floats:
     """A prediction for each row of the holdout from one column."""
-    train, holdout = rows.train[name], rows.holdout[name]
+    parts = (train, holdout)
     if train.dtype.is_numeric() and train.n_unique() > _GROUPS:
-        # Ranges of equal share; the value itself decides within them, in the direction of the whole.
-        filled = [
-            part.cast(pl.Float64).fill_null(train.cast(pl.Float64).median()) for part in (train, holdout)
-        ]  # type: ignore[arg-type]
-        cuts = np.unique(np.quantile(filled[0].to_numpy(), np.linspace(0, 1, _GROUPS + 1)[1:-1]))
-        groups = [np.searchsorted(cuts, part.to_numpy(), "left") for part in filled]
-        groups = [
-            np.where(part.is_null().to_numpy(), -1, group)
-            for part, group in zip((train, holdout), groups, strict=True)
-        ]
+        numbers = [part.cast(pl.Float64).fill_null(float("nan")).to_numpy() for part in parts]
+        cuts = np.unique(np.nanquantile(numbers[0], np.linspace(0, 1, _GROUPS + 1)[1:-1]))
+        groups = [np.where(np.isnan(values), -1, np.searchsorted(cuts, values)) for values in numbers]
     else:
         codes = {value: code for code, value in enumerate(train.unique().to_list())}
-        groups = [np.array([codes.get(value, -2) for value in part.to_list()]) for part in (train, holdout)]
-    means = {group: truth[groups[0] == group].mean() for group in np.unique(groups[0])}
-    return np.array([means.get(group, truth.mean()) for group in groups[1]])
+        groups = [np.array([codes.get(value, -2) for value in part]) for part in parts]
+    means = {group: float(truth[groups[0] == group].mean()) for group in np.unique(groups[0])}
+    return np.array([means.get(group, float(truth.mean())) for group in groups[1]])
 
 
 def _strange(rows: pl.DataFrame, asked: Asked) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -158,12 +162,11 @@ def _label(published: Published) -> str:
     return str(published.schema["label"])
 
 
-def _answers(published: Published, how: str, ask: object) -> Floats:
+def _answers(published: Published, how: str, ask: Callable[[], Floats]) -> Floats:
     try:
-        answers: Floats = ask()  # type: ignore[operator]
+        return ask()
     except PenstockError as error:
         raise AssertionError(f"The model {published.name}, {how} fails: {error}") from error
-    return answers
 
 
 def _shown(answer: Sequence[float] | Floats) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,12 +12,12 @@ from penstock.builds.automatic import changes
 from penstock.builds.automatic.ports import Asked
 from penstock.builds.automatic.rehearsal import Change, Published, Rehearsed
 from penstock.builds.automatic.skill import SAME, agreement, apart, chance, score_of, skill, truth_of
-from penstock.checks.metrics import METRICS, measure
 from penstock.builds.automatic.verdicts import NotJudged
+from penstock.checks.metrics import METRICS, measure
 from penstock.core.errors import NotFound, PenstockError
 
 LEARNED = 0.5
-"""The rank correlation of answers and truth that a planted signal must give on the batch it was planted in."""
+"""The rank correlation of answers and labels that a planted signal must give on its own batch."""
 _PLANTS = 3
 _VALUES = 20
 
@@ -54,8 +54,8 @@ def determinism(name: str, train: Train) -> None:
         found = ["models that answer differently"]
     if found:
         raise AssertionError(
-            f"Training {name} twice on the same rows gives {' and '.join(found)}: expected the same. Give every "
-            "shuffle, sample and estimator a seed, such as random_state=0."
+            f"Training {name} twice on the same rows gives {' and '.join(found)}: expected the same. Give "
+            "every shuffle, sample and estimator a seed, such as random_state=0."
         )
 
 
@@ -73,9 +73,9 @@ def unseen_holdout(name: str, train: Train) -> None:
     differ = int((apart(before, other.trained(rows)) > SAME).sum())
     if differ:
         raise AssertionError(
-            f"The model {name} depends on the rows of the holdout: with others there, {differ} of {rows.height} "
-            "answers change, though the training rows are the same. Look for an encoder, scaler, fill or choice "
-            "that sees the holdout, or for a split that mixes the two."
+            f"The model {name} depends on the rows of the holdout: with others there, {differ} of "
+            f"{rows.height} answers change, though the training rows are the same. Look for an encoder, "
+            "scaler, fill or choice that sees the holdout, or for a split that mixes the two."
         )
 
 
@@ -95,9 +95,10 @@ def shuffled_labels(name: str, train: Train) -> None:
             continue
         if found > chance(metric, truth) + 0.05:
             raise AssertionError(
-                f"With shuffled labels {name} still reports {metric} {published.metrics[metric]:.4g}: expected no more "
-                "than chance gives. What is measured does not come from learning: look for the label among the "
-                "features, for rows that are in both parts, and for a number that is not measured at all."
+                f"With shuffled labels {name} still reports {metric} {published.metrics[metric]:.4g}: "
+                "expected no more than chance gives. What is measured does not come from learning: look "
+                "for the label among the features, for rows that are in both parts, and for a number that "
+                "is not measured at all."
             )
 
 
@@ -113,8 +114,9 @@ def learns(name: str, train: Train) -> None:
     score = score_of(asked.trained(published.rows.holdout))
     if len(score) > 1 and np.ptp(score) < SAME:
         raise AssertionError(
-            f"The model {name} answers {score[0]:.4g} to all {len(score)} rows of the holdout: expected answers that "
-            "depend on them. Look at what reaches the estimator, and at how strongly it is held back."
+            f"The model {name} answers {score[0]:.4g} to all {len(score)} rows of the holdout: expected "
+            "answers that depend on them. Look at what reaches the estimator, and at how strongly it is "
+            "held back."
         )
     tried = [(_found(name, train, column), column) for column in _plantable(published.rows.train, asked)]
     if not tried:
@@ -124,23 +126,24 @@ def learns(name: str, train: Train) -> None:
     best, column = max(tried)
     if best < LEARNED:
         raise AssertionError(
-            f"The model {name} does not learn: on a tiny batch whose labels rise with `{column}`, its answers agree "
-            f"with them by {best:.2f}, expected at least {LEARNED} of 1. "
+            f"The model {name} does not learn: on a tiny batch whose labels rise with `{column}`, its "
+            f"answers agree with them by {best:.2f}, expected at least {LEARNED} of 1. "
             + (
                 "They run against the labels: look at how the label is encoded."
                 if best < -0.2
-                else "Look at whether rows and labels still belong together where the estimator is fitted, and at "
-                "how strongly it is held back."
+                else "Look at whether rows and labels still belong together where the estimator is fitted, "
+                "and at how strongly it is held back."
             )
         )
 
 
-def unused(view: str, makes: Sequence[str], used: Set[str]) -> None:
+def unused(view: str, makes: Sequence[str], used: Collection[str]) -> None:
     """Raises AssertionError for features that are among the inputs of no model."""
     if idle := [name for name in makes if name not in used]:
         raise AssertionError(
-            f"{view} makes {', '.join(f'`{name}`' for name in idle)}, which no model takes: expected every feature "
-            "among the inputs of one. Add it where the columns of the model are listed, or leave it out."
+            f"{view} makes {', '.join(f'`{name}`' for name in idle)}, which no model takes: expected every "
+            "feature among the inputs of one. Add it where the columns of the model are listed, or leave "
+            "it out."
         )
 
 

@@ -13,15 +13,22 @@ Floats = npt.NDArray[np.float64]
 
 
 class Asked(Protocol):
-    """A model that a pipeline publishes.
+    """A model that a pipeline publishes; types are named as in `datasets.types.Column`."""
 
-    `inputs` are the columns that reach it, by name with their types as `datasets.types.Column` calls them;
-    `nullable` those that a request may leave empty; `classes` is empty for a regression.
-    """
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The columns that reach it, with their types."""
+        ...
 
-    inputs: Mapping[str, str]
-    nullable: frozenset[str]
-    classes: tuple[str, ...]
+    @property
+    def nullable(self) -> frozenset[str]:
+        """Those that may be empty."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes, the positive one of two last; none for a regression."""
+        ...
 
     def trained(self, rows: pl.DataFrame) -> Floats:
         """Its own answers for n rows, of shape (n, classes) or (n, 1). Raises PenstockError."""
@@ -32,8 +39,8 @@ class Asked(Protocol):
         ...
 
 
-class Workbench(Protocol):
-    """What stands between the steps of a pipeline when it really runs."""
+class Carrier(Protocol):
+    """What stands between the steps of a pipeline."""
 
     def keep(self, value: object) -> Any:
         """Write what a step returned. Raises PenstockError for what cannot be kept."""
@@ -42,6 +49,10 @@ class Workbench(Protocol):
     def take(self, kept: Any, annotation: Any) -> Any:
         """Read it again for a parameter with this annotation."""
         ...
+
+
+class Workbench(Carrier, Protocol):
+    """What stands there when a pipeline really runs, and what stands behind its end."""
 
     def model(self, model: object, schema: Mapping[str, Any]) -> Asked:
         """A model that is published, with the schema of its training rows. Raises PenstockError."""

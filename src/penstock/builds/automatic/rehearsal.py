@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 import polars as pl
 
-from penstock.builds.automatic.ports import Workbench
+from penstock.builds.automatic.ports import Carrier
 from penstock.core.errors import PenstockError, StepFailed
 from penstock.core.targets import resolve
 from penstock.datasets.profiles import profile
@@ -50,7 +50,7 @@ def rehearse(
     graph: Graph,
     tables: Mapping[str, pl.DataFrame],
     as_of: datetime,
-    bench: Workbench,
+    carrier: Carrier,
     change: Change | None = None,
 ) -> Rehearsed:
     """Carry out a graph with the defaults of its parameters, its sources being `tables`.
@@ -58,7 +58,7 @@ def rehearse(
     Raises StepRaised, naming the step, when one fails or returns what cannot be kept, and InvalidValue
     when the sample gives no training rows.
     """
-    return _Rehearsal(graph, tables, as_of, bench, change).run()
+    return _Rehearsal(graph, tables, as_of, carrier, change).run()
 
 
 def training_rows_of(asked: RowsSettings, tables: Mapping[str, pl.DataFrame], as_of: datetime) -> TrainingSet:
@@ -73,13 +73,13 @@ class _Rehearsal:
         graph: Graph,
         tables: Mapping[str, pl.DataFrame],
         as_of: datetime,
-        bench: Workbench,
+        carrier: Carrier,
         change: Change | None,
     ) -> None:
         self._graph = graph
         self._tables = tables
         self._as_of = as_of
-        self._bench = bench
+        self._carrier = carrier
         self._change = change
         self._params = {each.name: each.default for each in graph.parameters}
         self._kept: dict[str, dict[str, Any]] = {}
@@ -98,7 +98,7 @@ class _Rehearsal:
 
     def _keep(self, node: Node, value: object) -> Any:
         try:
-            return self._bench.keep(value)
+            return self._carrier.keep(value)
         except PenstockError as error:
             raise StepRaised(what=f"{node.name}: {error}") from error
 
@@ -108,7 +108,7 @@ class _Rehearsal:
     def _take(self, wire: Input, annotation: Any) -> Any:
         match wire:
             case Output(node=node, name=name):
-                return self._bench.take(self._kept[node][name], annotation)
+                return self._carrier.take(self._kept[node][name], annotation)
             case Param(name=name):
                 return self._params[name]
             case Value(value=value):

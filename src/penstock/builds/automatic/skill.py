@@ -68,8 +68,8 @@ def agreement(truth: Floats, score: Floats) -> float:
     """Whether answers rise with the truth: Spearman's rank correlation, from -1 to 1; 0 for a constant."""
     if np.ptp(score) < SAME or np.ptp(truth) < SAME:
         return 0.0
-    ranks = [pl.Series(values).rank("average").to_numpy() for values in (truth, score)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    first, second = (pl.Series(values).rank("average").to_numpy() for values in (truth, score))
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def apart(first: Floats, second: Floats) -> Floats:

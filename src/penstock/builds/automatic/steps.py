@@ -45,7 +45,8 @@ def _typed(node: Node, what: str, value: object) -> None:
 def _table(node: Node, what: str, table: pl.DataFrame, done: Rehearsed, rows: list[RowsSettings]) -> None:
     if table.is_empty() or not table.width:
         raise AssertionError(
-            f"{what} an empty table from a sample with rows: expected some. Look at its filters and inner joins."
+            f"{what} an empty table from a sample with rows: expected some. Look at its filters and inner "
+            "joins."
         )
     if name := not_finite(table):
         raise AssertionError(
@@ -59,6 +60,6 @@ def _table(node: Node, what: str, table: pl.DataFrame, done: Rehearsed, rows: li
         keys = sum(part.select(key).n_unique() for part in before)
         if table.height > keys and all(part.select(key).is_unique().all() for part in before):
             raise AssertionError(
-                f"{what} {table.height} rows for {keys} different {', '.join(key)}: expected one row for each. "
-                "A join with a table that has several rows for a key multiplies them."
+                f"{what} {table.height} rows for {keys} different {', '.join(key)}: expected one row for "
+                "each. A join with a table that has several rows for a key multiplies them."
             )

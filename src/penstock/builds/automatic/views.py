@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
-from penstock.core.errors import PenstockError
 from penstock.datasets.columns import known
 from penstock.datasets.types import Source
 from penstock.features.joins import join
@@ -23,6 +23,7 @@ HUGE = 1e6
 """How many times larger than any seen a number may come."""
 SILENCE = 20
 """A value is stale when it is so many times older than the longest usual pause of its source."""
+_ROUNDING = 1e-9
 _ARRIVE = 0.02
 _STALE = 0.01
 
@@ -38,8 +39,7 @@ def no_future(view: FeatureView, rows: pl.DataFrame, label: str = "", moments: i
     source, entity = view.settings.source, list(view.settings.entity)
     times = rows[source.event_time].drop_nulls().unique().sort()
     entities = view(rows.lazy()).select(entity).drop_nulls().unique().sort(entity).head(ENTITIES).collect()
-    taken = min(moments, times.len())
-    for moment in (times[(2 * index + 1) * times.len() // (2 * taken)] for index in range(taken)):
+    for moment in _moments(times, moments):
         spine = entities.with_columns(pl.lit(moment).cast(times.dtype).alias(source.event_time))
         past = rows.filter(known(source, moment))
         honest, found = (_joined(view, spine, table) for table in (past, rows))
@@ -55,9 +55,10 @@ def no_future(view: FeatureView, rows: pl.DataFrame, label: str = "", moments: i
         ):
             row, name = place
             raise AssertionError(
-                f"{view.settings.name} contains the label that it is to foretell: at {moment} UTC `{name}` of "
-                f"{entities.row(row)} depends on the `{label}` of a row of that moment. Leave the row itself out "
-                "of what is aggregated, as with `.shift(1)` over the entity, or declare the source's known_time."
+                f"{view.settings.name} contains the label that it is to foretell: at {moment} UTC `{name}` "
+                f"of {entities.row(row)} depends on the `{label}` of a row of that moment. Leave the row "
+                "itself out of what is aggregated, as with `.shift(1)` over the entity, or declare the "
+                "source's known_time."
             )
 
 
@@ -72,13 +73,13 @@ def finite(view: FeatureView, rows: pl.DataFrame) -> None:
             features = view(strange.lazy()).collect()
         except Exception as error:  # whatever a user's function raises is the finding
             raise AssertionError(
-                f"{view.settings.name} fails on {what}: {str(error).splitlines()[0] if str(error) else error!r}. "
-                "Requests will bring such rows."
+                f"{view.settings.name} fails on {what}: "
+                f"{str(error).splitlines()[0] if str(error) else error!r}. Requests will bring such rows."
             ) from error
         if name := not_finite(features):
             raise AssertionError(
-                f"{view.settings.name} gives NaN or infinity in `{name}` from {what}: expected a number or null. "
-                "Look for a division, a logarithm or a root, and say with `when` what it is there."
+                f"{view.settings.name} gives NaN or infinity in `{name}` from {what}: expected a number or "
+                "null. Look for a division, a logarithm or a root, and say with `when` what it is there."
             )
 
 
@@ -96,9 +97,9 @@ def unique_keys(source: Source, rows: pl.DataFrame) -> None:
     twice = rows.group_by(key).len().filter(pl.col("len") > 1).sort(key) if key else rows.head(0)
     if key and twice.height:
         raise AssertionError(
-            f"{source.name} has {twice.height} keys more than once, such as {twice.row(0)[:-1]}: expected one row "
-            f"for each {', '.join(key)}. The same row in training and holdout flatters the model: drop "
-            "duplicates where the rows are written."
+            f"{source.name} has {twice.height} keys more than once, such as {twice.row(0)[:-1]}: expected "
+            f"one row for each {', '.join(key)}. The same row in training and holdout flatters the model: "
+            "drop duplicates where the rows are written."
         )
 
 
@@ -114,9 +115,9 @@ def arrives(view: FeatureView, rows: pl.DataFrame, made: TrainingSet, event_time
         there, found = (1 - column.null_count() / column.len() for column in (features[name], table[name]))
         if found < _ARRIVE < there / 2:
             raise AssertionError(
-                f"{view.settings.name} hardly ever arrives: `{name}` is there in {there:.0%} of its own rows and in "
-                f"{found:.0%} of the training rows. Compare the values of {', '.join(view.settings.entity)} on both "
-                "sides, their times, and the view's ttl."
+                f"{view.settings.name} hardly ever arrives: `{name}` is there in {there:.0%} of its own "
+                f"rows and in {found:.0%} of the training rows. Compare the values of "
+                f"{', '.join(view.settings.entity)} on both sides, their times, and the view's ttl."
             )
     if not view.settings.ttl:
         _fresh(view, features, table, event_time)
@@ -135,9 +136,7 @@ def features_of(view: FeatureView, rows: pl.DataFrame) -> list[str]:
 def _fresh(view: FeatureView, features: pl.DataFrame, table: pl.DataFrame, event_time: str) -> None:
     moment, entity = view.settings.source.event_time, list(view.settings.entity)
     events = features.select(*entity, pl.col(moment).alias("_seen")).drop_nulls().unique().sort("_seen")
-    pause: timedelta | None = events.select(  # type: ignore[assignment]
-        pl.col("_seen").diff().over(entity).quantile(0.95)
-    ).item()
+    pause: timedelta | None = events.select(pl.col("_seen").diff().over(entity).quantile(0.95)).item()
     if pause is None or not pause:
         return
     ages = (
@@ -152,15 +151,28 @@ def _fresh(view: FeatureView, features: pl.DataFrame, table: pl.DataFrame, event
     stale = ages.filter(ages > SILENCE * pause)
     if stale.len() > _STALE * table.height:
         raise AssertionError(
-            f"{view.settings.name} has no ttl and hands on values of sources that fell silent: {stale.len()} of "
-            f"{table.height} training rows get one that is up to {_days(stale.max())} old, though a new one comes "
-            f"every {_days(pause)}. Say how long a value counts: ttl=."
+            f"{view.settings.name} has no ttl and hands on values of sources that fell silent: "
+            f"{stale.len()} of {table.height} training rows get one that is up to {_days(stale.max())} "
+            f"old, though a new one comes every {_days(pause)}. Say how long a value counts: ttl=."
         )
 
 
 def _days(span: object) -> str:
     assert isinstance(span, timedelta)  # noqa: S101 - durations of Polars come so
     return f"{span.days} days" if span.days else f"{span.seconds // 60} minutes"
+
+
+def _moments(times: pl.Series, most: int) -> list[datetime]:
+    """Moments of a sorted series of times: early ones, where history is short, and some spread over the rest.
+
+    Half of them lie just before the next time, where what pretends to be older than it is would be seen.
+    """
+    count = times.len()
+    places = sorted(
+        {min(place, count - 1) for place in (1, 3)} | {(2 * n + 1) * count // (2 * most) for n in range(most)}
+    )
+    ends = [times[place] for place in places]
+    return ends + [times[place + 1] - timedelta(microseconds=1) for place in places[::2] if place + 1 < count]
 
 
 def _joined(view: FeatureView, spine: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
@@ -173,7 +185,8 @@ def _differs(first: pl.DataFrame, second: pl.DataFrame) -> tuple[int, str] | Non
         one, other = first[name], second[name]
         differs = one.ne_missing(other)
         if dtype.is_float():
-            near = (one - other).abs() <= 1e-9 * pl.Series([1.0]).append(one.abs().drop_nulls()).max()  # type: ignore[operator]
+            largest = one.abs().cast(pl.Float64).to_numpy()
+            near = (one - other).abs() <= _ROUNDING * max(1.0, np.nanmax(largest, initial=0.0))
             differs = differs & ~near.fill_null(value=False)
         if differs.any():
             return int(differs.arg_true()[0]), name

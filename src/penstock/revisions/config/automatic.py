@@ -26,7 +26,7 @@ AUTOMATIC = {
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True):
-    """An automatic test that may fail, of one view, pipeline, step or model or (`of` empty) of all, and why."""
+    """An automatic test that may fail, `of` one view, step, pipeline or model (of all if empty), and why."""
 
     test: str
     reason: str
@@ -34,7 +34,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How the automatic tests are done: on at most `rows` rows to train on and half as many in the holdout.
+    """How the automatic tests are done: on at most `rows` rows to train on, and half as many in the holdout.
 
     They are read below the project's data root, or where `sample` is set below that folder of the project.
     """
