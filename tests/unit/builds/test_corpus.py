@@ -15,8 +15,6 @@ FOUND_BY = {
     "swapped_classes": "honest_metrics[fraud]",
     "division_by_zero": "finite[oven_load]",
     "centred_window": "no_future[recent_sales]",
-    "copy_of_the_target": "leaked_target[fraud]",
-    "scaler_saw_the_holdout": "unseen_holdout[fraud]",
 }
 
 
