@@ -31,13 +31,13 @@ class Bench:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
 
-    def keep(self, value: object) -> Artifact:
+    def keep(self, value: object, asked: str) -> Artifact:
         """See `Workbench.keep`."""
-        return write(value, self._blobs)
+        return write(value, self._blobs, asked)
 
     def take(self, kept: Artifact, annotation: Any) -> Any:
         """See `Workbench.take`."""
-        return read(kept, self._blobs, annotation)
+        return read(kept, self._blobs, annotation, worker=True)
 
     def model(self, model: object, schema: Mapping[str, Any]) -> AskedModel:
         """See `Workbench.model`. Raises UnsupportedModel."""

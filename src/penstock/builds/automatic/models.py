@@ -10,7 +10,8 @@ import polars as pl
 from penstock.builds.automatic.ports import Asked, Floats
 from penstock.builds.automatic.rehearsal import Published
 from penstock.builds.automatic.skill import agreement, apart, score_of, skill, truth_of
-from penstock.checks.metrics import METRICS, measure
+from penstock.checks.measures import measure
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import PenstockError, UndefinedMetric
 
 PARITY = 1e-3

@@ -13,7 +13,8 @@ from penstock.builds.automatic.ports import Asked
 from penstock.builds.automatic.rehearsal import Change, Published, Rehearsed
 from penstock.builds.automatic.skill import SAME, agreement, apart, chance, score_of, skill, truth_of
 from penstock.builds.automatic.verdicts import NotJudged
-from penstock.checks.metrics import METRICS, measure
+from penstock.checks.measures import measure
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import NotFound, PenstockError
 
 LEARNED = 0.5

@@ -42,8 +42,8 @@ class Asked(Protocol):
 class Carrier(Protocol):
     """What stands between the steps of a pipeline."""
 
-    def keep(self, value: object) -> Any:
-        """Write what a step returned. Raises PenstockError for what cannot be kept."""
+    def keep(self, value: object, asked: str) -> Any:
+        """Write what a step returned, in the format it `asked` for if any. Raises PenstockError."""
         ...
 
     def take(self, kept: Any, annotation: Any) -> Any:

@@ -93,12 +93,14 @@ class _Rehearsal:
             if node.kind != "snapshot" and self._wanted(node):
                 outputs = _DOES[node.kind](self, node)
                 self._outputs[node.name] = outputs
-                self._kept[node.name] = {name: self._keep(node, value) for name, value in outputs.items()}
+                self._kept[node.name] = {
+                    name: self._keep(node, name, value) for name, value in outputs.items()
+                }
         return Rehearsed(self._inputs, self._outputs, tuple(self._published))
 
-    def _keep(self, node: Node, value: object) -> Any:
+    def _keep(self, node: Node, name: str, value: object) -> Any:
         try:
-            return self._carrier.keep(value)
+            return self._carrier.keep(value, node.settings.get("formats", {}).get(name, ""))
         except PenstockError as error:
             raise StepRaised(what=f"{node.name}: {error}") from error
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from penstock.builds.automatic.ports import Floats
-from penstock.checks.metrics import METRICS, measure
+from penstock.checks.measures import measure
+from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 
 SAME = 1e-9
