@@ -14,7 +14,7 @@ def built(journey: Any, commit: str) -> dict[str, Any]:
 def test_a_green_build_holds_every_test_and_makes_a_release(pushed: Any) -> None:
     build = built(pushed, pushed.commit())
     assert build["status"] == "passed", build["error"]
-    assert {"project", "graph", "package"} <= {test["suite"] for test in build["tests"]}
+    assert {"project", "graph", "package", "automatic"} <= {test["suite"] for test in build["tests"]}
     release = pushed.system.get(f"/releases/{build['release'][:12]}")
     assert [graph["pipeline"] for graph in release["graphs"]] == ["train_returns"]
     assert all(release[part] for part in ("wheel", "lock", "config", "environment"))

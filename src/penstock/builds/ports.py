@@ -16,8 +16,8 @@ class Builder(Protocol):
         """How many more builds can be started now."""
         ...
 
-    def start(self, build: Build) -> None:
-        """Begin a build; returns at once."""
+    def start(self, build: Build, data_root: str) -> None:
+        """Begin a build, whose automatic tests take their sample from `data_root`; returns at once."""
         ...
 
     def finished(self) -> Sequence[Built]:

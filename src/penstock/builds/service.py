@@ -148,8 +148,9 @@ class Builds:
                 lease = Lease(owner=self._owner, token=token, until=self._machine.now() + LEASE)
                 claimed.append(replace(build, status="running", started=now, token=token, lease=lease))
             tx.put(*claimed)
+            roots = {project.id: project.data_root for project in tx.find(Project)}
         for build in claimed:
-            self._builder.start(build)
+            self._builder.start(build, roots.get(build.project, ""))
         return bool(claimed)
 
 
@@ -204,5 +205,6 @@ def _release(tx: Transaction, key: str, build: Build, built: Built) -> None:
             graphs=built.graphs,
             event=event,
             folder=build.folder,
+            waived=tuple(test for test in built.tests if test.outcome == "waived"),
         )
     )

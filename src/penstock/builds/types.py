@@ -17,14 +17,15 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
     """One test of a build's report.
 
     `suite` says what it asks: `files` are complete and right, the `project`'s own tests,
-    the `graph` of its pipelines can be drawn, the `package` can be made.
+    the `graph` of its pipelines can be drawn, the `automatic` tests hold of them on a sample of rows,
+    the `package` can be made. `waived` is one that failed and may, for the reason in its message.
     """
 
     __test__ = False
 
     name: str
     suite: str
-    outcome: Literal["passed", "failed", "skipped", "error"]
+    outcome: Literal["passed", "failed", "skipped", "error", "waived"]
     seconds: float = 0.0
     message: str = ""
 
@@ -62,7 +63,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     `wheel`, `lock` and `config` are digests in the blob store (`config` is the `penstock.toml`);
     `environment` is the digest that names the release's virtual environment; `folder` is where the
-    project lies in the commit.
+    project lies in the commit; `waived` are the automatic tests that failed and
+    were waived.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     graphs: tuple[Graph, ...]
     event: int
     folder: str = ""
+    waived: tuple[TestCase, ...] = ()
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):

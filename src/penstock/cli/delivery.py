@@ -140,8 +140,11 @@ def _contents(release: dict[str, Any]) -> Page:
     columns = ("release=number", "digest=id", "project", "commit", "build", "created", "wheel", "lock")
     rows = [{**graph, "steps": [node["name"] for node in graph["nodes"]]} for graph in release["graphs"]]
     pipelines = Table(rows, ("pipeline", "target", "steps"), "It has no pipelines.")
+    waived = [Table(release["waived"], ("test=name", "outcome", "message"), "")] if release["waived"] else []
     return Page(
-        release, (Facts(release, columns), pipelines), (f"penstock promote {release['number']} --to ENV",)
+        release,
+        (Facts(release, columns), pipelines, *waived),
+        (f"penstock promote {release['number']} --to ENV",),
     )
 
 

@@ -39,7 +39,7 @@ class FakeBuilder:
         """See `Builder.free`."""
         return self._room - len(self._running)
 
-    def start(self, build: Build) -> None:
+    def start(self, build: Build, data_root: str) -> None:  # noqa: ARG002 - the port's
         """See `Builder.start`."""
         self._running[build.id] = build
 

@@ -1,4 +1,4 @@
-"""The pytest plugin that users' projects get: drawing, made-up rows, and a look out for the future."""
+"""The pytest plugin that users' projects get: rows, pipelines run on them, automatic tests by hand."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from penstock.builds.automatic import views
 from penstock.pipelines.authoring import Pipeline
 from penstock.pipelines.loading import draw_target
 from penstock.pipelines.types import Graph
-from penstock.testing.future import check_point_in_time
+from penstock.testing import samples
 from penstock.testing.made_up import made_up
 
 
@@ -30,9 +31,39 @@ def draw(pytestconfig: pytest.Config) -> Callable[..., Graph]:
 
 
 @pytest.fixture
+def run_on() -> Callable[..., Any]:
+    """Runs a pipeline on rows: `run_on(train_delay, {"flights": flights}).published[0].metrics`."""
+    return samples.run_on
+
+
+@pytest.fixture
 def point_in_time() -> Callable[..., None]:
     """Fails the test if a feature view sees the future: `point_in_time(origin_weather, rows)`."""
-    return check_point_in_time
+    return views.no_future
+
+
+@pytest.fixture
+def finite_features() -> Callable[..., None]:
+    """Fails the test if strange rows break a view or give NaN: `finite_features(origin_weather, rows)`."""
+    return views.finite
+
+
+@pytest.fixture
+def no_leak() -> Callable[..., None]:
+    """Fails the test if a column tells the label: `no_leak(train, holdout, "late", FEATURES)`."""
+    return samples.no_leak
+
+
+@pytest.fixture
+def learns() -> Callable[..., None]:
+    """Fails the test if a planted signal is missed: `learns(fit, answer, rows, label="late", by="temp")`."""
+    return samples.learns
+
+
+@pytest.fixture
+def repeatable() -> Callable[..., None]:
+    """Fails the test if a second call gives another result: `repeatable(lambda: fit(rows))`."""
+    return samples.repeatable
 
 
 @pytest.fixture

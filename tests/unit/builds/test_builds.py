@@ -70,6 +70,17 @@ def test_the_newest_commit_of_every_branch_is_built_once(world: World) -> None:
     assert not world.tick()
 
 
+def test_a_release_keeps_the_waived_tests_of_its_build(world: World) -> None:
+    world.head("dev", FIRST)
+    world.tick()
+    passed = TestCase(name="finite[view]", suite="automatic", outcome="passed")
+    waived = TestCase(name="unused[view]", suite="automatic", outcome="waived", message="Waived: Soon.")
+    world.builder.finish("1", tests=(passed, waived))
+    world.tick()
+    [release] = world.found(Release)
+    assert release.waived == (waived,)
+
+
 def test_a_green_build_becomes_a_release_named_by_what_it_consists_of(world: World) -> None:
     world.head("dev", FIRST)
     world.tick()

@@ -1,4 +1,4 @@
-"""One build, stage by stage: checkout, files, environment, tests, graph, package."""
+"""One build, stage by stage: checkout, files, environment, tests, package, graph, automatic tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.adapters.builders.automatic import Plan, read_tests
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
-from penstock.adapters.builders.report import read_report, verdict
+from penstock.adapters.builders.report import failures, read_report, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.decide import dangling
 from penstock.builds.types import Build, Built, TestCase
@@ -42,11 +43,19 @@ class Attempt:
     """Works through one build in an empty folder."""
 
     def __init__(
-        self, tools: Tools, build: Build, folder: Path, log: Path, tell: Callable[[str], None]
+        self,
+        tools: Tools,
+        build: Build,
+        *,
+        data_root: str,
+        folder: Path,
+        log: Path,
+        tell: Callable[[str], None],
     ) -> None:
         """`tell` hears what is being done, in a few words."""
         self._tools = tools
         self._build = build
+        self._data_root = data_root
         self._folder = folder
         self._log = log
         self._tell = tell
@@ -62,8 +71,8 @@ class Attempt:
             python = self._tools.environments.python(environment)
             self._project(python, checkout)
             clean = self._checkout("packed")  # tests may have left files in theirs
-            graphs = self._graphs(python, clean, config)
             wheel = self._package(clean)
+            graphs = self._graphs(python, clean, config)
             return msgspec.structs.replace(
                 built,
                 tests=tuple(self._tests),
@@ -108,16 +117,37 @@ class Attempt:
             raise InvalidProject(what=error)
 
     def _graphs(self, python: Path, checkout: Path, config: ProjectConfig) -> tuple[Graph, ...]:
-        """The graphs of the project's pipelines, drawn in its environment, where its code is imported."""
-        self._tell("graph")
-        drawn = self._folder / "survey.json"
-        command = [str(python), "-m", "penstock.pipelines", str(checkout), str(drawn)]
-        status = self._run(command, checkout, PYTHONDONTWRITEBYTECODE="1")  # the checkout is packed next
-        if status != 0:
+        """The graphs of the project's pipelines, and what the automatic tests find of them.
+
+        Both are made by one process of the project's environment, where its code is imported.
+        """
+        self._tell("graph and automatic tests")
+        tested, drawn, report = (self._folder / name for name in ("plan.json", "survey.json", "tests.jsonl"))
+        root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
+        plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
+        tested.write_bytes(msgspec.json.encode(plan))
+        command = [
+            str(python),
+            "-m",
+            "penstock.adapters.builders.automatic",
+            *map(str, (tested, drawn, report)),
+        ]
+        status = self._run(command, checkout, OMP_NUM_THREADS="1")  # a sample is too small to share out
+        graphs = self._drawn(drawn, config, status)
+        tests = read_tests(report)
+        self._tests += tests
+        error = failures(tests, "automatic tests")
+        if error or status != 0:
+            broken = f"The automatic tests broke off with status {status}. See the build's log."
+            raise InvalidProject(what=error or broken)
+        return graphs
+
+    def _drawn(self, file: Path, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
+        if not file.exists():
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
             )
-        survey = msgspec.json.decode(drawn.read_bytes(), type=Survey)
+        survey = msgspec.json.decode(file.read_bytes(), type=Survey)
         for drawing in survey.drawings:
             self._case("graph", f"{drawing.target} can be drawn", drawing.error)
         graphs = tuple(drawing.graph for drawing in survey.drawings if drawing.graph)

@@ -41,10 +41,12 @@ class LocalBuilder:
         """See `Builder.free`."""
         return self._room - len(self._threads)
 
-    def start(self, build: Build) -> None:
+    def start(self, build: Build, data_root: str) -> None:
         """See `Builder.start`."""
         self._stages[build.id] = "waiting"
-        thread = threading.Thread(target=self._work, args=(build,), name=f"build-{build.id}", daemon=True)
+        thread = threading.Thread(
+            target=self._work, args=(build, data_root), name=f"build-{build.id}", daemon=True
+        )
         self._threads[build.id] = thread
         thread.start()
 
@@ -88,7 +90,7 @@ class LocalBuilder:
         for thread in self._threads.values():
             thread.join()
 
-    def _work(self, build: Build) -> None:
+    def _work(self, build: Build, data_root: str) -> None:
         def tell(stage: str) -> None:
             self._stages[build.id] = stage
 
@@ -99,7 +101,8 @@ class LocalBuilder:
             log.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
             folder.mkdir()
-            self._ended.put(Attempt(self._tools, build, folder, log, tell).work())
+            attempt = Attempt(self._tools, build, data_root=data_root, folder=folder, log=log, tell=tell)
+            self._ended.put(attempt.work())
         except Stopped:
             return  # the build stays claimed, and is queued again by whoever opens the home next
         except Exception as error:  # noqa: BLE001 - whatever it was, a build that is silent would never end

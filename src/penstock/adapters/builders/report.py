@@ -26,10 +26,8 @@ def read_report(file: Path) -> tuple[TestCase, ...]:
 
 def verdict(status: int, tests: Sequence[TestCase]) -> str:
     """One sentence about what is wrong, empty when `status`, the exit status of pytest, is green."""
-    failed = [test.name for test in tests if test.outcome in {"failed", "error"}]
-    if failed:
-        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-        return f"{len(failed)} of {len(tests)} tests failed: {', '.join(failed[:NAMED])}{more}."
+    if sentence := failures(tests, "tests"):
+        return sentence
     if status == NO_TESTS or (status == 0 and not tests):
         return "The project has no tests: pytest found none. Write one in tests/test_pipeline.py."
     if status < 0:
@@ -37,6 +35,15 @@ def verdict(status: int, tests: Sequence[TestCase]) -> str:
     return (
         f"pytest ended with status {status} before it ran the tests. See the build's log." if status else ""
     )
+
+
+def failures(tests: Sequence[TestCase], word: str) -> str:
+    """One sentence about the tests that failed, empty when none did; `word` says what kind of tests."""
+    failed = [test.name for test in tests if test.outcome in {"failed", "error"}]
+    if not failed:
+        return ""
+    more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+    return f"{len(failed)} of {len(tests)} {word} failed: {', '.join(failed[:NAMED])}{more}."
 
 
 def _case(case: ET.Element) -> TestCase:

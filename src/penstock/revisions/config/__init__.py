@@ -1,5 +1,6 @@
 """`penstock.toml`: what its owner says about delivery, as typed values."""
 
+from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
 from penstock.revisions.config.read import parse_config
 from penstock.revisions.config.types import (
     PROOFS,
@@ -12,12 +13,15 @@ from penstock.revisions.config.types import (
 )
 
 __all__ = [
+    "AUTOMATIC",
     "PROOFS",
     "EnvironmentConfig",
     "ModelConfig",
     "ProjectConfig",
     "ScheduleCondition",
+    "TestsConfig",
     "TriggerConfig",
+    "Waiver",
     "WorseCondition",
     "parse_config",
 ]

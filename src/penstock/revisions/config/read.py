@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from penstock.checks import parse
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
+from penstock.revisions.config.automatic import read_tests
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
     PROOFS,
@@ -39,7 +40,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
     """
     document = Document(text, file)
     top = Table(document, (), document.values)
-    top.allow("project", "environments", "triggers", "models")
+    top.allow("project", "environments", "triggers", "models", "tests")
     project = top.table("project")
     project.allow("name", "builds", "depends")
     environments = _environments(top)
@@ -50,6 +51,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
         depends=_depends(project),
         triggers=_triggers(top, [e.name for e in environments]),
         models={name: _model(name, table) for name, table in top.named("models").items()},
+        tests=read_tests(top.table("tests")),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from penstock.core.errors import NotFound
+from penstock.revisions.config.automatic import TestsConfig
 
 PROOFS = ("contract",)
 
@@ -81,6 +82,7 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
     depends: tuple[str, ...] = ()
     triggers: tuple[TriggerConfig, ...] = ()
     models: dict[str, ModelConfig] = {}
+    tests: TestsConfig = TestsConfig()
 
     def environment(self, name: str) -> EnvironmentConfig:
         """The environment of this name. Raises NotFound."""

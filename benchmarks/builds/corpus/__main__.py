@@ -1,0 +1,65 @@
+"""`python -m benchmarks.builds.corpus [NAME…] [--out FILE]`: how many of the bugs are found, and by whom."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.builds.corpus.measuring import PRELOADED, measured
+from benchmarks.builds.corpus.projects import bugs, twins
+
+BAR = 0.85
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="only these bugs or twins")
+    parser.add_argument("--out", type=Path, help="a file for the results as JSON")
+    given = parser.parse_args()
+    chosen = {
+        name: (bug, kind)
+        for kind, each in (("twin", twins()), ("bug", bugs()))
+        for name, bug in each.items()
+        if not given.names or name in given.names
+    }
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with tempfile.TemporaryDirectory() as scratch, context.Pool(2, maxtasksperchild=1) as pool:
+        work = [(name, *what, Path(scratch)) for name, what in chosen.items()]
+        lines = []
+        for line in pool.imap(measured, work, chunksize=1):
+            lines.append(line)
+            tell(line)
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(lines, indent=1) + "\n")
+    return summary(lines)
+
+
+def tell(line: dict[str, object]) -> None:
+    plain = "FAILED" if line["plain_pytest_detected"] else "passed"
+    found = ", ".join(line["detected_by"]) or "-"
+    print(f"{line['kind']:4} {line['name']:28} pytest: {plain} automatic: {found}", flush=True)
+
+
+def summary(lines: list[dict[str, object]]) -> int:
+    seeded = [line for line in lines if line["kind"] == "bug"]
+    clean = [line for line in lines if line["kind"] == "twin"]
+    found = [line for line in seeded if line["detected_by"]]
+    plain = [line for line in seeded if line["plain_pytest_detected"]]
+    alarms = [line["name"] for line in clean if line["detected_by"] or line["plain_pytest_detected"]]
+    missed = [str(line["name"]) for line in seeded if not line["detected_by"]]
+    print(f"\nautomatic tests: {len(found)} of {len(seeded)} bugs; missed: {', '.join(missed) or 'none'}")
+    print(f"plain pytest:    {len(plain)} of {len(seeded)} bugs")
+    print(f"false alarms:    {len(alarms)} of {len(clean)} clean twins {alarms or ''}")
+    return 0 if not alarms and len(found) >= BAR * len(seeded) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Will a subscriber cancel within a month?"""

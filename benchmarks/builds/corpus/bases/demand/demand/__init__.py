@@ -1,0 +1,1 @@
+"""How much bread will a bakery sell tomorrow?"""

@@ -1,0 +1,61 @@
+"""Writes the projects of the corpus into folders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+HERE = Path(__file__).parent
+BASES = ("churn", "demand", "fraud")
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A text of a file of the base, there once, and what stands in its place."""
+
+    file: str
+    right: str
+    wrong: str
+
+
+class Bug(msgspec.Struct, frozen=True):
+    """One realistic mistake: `change` makes it, `both` is done to the clean twin as well."""
+
+    title: str
+    why: str
+    base: str
+    change: tuple[Change, ...]
+    both: tuple[Change, ...] = ()
+
+
+def bugs() -> dict[str, Bug]:
+    """Every bug by its name."""
+    files = sorted((HERE / "bugs").glob("*.toml"))
+    return {file.stem: msgspec.toml.decode(file.read_bytes(), type=Bug) for file in files}
+
+
+def twins() -> dict[str, Bug]:
+    """Every clean project by its name: the bases, and twins of bugs that are no plain base."""
+    bases = {base: Bug(title=base, why="", base=base, change=()) for base in BASES}
+    own = {
+        bug.both: Bug(title=bug.title, why="", base=bug.base, change=(), both=bug.both)
+        for bug in bugs().values()
+    }
+    return bases | {f"{twin.base}-{n}": twin for n, twin in enumerate(own.values()) if twin.both}
+
+
+def write(bug: Bug, folder: Path) -> Path:
+    """Write a project with its bug (a twin has none) to `folder`; gives it."""
+    shutil.copytree(
+        HERE / "bases" / bug.base, folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "data")
+    )
+    for change in (*bug.both, *bug.change):
+        file = folder / change.file
+        text = file.read_text()
+        if text.count(change.right) != 1:
+            raise ValueError(
+                f"{bug.title}: {change.file} has {text.count(change.right)} times {change.right!r}"
+            )
+        file.write_text(text.replace(change.right, change.wrong))
+    return folder

@@ -1,0 +1,104 @@
+"""Between the steps of a rehearsed pipeline: the formats and the serving runtime of a real run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from penstock.adapters.formats.conversion import used_columns
+from penstock.adapters.formats.native import NativeModel
+from penstock.adapters.formats.onnx import load
+from penstock.adapters.formats.publish import make_candidate
+from penstock.adapters.formats.values import read, write
+from penstock.builds.automatic.ports import Floats
+from penstock.core.errors import UnsupportedModel
+from penstock.datasets.types import Column
+from penstock.lineage.ports import Blobs
+from penstock.models.types import Signature
+from penstock.runs.types import Artifact
+
+_POLARS = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String}
+
+
+class Bench:
+    """A `builds.automatic.ports.Workbench` whose values lie among `blobs`."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def keep(self, value: object, asked: str) -> Artifact:
+        """See `Workbench.keep`."""
+        return write(value, self._blobs, asked)
+
+    def take(self, kept: Artifact, annotation: Any) -> Any:
+        """See `Workbench.take`."""
+        return read(kept, self._blobs, annotation, worker=True)
+
+    def model(self, model: object, schema: Mapping[str, Any]) -> AskedModel:
+        """See `Workbench.model`. Raises UnsupportedModel."""
+        return AskedModel(model, schema, self._blobs)
+
+
+class AskedModel:
+    """A `builds.automatic.ports.Asked` scikit-learn model; converted when it is first asked as served."""
+
+    def __init__(self, model: object, schema: Mapping[str, Any], blobs: Blobs) -> None:
+        self._native = NativeModel(model)
+        self._schema = schema
+        self._blobs = blobs
+        columns = used_columns(self._native, msgspec.convert(schema["columns"], tuple[Column, ...]))
+        self.inputs = {column.name: column.dtype for column in columns}
+        self.nullable = frozenset(column.name for column in columns if column.nullable)
+        self.classes = self._native.classes
+
+    def trained(self, rows: pl.DataFrame) -> Floats:
+        """See `Asked.trained`."""
+        if rows.is_empty():
+            return np.zeros((0, max(1, len(self.classes))))
+        wanted = self._native.fitted_on or tuple(self.inputs)
+        return self._native.answer(rows.select(wanted)).values
+
+    def served(self, rows: pl.DataFrame) -> Floats:
+        """See `Asked.served`. Raises UnsupportedModel when the model cannot be served as it was trained."""
+        asked = {
+            name: rows[name].cast(_POLARS[kind]).fill_nan(None)
+            if kind == "float"
+            else rows[name].cast(_POLARS[kind])
+            for name, kind in self.inputs.items()
+        }
+        try:
+            return self._serve({name: column.to_list() for name, column in asked.items()})
+        except UnsupportedModel:
+            raise
+        except Exception as error:
+            raise UnsupportedModel(
+                what="The serving runtime fails on rows that it may be asked",
+                found=(str(error).splitlines() or [""])[0],
+            ) from error
+
+    @cached_property
+    def _serve(self) -> Callable[[Mapping[str, Any]], Floats]:
+        holdout = Artifact(digest="", format="arrow", size=0)
+        made = make_candidate(
+            name="sample",
+            model=self._native.model,
+            metrics={},
+            schema=self._schema,
+            holdout=holdout,
+            blobs=self._blobs,
+        )
+        signature = msgspec.convert(made.signature, Signature)
+        runtime = load(made.format, self._blobs.get(made.artifact), signature)
+
+        def serve(columns: Mapping[str, Any]) -> Floats:
+            score, _, values = runtime.predict(
+                {column.name: columns[column.name] for column in signature.inputs}
+            )
+            return np.array(values or [[value] for value in score], dtype=np.float64)
+
+        return serve

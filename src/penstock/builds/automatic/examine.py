@@ -1,0 +1,125 @@
+"""All automatic tests of a project, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from penstock.builds.automatic import models, pipelines, steps, views
+from penstock.builds.automatic.pipelines import Trained
+from penstock.builds.automatic.ports import Workbench
+from penstock.builds.automatic.rehearsal import Change, rehearse, training_rows_of
+from penstock.builds.automatic.sample import Sample, asked_rows, sample, sources_of
+from penstock.builds.automatic.verdicts import NotJudged, Verdicts
+from penstock.builds.types import TestCase
+from penstock.core.errors import NotFound, PenstockError
+from penstock.core.targets import resolve
+from penstock.features.types import RowsSettings
+from penstock.features.views import FeatureView
+from penstock.pipelines.types import Graph
+from penstock.revisions.config import TestsConfig
+
+
+def examine(
+    graphs: Sequence[Graph], config: TestsConfig, root: Path, as_of: datetime, bench: Workbench
+) -> Iterator[TestCase]:
+    """Do the automatic tests on a sample of the rows below `root` that were known at `as_of`.
+
+    Gives each test as it ends; whatever the project's code raises is a finding. A pipeline of which there
+    are no rows is skipped.
+    """
+    examination = _Examination(config, root, as_of, bench)
+    for graph in graphs:
+        yield from examination.pipeline(graph)
+    yield from examination.end()
+
+
+class _Examination:
+    def __init__(self, config: TestsConfig, root: Path, as_of: datetime, bench: Workbench) -> None:
+        self._verdicts = Verdicts(config.waive)
+        self._config = config
+        self._root = root
+        self._as_of = as_of
+        self._bench = bench
+        self._makes: dict[str, list[str]] = {}
+        self._used: set[str] = set()
+        self._whole = True
+
+    def pipeline(self, graph: Graph) -> Iterator[TestCase]:
+        taken: list[Sample] = []
+        outcome: list[Trained] = []
+        asked = asked_rows(graph)
+        ask = self._verdicts.ask
+
+        @cache
+        def train(change: Change | None = None) -> Trained:
+            done = rehearse(graph, taken[0].tables, self._as_of, self._bench, change)
+            return Trained(done, [self._bench.model(each.model, each.schema) for each in done.published])
+
+        found = ask("end_to_end", graph.pipeline, lambda: taken.append(self._sample(graph)))
+        if taken:
+            yield from self._rows(graph, asked, taken[0])
+            found = ask("end_to_end", graph.pipeline, lambda: outcome.append(train()))
+        yield found
+        if not outcome:
+            self._whole = False
+            return
+        [first] = outcome
+        for node in graph.nodes:
+            if node.kind == "step" and node.name in first.done.outputs:
+                yield ask(
+                    "artifacts", f"{graph.pipeline}.{node.name}", steps.artifact, node, first.done, asked
+                )
+        for published, model in first.models:
+            name = published.name
+            self._used |= set(model.inputs)
+            yield ask("leaked_target", name, models.leaked_target, published, model)
+            yield ask("honest_metrics", name, models.honest_metrics, published, model)
+            yield ask("parity", name, models.parity, published, model)
+            yield ask("finite", name, models.finite_model, published, model)
+            yield ask("determinism", name, pipelines.determinism, name, train)
+            yield ask("unseen_holdout", name, pipelines.unseen_holdout, name, train)
+            yield ask("shuffled_labels", name, pipelines.shuffled_labels, name, train)
+            yield ask("learns", name, pipelines.learns, name, train)
+
+    def end(self) -> Iterator[TestCase]:
+        """What can be said only when every pipeline was looked at, and came to its end."""
+        if self._whole and self._used:
+            for view, makes in self._makes.items():
+                yield self._verdicts.ask("unused", view, pipelines.unused, view, makes, self._used)
+        if self._whole:
+            yield from self._verdicts.dangling()
+
+    def _sample(self, graph: Graph) -> Sample:
+        if not asked_rows(graph):
+            raise NotJudged("It asks for no training rows, so there is no sample to run it on.")
+        if missing := [each.name for each in graph.parameters if each.required]:
+            raise NotJudged(f"It cannot be run without a value for {', '.join(missing)}.")
+        try:
+            return sample(graph, self._root, self._as_of, self._config.rows)
+        except NotFound as error:
+            raise NotJudged(f"There are no rows to test on. {error}") from error
+
+    def _rows(self, graph: Graph, asked: Sequence[RowsSettings], taken: Sample) -> Iterator[TestCase]:
+        """The tests of sources and feature views, each once however many pipelines use it."""
+        ask, once = self._verdicts.ask, self._verdicts.asked
+        for source in sources_of(graph):
+            if source.key and not once("unique_keys", source.name):
+                yield ask("unique_keys", source.name, views.unique_keys, source, taken.whole[source.name])
+        for each in asked:
+            for declared in each.views:
+                if once("no_future", declared.name):
+                    continue
+                view: FeatureView = resolve(declared.target)
+                rows = taken.tables[declared.source.name]
+                self._makes[declared.name] = views.features_of(view, rows)
+                label = each.label if declared.source.name == each.source.name else ""
+                yield ask("no_future", declared.name, views.no_future, view, rows, label)
+                yield ask("finite", declared.name, views.finite, view, rows)
+                try:
+                    made = training_rows_of(each, taken.tables, self._as_of)
+                except PenstockError:
+                    continue  # the test from end to end tells of it
+                yield ask("arrives", declared.name, views.arrives, view, rows, made, each.source.event_time)

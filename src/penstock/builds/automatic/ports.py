@@ -1,0 +1,59 @@
+"""What the automatic tests need from outside: values kept between steps, and models asked both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Floats = npt.NDArray[np.float64]
+
+
+class Asked(Protocol):
+    """A model that a pipeline publishes; types are named as in `datasets.types.Column`."""
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The columns that reach it, with their types."""
+        ...
+
+    @property
+    def nullable(self) -> frozenset[str]:
+        """Those that may be empty."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes, the positive one of two last; none for a regression."""
+        ...
+
+    def trained(self, rows: pl.DataFrame) -> Floats:
+        """Its own answers for n rows, of shape (n, classes) or (n, 1). Raises PenstockError."""
+        ...
+
+    def served(self, rows: pl.DataFrame) -> Floats:
+        """The same from the runtime that will serve it, asked as a request asks. Raises PenstockError."""
+        ...
+
+
+class Carrier(Protocol):
+    """What stands between the steps of a pipeline."""
+
+    def keep(self, value: object, asked: str) -> Any:
+        """Write what a step returned, in the format it `asked` for if any. Raises PenstockError."""
+        ...
+
+    def take(self, kept: Any, annotation: Any) -> Any:
+        """Read it again for a parameter with this annotation."""
+        ...
+
+
+class Workbench(Carrier, Protocol):
+    """What stands there when a pipeline really runs, and what stands behind its end."""
+
+    def model(self, model: object, schema: Mapping[str, Any]) -> Asked:
+        """A model that is published, with the schema of its training rows. Raises PenstockError."""
+        ...

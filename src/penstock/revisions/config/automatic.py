@@ -1,0 +1,68 @@
+"""The table `[tests]` of `penstock.toml`: the automatic tests of a build, and which of them are waived."""
+
+from __future__ import annotations
+
+import msgspec
+
+from penstock.revisions.config.tables import Table
+
+AUTOMATIC = {
+    "end_to_end": "The pipeline runs on a sample, from its rows to a model that can be published.",
+    "artifacts": "Each step gives what it promises: the annotated type, some rows, one per key, no NaN.",
+    "unique_keys": "The key of a source tells its rows apart.",
+    "no_future": "A feature is the same whether later rows are there or not, and without its row's label.",
+    "finite": "Empty, constant, null, unseen or huge values make no NaN or infinity of features and answers.",
+    "arrives": "The features of a view reach the rows that they are joined to, and are not stale.",
+    "unused": "Each feature that is made is an input of some model.",
+    "learns": "Training on a tiny batch finds a signal that was planted there, and answers vary.",
+    "determinism": "Training twice on the same rows gives the same metrics and the same answers.",
+    "unseen_holdout": "What the model learned does not depend on the rows of the holdout.",
+    "shuffled_labels": "With shuffled labels the quality is gone.",
+    "leaked_target": "No input alone tells the label.",
+    "honest_metrics": "The metrics reported are what the model earns on the holdout as requests bring it.",
+    "parity": "The saved model answers in the serving runtime as it did where it was trained.",
+}
+"""The automatic tests by name, and what each of them holds a project to."""
+
+
+class Waiver(msgspec.Struct, frozen=True, kw_only=True):
+    """An automatic test that may fail, `of` one view, step, pipeline or model (of all if empty), and why."""
+
+    test: str
+    reason: str
+    of: str = ""
+
+
+class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the automatic tests are done: on at most `rows` rows to train on, and half as many in the holdout.
+
+    They are read below the project's data root, or where `sample` is set below that folder of the project.
+    """
+
+    __test__ = False
+
+    rows: int = 2000
+    sample: str = ""
+    waive: tuple[Waiver, ...] = ()
+
+
+def read_tests(table: Table) -> TestsConfig:
+    """Read the table. Raises InvalidProject with the line, and the test that was perhaps meant."""
+    table.allow("rows", "sample", "waive")
+    sample = table.get("sample", str, "")
+    if sample.startswith("/") or ".." in sample.split("/"):
+        table.refuse(
+            "sample", "'sample' leaves the project", expected="a folder of the project", found=repr(sample)
+        )
+    waivers = tuple(_waiver(item) for item in table.tables("waive"))
+    return TestsConfig(rows=table.number("rows", 2000, least=200), sample=sample, waive=waivers)
+
+
+def _waiver(table: Table) -> Waiver:
+    table.allow("test", "of", "reason")
+    test, reason = table.choice("test", AUTOMATIC), table.get("reason", str)
+    if not reason.strip():
+        table.refuse(
+            "reason", f"the waiver of {test!r} gives no reason", expected="why it may fail, in a sentence"
+        )
+    return Waiver(test=test, of=table.get("of", str, ""), reason=reason.strip())
