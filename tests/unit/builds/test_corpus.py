@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[3]
 FOUND_BY = {
     "swapped_classes": "honest_metrics[fraud]",
     "division_by_zero": "finite[oven_load]",
-    "centred_window": "no_future[recent_sales]",
 }
 
 
