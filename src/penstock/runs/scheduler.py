@@ -9,7 +9,7 @@ from penstock.core.clock import Clock
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.runs.agenda import OPEN
-from penstock.runs.decide import Progress, due_for_renewal, expired
+from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
 from penstock.runs.earlier import find_hit, ingredients_before, previous
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
@@ -99,6 +99,8 @@ class Scheduler:
                     progress.renew(step, machine_now + self._lease)
             elif expired(step, machine_now):
                 progress.put_back(step, "the process that had claimed it was not heard of in time")
+            elif too_long(step, machine_now, self._lease):
+                progress.renew(step, machine_now + self._lease)
 
     def _carry(self, progress: Progress, reader: Reader) -> None:
         """What can be said of the steps that wait, before new claims are made."""
@@ -134,10 +136,12 @@ class Scheduler:
         found = progress.ingredients_of(step.name)
         key = cache_key(found) if cacheable(node) else ""
         hit = find_hit(reader, self._blobs, key)
-        if hit:
-            progress.take(step, key, hit, reader.find(Metric, run=hit.run, step=hit.name))
+        if hit.step:
+            metrics = reader.find(Metric, run=hit.step.run, step=hit.step.name)
+            progress.take(step, key, hit.step, metrics)
             return
-        reason = because(node, found, ingredients_before(self._earlier(progress, reader), step.name))
+        before = ingredients_before(self._earlier(progress, reader), step.name)
+        reason = because(node, found, before, hit.spoiled)
         progress.queue(step, key, f"ran {reason}")
 
     def _apply(self, changed: Sequence[Progress]) -> bool:
