@@ -152,11 +152,11 @@ def begin(step: str) -> None:
 
 def main() -> None:
     """Run `penstock` with a store that comes by the scheduler's points."""
-    from penstock.app import wiring
+    from penstock.app import workbench
     from penstock.cli import main as penstock
 
-    opened = wiring.open_store
-    vars(wiring)["open_store"] = lambda *given, **more: Watched(opened(*given, **more))
+    opened = workbench.open_store
+    vars(workbench)["open_store"] = lambda *given, **more: Watched(opened(*given, **more))
     penstock()
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from striking import POINTS, STEP, VICTIMS
@@ -74,7 +75,7 @@ def struck(count: int = 3):
 """
 TARGET = "strikes.pipeline:struck"
 STRIKING = str(Path(__file__).with_name("striking.py"))
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 Outputs = dict[str, tuple[str, dict[str, str]]]
 """Of each step, its status and the digests of its outputs."""
@@ -122,14 +123,13 @@ class Case:
         """The steps that did their work, each with a word of its own."""
         return [line.split() for line in (self.home.folder / "effects").read_text().splitlines()]
 
-    def finished(self, run: str = "1") -> Counter[str]:
-        """How often each step was recorded as finished; the ledger is whole."""
+    def told(self, kind: str, run: str) -> list[dict[str, Any]]:
+        """The evidence of the events of a run of one kind; the ledger is whole."""
         store = open_store(self.home.database)
         try:
             assert Ledger(store).verify().ok
             with store.read() as reader:
-                found = reader.events(kind="step.finished", subject=f"run:{run}")
-            return Counter(event.evidence["step"] for event in found)
+                return [event.evidence for event in reader.events(kind=kind, subject=f"run:{run}")]
         finally:
             store.close()
 
@@ -156,7 +156,10 @@ class Case:
         assert run.status == "succeeded"
         assert self.outputs(number) == undisturbed
         succeeded = [name for name, (status, _) in undisturbed.items() if status == "succeeded"]
-        assert self.finished(number) == Counter(succeeded), "each is recorded once"
+        finished = Counter(told["step"] for told in self.told("step.finished", number))
+        assert finished == Counter(succeeded), "each is recorded once"
+        waited = [told for told in self.told("step.requeued", number) if "in time" in told["why"]]
+        assert not waited, "nobody waits for the lease of a process that has ended"
         did = Counter(name for name, _ in self.effects())
         assert set(did) == {step.name for step in steps if step.name not in ("square", "choose")}
         if number == "1":

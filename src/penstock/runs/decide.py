@@ -94,8 +94,8 @@ class Progress:
 
     def settle(self, outcome: Outcome, machine_now: datetime) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
-        step = self.steps[outcome.step_run.partition("/")[2]]
-        if step.status != "running" or step.token != outcome.token:
+        step = self.steps.get(outcome.step_run.partition("/")[2])
+        if step is None or step.status != "running" or step.token != outcome.token:
             return
         spent = replace(
             step,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from penstock.core.clock import Clock
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.types import Lease
 from penstock.runs.agenda import OPEN
 from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
 from penstock.runs.earlier import find_hit, ingredients_before, previous
@@ -58,7 +59,7 @@ class Scheduler:
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
             under_way = sorted(self._views.under_way(reader, now), key=lambda p: -p.run.priority)
-            known = self._here(step for progress in under_way for step in progress.running())
+            known = self._here((step.id, step.lease) for p in under_way for step in p.running())
             allowed = admitted(progress.run for progress in under_way)
             self._compared = {
                 p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
@@ -111,9 +112,9 @@ class Scheduler:
                 self._enter(progress, step, reader)
             progress.skip_hopeless()
 
-    def _here(self, running: Iterable[StepRun]) -> set[str]:
+    def _here(self, claimed: Iterable[tuple[str, Lease | None]]) -> set[str]:
         """Of the steps that are claimed, those that this machine does, in whatever process."""
-        return {step.id for step in running if step.lease and _host(step.lease.owner) == _host(self._owner)}
+        return {step for step, lease in claimed if lease and _host(lease.owner) == _host(self._owner)}
 
     def _claim(self, under_way: Sequence[Progress], machine_now: datetime) -> None:
         """Claim what there is room for beside what this machine does already, in whatever process."""
@@ -124,7 +125,7 @@ class Scheduler:
             progress.node(step.name).options
             for progress in under_way
             for step in progress.running()
-            if self._here([step])
+            if self._here([(step.id, step.lease)])
         ]
         waiting = [(progress, step) for progress in under_way for step in progress.queued(machine_now)]
         wanted = [progress.node(step.name).options for progress, step in waiting]
@@ -177,7 +178,10 @@ class Scheduler:
         current = [progress for progress in changed if _unchanged(tx, progress)]
         if not any(progress.tasks for progress in current):
             return current
-        if len(current) == len(changed) and self._here(tx.find(StepRun, status="running")) <= known:
+        if (
+            len(current) == len(changed)
+            and self._here(tx.pick(StepRun, ("id", "lease"), status="running")) <= known
+        ):
             return current
         return [progress for progress in current if not progress.tasks]
 
