@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
+from penstock.core.events import Event
 from penstock.pipelines.types import Graph, Node, Options, Output
 from penstock.runs.decide import MAX_REST, resting
 from penstock.runs.room import Room
@@ -87,6 +88,10 @@ class RunsInTurn(RuleBasedStateMachine):
         with self.store.read() as reader:
             return {run.id: run for run in reader.find(Run)}, reader.find(StepRun)
 
+    def events(self) -> list[Event]:
+        with self.store.read() as reader:
+            return reader.events()
+
     @precondition(lambda self: len(self.stored()[0]) < 5)
     @rule(pipeline=st.sampled_from(sorted(LIMITS)), priority=st.integers(-1, 1))
     def submit(self, pipeline: str, priority: int) -> None:
@@ -105,8 +110,14 @@ class RunsInTurn(RuleBasedStateMachine):
         runs, executor, _ = self.processes[which]
         resting_before = {step.id for step in self.stored()[1] if resting(step, self.machine.now())}
         before = len(executor.started)
+        known = len(self.events())
         runs.tick(self.clock.now())
         started = executor.started[before:]
+        resting_before |= {
+            f"{event.subject.removeprefix('run:')}/{event.evidence['step']}"
+            for event in self.events()[known:]
+            if event.kind == "step.requeued" and event.evidence["why"] == "it raised"
+        }
         self.given += started
         assert resting_before.isdisjoint(task.step_run for task in started), "a step was woken"
         self.nobody_was_passed_over(started)
@@ -140,7 +151,9 @@ class RunsInTurn(RuleBasedStateMachine):
 
     @staticmethod
     def bad(task: Task, *, lost: bool) -> Outcome:
-        return Outcome(step_run=task.step_run, token=task.token, error="bad luck", lost=lost)
+        return Outcome(
+            step_run=task.step_run, token=task.token, error="it died" if lost else "it raised", lost=lost
+        )
 
     @rule(which=PROCESSES, recovers=st.booleans())
     def a_process_is_killed_and_started_again(self, which: int, recovers: bool) -> None:
