@@ -85,6 +85,7 @@ class RunsSurvive(RuleBasedStateMachine):
         self.processes = [self.born(), self.born()]
         self.given: list[Task] = []
         self.tokens: dict[str, int] = {}
+        self.ended: dict[str, tuple[Run, list[StepRun]]] = {}
 
     def born(self) -> tuple[Runs, FakeExecutor, str]:
         self.births += 1
@@ -94,7 +95,8 @@ class RunsSurvive(RuleBasedStateMachine):
         return runs, executor, owner
 
     def result(self, task: Task) -> Outcome:
-        data = self.bytes_of(task.step_run, task.token)
+        inputs = {name: artifact.digest for name, artifact in task.inputs.items()}
+        data = self.bytes_of(task.step_run, task.token, inputs)
         artifact = Artifact(digest=self.blobs.put(data), format="json", size=len(data))
         return Outcome(
             step_run=task.step_run,
@@ -104,9 +106,9 @@ class RunsSurvive(RuleBasedStateMachine):
         )
 
     @staticmethod
-    def bytes_of(step_run: str, token: int) -> bytes:
-        """What a claim gives: a list of elements, of which there may be none, a truth value, or a text."""
-        text = f"{step_run} by claim {token}"
+    def bytes_of(step_run: str, token: int, inputs: dict[str, str]) -> bytes:
+        """What a claim makes of its inputs: a list, perhaps without elements, a truth value, or a text."""
+        text = f"{step_run} by claim {token} from {sorted(inputs.items())}"
         match step_run.partition("/")[2]:
             case "load":
                 return msgspec.json.encode([f"{part} of {text}" for part in range((token + 1) % 4)])
@@ -172,11 +174,16 @@ class RunsSurvive(RuleBasedStateMachine):
         dead = self.processes[which][2]
         self.processes[which] = self.born()
         if recovers:
-            self.processes[which][0].recover(dead)
+            self.processes[which][0].recover(dead.__eq__)
 
     @rule()
     def the_machine_sleeps_past_every_lease(self) -> None:
         self.machine.advance(LEASE + timedelta(seconds=1))
+
+    @rule(seconds=st.sampled_from([-100_000, -40, 20, 100_000]))
+    def the_clocks_are_set(self, seconds: int) -> None:
+        self.machine.advance(timedelta(seconds=seconds))
+        self.clock.advance(timedelta(seconds=seconds))
 
     @rule(pick=PICK, verb=st.sampled_from(["cancel", "retry"]))
     def somebody_asks(self, pick: int, verb: str) -> None:
@@ -185,10 +192,12 @@ class RunsSurvive(RuleBasedStateMachine):
     def somebody_cancels_or_retries(self, pick: int, verb: str) -> None:
         found = self.stored()[0]
         if found:
+            run = found[pick % len(found)].id
             try:
-                getattr(self.processes[0][0], verb)(found[pick % len(found)].id)
+                getattr(self.processes[0][0], verb)(run)
             except Conflict:
                 return
+            self.ended.pop(run, None)
 
     @invariant()
     def no_step_is_lost(self) -> None:
@@ -208,13 +217,42 @@ class RunsSurvive(RuleBasedStateMachine):
         assert sorted(finished) == sorted(succeeded)
 
     @invariant()
-    def what_counts_is_the_result_of_the_last_claim(self) -> None:
-        for step in self.stored()[1]:
+    def what_counts_is_what_the_last_claim_makes_of_its_inputs(self) -> None:
+        steps = {step.id: step for step in self.stored()[1]}
+        for step in steps.values():
             assert step.token >= self.tokens.get(step.id, 0)
             self.tokens[step.id] = step.token
-            if step.status == "succeeded" and not step.cached_from and step.token:
+            if step.status == "succeeded" and step.cached_from:
+                assert step.outputs == steps[step.cached_from].outputs
+            elif step.status == "succeeded" and step.token:
                 data = self.blobs.get(step.outputs["result"].digest)
-                assert data == self.bytes_of(step.id, step.token)
+                assert data == self.bytes_of(step.id, step.token, self.inputs(step, steps))
+
+    @staticmethod
+    def inputs(step: StepRun, steps: dict[str, StepRun]) -> dict[str, str]:
+        """The digests that a step was to be given."""
+        (node,) = (node for node in GRAPH.nodes if node.name == node_of(step.name))
+        return {
+            name: step.item.digest
+            if step.item and name == node.over
+            else steps[f"{step.run}/{wire.node}"].outputs["result"].digest
+            for name, wire in node.inputs.items()
+            if isinstance(wire, Output)
+        }
+
+    @invariant()
+    def no_claim_is_given_twice(self) -> None:
+        assert len({(task.step_run, task.token) for task in self.given}) == len(self.given)
+
+    @invariant()
+    def what_has_ended_changes_only_when_somebody_retries_it(self) -> None:
+        found, steps = self.stored()
+        for run in found:
+            if run.status not in ACTIVE:
+                now = run, [step for step in steps if step.run == run.id]
+                assert self.ended.setdefault(run.id, now) == now
+            else:
+                assert run.id not in self.ended
 
     @invariant()
     def a_list_holds_what_each_element_gave_in_order(self) -> None:
@@ -261,15 +299,15 @@ class RunsSurvive(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Left alone with willing workers, every run comes to its end."""
-        self.machine.advance(LEASE + timedelta(seconds=1))
         for _ in range(60):
+            self.machine.advance(LEASE / 4)
             for runs, executor, _ in self.processes:
                 for task in executor.waiting():
                     executor.answer(self.result(task))
                 runs.tick(self.clock.now())
         assert all(run.status not in ACTIVE for run in self.stored()[0])
         self.no_step_is_applied_twice()
-        self.what_counts_is_the_result_of_the_last_claim()
+        self.what_counts_is_what_the_last_claim_makes_of_its_inputs()
 
 
 class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]

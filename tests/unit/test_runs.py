@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from penstock.core.errors import Conflict, InvalidValue
+from penstock.core.errors import Conflict, Corrupt, InvalidValue
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Reader
 from penstock.pipelines.types import Graph, Node, Options, Output, Param, Parameter, Value
@@ -185,9 +185,24 @@ def test_other_dependencies_run_everything_again(house: House) -> None:
 def test_a_result_whose_bytes_are_gone_is_made_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.finish(chain())
     monkeypatch.setattr(house.blobs, "has", lambda _: False)
-    assert (
-        house.step(house.finish(chain()), "load").why == "ran because its earlier result is gone or damaged"
-    )
+    assert house.step(house.finish(chain()), "load").why == "ran because its result of run 1 is gone"
+
+
+def test_a_result_whose_bytes_are_damaged_is_made_again_and_said_to_be(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_: str) -> bytes:
+        raise Corrupt
+
+    house.finish(chain())
+    house.finish(chain(), learning_rate=0.2)
+    monkeypatch.setattr(house.blobs, "has", lambda _: False)
+    monkeypatch.setattr(house.blobs, "get", damaged)
+    planned = house.runs.explain(chain(), project="p", workspace=WORKSPACE, params={})
+    assert [step.why for step in planned][:1] == ["runs because its result of run 2 is damaged"]
+    run = house.finish(chain())
+    assert house.step(run, "load").why == "ran because its result of run 2 is damaged"
+    assert house.step(run, "fit").why == "ran because its result of run 1 is damaged"
 
 
 def test_what_a_step_measured_is_kept_and_comes_along_with_its_cached_result(house: House) -> None:
@@ -291,12 +306,30 @@ def test_a_claim_is_renewed_while_its_task_runs_and_taken_over_when_its_owner_is
     assert house.executor.cancelled == [f"{run.id}/load"]
 
 
+@pytest.mark.parametrize("holder_lives", [True, False])
+def test_a_clock_that_is_set_back_makes_no_claim_longer(house: House, holder_lives: bool) -> None:
+    runs = house.another(FakeExecutor(), "other")
+    run = house.submit(chain())
+    house.tick()
+    house.machine.advance(-timedelta(days=1))
+    runs.tick(house.clock.now())
+    for _ in range(4):
+        house.machine.advance(timedelta(seconds=14))
+        if holder_lives:
+            house.tick()
+        runs.tick(house.clock.now())
+    lease = house.step(run, "load").lease
+    assert lease is not None
+    assert lease.owner == ("me" if holder_lives else "other")
+
+
 def test_what_a_dead_process_had_claimed_is_put_back_at_once(house: House) -> None:
     run = house.submit(chain())
     house.tick()
     after = house.another(FakeExecutor(), "after")
-    assert after.recover()
-    assert not after.recover()
+    assert not after.recover(lambda owner: owner == "after")
+    assert after.recover(lambda _: True)
+    assert not after.recover(lambda _: True)
     step = house.step(run, "load")
     assert (step.status, step.losses, step.token) == ("queued", 0, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from penstock.core.errors import Conflict, InvalidPipeline
-from penstock.pipelines.types import Graph, Node, Options
+from penstock.pipelines.types import Graph, Node, Options, Output
 from penstock.runs.decide import MAX_REST
 from penstock.runs.room import Room
-from penstock.runs.service import Runs
+from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
@@ -48,12 +49,25 @@ class House:
 
     def submit(self, *wanted: Options, name: str = "train", concurrency: int = 0, **more: Any) -> Run:
         nodes = tuple(Node(name=f"s{i}", kind="step", options=options) for i, options in enumerate(wanted))
+        nodes += more.pop("more", ())
         graph = Graph(pipeline=name, target=f"p:{name}", nodes=nodes, concurrency=concurrency)
         asked = {"project": "p", "environment": "test", **more}
         return self.runs.submit(pipeline=name, graph=graph, workspace=WORKSPACE, params={}, **asked)
 
     def tick(self, runs: Runs | None = None) -> bool:
         return (runs or self.runs).tick(self.clock.now())
+
+    def tick_while(self, something: Callable[[], object]) -> None:
+        """A tick of this process, between whose reading and writing something happens."""
+        begin, meanwhile = self.store.begin, [something]
+
+        def interrupted() -> Any:
+            while meanwhile:
+                meanwhile.pop()()
+            return begin()
+
+        self.store.begin = interrupted  # type: ignore[method-assign]
+        self.tick()
 
     def started(self) -> list[str]:
         return [task.step_run for task in self.executor.started]
@@ -72,6 +86,11 @@ class House:
     def show(self, run: Run) -> Run:
         with self.store.read() as reader:
             return reader.get(Run, run.id)
+
+
+def result(house: House, task: Task) -> Outcome:
+    artifact = Artifact(digest=house.blobs.put(b"1"), format="json", size=1)
+    return Outcome(step_run=task.step_run, token=task.token, outputs={"result": artifact})
 
 
 @pytest.fixture
@@ -147,19 +166,39 @@ def test_a_pipeline_has_no_more_runs_under_way_than_it_allows(house: House) -> N
 def test_two_processes_at_once_keep_to_the_limit_together(house: House) -> None:
     other = house.another(FakeExecutor(room=ROOM), "other:2")
     house.submit(uncached(), concurrency=1)
-    begin = house.store.begin
-    meanwhile = [lambda: other.tick(house.clock.now())]
-
-    def interrupted() -> Any:
-        while meanwhile:
-            meanwhile.pop()()
-        return begin()
-
     house.submit(uncached(), concurrency=1, priority=1)  # what this process would begin
-    house.store.begin = interrupted  # type: ignore[method-assign]
-    house.tick()
+    house.tick_while(lambda: house.tick(other))
     with house.store.read() as reader:
         assert reader.count(Run, status="running") == 1
+
+
+def test_what_another_process_of_the_host_claims_meanwhile_takes_room(house: House) -> None:
+    executor = FakeExecutor(size=1)
+    other = house.another(executor, "host:2")
+    last = Node(name="last", kind="step", options=uncached(cpus=4), inputs={"x": Output("s0")})
+    house.submit(uncached(cpus=2), more=(last,))
+    house.tick(other)
+    run = house.submit(uncached(cpus=1))
+    house.tick(other)
+    (task,) = executor.waiting()
+    executor.answer(result(house, task))
+    house.tick_while(lambda: house.tick(other))
+    assert house.started() == []
+    executor.answer(result(house, executor.waiting()[0]))
+    house.tick(other)
+    house.tick()
+    assert [task.step_run for task in executor.started[2:]] + house.started() == [f"{run.id}/s0"]
+
+
+def test_no_room_is_taken_that_another_process_did_not_give_up(house: House) -> None:
+    executor = FakeExecutor(size=1)
+    other = house.another(executor, "host:2")
+    house.submit(uncached(cpus=4))
+    house.tick(other)
+    house.submit(uncached(cpus=4), priority=1)
+    house.machine.advance(2 * LEASE)
+    house.tick_while(lambda: house.tick(other))  # renews the claim that this process takes for lost
+    assert house.started() == []
 
 
 def test_an_error_is_tried_again_after_a_rest_that_doubles(house: House) -> None:

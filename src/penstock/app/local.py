@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from penstock.adapters.executors.environment import packages, python_version
+from penstock.adapters.executors.machine import ended
 from penstock.adapters.forges.uncommitted import commit_and_changes
 from penstock.app.workbench import Workbench
 from penstock.core.digests import digest_bytes
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import parse_config
-from penstock.runs.drive import run_to_end
+from penstock.runs.drive import OnProgress, run_to_end
 from penstock.runs.explain import Explanation
 from penstock.runs.types import Origin, Run, StepRun, Workspace
+from penstock.runs.views import ACTIVE
 
 ENVIRONMENT = "development"
 
@@ -28,7 +30,7 @@ def run_target(
     target: str,
     folder: Path,
     params: Mapping[str, Any],
-    on_progress: Callable[[Run, list[StepRun]], None],
+    on_progress: OnProgress,
     *,
     priority: int = 0,
 ) -> Run:
@@ -52,10 +54,28 @@ def run_target(
         actor=bench.actor(""),
         priority=priority,
     )
+    return _to_its_end(bench, run.id, on_progress)
+
+
+def retry_run(bench: Workbench, run: str, on_progress: OnProgress) -> Run:
+    """Carry a run that failed, was cancelled, or whose process was killed to its end; gives the ended run.
+
+    What it finished is kept. Raises NotFound, and Conflict for a run that succeeded or that somebody
+    carries out.
+    """
+    bench.runs.recover(ended)
+    with bench.store.read() as reader:
+        left = reader.get(Run, run).status in ACTIVE and not reader.count(StepRun, run=run, status="running")
+    if not left:
+        bench.runs.retry(run, actor=bench.actor(""))
+    return _to_its_end(bench, run, on_progress)
+
+
+def _to_its_end(bench: Workbench, run: str, on_progress: OnProgress) -> Run:
     try:
-        finished = run_to_end(bench.runs, run.id, bench.clock, on_progress)
+        finished = run_to_end(bench.runs, run, bench.clock, on_progress)
     except KeyboardInterrupt:
-        return bench.runs.cancel(run.id, actor=bench.actor(""))
+        return bench.runs.cancel(run, actor=bench.actor(""))
     bench.models.tick(bench.clock.now())
     return finished
 

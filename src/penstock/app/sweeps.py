@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.adapters.executors.machine import ended
 from penstock.adapters.search.tpe import OptunaSearch
 from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name
 from penstock.app.workbench import Workbench
@@ -63,7 +62,7 @@ def sweep_target(
     sweep = _begun(bench, wanted)
     with _held(bench, sweep):
         earlier = _trials(bench, sweep)
-        _recover(bench, earlier)
+        bench.runs.recover(ended)
 
         def submit(params: dict[str, Any]) -> Run:
             return bench.runs.submit(
@@ -177,26 +176,6 @@ def _event(sweep: Sweep, kind: str, now: datetime, evidence: dict[str, Any]) -> 
 def _trials(bench: Workbench, sweep: Sweep) -> list[Run]:
     with bench.store.read() as reader:
         return reader.find(Run, sweep=sweep.id)
-
-
-def _recover(bench: Workbench, runs: Sequence[Run]) -> None:
-    """Put back what a process of this machine had claimed that is gone, rather than wait for its leases."""
-    with bench.store.read() as reader:
-        steps = [step for run in runs for step in reader.find(StepRun, run=run.id, status="running")]
-    for owner in {step.lease.owner for step in steps if step.lease}:
-        host, _, rest = owner.partition(":")
-        if host == socket.gethostname() and not _alive(int(rest.partition(":")[0])):
-            bench.runs.recover(owner)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.adapters.builders.local import LocalBuilder
+from penstock.adapters.executors.machine import ended
 from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
@@ -101,15 +102,15 @@ class App(Workbench):
 
     def carry(self, patience: float) -> bool:
         """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""
-        ended = self.runs.wait(patience)
-        if ended:
+        arrived = self.runs.wait(patience)
+        if arrived:
             self.runs.tick(self.clock.now())
-        return ended
+        return arrived
 
     def recover(self) -> None:
-        """Put back in the queue what the home's last owner had claimed when it died."""
+        """Put back in the queue what a process that has ended had claimed."""
         self.builds.recover()
-        self.runs.recover()
+        self.runs.recover(ended)
 
     def close(self) -> None:
         """End every process that was started here."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import typer
@@ -25,6 +25,11 @@ from penstock.cli.face import (
 from penstock.cli.pages import Facts, Page, Stream, Table
 from penstock.cli.rows import parameters, read_parameters
 from penstock.core.errors import InvalidValue, StepFailed
+
+if TYPE_CHECKING:
+    from penstock.app.workbench import Workbench
+    from penstock.runs.drive import OnProgress
+    from penstock.runs.types import Run
 
 PANEL = "Runs"
 POLL = 0.25
@@ -80,16 +85,28 @@ def run(
 
 
 def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on: str) -> Page:
-    from penstock.app.api.runs import ROUTES
     from penstock.app.local import run_target
     from penstock.app.workbench import open_workbench
-    from penstock.cli.progress import steps_progress
 
     with open_workbench(home, on=on) as bench:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels as Ctrl-C does
-        with steps_progress(shown=on != "inline") as on_progress:
-            finished = run_target(bench, target, project_folder(), params, on_progress, priority=priority)
-        data = ROUTES.call(bench, "GET", f"/runs/{finished.id}")
+        return _to_its_end(
+            bench,
+            lambda on_progress: run_target(
+                bench, target, project_folder(), params, on_progress, priority=priority
+            ),
+            shown=on != "inline",
+        )
+
+
+def _to_its_end(bench: Workbench, carry_out: Callable[[OnProgress], Run], *, shown: bool = True) -> Page:
+    """Carry a run out in this process and show it. Raises StepFailed when it did not succeed."""
+    from penstock.app.api.runs import ROUTES
+    from penstock.cli.progress import steps_progress
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels as Ctrl-C does
+    with steps_progress(shown=shown) as on_progress:
+        finished = carry_out(on_progress)
+    data = ROUTES.call(bench, "GET", f"/runs/{finished.id}")
     if finished.status != "succeeded":
         raise StepFailed(
             what=f"Run {finished.id} failed: {data['error']}"
@@ -226,10 +243,21 @@ def _as_said(item: Mapping[str, Any]) -> str:
 
 
 @prints
-def retry(api: Api, run: RunArgument) -> Page:
-    """Run again what failed; what succeeded is taken from before."""
-    found = api.post(f"/runs/{run}/retry")
-    return Page(found, (f"Run {run} goes on.",), (_more(run),))
+def retry(run: RunArgument, *, home: HomeOption = DEFAULT_HOME, server: ServerOption = "") -> Page:
+    """Run again what failed, or what a killed process left undone; what succeeded is taken from before.
+
+    Without a server the run is carried to its end here.
+    """
+    from penstock.app.home import Home
+    from penstock.app.local import retry_run
+    from penstock.app.workbench import open_workbench
+
+    if server or Home(home).server():
+        with opened(home, server) as api:
+            found = api.post(f"/runs/{run}/retry")
+        return Page(found, (f"Run {run} goes on.",), (_more(run),))
+    with open_workbench(home, create=False) as bench:
+        return _to_its_end(bench, lambda on_progress: retry_run(bench, run, on_progress))
 
 
 @prints

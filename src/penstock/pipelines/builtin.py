@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from penstock.core.digests import digest_value
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.datasets.types import Source
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
-from penstock.pipelines.code import code_digest
+from penstock.pipelines.code import views_digest
 from penstock.pipelines.drawing import Drawing, current
 from penstock.pipelines.standins import StandIn, about
 from penstock.pipelines.types import Candidate, Node, Options, Output
@@ -77,7 +76,7 @@ def training_rows(
         inputs=drawing.inputs("rows", {each.name: _snapshot(drawing, each) for each in sources}),
         outputs=("train", "holdout", "schema"),
         settings=_as_data(settings),
-        code=digest_value({view.settings.name: code_digest(view.settings.target) for view in views}),
+        code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
     return cast(Rows, drawing.add(node))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +38,11 @@ def code_digest(target: str) -> str:
         found[module], imported = _read(module, source, stat.st_mtime_ns, stat.st_size)
         waiting += [*imported, *_parents(module)]
     return digest_value(found)
+
+
+def views_digest(targets: Mapping[str, str]) -> str:
+    """The digest of the code of feature views, given their targets by their names."""
+    return digest_value({name: code_digest(target) for name, target in targets.items()})
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.errors import InvalidPipeline
+from penstock.pipelines.jsonlike import json_like
 from penstock.pipelines.standins import StandIn, about, parameter_stand_in, reference, result_stand_in
 from penstock.pipelines.types import Input, Node, Output, Param, Parameter, Value, Way
 from penstock.pipelines.ways import conditioned
@@ -131,7 +131,7 @@ class Drawing:
             raise InvalidPipeline(
                 what=f"{place} cannot be written in a pipeline",
                 expected="the result of a step, a parameter of the pipeline, or a JSON-like value",
-                found=f"a {type(value).__name__}",
+                found=_described(value),
                 fix="Make it inside the step, from plain values.",
             )
         return Value(value)
@@ -141,19 +141,9 @@ current: ContextVar[Drawing | None] = ContextVar("penstock.drawing", default=Non
 """The pipeline that is being drawn in this thread, if any."""
 
 
-def json_like(value: object) -> bool:
-    """Whether a value survives being written as JSON and read again."""
-    match value:
-        case None | bool() | int() | str():
-            return True
-        case float():
-            return math.isfinite(value)
-        case list():
-            return all(json_like(part) for part in value)
-        case dict():
-            return all(isinstance(name, str) and json_like(part) for name, part in value.items())
-        case _:
-            return False
+def _described(value: object) -> str:
+    """What a value is: a number or text as it is, of anything else its type."""
+    return ascii(value)[:60] if isinstance(value, int | float | str) else f"a {type(value).__name__}"
 
 
 def _key(wire: Input) -> tuple[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from math import isfinite
 from typing import Any
 
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.core.words import meant
+from penstock.pipelines.jsonlike import json_like
 from penstock.pipelines.types import Graph, Node, Output, Param, Parameter
 
 
@@ -100,21 +100,31 @@ _TRUTH = {"true": True, "false": False}
 def typed(pipeline: str, parameter: Parameter, value: Any) -> Any:
     """A value as a parameter takes it, read from text where needed. Raises InvalidValue."""
     try:
-        match parameter.type, value:
-            case _, None if not parameter.required and parameter.default is None:
-                return None
-            case ("bool", bool()) | ("str", str()):
-                return value
-            case "bool", str() if value.lower() in _TRUTH:
-                return _TRUTH[value.lower()]
-            case "int", int() | str() if not isinstance(value, bool):
-                return int(value)
-            case "float", int() | float() | str() if not isinstance(value, bool) and isfinite(float(value)):
-                return float(value)
-    except ValueError:
-        pass
+        read = _read(parameter, value)
+    except (ValueError, OverflowError):
+        read = None
+    if json_like(read) and (read is not None or (value is None and _optional(parameter))):
+        return read
     raise InvalidValue(
         what=f"The parameter `{parameter.name}` of {pipeline} has a wrong value",
         expected=f"a value of type {parameter.type}",
-        found=repr(value),
+        found=ascii(value) if isinstance(value, str) else repr(value),
     )
+
+
+def _read(parameter: Parameter, value: Any) -> Any:
+    """A value of the parameter's type, None for what is not one. Raises ValueError or OverflowError."""
+    match parameter.type, value:
+        case ("bool", bool()) | ("str", str()):
+            return value
+        case "bool", str():
+            return _TRUTH.get(value.lower())
+        case "int", int() | str() if not isinstance(value, bool):
+            return int(value)
+        case "float", int() | float() | str() if not isinstance(value, bool):
+            return float(value)
+    return None
+
+
+def _optional(parameter: Parameter) -> bool:
+    return not parameter.required and parameter.default is None

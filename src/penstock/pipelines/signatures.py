@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.core.errors import InvalidPipeline
 from penstock.core.words import meant
+from penstock.pipelines.jsonlike import json_like
 from penstock.pipelines.types import Parameter
 
 _TYPES = ("int", "float", "str", "bool")
@@ -86,6 +87,12 @@ def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
                 what=f"The pipeline `{function.__name__}` has the parameter `{parameter}`",
                 expected="a named parameter of type int, float, str or bool",
                 fix="What is neither is made in a step.",
+            )
+        if not json_like(default):
+            raise InvalidPipeline(
+                what=f"The pipeline `{function.__name__}` cannot keep the default of `{parameter.name}`",
+                expected="a finite number, a whole one of at most 64 bits, or text",
+                found=ascii(default),
             )
         found.append(Parameter(name=parameter.name, type=kind, default=default, required=required))
     return tuple(found)

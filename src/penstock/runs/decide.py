@@ -94,8 +94,8 @@ class Progress:
 
     def settle(self, outcome: Outcome, machine_now: datetime) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
-        step = self.steps[outcome.step_run.partition("/")[2]]
-        if step.status != "running" or step.token != outcome.token:
+        step = self.steps.get(outcome.step_run.partition("/")[2])
+        if step is None or step.status != "running" or step.token != outcome.token:
             return
         spent = replace(
             step,
@@ -361,5 +361,15 @@ def expired(step: StepRun, machine_now: datetime) -> bool:
 
 
 def due_for_renewal(step: StepRun, machine_now: datetime, lease: timedelta) -> bool:
-    """Whether more than half of the lease has passed."""
-    return step.lease is not None and step.lease.until - machine_now < lease / 2
+    """Whether more than half of the lease has passed, or the machine's clock was set back since."""
+    return step.lease is not None and (
+        step.lease.until - machine_now < lease / 2 or too_long(step, machine_now, lease)
+    )
+
+
+def too_long(step: StepRun, machine_now: datetime, lease: timedelta) -> bool:
+    """Whether a claim would end later than one made now: the machine's clock was set back.
+
+    Whoever sees it shortens the claim, without which a dead holder's would last as much longer.
+    """
+    return step.lease is not None and step.lease.until > machine_now + lease

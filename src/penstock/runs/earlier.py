@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from penstock.core.errors import Corrupt, NotFound
 from penstock.lineage.ports import Blobs, Reader
 from penstock.runs.decide import Progress
 from penstock.runs.keys import Ingredients
-from penstock.runs.lists import intact
-from penstock.runs.types import Run, StepRun
+from penstock.runs.lists import FORMAT, intact, read_list
+from penstock.runs.types import Artifact, Run, StepRun
 
 
-def find_hit(reader: Reader, blobs: Blobs, key: str) -> StepRun | None:
-    """The newest success with this cache key; None unless its outputs are all there and verify."""
+class Hit(NamedTuple):
+    """The newest success with a cache key, None unless it can be taken; and `spoiled`, why it cannot."""
+
+    step: StepRun | None = None
+    spoiled: str = ""
+
+
+def find_hit(reader: Reader, blobs: Blobs, key: str) -> Hit:
+    """Look for the result with this cache key; all of its bytes have to be there and verify."""
     found = reader.find(StepRun, key=key, status="succeeded", order="-finished", limit=1) if key else []
-    there = found and all(
-        intact(artifact, blobs) for artifact in (*found[0].outputs.values(), *found[0].figures.values())
-    )
-    return found[0] if there else None
+    if not found:
+        return Hit()
+    kept = [*found[0].outputs.values(), *found[0].figures.values()]
+    wrong = next((artifact for artifact in kept if not intact(artifact, blobs)), None)
+    if wrong is None:
+        return Hit(found[0])
+    return Hit(spoiled=f"its result of run {found[0].run} is {_spoiled(wrong, blobs)}")
+
+
+def _spoiled(artifact: Artifact, blobs: Blobs) -> str:
+    """What has become of an artifact that is not intact, or of the first such part of a list."""
+    try:
+        data = blobs.get(artifact.digest)
+    except NotFound:
+        return "gone"
+    except Corrupt:
+        return "damaged"
+    parts = read_list(data) if artifact.format == FORMAT else []
+    return next((_spoiled(part, blobs) for part in parts if not intact(part, blobs)), "gone")
 
 
 def ingredients_before(before: Progress | None, step: str) -> Ingredients | None:

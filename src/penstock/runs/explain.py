@@ -11,13 +11,13 @@ from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Node
 from penstock.runs.choices import title, verdict
 from penstock.runs.decide import Progress
-from penstock.runs.earlier import ingredients_before
+from penstock.runs.earlier import Hit, ingredients_before
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import Ingredients, because, cache_key, cacheable, changed
 from penstock.runs.lists import Bytes, Supposed
 from penstock.runs.types import Run, StepRun
 
-FindHit = Callable[[str], StepRun | None]
+FindHit = Callable[[str], Hit]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +80,11 @@ class _Explainer:
         node = self._progress.node(step.name)
         found, _ = self._ingredients(step.name)
         key = cache_key(found) if cacheable(node) else ""
-        hit = self._find_hit(key) if key else None
-        if hit:
-            self._progress.take(step, key, hit, ())
+        hit = self._find_hit(key)
+        if hit.step:
+            self._progress.take(step, key, hit.step, ())
             return Explanation(step=step.name, outcome="cached", why=self._progress.steps[step.name].why)
-        return self._runs(step.name)
+        return self._runs(step.name, hit.spoiled)
 
     def _unsure(self, node: Node) -> Explanation:
         """What can be said while inputs are not known: it runs for certain if anything else changed."""
@@ -106,12 +106,12 @@ class _Explainer:
         why = f"runs unless {' and '.join(names)} gives what it gave before"
         return Explanation(step=node.name, outcome="depends", why=why)
 
-    def _runs(self, name: str) -> Explanation:
+    def _runs(self, name: str, spoiled: str = "") -> Explanation:
         found, earlier = self._ingredients(name)
         return Explanation(
             step=name,
             outcome="runs",
-            why=f"runs {because(self._progress.node(name), found, earlier)}",
+            why=f"runs {because(self._progress.node(name), found, earlier, spoiled)}",
             changes=tuple(
                 Change(name=word, before=(earlier or {}).get(word), now=found[word])
                 for word in changed(found, earlier or {})

@@ -57,12 +57,16 @@ def changed(now: Ingredients, before: Ingredients) -> list[str]:
     return [name for name, value in now.items() if digest_value(value) != digest_value(before.get(name))]
 
 
-def because(node: Node, now: Ingredients, before: Ingredients | None) -> str:
-    """Why a node runs, to follow "ran" or "runs"; `before` is from the last run that succeeded."""
+def because(node: Node, now: Ingredients, before: Ingredients | None, spoiled: str = "") -> str:
+    """Why a node runs, to follow "ran" or "runs"; `before` is from the last run that succeeded,
+    and `spoiled` says what is wrong with a result that would have been taken.
+    """
     if node.kind == "snapshot":
         return "because a source is always read anew"
     if not node.options.cache:
         return "because it is declared with cache=False"
+    if spoiled:
+        return f"because {spoiled}"
     if before is None:
         return "because it has no earlier result"
     differences = changed(now, before)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from penstock.core.clock import Clock
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.types import Lease
 from penstock.runs.agenda import OPEN
-from penstock.runs.decide import Progress, due_for_renewal, expired
+from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
 from penstock.runs.earlier import find_hit, ingredients_before, previous
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
@@ -56,6 +57,7 @@ class Scheduler:
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
             under_way = sorted(self._views.under_way(reader, now), key=lambda p: -p.run.priority)
+            known = self._here((step.id, step.lease) for p in under_way for step in p.running())
             allowed = admitted(progress.run for progress in under_way)
             self._compared = {
                 p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
@@ -68,7 +70,7 @@ class Scheduler:
         for progress in under_way:
             progress.conclude()
         self._end_unwanted(under_way)
-        return self._apply([progress for progress in under_way if progress.changed()])
+        return self._apply([progress for progress in under_way if progress.changed()], known)
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for tasks to end; True if the next tick has outcomes to take in."""
@@ -97,6 +99,8 @@ class Scheduler:
                     progress.renew(step, machine_now + self._lease)
             elif expired(step, machine_now):
                 progress.put_back(step, "the process that had claimed it was not heard of in time")
+            elif too_long(step, machine_now, self._lease):
+                progress.renew(step, machine_now + self._lease)
 
     def _carry(self, progress: Progress, reader: Reader) -> None:
         """What can be said of the steps that wait, before new claims are made."""
@@ -105,6 +109,10 @@ class Scheduler:
             for step in steps:
                 self._enter(progress, step, reader)
             progress.skip_hopeless()
+
+    def _here(self, claimed: Iterable[tuple[str, Lease | None]]) -> set[str]:
+        """Of the steps that are claimed, those that this machine does, in whatever process."""
+        return {step for step, lease in claimed if lease and _host(lease.owner) == _host(self._owner)}
 
     def _claim(self, under_way: Sequence[Progress], machine_now: datetime) -> None:
         """Claim what there is room for beside what is done already from this machine, in whatever process."""
@@ -116,7 +124,7 @@ class Scheduler:
             progress.node(step.name).options
             for progress in under_way
             for step in progress.running()
-            if step.lease and _host(step.lease.owner) == _host(self._owner)
+            if self._here([(step.id, step.lease)])
         ]
         wanted = [progress.node(step.name).options for progress, step in waiting]
         for position in may_start(self._executor.rooms(), held, wanted, slots):
@@ -132,13 +140,15 @@ class Scheduler:
         found = progress.ingredients_of(step.name)
         key = cache_key(found) if cacheable(node) else ""
         hit = find_hit(reader, self._blobs, key)
-        if hit:
-            progress.take(step, key, hit, reader.find(Metric, run=hit.run, step=hit.name))
+        if hit.step:
+            metrics = reader.find(Metric, run=hit.step.run, step=hit.step.name)
+            progress.take(step, key, hit.step, metrics)
             return
-        reason = because(node, found, ingredients_before(self._earlier(progress, reader), step.name))
+        before = ingredients_before(self._earlier(progress, reader), step.name)
+        reason = because(node, found, before, hit.spoiled)
         progress.queue(step, key, f"ran {reason}")
 
-    def _apply(self, changed: Sequence[Progress]) -> bool:
+    def _apply(self, changed: Sequence[Progress], known: set[str]) -> bool:
         """Commit what was decided on nouns that are still what they were, then start the claimed tasks.
 
         Outcomes of a run that somebody else has changed meanwhile are kept for the next tick.
@@ -146,20 +156,32 @@ class Scheduler:
         applied: list[Progress] = []
         if changed:
             with self._store.begin() as tx:
-                for progress in changed:
-                    if _unchanged(tx, progress) and _still_admitted(tx, progress):
-                        _write(tx, progress)
-                        applied.append(progress)
-        late = [progress for progress in changed if progress not in applied]
-        for progress in late:
-            self._views.forget(progress.run.id)
-        numbers = {progress.run.id for progress in late}
-        self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in numbers]
+                applied = [p for p in self._current(tx, changed, known) if _applied(tx, p)]
+        late = {progress.run.id for progress in changed if progress not in applied}
+        if late:
+            self._views.forget_all()
+        self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in late]
         for progress in applied:
             for task in progress.tasks:
                 self._held[task.step_run] = task.token
                 self._executor.start(task)
         return bool(applied)
+
+    def _current(self, tx: Transaction, changed: Sequence[Progress], known: set[str]) -> list[Progress]:
+        """What was decided on nouns that are still what they were.
+
+        Claims rest on all that was seen of this machine, so there are none if any of it was otherwise
+        or if more is claimed here than was `known`.
+        """
+        current = [progress for progress in changed if _unchanged(tx, progress)]
+        if not any(progress.tasks for progress in current):
+            return current
+        if (
+            len(current) == len(changed)
+            and self._here(tx.pick(StepRun, ("id", "lease"), status="running")) <= known
+        ):
+            return current
+        return [progress for progress in current if not progress.tasks]
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
         """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""
@@ -191,6 +213,14 @@ def _unchanged(tx: Transaction, progress: Progress) -> bool:
             tx.count(Run, id=run.id, status=run.status, event=run.event)
         )
     )
+
+
+def _applied(tx: Transaction, progress: Progress) -> bool:
+    """Write a change, unless others have begun as many runs of the pipeline as may be under way."""
+    if _still_admitted(tx, progress):
+        _write(tx, progress)
+        return True
+    return False
 
 
 def _still_admitted(tx: Transaction, progress: Progress) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -200,8 +200,8 @@ class Runs:
             if not all(self._blobs.has(artifact.digest) for artifact in step.outputs.values())
         ]
 
-    def recover(self, owner_prefix: str = "") -> bool:
-        """Put back every step that is claimed by another process whose name begins so, and that is dead.
+    def recover(self, ended: Callable[[str], bool]) -> bool:
+        """Put back every step that is claimed by a process which has ended, as `ended` tells by its name.
 
         True if there was one. Without it such steps wait until their lease ends.
         """
@@ -210,9 +210,7 @@ class Runs:
             orphans = [
                 step
                 for step in tx.find(StepRun, status="running")
-                if step.lease
-                and step.lease.owner.startswith(owner_prefix)
-                and step.lease.owner != self._owner
+                if step.lease and step.lease.owner != self._owner and ended(step.lease.owner)
             ]
             for step in orphans:
                 tx.put(replace(step, status="queued", lease=None))

@@ -15,8 +15,8 @@ class Views:
     """What is known of runs.
 
     A view is used again only while its run is unchanged and nobody else holds a step of it. It may still
-    be out of date; whoever writes on its strength compares it with the store first, and forgets it
-    when it is.
+    be out of date; whoever writes on its strength compares it with the store first, and forgets all
+    views when it is.
     """
 
     def __init__(self, owner: str) -> None:
@@ -33,10 +33,6 @@ class Views:
         """A run with its steps as they were last seen or stored, None for one that is not known."""
         found = self._seen.get(run)
         return (found.run, list(found.steps.values())) if found else None
-
-    def forget(self, run: str) -> None:
-        """Read a run anew the next time: it is not what it was thought to be."""
-        self._seen.pop(run, None)
 
     def forget_all(self) -> None:
         """Read every run anew the next time: what was decided of them may not have been stored."""

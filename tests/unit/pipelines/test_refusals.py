@@ -56,6 +56,10 @@ def draw_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     ("body", "sentence"),
     [
         ("rows = load(depth)\nif rows: pass", "a test for true or false, as in `if`.*move this into a step"),
+        ("fit(load(10**30))", "JSON-like value; found 1000000000000000000000000000000"),
+        ("fit(load('\\udcff'))", r"JSON-like value; found '\\udcff'"),
+        ("fit(load({1, 2}))", "JSON-like value; found a set"),
+        ("fit(load(float('inf')))", "JSON-like value; found inf"),
         ("fit(load(depth)[0])", "found indexing"),
         ("for row in load(depth): fit(row)", "found a loop"),
         ("len(load(depth))", "found `len`"),

@@ -11,10 +11,11 @@ import msgspec
 
 from penstock.adapters.formats.files import laid_out
 from penstock.adapters.formats.values import read, write
-from penstock.core.errors import StepFailed
+from penstock.core.errors import Conflict, StepFailed
 from penstock.core.targets import resolve
 from penstock.datasets.types import Source
 from penstock.lineage.ports import Blobs
+from penstock.pipelines.code import code_digest, views_digest
 from penstock.pipelines.metrics import Metrics
 from penstock.runs.types import Artifact, Task
 
@@ -31,6 +32,7 @@ def prepare(task: Task, blobs: Blobs) -> Work:
 
 def _step(task: Task, blobs: Blobs) -> Work:
     function = resolve(task.node.target)
+    _check_code(task, lambda: code_digest(task.node.target))
     hints = _hints(function)
     formats = task.node.settings.get("formats", {})
 
@@ -77,6 +79,11 @@ def _rows(task: Task, blobs: Blobs) -> Work:
 
     from penstock.datasets.profiles import profile
     from penstock.features.training import training_set
+
+    views = {view["name"]: view["target"] for view in task.node.settings["views"]}
+    for target in views.values():
+        resolve(target)
+    _check_code(task, lambda: views_digest(views))
 
     def work() -> tuple[Outputs, Measured]:
         tables = {name: read(artifact, blobs, pl.LazyFrame) for name, artifact in task.inputs.items()}
@@ -129,6 +136,19 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "rows": _rows,
     "publish": _publish,
 }
+
+
+def _check_code(task: Task, now: Callable[[], str]) -> None:
+    """Refuse code that is imported already but is not what the run was drawn from.
+
+    Its result would be kept under the digest of the old code, and taken by whoever goes back to that.
+    Raises Conflict.
+    """
+    if task.node.code and task.node.code != now():
+        raise Conflict(
+            what=f"The code of `{task.node.name}` was changed after its run had been drawn.",
+            fix="Start a new run of the pipeline: what is as it was is taken from this one.",
+        )
 
 
 def _or_none(value: Any) -> Any:

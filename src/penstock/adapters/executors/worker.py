@@ -116,6 +116,10 @@ def _die_with_the_pool(inlet: int) -> None:
     poll = select.poll()
     poll.register(inlet, 0)  # no event but the hang-up, so that messages are left for the channel
     poll.poll()
+    _end_with_all()
+
+
+def _end_with_all() -> None:
     end_tree(os.getpgrp(), os.environ.get(MARK, ""))
     os.killpg(0, signal.SIGKILL)
 
@@ -125,7 +129,10 @@ def main() -> None:
     folder, logs, blobs = (Path(argument) for argument in sys.argv[1:])
     inlet, outlet = _take_over_standard_streams()
     threading.Thread(target=_die_with_the_pool, args=(inlet,), daemon=True).start()
-    Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs).serve()
+    try:
+        Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs).serve()
+    except (EOFError, BrokenPipeError):  # the pool is gone: ending before the watcher has done its work would
+        _end_with_all()  # leave behind what steps have started
 
 
 if __name__ == "__main__":
