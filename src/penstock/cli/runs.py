@@ -244,10 +244,7 @@ def _as_said(item: Mapping[str, Any]) -> str:
 
 @prints
 def retry(run: RunArgument, *, home: HomeOption = DEFAULT_HOME, server: ServerOption = "") -> Page:
-    """Run again what failed, or what a killed process left undone; what succeeded is taken from before.
-
-    Without a server the run is carried to its end here.
-    """
+    """Run again what failed, or what a killed process left undone; what succeeded is taken from before."""
     from penstock.app.home import Home
     from penstock.app.local import retry_run
     from penstock.app.workbench import open_workbench
