@@ -45,6 +45,7 @@ def penstock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "pipeline.py").write_text(CODE)
+    (package.parent / ".gitignore").write_text("__pycache__/\n")
     who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for words in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "first"]):
         subprocess.run(["git", *words], cwd=package.parent, check=True)

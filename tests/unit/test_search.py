@@ -105,6 +105,17 @@ def test_runs_are_filtered_by_where_by_parameters_and_by_bounds(bench: Workbench
     assert found(bench, where="loss < 1") == []
 
 
+@pytest.mark.parametrize(
+    ("bound", "left"),
+    [("> 0.2", "3"), (">= 0.2", "32"), ("< 0.2", "1"), ("<= 0.2", "21"), ("== 0.2", "2"), ("!= 0.2", "31")],
+)
+def test_a_bound_means_the_same_on_the_metric_that_orders(bench: Workbench, bound: str, left: str) -> None:
+    for number, value in ((1, 0.1), (2, 0.2), (3, 0.3)):
+        add(bench, number, {"fit.roc_auc": [value]})
+    assert found(bench, where=f"roc_auc {bound}") == list(left)
+    assert found(bench, where=f"roc_auc {bound}", order="roc_auc") == list(left)
+
+
 def test_those_that_pass_are_found_behind_many_that_do_not(bench: Workbench) -> None:
     for number in range(1, 3 * FIRST):
         add(bench, number, {"fit.roc_auc": [number / 1000]}, params={"rare": number == 1})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from penstock.checks.check import Check
-from penstock.lineage.ports import Reader
+from penstock.lineage.ports import Between, Reader
 from penstock.runs.instances import node_of
 from penstock.runs.types import Metric, Run
 
@@ -84,7 +85,23 @@ def _candidates(reader: Reader, question: Question, size: int) -> Ranked:
         ids = reader.pick(Run, ("id",), order="-created", limit=size, **question.where)
         return [(run, None) for (run,) in ids]
     order = "value" if question.least else "-value"
-    return reader.pick(Metric, ("run", "value"), name=question.by, final=True, order=order, limit=size)
+    within = _within(check for check in question.bounds if check.left == question.by)
+    return reader.pick(
+        Metric, ("run", "value"), name=question.by, final=True, value=within, order=order, limit=size
+    )
+
+
+def _within(bounds: Iterable[Check]) -> Between:
+    """The values that the bounds of one metric leave; `!=` is left for later."""
+    starts, ends = [-math.inf], [math.inf]
+    for check in bounds:
+        above = math.nextafter(check.offset, math.inf)
+        if check.operator in (">=", "==", ">"):
+            starts.append(above if check.operator == ">" else check.offset)
+        if check.operator in ("<=", "==", "<"):
+            ends.append(check.offset if check.operator == "<" else above)
+    start, end = max(starts), min(ends)
+    return Between(start if math.isfinite(start) else None, end if math.isfinite(end) else None)
 
 
 def _passing(reader: Reader, question: Question, candidates: Ranked) -> Iterator[tuple[str, float | None]]:

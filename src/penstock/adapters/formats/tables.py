@@ -8,7 +8,6 @@ from typing import Any
 
 from penstock.adapters.formats.kinds import Kind, is_a, needing, wanted
 from penstock.core.errors import StepFailed
-from penstock.datasets.tables import write_table
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact
 
@@ -34,6 +33,8 @@ class Tables:
     def write(self, value: Any, blobs: Blobs) -> Artifact:
         """See `Format.write`."""
         import polars as pl
+
+        from penstock.datasets.tables import write_table
 
         try:
             with blobs.writing() as file:
