@@ -196,6 +196,7 @@ def test_no_room_is_taken_that_another_process_did_not_give_up(house: House) -> 
     house.submit(uncached(cpus=4))
     house.tick(other)
     house.submit(uncached(cpus=4), priority=1)
+    house.tick(other)
     house.machine.advance(2 * LEASE)
     house.tick_while(lambda: house.tick(other))  # renews the claim that this process takes for lost
     assert house.started() == []

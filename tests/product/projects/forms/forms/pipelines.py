@@ -40,8 +40,8 @@ def double(number: int) -> int:
 
 @step
 def total(values: list[int]) -> int:
-    """The sum of a list."""
-    return sum(values)
+    """A sum in which the places count, so that no order can be mistaken for another."""
+    return sum(place * value for place, value in enumerate(values, 1))
 
 
 @step(outputs=("first", "last"))
