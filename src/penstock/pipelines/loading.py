@@ -12,6 +12,7 @@ from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.pipelines.authoring import Pipeline
+from penstock.pipelines.sources import import_from_source
 from penstock.pipelines.types import Graph
 
 _NOT_THE_PROJECT = {"tests", "test", "docs", "benchmarks"}
@@ -57,6 +58,7 @@ def make_importable(folder: str | Path) -> None:
     """Put a project's folder, and its `src` if it has one, first on the path of imports."""
     for place in _roots(Path(folder)):
         if str(place) not in sys.path:
+            import_from_source(place)
             sys.path.insert(0, str(place))
 
 
