@@ -131,7 +131,9 @@ class System:
                 if server is None:
                     raise ConnectionRefusedError
                 return _answer(server.url, method, path, body)
-            except BROKEN:
+            except BROKEN as broken:
+                if not isinstance(broken, ConnectionRefusedError):  # it was there until now
+                    until = time.monotonic() + PATIENCE
                 if not self.ended() and time.monotonic() > until:
                     raise
                 time.sleep(PAUSE)
