@@ -1,6 +1,6 @@
 """What holds for every shelf: a slow machine is no counterexample, and Ray starts once for each module."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +18,30 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        cluster = Cluster()
         try:
-            cluster.add_node(num_cpus=1)
+            add_node(cluster, num_cpus=1, include_dashboard=False)
+            add_node(cluster, num_cpus=1)
             yield cluster
         finally:
             cluster.shutdown()
+
+
+def add_node(cluster: Any, **given: Any) -> Any:
+    """Add a node to a cluster; Ray gives up one that is not there after 30 s, as when the machine is busy."""
+    for last in (False, False, True):
+        try:
+            return cluster.add_node(**given)
+        except Exception:
+            if last:
+                raise
+    raise AssertionError
+
+
+@pytest.fixture
+def ray_node(ray_cluster: Any) -> Callable[[], Any]:
+    """Adds a node with two CPUs, more than any of the others has."""
+    return lambda: add_node(ray_cluster, num_cpus=2)
 
 
 @pytest.fixture(scope="module")

@@ -106,8 +106,10 @@ def house(ray_address: str, tmp_path: Path) -> Iterator[House]:
     house.executor.close()
 
 
-def test_a_run_survives_the_loss_of_the_node_that_its_step_is_on(house: House, ray_cluster: Any) -> None:
-    here = ray_cluster.add_node(num_cpus=2)
+def test_a_run_survives_the_loss_of_the_node_that_its_step_is_on(
+    house: House, ray_cluster: Any, ray_node: Callable[[], Any]
+) -> None:
+    here = ray_node()
     pids = house.folder / "pids"
     run = house.submit(
         node("first", options=Options(cpus=2)),
@@ -124,7 +126,7 @@ def test_a_run_survives_the_loss_of_the_node_that_its_step_is_on(house: House, r
     house.until(lambda: house.step(run, "long").losses == 1)
     assert house.step(run, "long").status in ("queued", "running"), "nothing left is large enough for it"
     house.until(lambda: not any(map(alive, processes)))
-    ray_cluster.add_node(num_cpus=2)
+    ray_node()
     assert house.end(run).status == "succeeded"
     step = house.step(run, "long")
     assert (step.attempt, step.token, step.losses, step.errors) == (2, 2, 1, 0)

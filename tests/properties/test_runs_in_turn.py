@@ -77,11 +77,9 @@ class RunsInTurn(RuleBasedStateMachine):
 
     def born(self) -> tuple[Runs, FakeExecutor, str]:
         self.births += 1
-        executor = FakeExecutor(size=4)
+        executor = FakeExecutor(size=4, room=ROOM)
         owner = f"host:{self.births}"
-        runs = Runs(
-            self.store, self.blobs, executor, self.clock, machine=self.machine, owner=owner, room=ROOM
-        )
+        runs = Runs(self.store, self.blobs, executor, self.clock, machine=self.machine, owner=owner)
         return runs, executor, owner
 
     def stored(self) -> tuple[dict[str, Run], list[StepRun]]:

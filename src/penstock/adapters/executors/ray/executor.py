@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import queue
 import signal
 import socket
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from ray.exceptions import RayError, RayTaskError
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.executors.protocol import Done
 from penstock.adapters.executors.ray.messages import Told, decode_told
-from penstock.adapters.executors.ray.node import carry_out
+from penstock.adapters.executors.ray.node import DEBUGGER, carry_out
 from penstock.adapters.executors.ray.parcels import Parcels
 from penstock.adapters.executors.steplog import StepLog
 from penstock.core.errors import Unavailable, names_of
@@ -201,26 +203,36 @@ def _connect(address: str) -> bool:
     """Join the cluster, unless this process has; whether it was done here. Raises Unavailable."""
     if ray.is_initialized():
         return False
-    handler = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             _knock(address)
-        ray.init(
-            address=address or None,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
+        with _as_before():
+            ray.init(
+                address=address or None,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except Exception as error:  # a node that does not come up in time is a plain one
         raise Unavailable(
             what=f"The Ray cluster at {address or 'this machine'} cannot be joined",
             expected="the address that ray start --head gave, on a machine that has joined it",
             found=_sentence(error),
             fix=f"Join it first: ray start --address={address or 'HOST:PORT'}.",
         ) from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which ends without putting away
     return True
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Undo what Ray does to this process: end it without putting away, and have another debugger for it."""
+    handler, debugger = signal.getsignal(signal.SIGTERM), os.environ.get(DEBUGGER)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+    os.environ.pop(DEBUGGER, None)
+    if debugger is not None:
+        os.environ[DEBUGGER] = debugger
 
 
 def _knock(address: str) -> None:

@@ -36,6 +36,8 @@ from penstock.runs.types import Outcome, Task, Workspace
 
 SLICE = 0.05
 """Seconds between looks at what a step has said."""
+DEBUGGER = "PYTHONBREAKPOINT"
+"""Ray has one of its own; `breakpoint()` in a step does what it does in every worker."""
 _log = logging.getLogger(__name__)
 _pools: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[WorkerPool, Path]] = {}
 
@@ -84,6 +86,7 @@ def _lines(file: Path, told: int) -> bytes:
 
 def _pool(blobs: str) -> tuple[WorkerPool, Path]:
     """The pool of this process, a new one when Ray gives it other GPUs or threads than before."""
+    os.environ.pop(DEBUGGER, None)
     key = blobs, tuple(sorted(os.environ.items()))
     if key not in _pools:
         for pool, _ in _pools.values():
