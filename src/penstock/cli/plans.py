@@ -65,7 +65,7 @@ def explained(explanations: Sequence[Explanation], step: str, target: str) -> Pa
 def _shape(node: Node) -> str:
     from penstock.runs.choices import title
 
-    over = [f"each of {node.over}"] if node.over else []
+    over = [f"each of {' and '.join(node.over)}"] if node.over else []
     return ", ".join(
         [*over, *(f"if {title(each.condition)} is {str(each.taken).lower()}" for each in node.when)]
     )

@@ -121,12 +121,12 @@ class Scheduler:
         if not slots:
             return
         held = [
-            progress.node(step.name).options
+            progress.options(step.name)
             for progress in under_way
             for step in progress.running()
             if self._here([(step.id, step.lease)])
         ]
-        wanted = [progress.node(step.name).options for progress, step in waiting]
+        wanted = [progress.options(step.name) for progress, step in waiting]
         for position in may_start(self._executor.rooms(), held, wanted, slots):
             progress, step = waiting[position]
             progress.claim(step, self._owner, machine_now + self._lease)
