@@ -28,38 +28,55 @@ GRAPH = Graph(
     pipeline="shapes",
     target="p:shapes",
     nodes=(
-        Node(name="load", kind="step", options=Options(retries=1)),
+        Node(name="load", kind="step", target="p:load", options=Options(retries=1)),
         Node(
-            name="left", kind="step", inputs={"rows": Output("load")}, options=Options(retries=1, cache=False)
+            name="left",
+            kind="step",
+            target="p:left",
+            inputs={"rows": Output("load")},
+            options=Options(retries=1, cache=False),
         ),
-        Node(name="right", kind="step", inputs={"rows": Output("load")}),
-        Node(name="join", kind="step", inputs={"left": Output("left"), "right": Output("right")}),
+        Node(name="right", kind="step", target="p:right", inputs={"rows": Output("load")}),
+        Node(
+            name="join",
+            kind="step",
+            target="p:join",
+            inputs={"left": Output("left"), "right": Output("right")},
+        ),
         Node(
             name="spread",
             kind="step",
+            target="p:spread",
             inputs={"row": Output("load"), "left": Output("left")},
             options=Options(retries=1),
             over=("row",),
         ),
-        Node(name="again", kind="step", inputs={"row": Output("spread")}, over=("row",)),
-        Node(name="fine", kind="step", inputs={"row": Output("again")}, over=("row",)),
+        Node(name="again", kind="step", target="p:again", inputs={"row": Output("spread")}, over=("row",)),
+        Node(name="fine", kind="step", target="p:fine", inputs={"row": Output("again")}, over=("row",)),
         Node(
             name="keep",
             kind="step",
+            target="p:keep",
             inputs={"row": Output("again")},
             over=("row",),
             when=(Way(Output("fine"), taken=True, each=True),),
         ),
-        Node(name="gather", kind="step", inputs={"rows": Output("again")}, options=Options(cache=False)),
-        Node(name="good", kind="step"),
-        Node(name="praise", kind="step", inputs={"rows": Output("spread")}, when=(WELL,)),
-        Node(name="blame", kind="step", inputs={"rows": Output("load")}, when=(ILL,)),
+        Node(
+            name="gather",
+            kind="step",
+            target="p:gather",
+            inputs={"rows": Output("again")},
+            options=Options(cache=False),
+        ),
+        Node(name="good", kind="step", target="p:good"),
+        Node(name="praise", kind="step", target="p:praise", inputs={"rows": Output("spread")}, when=(WELL,)),
+        Node(name="blame", kind="step", target="p:blame", inputs={"rows": Output("load")}, when=(ILL,)),
         Node(
             name="choose",
             kind="choose",
             inputs={"condition": Output("good"), "then": Output("praise"), "otherwise": Output("blame")},
         ),
-        Node(name="alone", kind="step", options=Options(cache=False)),
+        Node(name="alone", kind="step", target="p:alone", options=Options(cache=False)),
     ),
 )
 PROCESSES = st.integers(0, 1)
@@ -302,10 +319,12 @@ class RunsSurvive(RuleBasedStateMachine):
                 node = self.node(step, steps.values())
                 if node.kind == "choose":
                     node = replace(node, inputs={"condition": Output("good")})
+                if node.over:  # what each element takes besides is there before the element begins
+                    node = replace(node, inputs={name: node.inputs[name] for name in node.over})
                 sources = [
                     steps[f"{step.run}/{s.node}"] for s in node.inputs.values() if isinstance(s, Output)
                 ]
-                assert all(source.status == "succeeded" for source in sources)
+                assert [s.id for s in sources if s.status != "succeeded"] == [], step.id
 
     @invariant()
     def a_run_has_ended_when_and_only_when_its_steps_have(self) -> None:
@@ -335,7 +354,9 @@ class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
 def test_of_two_processes_that_end_the_last_two_steps_at_once_one_ends_the_run() -> None:
     state = RunsSurvive()
     graph = Graph(
-        pipeline="pair", target="p:pair", nodes=(Node(name="a", kind="step"), Node(name="b", kind="step"))
+        pipeline="pair",
+        target="p:pair",
+        nodes=tuple(Node(name=name, kind="step", target=f"p:{name}") for name in "ab"),
     )
     (first, _, _), (second, _, _) = state.processes
     run = first.submit(

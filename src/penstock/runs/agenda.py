@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Graph
@@ -65,6 +65,10 @@ class Agenda:
     def keep(self, names: Iterable[str]) -> None:
         """Of the steps that have news, all but these were looked at in vain."""
         self._news = set(names)
+
+    def of(self, status: str) -> Collection[str]:
+        """The steps that are waiting, queued or running, in no order."""
+        return self._open[status]
 
     def those(self, status: str) -> list[str]:
         """The steps that are waiting, queued or running, in the order of the graph."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -195,6 +196,11 @@ class Progress:
         """The steps that can be claimed: those that do not rest."""
         steps = (self.steps[name] for name in self._agenda.those("queued"))
         return [step for step in steps if not resting(step, machine_now)]
+
+    def keys_in_flight(self) -> set[str]:
+        """The keys of the steps that are being done or are going to be."""
+        names = chain(self._agenda.of("queued"), self._agenda.of("running"))
+        return {self.steps[name].key for name in names} - {""}
 
     def running(self) -> list[StepRun]:
         """The steps that are claimed."""
