@@ -316,6 +316,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "environment", "pipeline", "params", "actor", "why"),
         *_integer("time"),
+        *_integer("priority", nullable=True),
         *_text("firing"),
         *_integer("event"),
     )
