@@ -43,8 +43,9 @@ def sweep_target(
     An interrupt (Ctrl-C) cancels the trials under way and comes through; they are taken up again with it.
     Raises InvalidPipeline, InvalidValue, and Conflict when another process carries it out.
     """
-    workspace, origin = local_workspace(folder), local_origin(bench, folder)
+    workspace = local_workspace(folder)
     graph = bench.executor.draw(workspace, target)
+    origin = local_origin(bench, folder, graph)
     space, fixed = space_of(graph, given)
     known = METRICS.get(metric)
     wanted = Sweep(

@@ -119,12 +119,15 @@ def _to_its_end(bench: Workbench, carry_out: Callable[[OnProgress], Run], *, sho
 
 def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
     from penstock.app.local import plan_target
+    from penstock.app.sources import source_change
     from penstock.app.workbench import open_workbench
     from penstock.cli.plans import explained, planned
 
     with open_workbench(home) as bench:
         graph, explanations = plan_target(bench, target, project_folder(), params)
-    return explained(explanations, step, target) if step else planned(graph, explanations, target)
+        if not step:
+            return planned(graph, explanations, target)
+        return explained(explanations, step, target, source_change(bench, graph, project_folder(), step))
 
 
 def show(data: dict[str, Any]) -> Page:

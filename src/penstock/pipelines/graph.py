@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -44,6 +44,12 @@ def needed(node: Node) -> list[str]:
     """The names of the nodes that a node waits for: those it takes something from, and its conditions."""
     wires = [*node.inputs.values(), *(branch.condition for branch in node.when)]
     return list(dict.fromkeys(wire.node for wire in wires if isinstance(wire, Output)))
+
+
+def targets_of(nodes: Iterable[Node]) -> list[str]:
+    """The names of the user's code that nodes run: steps, and the feature views of training rows."""
+    views = [(node.target, *(view["target"] for view in node.settings.get("views", ()))) for node in nodes]
+    return [target for targets in views for target in targets if target]
 
 
 def spread(node: Node) -> bool:

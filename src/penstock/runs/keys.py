@@ -10,6 +10,7 @@ from penstock.core.digests import digest_value
 from penstock.pipelines.types import Node, Output, Param
 from penstock.runs.types import Artifact, Run, StepRun
 
+CODE = "its code"
 Ingredients = dict[str, Any]
 """What a result depends on, by the words in which its change is told: `its code`, `input rows`."""
 
@@ -27,7 +28,7 @@ def ingredients(
     """
     found: Ingredients = {
         "what it does": [node.kind, node.target, node.outputs],
-        "its code": node.code,
+        CODE: node.code,
         "the dependencies": run.workspace.lock,
     }
     found.update({f"setting {name}": value for name, value in node.settings.items()})

@@ -30,13 +30,15 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a run from a person's folder was made of, as far as it was to be found out.
 
     `commit` is what was checked out and `changes` the blob of a patch with what was not committed;
-    `python` names the version and system, and `packages` the blob of a JSON object with their versions.
+    `python` names the version and system; `packages` is the blob of a JSON object with their versions, and
+    `sources` that of one with the text of the project's modules that steps lead to, by path.
     """
 
     commit: str = ""
     changes: str = ""
     python: str = ""
     packages: str = ""
+    sources: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
