@@ -182,6 +182,10 @@ def test_a_notebook_shows_runs_and_gets_their_results(
         connection = connect("http://127.0.0.1")
         monkeypatch.setattr(connection._remote, "_http", web)
         told(connection)
+        shown = web.get("/runs/1")
+        assert "img-src data:" in shown.headers["content-security-policy"]
+        assert shown.text.count("<polyline") == 2
+        assert "data:image/svg+xml;base64," in shown.text
 
 
 def told(connection: Connection) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from penstock.cli.curves import measurements
 from penstock.cli.face import (
     DEFAULT_HOME,
     Api,
@@ -144,10 +145,12 @@ def show(data: dict[str, Any]) -> Page:
         "why",
         "error",
     )
-    metrics = Table(data["metrics"], ("step", "metric=name", "value"), "No metric was logged.")
+    measured = Table(
+        measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
+    )
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
-    return Page(data, (facts, Table(spent, steps, "It has no steps."), metrics), (_more(data["id"]),))
+    return Page(data, (facts, Table(spent, steps, "It has no steps."), measured), (_more(data["id"]),))
 
 
 def _more(run_id: str) -> str:
