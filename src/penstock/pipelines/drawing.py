@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.core.errors import InvalidPipeline
 from penstock.pipelines.jsonlike import json_like
+from penstock.pipelines.parameters import plain
 from penstock.pipelines.standins import StandIn, about, parameter_stand_in, reference, result_stand_in
 from penstock.pipelines.types import Input, Node, Output, Param, Parameter, Value, Way
 from penstock.pipelines.ways import conditioned
@@ -152,6 +153,7 @@ class Drawing:
                 what=f"{place} is a collection that holds results of steps.",
                 fix="Give the step one argument for each of them.",
             )
+        value = plain(value)
         if not json_like(value):
             raise InvalidPipeline(
                 what=f"{place} cannot be written in a pipeline",

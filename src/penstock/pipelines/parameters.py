@@ -99,11 +99,18 @@ def wanted(parameter: Parameter) -> str:
     return f"{words}, or none" if parameter.optional and parameter.type != "str" else words
 
 
+def plain(value: object) -> object:
+    """A time as its text in UTC, a member of an enum as its value, and anything else as it is."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    return value
+
+
 def _scalar(kind: str, choices: tuple[Any, ...], value: Any) -> Any:
     """Raises ValueError or OverflowError for what is of another type, no JSON or not among the choices."""
-    if isinstance(value, enum.Enum):
-        value = value.value
-    found = _read(kind, value)
+    found = _read(kind, plain(value))
     if not json_like(found) or (choices and found not in choices):
         raise ValueError
     return found
@@ -119,9 +126,8 @@ def _read(kind: str, value: Any) -> Any:
             return int(value)
         case "float", int() | float() | str() if not isinstance(value, bool):
             return float(value)
-        case "datetime", datetime() | str():
-            time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-            return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        case "datetime", str():
+            return plain(datetime.fromisoformat(value))
     raise ValueError
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.pipelines import Pipeline, coerce, pipeline, step
+from penstock.pipelines.types import Value
 
 
 class Colour(Enum):
@@ -77,6 +78,15 @@ def test_defaults_are_kept_as_json() -> None:
     defaults = coerce(told.draw(), {})
     assert (defaults["colour"], defaults["since"]) == ("red", "2026-01-31T00:00:00+00:00")
     assert defaults["sizes"] == [3, 4]
+
+
+def test_a_time_and_a_member_of_an_enum_may_be_written_in_a_pipeline() -> None:
+    def body() -> Any:
+        return use(datetime(2026, 1, 31, tzinfo=UTC), colour=Colour.RED)
+
+    body.__qualname__ = "body"
+    inputs = Pipeline(body).draw().nodes[0].inputs
+    assert inputs == {"values": Value("2026-01-31T00:00:00+00:00"), "colour": Value("red")}
 
 
 @pytest.mark.parametrize(
