@@ -26,7 +26,7 @@ def test_a_drawn_graph_is_read_back_as_it_was_and_is_valid() -> None:
     assert msgspec.json.decode(msgspec.json.encode(graph), type=Graph) == graph
 
 
-@pytest.mark.parametrize("pipeline", ["spread", "judge", "parted"])
+@pytest.mark.parametrize("pipeline", ["spread", "judge", "parted", "weighed"])
 def test_every_shape_draws_the_kept_graph(pipeline: str, golden: Callable[[str, str], None]) -> None:
     graph = draw_target(f"shapes.pipeline:{pipeline}", SHAPES)
     validate(graph)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
 from penstock.pipelines.types import Graph, Node, Options, Output, Way
-from penstock.runs.instances import instances_of, node_of
+from penstock.runs.instances import instances_of, is_instance, node_of, of_element
 from penstock.runs.lists import elements, truth
 from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
@@ -28,30 +28,55 @@ GRAPH = Graph(
     pipeline="shapes",
     target="p:shapes",
     nodes=(
-        Node(name="load", kind="step", options=Options(retries=1)),
+        Node(name="load", kind="step", target="p:load", options=Options(retries=1)),
         Node(
-            name="left", kind="step", inputs={"rows": Output("load")}, options=Options(retries=1, cache=False)
+            name="left",
+            kind="step",
+            target="p:left",
+            inputs={"rows": Output("load")},
+            options=Options(retries=1, cache=False),
         ),
-        Node(name="right", kind="step", inputs={"rows": Output("load")}),
-        Node(name="join", kind="step", inputs={"left": Output("left"), "right": Output("right")}),
+        Node(name="right", kind="step", target="p:right", inputs={"rows": Output("load")}),
+        Node(
+            name="join",
+            kind="step",
+            target="p:join",
+            inputs={"left": Output("left"), "right": Output("right")},
+        ),
         Node(
             name="spread",
             kind="step",
+            target="p:spread",
             inputs={"row": Output("load"), "left": Output("left")},
             options=Options(retries=1),
-            over="row",
+            over=("row",),
         ),
-        Node(name="again", kind="step", inputs={"row": Output("spread")}, over="row"),
-        Node(name="gather", kind="step", inputs={"rows": Output("again")}, options=Options(cache=False)),
-        Node(name="good", kind="step"),
-        Node(name="praise", kind="step", inputs={"rows": Output("spread")}, when=(WELL,)),
-        Node(name="blame", kind="step", inputs={"rows": Output("load")}, when=(ILL,)),
+        Node(name="again", kind="step", target="p:again", inputs={"row": Output("spread")}, over=("row",)),
+        Node(name="fine", kind="step", target="p:fine", inputs={"row": Output("again")}, over=("row",)),
+        Node(
+            name="keep",
+            kind="step",
+            target="p:keep",
+            inputs={"row": Output("again")},
+            over=("row",),
+            when=(Way(Output("fine"), taken=True, each=True),),
+        ),
+        Node(
+            name="gather",
+            kind="step",
+            target="p:gather",
+            inputs={"rows": Output("again")},
+            options=Options(cache=False),
+        ),
+        Node(name="good", kind="step", target="p:good"),
+        Node(name="praise", kind="step", target="p:praise", inputs={"rows": Output("spread")}, when=(WELL,)),
+        Node(name="blame", kind="step", target="p:blame", inputs={"rows": Output("load")}, when=(ILL,)),
         Node(
             name="choose",
             kind="choose",
             inputs={"condition": Output("good"), "then": Output("praise"), "otherwise": Output("blame")},
         ),
-        Node(name="alone", kind="step", options=Options(cache=False)),
+        Node(name="alone", kind="step", target="p:alone", options=Options(cache=False)),
     ),
 )
 PROCESSES = st.integers(0, 1)
@@ -109,10 +134,10 @@ class RunsSurvive(RuleBasedStateMachine):
     def bytes_of(step_run: str, token: int, inputs: dict[str, str]) -> bytes:
         """What a claim makes of its inputs: a list, perhaps without elements, a truth value, or a text."""
         text = f"{step_run} by claim {token} from {sorted(inputs.items())}"
-        match step_run.partition("/")[2]:
+        match node_of(step_run.partition("/")[2]):
             case "load":
                 return msgspec.json.encode([f"{part} of {text}" for part in range((token + 1) % 4)])
-            case "good":
+            case "good" | "fine":
                 return msgspec.json.encode(token % 2 == 0)
             case _:
                 return msgspec.json.encode(text)
@@ -199,12 +224,21 @@ class RunsSurvive(RuleBasedStateMachine):
                 return
             self.ended.pop(run, None)
 
+    @staticmethod
+    def node(step: StepRun, steps: Iterable[StepRun]) -> Node:
+        """The node as the step does it."""
+        (node,) = (node for node in GRAPH.nodes if node.name == node_of(step.name))
+        mine = instances_of(other for other in steps if other.run == step.run)
+        return of_element(node, step.name, mine) if is_instance(step.name) else node
+
     @invariant()
     def no_step_is_lost(self) -> None:
         found, steps = self.stored()
         for run in found:
             mine = [step for step in steps if step.run == run.id]
-            assert [step.name for step in mine if step.item is None] == [node.name for node in GRAPH.nodes]
+            assert [step.name for step in mine if not is_instance(step.name)] == [
+                node.name for node in GRAPH.nodes
+            ]
             for parent, names in instances_of(mine).items():
                 assert names == [f"{parent}[{index}]" for index in range(len(names))]
 
@@ -262,7 +296,8 @@ class RunsSurvive(RuleBasedStateMachine):
                 source = steps[f"{step.run}/{'load' if step.name == 'spread' else 'spread'}"]
                 items = elements(source.outputs["result"], self.blobs)
                 instances = [steps[f"{step.id}[{index}]"] for index in range(len(items))]
-                assert [instance.item for instance in instances] == items
+                whole = [{"row": item} for item in items] if step.name == "spread" else [{} for _ in items]
+                assert [instance.items for instance in instances] == whole
                 assert f"{step.id}[{len(items)}]" not in steps
                 given = elements(step.outputs["result"], self.blobs)
                 assert given == [instance.outputs["result"] for instance in instances]
@@ -271,23 +306,25 @@ class RunsSurvive(RuleBasedStateMachine):
     def a_branch_runs_only_when_it_is_taken(self) -> None:
         steps = {step.id: step for step in self.stored()[1]}
         for step in steps.values():
-            for branch in next(node for node in GRAPH.nodes if node.name == node_of(step.name)).when:
-                if step.status in ("queued", "running", "succeeded"):
-                    good = steps[f"{step.run}/good"]
-                    assert truth(good.outputs["result"]) is branch.taken
+            for branch in self.node(step, steps.values()).when:
+                if step.status in ("queued", "running", "succeeded") and not branch.each:
+                    condition = steps[f"{step.run}/{branch.condition.node}"]
+                    assert truth(condition.outputs["result"]) is branch.taken
 
     @invariant()
     def a_step_begins_only_when_its_inputs_are_there(self) -> None:
         steps = {step.id: step for step in self.stored()[1]}
         for step in steps.values():
             if step.status in ("queued", "running", "succeeded"):
-                (node,) = (node for node in GRAPH.nodes if node.name == node_of(step.name))
+                node = self.node(step, steps.values())
                 if node.kind == "choose":
                     node = replace(node, inputs={"condition": Output("good")})
+                if node.over:  # what each element takes besides is there before the element begins
+                    node = replace(node, inputs={name: node.inputs[name] for name in node.over})
                 sources = [
                     steps[f"{step.run}/{s.node}"] for s in node.inputs.values() if isinstance(s, Output)
                 ]
-                assert all(source.status == "succeeded" for source in sources)
+                assert [s.id for s in sources if s.status != "succeeded"] == [], step.id
 
     @invariant()
     def a_run_has_ended_when_and_only_when_its_steps_have(self) -> None:
@@ -317,7 +354,9 @@ class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
 def test_of_two_processes_that_end_the_last_two_steps_at_once_one_ends_the_run() -> None:
     state = RunsSurvive()
     graph = Graph(
-        pipeline="pair", target="p:pair", nodes=(Node(name="a", kind="step"), Node(name="b", kind="step"))
+        pipeline="pair",
+        target="p:pair",
+        nodes=tuple(Node(name=name, kind="step", target=f"p:{name}") for name in "ab"),
     )
     (first, _, _), (second, _, _) = state.processes
     run = first.submit(

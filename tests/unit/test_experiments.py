@@ -17,8 +17,11 @@ from penstock import Metrics, connect
 from penstock.app import open_app
 from penstock.app.client import Connection
 from penstock.app.experiments.plots import bars, curves
+from penstock.app.sources import packages_of
 from penstock.cli.commands import app
 from penstock.core.errors import NotFound
+from penstock.pipelines.types import Graph
+from penstock.runs.types import Run, Workspace
 from penstock.web import create_web
 
 CODE = """
@@ -84,14 +87,58 @@ def test_runs_are_compared_by_all_that_made_them(penstock: Callable[..., Result]
     assert not any(row["differs"] for row in compared["environment"])
     assert {"python", "msgspec"} <= set(rows(compared, "environment"))
 
+    assert compared["sources"][0] == ""
+    assert compared["sources"][1].splitlines()[:2] == ["--- a/lab/pipeline.py", "+++ b/lab/pipeline.py"]
+
     shown = penstock("compare", "1", "2", "--html", "both.html").stdout
     assert "≠" in shown
+    assert "-    return Metrics(score=1 - rate)\n+    return Metrics(score=2 - rate)" in shown
     page = (tmp_path / "lab/both.html").read_text()
     assert "&lt;b&gt;" in page
     assert page.count("<svg") == 4
     assert page.count("<img") == 2
     assert "<script" not in page
     assert not re.findall(r"""(?:src|href)=["']?http""", page)
+
+
+def test_a_step_is_explained_by_what_its_code_is_now(penstock: Callable[..., Result], tmp_path: Path) -> None:
+    folder = tmp_path / "lab/lab"
+    (folder / "pipeline.py").write_text("from lab.words import NOTE\n" + CODE)
+    (folder / "words.py").write_text("NOTE = 'old'\n")
+    (folder / "other.py").write_text("UNUSED = 1\n")
+    penstock("run", "lab.pipeline:train")
+    (folder / "words.py").write_text("NOTE = 'new'\n")
+    (folder / "other.py").write_text("UNUSED = 2\n")
+    shown = penstock("run", "lab.pipeline:train", "--explain", "fit").stdout
+    assert "--- a/lab/words.py\n+++ b/lab/words.py\n@@ -1 +1 @@\n-NOTE = 'old'\n+NOTE = 'new'" in shown
+    assert "other.py" not in shown
+    (folder / "words.py").unlink()
+    (folder / "pipeline.py").write_text(CODE)
+    told = json.loads(penstock("run", "lab.pipeline:train", "--explain", "fit", "--json").stdout)
+    assert "+++ /dev/null" in told["source"]
+    penstock("run", "lab.pipeline:train")
+    assert not json.loads(penstock("run", "lab.pipeline:train", "--explain", "fit", "--json").stdout)[
+        "source"
+    ]
+
+
+def test_the_packages_of_a_release_are_those_that_it_locked(tmp_path: Path) -> None:
+    lock = '[[package]]\nname = "polars"\nversion = "1.35"\n[[package]]\nname = "lab"\n'
+    with open_app(tmp_path / "home") as opened:
+        run = Run(
+            id="1",
+            project="p",
+            pipeline="train",
+            environment="staging",
+            release="r",
+            firing="",
+            graph=Graph(pipeline="train", target="lab.pipeline:train"),
+            params={},
+            workspace=Workspace(python="", folder="", data_root="", lock=opened.blobs.put(lock.encode())),
+            as_of=opened.clock.now(),
+            created=opened.clock.now(),
+        )
+        assert packages_of(opened, run) == {"polars": "1.35"}
 
 
 def test_comparing_wants_two_runs_that_there_are(penstock: Callable[..., Result]) -> None:
@@ -135,6 +182,10 @@ def test_a_notebook_shows_runs_and_gets_their_results(
         connection = connect("http://127.0.0.1")
         monkeypatch.setattr(connection._remote, "_http", web)
         told(connection)
+        shown = web.get("/runs/1")
+        assert "img-src data:" in shown.headers["content-security-policy"]
+        assert shown.text.count("<polyline") == 2
+        assert "data:image/svg+xml;base64," in shown.text
 
 
 def told(connection: Connection) -> None:

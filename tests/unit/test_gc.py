@@ -15,6 +15,7 @@ import pytest
 from penstock.app.gc import Gc
 from penstock.app.home import Home
 from penstock.app.wiring import App
+from penstock.builds.types import Build
 from penstock.pipelines.types import Graph, Node, Options, Output
 from penstock.runs.service import Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
@@ -210,7 +211,7 @@ def test_folders_and_logs_go_with_what_they_belong_to(house: House) -> None:
     code = folder(house, "code", "b" * 64)
     run = house.finish(b"1", b"2")
     kept, gone = folder(house, "logs/runs", run.id), folder(house, "logs/runs", "99")
-    assert counts(house.gc().sweep()) == {"blobs": 0, "envs": 1, "code": 1, "logs/runs": 1}
+    assert counts(house.gc().sweep()) == {"blobs": 0, "envs": 1, "code": 1, "logs/runs": 1, "logs/builds": 0}
     assert [path.exists() for path in (used, kept, unused, code, gone)] == [True, True, False, False, False]
 
 
@@ -220,3 +221,30 @@ def folder(house: House, where: str, name: str) -> Path:
     (path / "file").write_text("text")
     os.utime(path, (OLD, OLD))
     return path
+
+
+def test_the_log_of_a_build_stays_while_it_runs_and_while_it_is_young(house: House) -> None:
+    now = house.app.clock.now()
+    ends = {"1": None, "2": now, "3": now - 365 * DAY}
+    with house.app.store.begin() as tx:
+        for number, finished in ends.items():
+            tx.add(
+                Build(
+                    id=number,
+                    project="p",
+                    commit="c",
+                    branch="main",
+                    created=now - 366 * DAY,
+                    status="failed" if finished else "running",
+                    finished=finished,
+                    log=f"logs/builds/{number}.log",
+                )
+            )
+    logs = house.folder / "logs" / "builds"
+    logs.mkdir(parents=True)
+    for number in ends:
+        (logs / f"{number}.log").write_text("text")
+        os.utime(logs / f"{number}.log", (OLD, OLD))
+    (waste,) = (waste for waste in house.gc().sweep() if waste.what == "logs/builds")
+    assert (waste.count, waste.bytes) == (1, 4)
+    assert sorted(path.name for path in logs.iterdir()) == ["1.log", "2.log"]

@@ -115,6 +115,34 @@ class Watched(InlineExecutor):
         super().start(task)
 
 
+@pipeline
+def in_step(first: str, second: str) -> object:
+    return total(each(inverse, "number", "over", number=numbers(first), over=numbers(second)))
+
+
+@pipeline
+def prepared(value: int, bound: int = 5) -> object:
+    """What is done for one element: a step, then one of two ways of its own."""
+    twelfth = inverse(value)
+    large = above(twelfth, bound)
+    return choose(large, lambda: name(twelfth), lambda: name(bound))
+
+
+@pipeline
+def each_whole(text: str, bound: int = 5) -> object:
+    return gathered(each(nested, value=numbers(text), bound=bound))
+
+
+@pipeline
+def nested(value: int, bound: int = 5) -> object:
+    return prepared(same(value), bound=bound)
+
+
+@step
+def gathered(words: list[str]) -> str:
+    return ", ".join(words)
+
+
 class House:
     def __init__(self, folder: Path) -> None:
         self.workspace = Workspace(
@@ -186,6 +214,67 @@ def test_a_list_may_come_from_another_list_or_be_written_down(
     house: House, graph: Any, params: dict[str, Any], result: int
 ) -> None:
     assert house.value(house.finish(graph.draw(), **params), "total") == result
+
+
+def test_several_lists_are_gone_over_in_step(house: House) -> None:
+    run = house.finish(in_step.draw(), first="[1, 2, 3]", second="[4, 8, 9]")
+    assert house.value(run, "inverse") == [4, 4, 3]
+    assert house.steps(run)["inverse"].why == "went over the 3 elements of number and over"
+    assert [s.name for s in house.steps(run).values() if s.items] == [f"inverse[{i}]" for i in range(3)]
+
+
+def test_lists_of_unequal_length_are_refused(house: House) -> None:
+    run = house.finish(in_step.draw(), first="[1, 2, 3]", second="[4]")
+    assert run.error == (
+        "inverse failed: `inverse` cannot go over its lists in step: "
+        "expected lists of equal length; found 3 in number, 1 in over."
+    )
+
+
+def test_a_whole_pipeline_runs_for_each_element_and_every_element_goes_its_own_way(house: House) -> None:
+    run = house.finish(each_whole.draw(), text="[1, 6, 3]")
+    assert (run.status, house.value(run, "gathered")) == ("succeeded", "is 12, is 5, is 5")
+    steps = house.steps(run)
+    assert steps["nested.prepared.name[1]"].why == "skipped because nested.prepared.above[1] is false"
+    assert house.value(run, "nested.prepared.name") == ["is 12"]
+    again = house.finish(each_whole.draw(), text="[2, 6]")
+    assert house.ran(again) == [
+        "numbers",
+        "nested.same[0]",
+        "nested.prepared.inverse[0]",
+        "nested.prepared.above[0]",
+        "nested.prepared.name[0]",
+        "gathered",
+    ]
+
+
+def test_an_element_goes_on_before_the_others_are_ready(house: House) -> None:
+    run = house.finish(twice.draw(), text="[6, 0, 1]")
+    assert run.error.startswith("inverse[1] failed: ZeroDivisionError")
+    steps = house.steps(run)
+    assert [steps[f"inverse-2[{index}]"].status for index in range(3)] == [
+        "succeeded",
+        "skipped",
+        "succeeded",
+    ]
+    assert steps["inverse-2[1]"].why == "skipped because inverse[1] failed"
+    house.runs.retry(run.id)
+    assert run_to_end(house.runs, run.id, house.clock).status == "failed"
+    assert house.ran(run).count("inverse-2[0]") == 1
+
+
+def test_a_pipeline_over_an_empty_list_gives_an_empty_list(house: House) -> None:
+    run = house.finish(each_whole.draw(), text="[]")
+    assert (run.status, house.value(run, "gathered")) == ("succeeded", "")
+
+
+def test_a_plan_of_a_pipeline_for_each_element_says_it_for_each(house: House) -> None:
+    graph = each_whole.draw()
+    house.finish(graph, text="[1, 6]")
+    assert set(house.plan(graph, text="[1, 6]").values()) == {"cached", "skipped"}
+    plan = house.plan(graph, text="[1, 6]", bound=20)
+    assert plan["nested.same[1]"] == "cached"
+    assert (plan["nested.prepared.above[0]"], plan["gathered"]) == ("runs", "depends")
 
 
 def test_several_outputs_are_several_lists(house: House) -> None:

@@ -124,7 +124,11 @@ def test_every_event_names_what_queued_the_run_as_its_cause(house: House) -> Non
 
 
 def test_no_more_steps_are_claimed_than_the_executor_has_room_for(house: House) -> None:
-    wide = Graph(pipeline="w", target="p:w", nodes=tuple(Node(name=f"s{i}", kind="step") for i in range(5)))
+    wide = Graph(
+        pipeline="w",
+        target="p:w",
+        nodes=tuple(Node(name=f"s{i}", kind="step", target=f"p:s{i}") for i in range(5)),
+    )
     house.submit(wide)
     house.tick()
     assert len(house.executor.waiting()) == 2

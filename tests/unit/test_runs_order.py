@@ -48,7 +48,10 @@ class House:
         )
 
     def submit(self, *wanted: Options, name: str = "train", concurrency: int = 0, **more: Any) -> Run:
-        nodes = tuple(Node(name=f"s{i}", kind="step", options=options) for i, options in enumerate(wanted))
+        nodes = tuple(
+            Node(name=f"s{i}", kind="step", target=f"p:s{i}", options=options)
+            for i, options in enumerate(wanted)
+        )
         nodes += more.pop("more", ())
         graph = Graph(pipeline=name, target=f"p:{name}", nodes=nodes, concurrency=concurrency)
         asked = {"project": "p", "environment": "test", **more}
@@ -148,6 +151,47 @@ def test_runs_of_higher_priority_come_first_whenever_they_were_submitted(house: 
     assert house.started()[-1] == f"{high.id}/s0"
     house.answer()
     assert house.started()[-1] == f"{low.id}/s0"
+
+
+def test_what_two_runs_need_is_made_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = house.submit(Options()), house.submit(Options())
+    house.tick()
+    assert house.started() == [f"{first.id}/s0"]
+    assert house.step(second).status == "waiting"
+    house.answer()
+    patience: list[float] = []
+    monkeypatch.setattr(house.executor, "finished", lambda timeout: patience.append(timeout) or ())
+    house.runs.wait(3600)
+    assert patience == [0]  # the second run can go on at once
+    house.tick()
+    assert house.step(second).cached_from == f"{first.id}/s0"
+    assert len(house.started()) == 1
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_what_was_waited_for_in_vain_is_taken_over(house: House, how: str) -> None:
+    first, second = house.submit(Options()), house.submit(Options())
+    house.tick()
+    if how == "failed":
+        house.answer(error="it broke")
+    else:
+        house.runs.cancel(first.id)
+    house.tick()
+    assert house.show(first).status == how
+    assert house.started() == [f"{first.id}/s0", f"{second.id}/s0"]
+
+
+def test_what_is_the_same_in_one_run_is_made_once(house: House) -> None:
+    same = Node(name="a", kind="step")
+    graph = Graph(pipeline="p", target="p:p", nodes=(same, replace(same, name="b")))
+    run = house.runs.submit(
+        project="p", pipeline="p", environment="test", graph=graph, workspace=WORKSPACE, params={}
+    )
+    house.tick()
+    house.answer()
+    house.tick()
+    assert house.show(run).status == "succeeded"
+    assert house.started() == [f"{run.id}/a"]
 
 
 def test_a_pipeline_has_no_more_runs_under_way_than_it_allows(house: House) -> None:

@@ -106,26 +106,32 @@ def test_a_sweep_finds_what_is_better_and_writes_it_back(folder: Path) -> None:
     other = answered("run", "lab.pipeline:train", "--params", "best.toml", "-p", "depth=4")
     assert other["params"] == {**trials[0]["params"], "depth": 4}
     shared = [answered("run", "show", trial["run"])["steps"][0] for trial in trials]  # `rows`
-    assert sum(bool(step["cached_from"]) for step in shared) >= 6  # all but those that began at once
+    assert sum(bool(step["cached_from"]) for step in shared) == 7  # also in those that began at once
 
 
-def test_a_sweep_that_was_killed_goes_on_with_its_trials(folder: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_was_ended_goes_on_with_its_trials(folder: Path, end: signal.Signals) -> None:
     (folder / "stop").write_text("0.35")
     words = [*SWEEP, "--trials", "6", "--parallel", "1"]
-    first = subprocess.Popen([sys.executable, "-m", "penstock.cli", *words], stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "penstock.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     deadline = time.monotonic() + 60
     while not (folder / "stopped").exists():
         assert time.monotonic() < deadline
         assert first.poll() is None
         time.sleep(0.01)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    begun = {run["id"] for run in answered("runs")["items"]}
+    first.send_signal(end)
+    said = first.communicate()[1].decode()
+    begun = {run["id"]: run for run in answered("runs")["items"]}
+    if end is not signal.SIGKILL:
+        assert (first.returncode, said.count("The same command goes on with it.")) == (1, 1)
+        assert begun[max(begun)]["error"] == "cancelled by the stop of sweep 1"
     (folder / "stop").unlink()
     swept = answered(*words)
     assert swept["id"] == "1"
     assert len(swept["results"]) == 6
-    assert begun <= {trial["run"] for trial in swept["results"]}
+    assert set(begun) <= {trial["run"] for trial in swept["results"]}
     assert {trial["status"] for trial in swept["results"]} == {"succeeded"}
     assert answered(*SWEEP, "--trials", "1")["id"] == "2"  # the finished one is not touched
 

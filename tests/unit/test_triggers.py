@@ -64,8 +64,8 @@ class World:
         with self.store.read() as reader:
             return reader.find(Run)
 
-    def ask(self, why: str = "", **params: Any) -> None:
-        self.triggers.request("flights", "production", "train", params, "katherine", why)
+    def ask(self, why: str = "", priority: int | None = None, **params: Any) -> None:
+        self.triggers.request("flights", "production", "train", params, "katherine", why, priority)
 
     def explanation(self) -> str:
         return self.triggers.explain("flights", "production", "train").explanation
@@ -321,3 +321,12 @@ def test_a_release_that_was_replaced_before_it_ran_never_runs(world: World):
     assert firing.slot == "deployed:2:train"
     world.project.finish()
     assert world.tick() == []
+
+
+@pytest.mark.parametrize(("asked", "priority"), [([None], 100), ([7, None, 3], 7), ([None, 200], 200)])
+def test_a_run_on_demand_has_the_highest_priority_asked_for(asked: list[int | None], priority: int) -> None:
+    world = World().settled()
+    for each in asked:
+        world.ask(priority=each)
+    world.tick(hours=1)
+    assert world.runs()[-1].priority == priority

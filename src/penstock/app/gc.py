@@ -47,6 +47,7 @@ class Needed(msgspec.Struct, frozen=True):
     blobs: set[str]
     folders: set[str]
     runs: set[str]
+    build_logs: set[str]
     under_way: set[str]
     building: bool
 
@@ -100,6 +101,13 @@ class Gc:
             blobs=reachable([*nouns, *releases], self._small(self._app.blobs.digests())),
             folders=reachable([*runs, *here], lambda _: b""),
             runs={run.id for run in runs},
+            build_logs={
+                Path(build.log).name
+                for build in reader.find(Build)
+                if build.finished is None
+                or build.finished >= self._since
+                or build.release in {release.id for release in here}
+            },
             under_way=_under_way(reader),
             building=bool(reader.count(Build, status=("queued", "running"))),
         )
@@ -109,9 +117,9 @@ class Gc:
 
     def _finish(self) -> None:
         """Remove what an earlier sweep that was killed had moved aside."""
-        for name in ("envs", "code", "logs/runs"):
+        for name in ("envs", "code", "logs/runs", "logs/builds"):
             for aside in (self._app.home.folder / name).glob(f"{ASIDE}*"):
-                shutil.rmtree(aside, ignore_errors=True)
+                _delete(aside)
 
     def _steps(self, reader: Reader, runs: list[Run]) -> Iterator[StepRun]:
         for run in runs:
@@ -131,11 +139,15 @@ class Gc:
         return inside
 
     def _folders(self, needed: Needed) -> dict[str, dict[str, int]]:
-        """Environments and code of releases that nothing needs, unless builds are under way; old logs."""
+        """Environments and code of releases that nothing needs, unless builds are under way; old logs.
+
+        The log of a build is needed while its release is.
+        """
         home = self._app.home.folder
         releases = ("envs", "code") if not needed.building else ()
         found = {name: unneeded(_old(home / name, self._grace), needed.folders) for name in releases}
-        found["logs/runs"] = unneeded(_old(home / "logs" / "runs", self._grace), needed.runs)
+        for name, kept in (("logs/runs", needed.runs), ("logs/builds", needed.build_logs)):
+            found[name] = unneeded(_old(home / name, self._grace), kept)
         return found
 
 
@@ -154,7 +166,7 @@ def _old(folder: Path, grace: float) -> dict[str, int]:
     for entry in folder.glob("*"):
         with suppress(FileNotFoundError):
             if not entry.name.startswith(".") and entry.stat().st_mtime <= before:
-                found[entry.name] = sum(_freed(file) for file in entry.rglob("*"))
+                found[entry.name] = sum(_freed(file) for file in (entry, *entry.rglob("*")))
     return found
 
 
@@ -164,8 +176,15 @@ def _freed(file: Path) -> int:
 
 
 def _remove(folder: Path) -> None:
-    """Move a folder aside and remove it there: nobody ever finds half of it."""
+    """Move a folder or file aside and remove it there: nobody ever finds half of it."""
     aside = folder.with_name(f"{ASIDE}{folder.name}")
     with suppress(FileNotFoundError):
         folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
+    _delete(aside)
+
+
+def _delete(aside: Path) -> None:
+    if aside.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from penstock.adapters.executors.machine import ended
 from penstock.adapters.forges.uncommitted import commit_and_changes
 from penstock.app.workbench import Workbench
 from penstock.core.digests import digest_bytes
-from penstock.pipelines.graph import coerce
+from penstock.pipelines.code import sources
+from penstock.pipelines.graph import coerce, targets_of
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import parse_config
 from penstock.runs.drive import OnProgress, run_to_end
@@ -50,7 +51,7 @@ def run_target(
         graph=graph,
         workspace=workspace,
         params=coerce(graph, params),
-        origin=local_origin(bench, folder),
+        origin=local_origin(bench, folder, graph),
         actor=bench.actor(""),
         priority=priority,
     )
@@ -115,12 +116,13 @@ def local_workspace(folder: Path) -> Workspace:
     )
 
 
-def local_origin(bench: Workbench, folder: Path) -> Origin:
-    """What a run from this folder is made of: its commit, what is not committed, and the environment."""
+def local_origin(bench: Workbench, folder: Path, graph: Graph) -> Origin:
+    """What a run from this folder is made of: its commit, what is not committed, code and environment."""
     commit, changes = commit_and_changes(folder, bench.home.folder)
     return Origin(
         commit=commit,
         changes=bench.blobs.put(changes.encode(errors="surrogateescape")) if changes else "",
         python=python_version(),
         packages=bench.blobs.put(msgspec.json.encode(packages())),
+        sources=bench.blobs.put(msgspec.json.encode(sources(folder.resolve(), targets_of(graph.nodes)))),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict
 from penstock.core.events import Event
 from penstock.runs.search import values_of
-from penstock.runs.sweeps import Points, Sweep, carry_out, pruned, space_of
+from penstock.runs.sweeps import Points, Sweep, carry_out, interrupted, pruned, space_of
 from penstock.runs.types import Run, StepRun
+from penstock.runs.views import ACTIVE
 
 
 def sweep_target(
@@ -39,10 +40,12 @@ def sweep_target(
     """Search the parameters of a pipeline; gives the finished sweep.
 
     The same sweep of the same code that was stopped before its end goes on where it stood.
+    An interrupt (Ctrl-C) cancels the trials under way and comes through; they are taken up again with it.
     Raises InvalidPipeline, InvalidValue, and Conflict when another process carries it out.
     """
-    workspace, origin = local_workspace(folder), local_origin(bench, folder)
+    workspace = local_workspace(folder)
     graph = bench.executor.draw(workspace, target)
+    origin = local_origin(bench, folder, graph)
     space, fixed = space_of(graph, given)
     known = METRICS.get(metric)
     wanted = Sweep(
@@ -63,6 +66,7 @@ def sweep_target(
     with _held(bench, sweep):
         earlier = _trials(bench, sweep)
         bench.runs.recover(ended)
+        _take_up(bench, sweep, earlier)
 
         def submit(params: dict[str, Any]) -> Run:
             return bench.runs.submit(
@@ -77,18 +81,24 @@ def sweep_target(
                 actor=sweep.actor,
             )
 
-        carry_out(
-            sweep,
-            earlier,
-            runs=bench.runs,
-            search=OptunaSearch(space, maximize=sweep.maximize, seed=1000 * int(sweep.id) + len(earlier)),
-            submit=submit,
-            logged=lambda run: logged(bench, run, metric),
-            result=lambda run: result(bench, run, metric),
-            clock=bench.clock,
-            parallel=parallel,
-            on_trial=on_trial,
-        )
+        try:
+            carry_out(
+                sweep,
+                earlier,
+                runs=bench.runs,
+                search=OptunaSearch(space, maximize=sweep.maximize, seed=1000 * int(sweep.id) + len(earlier)),
+                submit=submit,
+                logged=lambda run: logged(bench, run, metric),
+                result=lambda run: result(bench, run, metric),
+                clock=bench.clock,
+                parallel=parallel,
+                on_trial=on_trial,
+            )
+        except KeyboardInterrupt:
+            for run in _trials(bench, sweep):
+                if run.status in ACTIVE:
+                    bench.runs.cancel(run.id, actor=sweep.stop)
+            raise
         return _finish(bench, sweep)
 
 
@@ -176,6 +186,14 @@ def _event(sweep: Sweep, kind: str, now: datetime, evidence: dict[str, Any]) -> 
 def _trials(bench: Workbench, sweep: Sweep) -> list[Run]:
     with bench.store.read() as reader:
         return reader.find(Run, sweep=sweep.id)
+
+
+def _take_up(bench: Workbench, sweep: Sweep, runs: Sequence[Run]) -> None:
+    """Let the trials go on that were ended when the sweep was stopped."""
+    for run in runs:
+        if interrupted(sweep, run):
+            with suppress(Conflict):  # what it had made is gone: it is a trial without a result
+                bench.runs.retry(run.id, actor=sweep.actor)
 
 
 @contextmanager

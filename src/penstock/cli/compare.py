@@ -36,8 +36,13 @@ def compare(
         html.write_text(comparison_html(data, figures), encoding="utf-8")
     sections = ("about", "params", "metrics", "data", "code", "environment")
     tables = tuple(_section(data, name, everything=everything) for name in sections if data[name])
+    patches = tuple(
+        f"run {data['runs'][0]} → run {run}\n{text.rstrip()}"
+        for run, text in zip(data["runs"], data["sources"], strict=True)
+        if text
+    )
     hints = () if html else (f"penstock compare {' '.join(runs)} --html FILE",)
-    return Page(data, (*tables, *((f"{html} has them with plots.",) if html else ())), hints)
+    return Page(data, (*tables, *patches, *((f"{html} has them with plots.",) if html else ())), hints)
 
 
 def _section(data: dict[str, Any], name: str, *, everything: bool) -> Table:

@@ -47,25 +47,31 @@ def planned(graph: Graph, explanations: Sequence[Explanation], target: str) -> P
     return Page(data, (table, summary), (f"penstock run {target}", *more))
 
 
-def explained(explanations: Sequence[Explanation], step: str, target: str) -> Page:
-    """One step, and everything that it depends on and that is not as it was in the last run."""
+def explained(explanations: Sequence[Explanation], step: str, target: str, patch: str) -> Page:
+    """One step, and everything that it depends on and that is not as it was in the last run.
+
+    `patch` is how its code differs, if it does.
+    """
+    from penstock.runs.keys import CODE
+
     known = {each.step: each for each in explanations}
     if step not in known:
         raise NotFound(what=f"{target} has no step {step}.", fix=meant(step, known))
     found = known[step]
+    source = patch if any(each.name == CODE for each in found.changes) else ""
     changes = [
         {"what": each.name, "before": _brief(each.before), "now": _brief(each.now)} for each in found.changes
     ]
     table = Table(changes, ("what", "before", "now"), "Nothing that it depends on is known to differ.")
     facts = Facts(msgspec.structs.asdict(found), ("step", "outcome", "why"))
-    data = {"step": step, "outcome": found.outcome, "why": found.why, "changes": changes}
-    return Page(data, (facts, table), (f"penstock run {target}",))
+    data = {"step": step, "outcome": found.outcome, "why": found.why, "changes": changes, "source": source}
+    return Page(data, (facts, table, *((source.rstrip(),) if source else ())), (f"penstock run {target}",))
 
 
 def _shape(node: Node) -> str:
     from penstock.runs.choices import title
 
-    over = [f"each of {node.over}"] if node.over else []
+    over = [f"each of {' and '.join(node.over)}"] if node.over else []
     return ", ".join(
         [*over, *(f"if {title(each.condition)} is {str(each.taken).lower()}" for each in node.when)]
     )

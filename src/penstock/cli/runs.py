@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from penstock.cli.curves import measurements
 from penstock.cli.face import (
     DEFAULT_HOME,
     Api,
@@ -119,12 +120,15 @@ def _to_its_end(bench: Workbench, carry_out: Callable[[OnProgress], Run], *, sho
 
 def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
     from penstock.app.local import plan_target
+    from penstock.app.sources import source_change
     from penstock.app.workbench import open_workbench
     from penstock.cli.plans import explained, planned
 
     with open_workbench(home) as bench:
         graph, explanations = plan_target(bench, target, project_folder(), params)
-    return explained(explanations, step, target) if step else planned(graph, explanations, target)
+        if not step:
+            return planned(graph, explanations, target)
+        return explained(explanations, step, target, source_change(bench, graph, project_folder(), step))
 
 
 def show(data: dict[str, Any]) -> Page:
@@ -141,10 +145,12 @@ def show(data: dict[str, Any]) -> Page:
         "why",
         "error",
     )
-    metrics = Table(data["metrics"], ("step", "metric=name", "value"), "No metric was logged.")
+    measured = Table(
+        measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
+    )
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
-    return Page(data, (facts, Table(spent, steps, "It has no steps."), metrics), (_more(data["id"]),))
+    return Page(data, (facts, Table(spent, steps, "It has no steps."), measured), (_more(data["id"]),))
 
 
 def _more(run_id: str) -> str:

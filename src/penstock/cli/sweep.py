@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,18 +51,25 @@ def sweep(
     from penstock.cli.progress import trials_progress
 
     with open_workbench(home, on=on) as bench:
-        with trials_progress(trials) as on_trial:
-            finished = sweep_target(
-                bench,
-                target,
-                project_folder(),
-                parameters(params),
-                metric=metric,
-                minimize=minimize,
-                trials=trials,
-                parallel=parallel,
-                on_trial=on_trial,
-            )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops it as Ctrl-C does
+        try:
+            with trials_progress(trials) as on_trial:
+                finished = sweep_target(
+                    bench,
+                    target,
+                    project_folder(),
+                    parameters(params),
+                    metric=metric,
+                    minimize=minimize,
+                    trials=trials,
+                    parallel=parallel,
+                    on_trial=on_trial,
+                )
+        except KeyboardInterrupt:
+            raise StepFailed(
+                what="The sweep is stopped and its trials are cancelled.",
+                fix="The same command goes on with it.",
+            ) from None
         data = ROUTES.call(bench, "GET", f"/sweeps/{finished.id}")
     best = data["results"][0]
     if best["value"] is None:

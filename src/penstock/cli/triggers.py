@@ -52,6 +52,10 @@ def fire(
     environment: EnvironmentOption,
     params: ParametersOption = None,
     why: Annotated[str, typer.Option("--why", help="The reason, kept in the ledger.")] = "",
+    priority: Annotated[
+        int | None,
+        typer.Option("--priority", help="Higher goes first; without, what is usual in the environment."),
+    ] = None,
     project: ProjectOption = "",
     actor: ActorOption = "",
 ) -> Page:
@@ -63,6 +67,7 @@ def fire(
         environment=environment,
         params=parameters(params),
         why=why,
+        priority=priority,
         actor=actor,
     )
     return Page(

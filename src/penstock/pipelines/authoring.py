@@ -14,9 +14,10 @@ from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.core.targets import target_of
 from penstock.pipelines.code import code_digest
 from penstock.pipelines.drawing import Drawing, current
-from penstock.pipelines.graph import coerce, typed
+from penstock.pipelines.graph import coerce
 from penstock.pipelines.options import asked, options
-from penstock.pipelines.signatures import bind, check_step, parameters_of, returns_value
+from penstock.pipelines.parameters import parameters_of, typed
+from penstock.pipelines.signatures import bind, check_step, returns_value
 from penstock.pipelines.standins import StandIn
 from penstock.pipelines.types import Graph, Node, Options
 
@@ -48,26 +49,17 @@ class StepFunction(Generic[P, R]):
         drawing = current.get()
         if drawing is None:
             return self.__wrapped__(*args, **kwargs)
-        return cast(R, self.draw(drawing, bind(self.__wrapped__, args, kwargs)))
-
-    def draw(self, drawing: Drawing, values: Mapping[str, Any], *, over: str = "") -> StandIn:
-        """Add a node that takes `values`, to be run for each element of the one called `over`, if any.
-
-        Raises InvalidPipeline for values that cannot be passed on.
-        """
-        name = self.__name__
         node = Node(
-            name=name,
+            name=self.__name__,
             kind="step",
             target=self.target,
-            inputs=drawing.inputs(name, values),
             outputs=self.outputs,
             settings={"formats": self.formats} if self.formats else {},
             options=self.options,
             code=code_digest(self.target),
-            over=over,
         )
-        return drawing.add(node, returns=returns_value(self.__wrapped__))
+        values = bind(self.__wrapped__, args, kwargs)
+        return cast(R, drawing.add(node, values, returns=returns_value(self.__wrapped__)))
 
     def __repr__(self) -> str:
         return f"<step {self.target}>"
@@ -141,6 +133,8 @@ def step(
 
 class Pipeline:
     """A pipeline: a function that is drawn, once, by calling it with stand-ins."""
+
+    __name__: str
 
     def __init__(self, function: Callable[..., Any], concurrency: int = 0) -> None:
         self.target = target_of(function, "pipeline")
@@ -230,8 +224,9 @@ def pipeline(
 ) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
     """Declare a function as a pipeline: `@pipeline` or `@pipeline(concurrency=1)`.
 
-    What it is called with while drawn are stand-ins. Its parameters have the type int, float, str or bool
-    and become parameters of every run. At most `concurrency` runs of it are under way at once in an
+    What it is called with while drawn are stand-ins. Its parameters have the type int, float, str, bool,
+    datetime, Literal or an enum, are lists of these, or may be None as well; they become parameters of every
+    run. At most `concurrency` runs of it are under way at once in an
     environment; others wait. Raises InvalidPipeline for a function that cannot be found by its name or
     has other parameters.
     """

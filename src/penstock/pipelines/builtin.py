@@ -15,7 +15,7 @@ from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
 from penstock.pipelines.drawing import Drawing, current
-from penstock.pipelines.standins import StandIn, about
+from penstock.pipelines.standins import StandIn, about, result_stand_in
 from penstock.pipelines.types import Candidate, Node, Options, Output
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ def training_rows(
     node = Node(
         name="rows",
         kind="rows",
-        inputs=drawing.inputs("rows", {each.name: _snapshot(drawing, each) for each in sources}),
         outputs=("train", "holdout", "schema"),
         settings=_as_data(settings),
         code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
-    return cast(Rows, drawing.add(node))
+    return cast(Rows, drawing.add(node, {each.name: _snapshot(drawing, each) for each in sources}))
 
 
 def publish(
@@ -108,14 +107,11 @@ def publish(
     node = Node(
         name="publish",
         kind="publish",
-        inputs={
-            **drawing.inputs("publish", {"model": model, "metrics": metrics, "inputs": inputs}),
-            "holdout": Output(rows.node, "holdout"),
-        },
+        inputs={"holdout": Output(rows.node, "holdout")},
         outputs=("candidate",),
         settings={"model": name},
     )
-    return cast(Candidate, drawing.add(node))
+    return cast(Candidate, drawing.add(node, {"model": model, "metrics": metrics, "inputs": inputs}))
 
 
 def _snapshot(drawing: Drawing, source: Source) -> StandIn:
@@ -129,13 +125,13 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
     )
     drawn = drawing.nodes.get(node.name)
     if drawn is None:
-        return drawing.add(node)
+        return drawing.add(node, {})
     if drawn != node:
         raise InvalidPipeline(
             what=f"Two sources are called {source.name}.",
             fix="Give one of them another name: files(..., name=).",
         )
-    return drawing.result(node.name)
+    return result_stand_in(drawing, node.name, node.outputs)
 
 
 def _as_data(value: msgspec.Struct) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,17 +27,38 @@ def code_digest(target: str) -> str:
     path = Path(file)
     root = path.parents[name.count(".") + (path.name == "__init__.py")]
     only = name.partition(".")[0] if root.name in {"site-packages", "dist-packages"} else ""
+    return digest_value(
+        {module: _look(module, path)[0] for module, path in _leads_to(root, name, only).items()}
+    )
+
+
+def sources(folder: Path, targets: Iterable[str]) -> dict[str, str]:
+    """The text of the modules in a project's folder that targets lead to, by path; nothing is imported."""
     found: dict[str, str] = {}
+    for root in (folder, folder / "src"):
+        for name in {target.partition(":")[0] for target in targets}:
+            for path in _leads_to(root, name).values():
+                found[str(path.relative_to(folder))] = path.read_text(encoding="utf-8", errors="replace")
+    return dict(sorted(found.items()))
+
+
+def _leads_to(root: Path, name: str, only: str = "") -> dict[str, Path]:
+    """A module and all modules under `root` that it leads to; of the package `only`, if one is named."""
+    found: dict[str, Path] = {}
     waiting = [name]
     while waiting:
         module = waiting.pop()
-        source = _source(root, module)
-        if module in found or source is None or (only and module.partition(".")[0] != only):
+        path = _source(root, module)
+        if module in found or path is None or (only and module.partition(".")[0] != only):
             continue
-        stat = source.stat()
-        found[module], imported = _read(module, source, stat.st_mtime_ns, stat.st_size)
-        waiting += [*imported, *_parents(module)]
-    return digest_value(found)
+        found[module] = path
+        waiting += [*_look(module, path)[1], *_parents(module)]
+    return found
+
+
+def _look(module: str, path: Path) -> tuple[str, tuple[str, ...]]:
+    stat = path.stat()
+    return _read(module, path, stat.st_mtime_ns, stat.st_size)
 
 
 def views_digest(targets: Mapping[str, str]) -> str:

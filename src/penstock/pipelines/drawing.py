@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from penstock.core.errors import InvalidPipeline
 from penstock.pipelines.jsonlike import json_like
+from penstock.pipelines.parameters import plain
 from penstock.pipelines.standins import StandIn, about, parameter_stand_in, reference, result_stand_in
 from penstock.pipelines.types import Input, Node, Output, Param, Parameter, Value, Way
 from penstock.pipelines.ways import conditioned
@@ -26,29 +28,37 @@ class Drawing:
         self._prefixes: set[str] = set()
         self._inside: tuple[str, ...] = ()
         self._when: tuple[Way, ...] = ()
+        self._element = 0
+        self._numbers = itertools.count(1)
         self.types = {each.name: each.type for each in parameters}
         self.parameters = {name: parameter_stand_in(self, name) for name in self.types}
 
-    def add(self, node: Node, *, returns: bool = True) -> StandIn:
-        """Add a node; a second one of the same name becomes `name-2`. Gives its stand-in.
+    def add(self, node: Node, values: Mapping[str, Any], *, returns: bool = True) -> StandIn:
+        """Add a node that takes `values`; a second one of the same name becomes `name-2`. Gives its stand-in.
 
         What does not return anything is there for its effect. A snapshot belongs to the whole pipeline,
         wherever it is first asked for; everything else to the pipeline and the branch that it is drawn in.
+        Raises InvalidPipeline for values that cannot be passed on.
         """
         shared = node.kind == "snapshot"
         name = self._free(node.name if shared else self._prefix + node.name, self.nodes)
-        self.nodes[name] = msgspec.structs.replace(node, name=name, when=() if shared else self._when)
+        inputs = {key: self._input(f"`{key}` of `{node.name}`", value) for key, value in values.items()}
+        elements = {key: number for key, value in values.items() if (number := element_of(value))}
+        element = self._common(node, {*elements.values(), *filter(None, [self._element])})
+        self.nodes[name] = msgspec.structs.replace(
+            node,
+            name=name,
+            inputs={**inputs, **node.inputs},
+            over=tuple(elements),
+            when=() if shared else self._when,
+        )
         if not returns:
             self._effects.add(name)
-        return self.result(name)
+        return result_stand_in(self, name, node.outputs, 0 if shared else element)
 
-    def result(self, name: str) -> StandIn:
-        """The stand-in for a node that was added."""
-        return result_stand_in(self, name, self.nodes[name].outputs)
-
-    def inputs(self, node: str, values: Mapping[str, Any]) -> dict[str, Input]:
-        """What is passed to a node, as data. Raises InvalidPipeline for what cannot be."""
-        return {name: self._input(f"`{name}` of `{node}`", value) for name, value in values.items()}
+    def number(self) -> int:
+        """A number for one more call of `each`."""
+        return next(self._numbers)
 
     @contextmanager
     def inside(self, target: str, prefix: str = "") -> Iterator[None]:
@@ -73,13 +83,14 @@ class Drawing:
             self._prefix, self._inside = before
 
     @contextmanager
-    def way(self, way: Way) -> Iterator[None]:
-        """Draw what belongs to one side of a choice."""
-        before, self._when = self._when, (*self._when, way)
+    def way(self, way: Way, element: int) -> Iterator[None]:
+        """Draw what belongs to one side of a choice, which each element of `each` number `element` makes."""
+        before = self._when, self._element
+        self._when, self._element = (*self._when, way), element or self._element
         try:
             yield
         finally:
-            self._when = before
+            self._when, self._element = before
 
     def finish(self, returned: object) -> tuple[Node, ...]:
         """The nodes in an order in which they can run, once the pipeline's function has `returned`.
@@ -111,6 +122,21 @@ class Drawing:
                 )
 
     @staticmethod
+    def _common(node: Node, numbers: Collection[int]) -> int:
+        """The one call of `each` to whose elements a node belongs, 0 for none. Raises InvalidPipeline."""
+        if len(numbers) > 1:
+            raise InvalidPipeline(
+                what=f"`{node.name}` goes over a list for each element of another list.",
+                fix="Make one list of all in a step, or go over the inner list in a step.",
+            )
+        if numbers and node.kind == "publish":
+            raise InvalidPipeline(
+                what="A model cannot be published for each element of a list: its name is written once.",
+                fix="Publish after `each`, from a step that takes the list of models.",
+            )
+        return next(iter(numbers), 0)
+
+    @staticmethod
     def _free(wanted: str, taken: Container[str]) -> str:
         """The name, with a number after it if it is taken."""
         name, count = wanted, 1
@@ -127,6 +153,7 @@ class Drawing:
                 what=f"{place} is a collection that holds results of steps.",
                 fix="Give the step one argument for each of them.",
             )
+        value = plain(value)
         if not json_like(value):
             raise InvalidPipeline(
                 what=f"{place} cannot be written in a pipeline",
@@ -135,6 +162,11 @@ class Drawing:
                 fix="Make it inside the step, from plain values.",
             )
         return Value(value)
+
+
+def element_of(value: object) -> int:
+    """The number of the call of `each` of whose list a value is an element, 0 for every other value."""
+    return about(value).element if isinstance(value, StandIn) else 0
 
 
 current: ContextVar[Drawing | None] = ContextVar("penstock.drawing", default=None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.core.words import meant
-from penstock.pipelines.jsonlike import json_like
-from penstock.pipelines.types import Graph, Node, Output, Param, Parameter
+from penstock.pipelines.parameters import typed, wanted
+from penstock.pipelines.types import Graph, Node, Output, Param
 
 
 def validate(graph: Graph) -> None:
@@ -33,8 +33,8 @@ def validate(graph: Graph) -> None:
         circle = " → ".join(reversed(error.args[1]))
         raise InvalidPipeline(what=f"The graph of {graph.pipeline} has a cycle", found=circle) from error
     before: set[str] = set()
-    for name, wanted in needs.items():
-        for other in wanted:
+    for name, others in needs.items():
+        for other in others:
             if other not in before:
                 raise InvalidPipeline(what=f"`{name}` stands before `{other}`, which it needs.")
         before.add(name)
@@ -46,12 +46,23 @@ def needed(node: Node) -> list[str]:
     return list(dict.fromkeys(wire.node for wire in wires if isinstance(wire, Output)))
 
 
+def targets_of(nodes: Iterable[Node]) -> list[str]:
+    """The names of the user's code that nodes run: steps, and the feature views of training rows."""
+    views = [(node.target, *(view["target"] for view in node.settings.get("views", ()))) for node in nodes]
+    return [target for targets in views for target in targets if target]
+
+
+def spread(node: Node) -> bool:
+    """Whether a node is run for every element of lists rather than once."""
+    return bool(node.over) or any(way.each for way in node.when)
+
+
 def _check_node(node: Node, nodes: Mapping[str, Node], parameters: set[str]) -> None:
     for name, wire in node.inputs.items():
         _check_wire(f"The input `{name}` of `{node.name}`", wire, nodes, parameters)
     for branch in node.when:
         _check_wire(f"The condition of `{node.name}`", branch.condition, nodes, parameters)
-    for name in _WAYS if node.kind == "choose" else filter(None, [node.over]):
+    for name in (*(_WAYS if node.kind == "choose" else ()), *node.over):
         if name not in node.inputs:
             raise InvalidPipeline(what=f"`{node.name}` has no input `{name}`.", fix=meant(name, node.inputs))
 
@@ -87,44 +98,8 @@ def coerce(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
         elif parameter.required:
             raise InvalidValue(
                 what=f"{graph.pipeline} needs the parameter `{name}`",
-                expected=f"a value of type {parameter.type}",
+                expected=wanted(parameter),
             )
         else:
             values[name] = parameter.default
     return values
-
-
-_TRUTH = {"true": True, "false": False}
-
-
-def typed(pipeline: str, parameter: Parameter, value: Any) -> Any:
-    """A value as a parameter takes it, read from text where needed. Raises InvalidValue."""
-    try:
-        read = _read(parameter, value)
-    except (ValueError, OverflowError):
-        read = None
-    if json_like(read) and (read is not None or (value is None and _optional(parameter))):
-        return read
-    raise InvalidValue(
-        what=f"The parameter `{parameter.name}` of {pipeline} has a wrong value",
-        expected=f"a value of type {parameter.type}",
-        found=ascii(value) if isinstance(value, str) else repr(value),
-    )
-
-
-def _read(parameter: Parameter, value: Any) -> Any:
-    """A value of the parameter's type, None for what is not one. Raises ValueError or OverflowError."""
-    match parameter.type, value:
-        case ("bool", bool()) | ("str", str()):
-            return value
-        case "bool", str():
-            return _TRUTH.get(value.lower())
-        case "int", int() | str() if not isinstance(value, bool):
-            return int(value)
-        case "float", int() | float() | str() if not isinstance(value, bool):
-            return float(value)
-    return None
-
-
-def _optional(parameter: Parameter) -> bool:
-    return not parameter.required and parameter.default is None

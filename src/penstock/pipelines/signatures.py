@@ -1,4 +1,4 @@
-"""What functions take: the arguments of a step's call and the parameters of a pipeline."""
+"""What functions take: the arguments of a call of a step or of a pipeline in another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 
 from penstock.core.errors import InvalidPipeline
 from penstock.core.words import meant
-from penstock.pipelines.jsonlike import json_like
-from penstock.pipelines.types import Parameter
 
-_TYPES = ("int", "float", "str", "bool")
 _BY_NAME = {
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
     inspect.Parameter.KEYWORD_ONLY,
@@ -70,37 +67,3 @@ def bind(
 def returns_value(function: Callable[..., Any]) -> bool:
     """Whether a step returns something: it does unless it is annotated with None."""
     return inspect.signature(function).return_annotation not in {None, "None"}
-
-
-def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """The parameters of a pipeline function, typed by annotation or else by default.
-
-    Raises InvalidPipeline for a type that cannot be written on a command line.
-    """
-    found = []
-    for parameter in inspect.signature(function).parameters.values():
-        required = parameter.default is inspect.Parameter.empty
-        default = None if required else parameter.default
-        kind = _annotated(parameter.annotation) or type(default).__name__
-        if kind not in _TYPES or parameter.kind not in _BY_NAME - {inspect.Parameter.VAR_KEYWORD}:
-            raise InvalidPipeline(
-                what=f"The pipeline `{function.__name__}` has the parameter `{parameter}`",
-                expected="a named parameter of type int, float, str or bool",
-                fix="What is neither is made in a step.",
-            )
-        if not json_like(default):
-            raise InvalidPipeline(
-                what=f"The pipeline `{function.__name__}` cannot keep the default of `{parameter.name}`",
-                expected="a finite number, a whole one of at most 64 bits, or text",
-                found=ascii(default),
-            )
-        found.append(Parameter(name=parameter.name, type=kind, default=default, required=required))
-    return tuple(found)
-
-
-def _annotated(annotation: Any) -> str:
-    """The annotation as text, with or without postponed evaluation; an optional type is its type."""
-    if annotation is inspect.Parameter.empty:
-        return ""
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return text.replace(" ", "").removesuffix("|None")

@@ -7,16 +7,20 @@ from typing import Any, NamedTuple, NoReturn
 
 from penstock.core.errors import InvalidPipeline
 from penstock.core.words import meant
-from penstock.pipelines.types import Output, Param
+from penstock.pipelines.types import Input, Output, Param
 
 
 class About(NamedTuple):
-    """What a stand-in stands for: an output or a parameter, or a node with several named `outputs`."""
+    """What a stand-in stands for: an input of a step, or a node with several named `outputs`.
+
+    With a number of a call of `each` as its `element`, it is an element of the list that it refers to.
+    """
 
     drawing: object
     title: str
-    refers_to: Output | Param | None
+    refers_to: Input | None
     outputs: dict[str, StandIn]
+    element: int = 0
 
 
 class StandIn:
@@ -53,19 +57,27 @@ def parameter_stand_in(drawing: object, name: str) -> StandIn:
     return StandIn(About(drawing, f"The parameter `{name}`", Param(name), {}))
 
 
-def result_stand_in(drawing: object, node: str, outputs: Iterable[str]) -> StandIn:
+def result_stand_in(drawing: object, node: str, outputs: Iterable[str], element: int = 0) -> StandIn:
     """The stand-in for a node: for its output if it has one, with attributes if it has several."""
     names = tuple(outputs)
     title = f"The result of `{node}`"
     if len(names) == 1:
-        return StandIn(About(drawing, title, Output(node, names[0]), {}))
+        return StandIn(About(drawing, title, Output(node, names[0]), {}, element))
     parts = {
-        name: StandIn(About(drawing, f"The output `{node}.{name}`", Output(node, name), {})) for name in names
+        name: StandIn(About(drawing, f"The output `{node}.{name}`", Output(node, name), {}, element))
+        for name in names
     }
-    return StandIn(About(drawing, title, None, parts))
+    return StandIn(About(drawing, title, None, parts, element))
 
 
-def reference(value: StandIn, drawing: object) -> Output | Param:
+def of_element(value: StandIn, element: int) -> StandIn:
+    """The same stand-in for an element of the list, in the call of `each` `element`; with 0 for the list."""
+    known = about(value)
+    outputs = {name: of_element(part, element) for name, part in known.outputs.items()}
+    return StandIn(known._replace(outputs=outputs, element=element))
+
+
+def reference(value: StandIn, drawing: object) -> Input:
     """What a stand-in refers to, when it is passed on. Raises InvalidPipeline."""
     known = about(value)
     if known.drawing is not drawing:

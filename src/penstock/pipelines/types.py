@@ -30,10 +30,14 @@ Input = Output | Param | Value
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One side of a choice: what is in it runs only when the condition came out as `taken`."""
+    """One side of a choice: what is in it runs only when the condition came out as `taken`.
+
+    With `each` the condition is an element of a list, and every element goes its own way.
+    """
 
     condition: Input
     taken: bool
+    each: bool = False
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +64,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     (`package.module:function`), `snapshot` reads a source, `rows` joins a training set,
     `publish` makes a model ready for the registry, `choose` gives whichever of its inputs `then` and
     `otherwise` its `condition` asks for.
-    `over` names the input whose elements the node is run for, one by one, empty for a node that is run
-    once; `when` holds the ways that must all be taken for it to run at all.
+    `over` names the inputs that are lists of equal length, for whose elements the node is run one by one;
+    it is empty for a node that is run once. `when` holds the ways that must all be taken for it to run.
     `settings` are data that belong to the node itself, such as the source's declaration.
     `code` is the digest of the user's code that the node runs.
     """
@@ -74,15 +78,21 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     options: Options = Options()
     code: str = ""
-    over: str = ""
+    over: tuple[str, ...] = ()
     when: tuple[Way, ...] = ()
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of a pipeline with its default; `type` is `int`, `float`, `str` or `bool`."""
+    """A parameter of a pipeline with its default.
+
+    `type` is `int`, `float`, `str`, `bool` or `datetime`, or a list of one of them such as `list[int]`;
+    with `choices`, it or its elements are one of these. An `optional` one may be None.
+    """
 
     name: str
     type: str
+    choices: tuple[Any, ...] = ()
+    optional: bool = False
     default: Any = None
     required: bool = False
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from msgspec.structs import replace
 
 from penstock.core.errors import InvalidPipeline
-from penstock.pipelines.graph import needed
+from penstock.pipelines.graph import needed, spread
 from penstock.pipelines.types import Node, Output, Way
 
 SIDES = {"then": True, "otherwise": False}
@@ -26,6 +26,8 @@ def conditioned(nodes: Mapping[str, Node], kept: Collection[str]) -> tuple[Node,
     for name, node in reversed(list(nodes.items())):
         wanted = uses.get(name, []) if name not in kept else []
         common = [b for b in wanted[0] if all(b in use for use in wanted)] if wanted else []
+        if not spread(node):  # what is done once does not go the ways of the elements that use it
+            common = [b for b in common if not b.each]
         found[name] = replace(node, when=tuple(dict.fromkeys([*common, *node.when])))
         for source, when in _wires(found[name]):
             uses.setdefault(source, []).append(when)
@@ -39,7 +41,8 @@ def _wires(node: Node) -> Iterator[tuple[str, tuple[Way, ...]]]:
     sides = SIDES if node.kind == "choose" else {}
     for name, wire in node.inputs.items():
         if isinstance(wire, Output):
-            own = [Way(node.inputs["condition"], sides[name])] if name in sides else []
+            each = "condition" in node.over
+            own = [Way(node.inputs["condition"], sides[name], each)] if name in sides else []
             yield wire.node, (*node.when, *own)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from penstock.pipelines.graph import needed
 from penstock.pipelines.types import Graph
-from penstock.runs.instances import node_of
+from penstock.runs.instances import is_instance, node_of
 from penstock.runs.types import StepRun, StepStatus
 
 OPEN: tuple[StepStatus, ...] = ("waiting", "queued", "running")
@@ -24,6 +24,7 @@ class Agenda:
         for node in graph.nodes:
             for name in needed(node):
                 self._followers.setdefault(name, []).append(node.name)
+        self._elements: dict[str, list[str]] = {}
         self._place: dict[str, int] = {}
         self._open: dict[str, set[str]] = {status: set() for status in OPEN}
         self._news: set[str] = set()
@@ -33,7 +34,10 @@ class Agenda:
     def note(self, step: StepRun) -> None:
         """Take in a step that is new or not as it was."""
         name = step.name
-        self._place.setdefault(name, len(self._place))
+        if name not in self._place:
+            self._place[name] = len(self._place)
+            if is_instance(name):
+                self._elements.setdefault(node_of(name), []).append(name)
         for status, names in self._open.items():
             (names.add if status == step.status else names.discard)(name)
         if step.status == "waiting":
@@ -41,10 +45,18 @@ class Agenda:
         elif step.status not in OPEN:
             self._news.update(self.followers(name))
 
+    def divide(self, name: str) -> None:
+        """Take in that it is known how many elements a node goes over: who goes over its results has news."""
+        self._news.update(self._followers.get(name, []))
+
     def followers(self, name: str) -> list[str]:
-        """The steps that wait for this one, as long as they wait."""
+        """The steps that wait for this one, as long as they wait; of an element, those of the same one."""
         node = node_of(name)
-        return self._followers.get(name, []) if name == node else [node]
+        nodes = self._followers.get(node, [])
+        if is_instance(name):
+            of_same = (follower + name[len(node) :] for follower in nodes)
+            return [node, *(follower for follower in of_same if follower in self._place)]
+        return [*nodes, *(each for follower in nodes for each in self._elements.get(follower, ()))]
 
     def news(self) -> list[str]:
         """The steps that wait and have news, in the order of the graph."""
@@ -53,6 +65,10 @@ class Agenda:
     def keep(self, names: Iterable[str]) -> None:
         """Of the steps that have news, all but these were looked at in vain."""
         self._news = set(names)
+
+    def of(self, status: str) -> Collection[str]:
+        """The steps that are waiting, queued or running, in no order."""
+        return self._open[status]
 
     def those(self, status: str) -> list[str]:
         """The steps that are waiting, queued or running, in the order of the graph."""

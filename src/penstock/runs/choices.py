@@ -29,22 +29,24 @@ def verdict(run: Run, condition: Input, steps: Steps) -> str:
     return _WORDS[value if isinstance(value, bool) else None]
 
 
-def taken(run: Run, node: Node, steps: Steps) -> Input | None:
-    """The input that a choice takes, None as long as its condition is not known to be true or false."""
+def taken(run: Run, node: Node, steps: Steps) -> str:
+    """The input that a choice takes, empty as long as its condition is not known to be true or false."""
     word = verdict(run, node.inputs["condition"], steps)
-    return next((node.inputs[side] for side, wanted in SIDES.items() if _WORDS[wanted] == word), None)
+    return next((side for side, wanted in SIDES.items() if _WORDS[wanted] == word), "")
 
 
 def needed_by_choice(run: Run, node: Node, steps: Steps) -> list[str]:
     """The names of the nodes that a choice waits for: of its two ways, only the one it takes."""
     wires = {name: wire for name, wire in node.inputs.items() if name not in SIDES}
     way = taken(run, node, steps)
-    return needed(replace(node, inputs={**wires, "way": way} if way else wires))
+    return needed(replace(node, inputs={**wires, way: node.inputs[way]} if way else wires))
 
 
 def untaken(run: Run, node: Node, steps: Steps) -> str:
     """Why a node belongs to a branch that is not taken, empty as long as it may be."""
     for branch in node.when:
+        if branch.each:
+            continue
         word = verdict(run, branch.condition, steps)
         if word and word != _WORDS[branch.taken]:
             return f"{title(branch.condition)} is {word}"

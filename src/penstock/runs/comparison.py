@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import unified_diff
 from typing import Any
 
 import msgspec
@@ -26,17 +27,23 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with all that is compared; `changes` is the patch of what was not committed."""
+    """A run with all that is compared; `changes` is the patch of what was not committed, and `sources`
+    the text of its modules by path.
+    """
 
     run: Run
     steps: list[StepRun]
     metrics: list[Metric]
     packages: dict[str, str] = {}
     changes: str = ""
+    sources: dict[str, str] = {}
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs side by side, a row for each thing that any of them has."""
+    """Runs side by side, a row for each thing that any of them has.
+
+    `changes` are what was not committed, `sources` how the code of each differs from that of the first.
+    """
 
     runs: tuple[str, ...]
     about: tuple[Row, ...]
@@ -47,6 +54,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     environment: tuple[Row, ...]
     curves: tuple[Curve, ...]
     changes: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 def compare(runs: Sequence[Compared]) -> Comparison:
@@ -65,7 +73,24 @@ def compare(runs: Sequence[Compared]) -> Comparison:
         environment=rows(_environment),
         curves=_curves([_by_name(each.metrics) for each in runs]),
         changes=tuple(each.changes for each in runs),
+        sources=tuple(
+            patch(runs[0].sources, each.sources) if runs[0].sources and each.sources else "" for each in runs
+        ),
     )
+
+
+def patch(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """How texts differ, by path, as a unified diff."""
+    parts: list[str] = []
+    for path in sorted(before.keys() | now.keys()):
+        old, new = before.get(path, ""), now.get(path, "")
+        if old != new:
+            names = (
+                f"a/{path}" if path in before else "/dev/null",
+                f"b/{path}" if path in now else "/dev/null",
+            )
+            parts += unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="")
+    return "".join(f"{line}\n" for line in parts)
 
 
 def _rows(facts: Sequence[dict[str, Any]]) -> tuple[Row, ...]:

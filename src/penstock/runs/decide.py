@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,11 +14,18 @@ from msgspec.structs import replace
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.lineage.types import Lease
-from penstock.pipelines.graph import needed
+from penstock.pipelines.graph import needed, spread
 from penstock.pipelines.types import Node, Options, Output, Param
 from penstock.runs.agenda import Agenda
 from penstock.runs.choices import needed_by_choice, untaken
-from penstock.runs.instances import instances_of, make_instances, node_of
+from penstock.runs.instances import (
+    awaited_lists,
+    instances_of,
+    is_instance,
+    make_instances,
+    node_of,
+    of_element,
+)
 from penstock.runs.keys import Ingredients, ingredients
 from penstock.runs.types import Artifact, Metric, Outcome, Run, StepRun, Task
 
@@ -81,8 +89,14 @@ class Progress:
         return [self.steps[name] for name in self._added]
 
     def node(self, step: str) -> Node:
-        """The node that a step does, alone or as one of several instances."""
-        return self.nodes[node_of(step)]
+        """The node that a step does, as it does it for its own element if it is one of several."""
+        if not is_instance(step):
+            return self.nodes[step]
+        return of_element(self.nodes[node_of(step)], step, self.instances)
+
+    def options(self, step: str) -> Options:
+        """How a step wants to be run."""
+        return self.nodes[node_of(step)].options
 
     def succeeded(self, name: str) -> bool:
         """Whether a step has its outputs."""
@@ -90,7 +104,7 @@ class Progress:
 
     def ingredients_of(self, name: str) -> Ingredients:
         """What the result of a step depends on."""
-        return ingredients(self.run, self.node(name), self.steps, self.steps[name].item)
+        return ingredients(self.run, self.node(name), self.steps, self.steps[name].items)
 
     def settle(self, outcome: Outcome, machine_now: datetime) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
@@ -121,23 +135,23 @@ class Progress:
         """Skip every step that waits for something that will never be, or whose branch is not taken."""
         names = self._agenda.news()
         while names:
-            skipped = [name for name in names if self._skip(name)]
+            skipped = [name for name in names if self.skip_if_hopeless(name)]
             names = [follower for name in skipped for follower in self._agenda.followers(name)]
 
     def ready(self) -> list[StepRun]:
         """The steps that wait and have all that they wait for, once the hopeless ones are skipped."""
-        found = [
-            step
-            for step in (self.steps[name] for name in self._agenda.news())
-            if all(source.status == "succeeded" for source in self._sources(step))
-        ]
+        found = [step for step in (self.steps[name] for name in self._agenda.news()) if self.is_ready(step)]
         self._agenda.keep(step.name for step in found)
         return found
 
-    def expand(self, step: StepRun, items: Sequence[Artifact]) -> None:
-        """Give a ready node that goes over a list a step for each of its elements."""
+    def is_ready(self, step: StepRun) -> bool:
+        """Whether a step waits and has all that it waits for."""
+        return step.status == "waiting" and all(self._over(source) for source in self._sources(step))
+
+    def expand(self, step: StepRun, items: Sequence[dict[str, Artifact]]) -> None:
+        """Give a ready node that goes over lists a step for each of their elements."""
         self._begin()
-        over = self.node(step.name).over
+        over = " and ".join(self.node(step.name).over) or "its condition"
         self._change(replace(step, started=self.now, why=f"went over the {len(items)} elements of {over}"))
         made = {each.name: each for each in make_instances(step, items)}
         self.instances[step.name] = list(made)
@@ -145,6 +159,7 @@ class Progress:
         self._added |= dict.fromkeys(made)
         for each in made.values():
             self._agenda.note(each)
+        self._agenda.divide(step.name)
 
     def finish(self, step: StepRun, outputs: dict[str, Artifact], why: str = "") -> None:
         """End a ready step that needs no worker with what it gives."""
@@ -181,6 +196,11 @@ class Progress:
         """The steps that can be claimed: those that do not rest."""
         steps = (self.steps[name] for name in self._agenda.those("queued"))
         return [step for step in steps if not resting(step, machine_now)]
+
+    def keys_in_flight(self) -> set[str]:
+        """The keys of the steps that are being done or are going to be."""
+        names = chain(self._agenda.of("queued"), self._agenda.of("running"))
+        return {self.steps[name].key for name in names} - {""}
 
     def running(self) -> list[StepRun]:
         """The steps that are claimed."""
@@ -219,7 +239,7 @@ class Progress:
         self._change(replace(self.run, status=status, finished=self.now, error=error))
         self._tell(f"run.{status}", {"error": error} if error else {})
 
-    def _skip(self, name: str) -> bool:
+    def skip_if_hopeless(self, name: str) -> bool:
         """Skip a step if it waits and is hopeless; whether it was."""
         step = self.steps[name]
         reason = self._hopeless(step) if step.status == "waiting" else ""
@@ -230,7 +250,7 @@ class Progress:
     def _settle_error(self, step: StepRun, outcome: Outcome, machine_now: datetime) -> None:
         errors, losses = step.errors + (not outcome.lost), step.losses + outcome.lost
         gone = replace(step, errors=errors, losses=losses, error=outcome.error)
-        options = self.node(step.name).options
+        options = self.options(step.name)
         hopeless = not outcome.lost and not worth_retrying(options, outcome)
         if hopeless or errors > options.retries or losses >= MAX_LOSSES:
             self._fail(gone)
@@ -281,18 +301,26 @@ class Progress:
             self._tell("run.started", {})
 
     def _sources(self, step: StepRun) -> list[StepRun]:
-        """The steps that must succeed before this one."""
-        if step.item:
-            return []
+        """The steps that must be over before this one is done, or divided into those of its elements."""
         if step.name in self.instances:
             return [self.steps[name] for name in self.instances[step.name]]
-        node = self.nodes[step.name]
-        waits = needed_by_choice(self.run, node, self.steps) if node.kind == "choose" else needed(node)
+        node = self.node(step.name)
+        if spread(node):
+            waits = awaited_lists(node, self.instances)
+        else:
+            waits = needed_by_choice(self.run, node, self.steps) if node.kind == "choose" else needed(node)
         return [self.steps[name] for name in waits]
+
+    def _over(self, source: StepRun) -> bool:
+        """Whether what waits for a step can go on: it succeeded, or its element goes another way."""
+        if source.status == "skipped" and is_instance(source.name):
+            return bool(untaken(self.run, self.node(source.name), self.steps))
+        return source.status == "succeeded"
 
     def _hopeless(self, step: StepRun) -> str:
         """Why a waiting step will never run, empty as long as it may."""
-        barren = next((f"{s.name} {s.status}" for s in self._sources(step) if s.status in _BARREN), "")
+        ended = (source for source in self._sources(step) if source.status in _BARREN)
+        barren = next((f"{s.name} {s.status}" for s in ended if not self._over(s)), "")
         return untaken(self.run, self.node(step.name), self.steps) or barren
 
     def _task(self, step: StepRun) -> Task:
@@ -300,8 +328,8 @@ class Progress:
         inputs: dict[str, Artifact] = {}
         values: dict[str, Any] = {}
         for name, source in node.inputs.items():
-            if step.item and name == node.over:
-                inputs[name] = step.item
+            if name in step.items:
+                inputs[name] = step.items[name]
             elif isinstance(source, Output):
                 inputs[name] = self.steps[source.node].outputs[source.name]
             else:

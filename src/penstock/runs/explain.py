@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from penstock.pipelines.graph import needed
+from penstock.pipelines.graph import needed, spread
 from penstock.pipelines.types import Node
 from penstock.runs.choices import title, verdict
 from penstock.runs.decide import Progress
@@ -60,20 +60,41 @@ class _Explainer:
 
     def _node(self, node: Node) -> list[Explanation]:
         progress = self._progress
-        progress.skip_hopeless()
-        step = progress.steps[node.name]
-        if step.status == "skipped":
-            return [Explanation(step=node.name, outcome="skipped", why=step.why)]
-        if step not in progress.ready():
-            return [self._unsure(node)]
-        if needs_worker(progress, step):
-            return [self._step(step)]
-        do_here(progress, step, self._blobs)
-        instances = [self._step(progress.steps[name]) for name in progress.instances.get(node.name, ())]
-        running = sum(each.outcome == "runs" for each in instances)
-        if node.over and not running:
-            do_here(progress, progress.steps[node.name], self._blobs)
-        return [self._done_here(progress.steps[node.name], len(instances), running), *instances]
+        if not spread(node):
+            return [self._one(node.name)]
+        self._advance(node.name)
+        instances = progress.instances.get(node.name)
+        if instances is None:
+            return [self._said(node.name)]
+        found = [self._one(name) for name in instances]
+        self._advance(node.name)
+        return [self._whole(progress.steps[node.name], found), *found]
+
+    def _one(self, name: str) -> Explanation:
+        """What would become of a step that goes over nothing."""
+        self._advance(name)
+        step = self._progress.steps[name]
+        return self._step(step) if self._progress.is_ready(step) else self._said(name)
+
+    def _advance(self, name: str) -> None:
+        """Skip a step that is hopeless, or do it if it is ready and needs no worker."""
+        progress = self._progress
+        progress.skip_if_hopeless(name)
+        step = progress.steps[name]
+        if progress.is_ready(step) and not needs_worker(progress, step):
+            do_here(progress, step, self._blobs)
+
+    def _said(self, name: str) -> Explanation:
+        """What is known of a step that needs no worker, or is not ready."""
+        step = self._progress.steps[name]
+        match step.status:
+            case "skipped":
+                return Explanation(step=name, outcome="skipped", why=step.why)
+            case "failed":
+                return Explanation(step=name, outcome="runs", why=f"fails: {step.error}")
+            case "succeeded":
+                return Explanation(step=name, outcome="cached", why=step.why)
+        return self._unsure(self._progress.node(name), name)
 
     def _step(self, step: StepRun) -> Explanation:
         """What would become of a step whose inputs are all known."""
@@ -86,25 +107,25 @@ class _Explainer:
             return Explanation(step=step.name, outcome="cached", why=self._progress.steps[step.name].why)
         return self._runs(step.name, hit.spoiled)
 
-    def _unsure(self, node: Node) -> Explanation:
+    def _unsure(self, node: Node, step: str) -> Explanation:
         """What can be said while inputs are not known: it runs for certain if anything else changed."""
         progress = self._progress
         for branch in node.when:
-            if not verdict(progress.run, branch.condition, progress.steps):
+            if branch.each or not verdict(progress.run, branch.condition, progress.steps):
                 wanted = str(branch.taken).lower()
                 why = f"runs only if {title(branch.condition)} is {wanted}"
-                return Explanation(step=node.name, outcome="depends", why=why)
+                return Explanation(step=step, outcome="depends", why=why)
         if node.kind == "choose":
             condition = node.inputs["condition"]
             known = verdict(progress.run, condition, progress.steps)
             why = f"{title(condition)} is {known}" if known else f"chooses once {title(condition)} is known"
-            return Explanation(step=node.name, outcome="depends", why=why)
-        found, earlier = self._ingredients(node.name)
+            return Explanation(step=step, outcome="depends", why=why)
+        found, earlier = self._ingredients(step)
         if not cacheable(node) or earlier is None or changed(found, earlier):
-            return self._runs(node.name)
+            return self._runs(step)
         names = dict.fromkeys(name for name in needed(node) if not progress.succeeded(name))
         why = f"runs unless {' and '.join(names)} gives what it gave before"
-        return Explanation(step=node.name, outcome="depends", why=why)
+        return Explanation(step=step, outcome="depends", why=why)
 
     def _runs(self, name: str, spoiled: str = "") -> Explanation:
         found, earlier = self._ingredients(name)
@@ -122,10 +143,17 @@ class _Explainer:
         return self._progress.ingredients_of(name), ingredients_before(self._before, name)
 
     @staticmethod
-    def _done_here(step: StepRun, count: int, running: int) -> Explanation:
-        if step.status == "failed":
-            return Explanation(step=step.name, outcome="runs", why=f"fails: {step.error}")
-        if running:
-            return Explanation(step=step.name, outcome="runs", why=f"runs {running} of {count} elements anew")
-        why = step.why if not count else f"all {count} elements are cached"
+    def _whole(step: StepRun, elements: Sequence[Explanation]) -> Explanation:
+        """What would become of a node that goes over lists, given what would of their elements."""
+        count = len(elements)
+        number = {word: sum(each.outcome == word for each in elements) for word in ("runs", "depends")}
+        if number["runs"]:
+            why = f"runs {number['runs']} of {count} elements anew"
+            return Explanation(step=step.name, outcome="runs", why=why)
+        if number["depends"]:
+            why = f"{number['depends']} of {count} elements depend on others"
+            return Explanation(step=step.name, outcome="depends", why=why)
+        if step.status == "skipped":
+            return Explanation(step=step.name, outcome="skipped", why=step.why)
+        why = f"all {count} elements are cached" if count else step.why
         return Explanation(step=step.name, outcome="cached", why=why)

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from penstock.core.digests import digest_value
 from penstock.pipelines.types import Node, Output, Param
 from penstock.runs.types import Artifact, Run, StepRun
 
+CODE = "its code"
 Ingredients = dict[str, Any]
 """What a result depends on, by the words in which its change is told: `its code`, `input rows`."""
 
 
+NO_ITEMS: Mapping[str, Artifact] = MappingProxyType({})
+
+
 def ingredients(
-    run: Run, node: Node, steps: Mapping[str, StepRun], item: Artifact | None = None
+    run: Run, node: Node, steps: Mapping[str, StepRun], items: Mapping[str, Artifact] = NO_ITEMS
 ) -> Ingredients:
-    """Everything that the result of a node depends on; of a node that goes over a list, for one `item`.
+    """Everything that the result of a node depends on; for an element of lists, with its `items` of them.
 
     Inputs that come from a step that has not succeeded yet are left out. The time does not count:
     it says what a snapshot reads, and everything after follows from the rows.
     """
     found: Ingredients = {
         "what it does": [node.kind, node.target, node.outputs],
-        "its code": node.code,
+        CODE: node.code,
         "the dependencies": run.workspace.lock,
     }
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     for name, source in node.inputs.items():
-        if item and name == node.over:
-            found[f"input {name}"] = _identity(item)
+        if name in items:
+            found[f"input {name}"] = _identity(items[name])
         elif not isinstance(source, Output):
             found[name] = run.params[source.name] if isinstance(source, Param) else source.value
         elif steps[source.node].status == "succeeded":

@@ -43,6 +43,9 @@ class Scheduler:
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
         self._compared: dict[str, Progress | None] = {}
+        self._in_flight: set[str] = set()
+        self._held_up: set[str] = set()
+        self._another_may_go_on = False
 
     def tick(self, now: datetime) -> bool:
         """Take in what has ended, put back what was lost, and start what can be started."""
@@ -62,6 +65,8 @@ class Scheduler:
             self._compared = {
                 p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
             }
+            self._in_flight = {key for progress in under_way for key in progress.keys_in_flight()}
+            self._held_up = set()
             for progress in under_way:
                 self._take_in(progress, outcomes, machine_now)
                 if progress.run.id in allowed:
@@ -70,11 +75,14 @@ class Scheduler:
         for progress in under_way:
             progress.conclude()
         self._end_unwanted(under_way)
-        return self._apply([progress for progress in under_way if progress.changed()], known)
+        applied = self._apply([progress for progress in under_way if progress.changed()], known)
+        self._another_may_go_on = applied and bool(self._held_up)
+        return applied
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for tasks to end; True if the next tick has outcomes to take in."""
-        for outcome in self._executor.finished(0 if self._arrived else timeout):
+        at_once = self._arrived or self._another_may_go_on
+        for outcome in self._executor.finished(0 if at_once else timeout):
             self._arrived.append(outcome)
             if self._held.get(outcome.step_run) == outcome.token:
                 del self._held[outcome.step_run]
@@ -105,7 +113,7 @@ class Scheduler:
     def _carry(self, progress: Progress, reader: Reader) -> None:
         """What can be said of the steps that wait, before new claims are made."""
         progress.skip_hopeless()
-        while steps := progress.ready():
+        while steps := [step for step in progress.ready() if step.id not in self._held_up]:
             for step in steps:
                 self._enter(progress, step, reader)
             progress.skip_hopeless()
@@ -121,24 +129,30 @@ class Scheduler:
         if not slots:
             return
         held = [
-            progress.node(step.name).options
+            progress.options(step.name)
             for progress in under_way
             for step in progress.running()
             if self._here([(step.id, step.lease)])
         ]
-        wanted = [progress.node(step.name).options for progress, step in waiting]
+        wanted = [progress.options(step.name) for progress, step in waiting]
         for position in may_start(self._executor.rooms(), held, wanted, slots):
             progress, step = waiting[position]
             progress.claim(step, self._owner, machine_now + self._lease)
 
     def _enter(self, progress: Progress, step: StepRun, reader: Reader) -> None:
-        """Do a ready step that needs no worker, take the earlier result of another, or queue it."""
+        """Do a ready step that needs no worker, take the earlier result of another, or queue it.
+
+        What is being made for another step already is waited for, and made here only if that fails.
+        """
         if not needs_worker(progress, step):
             do_here(progress, step, self._blobs)
             return
         node = progress.node(step.name)
         found = progress.ingredients_of(step.name)
         key = cache_key(found) if cacheable(node) else ""
+        if key in self._in_flight:
+            self._held_up.add(step.id)
+            return
         hit = find_hit(reader, self._blobs, key)
         if hit.step:
             metrics = reader.find(Metric, run=hit.step.run, step=hit.step.name)
@@ -147,6 +161,7 @@ class Scheduler:
         before = ingredients_before(self._earlier(progress, reader), step.name)
         reason = because(node, found, before, hit.spoiled)
         progress.queue(step, key, f"ran {reason}")
+        self._in_flight |= {key} - {""}
 
     def _apply(self, changed: Sequence[Progress], known: set[str]) -> bool:
         """Commit what was decided on nouns that are still what they were, then start the claimed tasks.

@@ -184,7 +184,7 @@ class Runs:
             tx.put(
                 again,
                 *(
-                    StepRun(id=step.id, run=step.run, name=step.name, item=step.item, token=step.token)
+                    StepRun(id=step.id, run=step.run, name=step.name, items=step.items, token=step.token)
                     for step in tx.find(StepRun, run=run, status=("failed", "skipped", "cancelled"))
                 ),
             )

@@ -53,6 +53,11 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         """As which it cancels the trials that it gives up."""
         return f"sweep {self.id}"
 
+    @property
+    def stop(self) -> str:
+        """As which its trials are cancelled when it is stopped before its end."""
+        return f"the stop of sweep {self.id}"
+
 
 def space_of(graph: Graph, given: Mapping[str, str]) -> tuple[dict[str, Axis], dict[str, Any]]:
     """What is searched and what is fixed, of parameters such as `0.01..0.3:log`, `3,5,7` or `0.1`.
@@ -81,6 +86,11 @@ def space_of(graph: Graph, given: Mapping[str, str]) -> tuple[dict[str, Axis], d
 def pruned(sweep: Sweep, run: Run) -> bool:
     """Whether a trial was given up because it did worse than others at the same point."""
     return run.status == "cancelled" and run.error == f"cancelled by {sweep.name}"
+
+
+def interrupted(sweep: Sweep, run: Run) -> bool:
+    """Whether a trial was ended because its sweep was stopped; it is taken up again with it."""
+    return run.status == "cancelled" and run.error == f"cancelled by {sweep.stop}"
 
 
 def carry_out(

@@ -30,13 +30,15 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a run from a person's folder was made of, as far as it was to be found out.
 
     `commit` is what was checked out and `changes` the blob of a patch with what was not committed;
-    `python` names the version and system, and `packages` the blob of a JSON object with their versions.
+    `python` names the version and system; `packages` is the blob of a JSON object with their versions, and
+    `sources` that of one with the text of the project's modules that steps lead to, by path.
     """
 
     commit: str = ""
     changes: str = ""
     python: str = ""
     packages: str = ""
+    sources: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +88,9 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a run. `id` is `run/node`. `why` says why it ran or from where it was taken.
 
-    A node that goes over a list has a step run of its own for each element, `run/node[0]` and so on, whose
-    `item` is that element; the node's step run waits for them and then has the list of their outputs.
+    A node that goes over lists has a step run of its own for each element, `run/node[0]` and so on, whose
+    `items` are the elements of lists that were there whole, by input; the node's step run waits for them
+    and then has the list of their outputs.
 
     `attempt` counts the claims since it was asked for; of these, `errors` ended in an error
     and `losses` with the worker's death. `token` counts every claim there ever was. After an error it
@@ -99,7 +102,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     run: str
     name: str
-    item: Artifact | None = None
+    items: dict[str, Artifact] = {}
     status: StepStatus = "waiting"
     key: str = ""
     attempt: int = 0

@@ -32,6 +32,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = "penstock"
     events: tuple[int, ...] = ()
     request: str = ""
+    priority: int | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

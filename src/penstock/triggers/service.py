@@ -66,6 +66,7 @@ class Triggers:
         params: Mapping[str, Any],
         actor: str,
         why: str = "",
+        priority: int | None = None,
     ) -> Request:
         """Ask for a run; it starts with the next tick, or when the one under way has ended.
 
@@ -97,6 +98,7 @@ class Triggers:
                 actor=actor,
                 why=why,
                 time=now,
+                priority=priority,
                 event=event,
             )
             tx.add(request)
@@ -224,6 +226,7 @@ class Triggers:
             _event(watch, "trigger.fired", now, actor=first.actor, evidence=evidence, cause=events[0])
         )
         number = tx.mint(Firing)
+        usual = SERVING_FIRST if watch.held.rule.serve else 0
         run = self._runs.submit(
             **watch.where,
             graph=watch.graph,
@@ -232,7 +235,7 @@ class Triggers:
             release=watch.held.release.id,
             firing=number,
             actor=first.actor,
-            priority=SERVING_FIRST if watch.held.rule.serve else 0,
+            priority=max((r.priority for r in reasons if r.priority is not None), default=usual),
             cause=event,
             tx=tx,
         )

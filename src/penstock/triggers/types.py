@@ -33,7 +33,10 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's or a program's wish for a run on demand. `id` is a number; `firing` is set when granted."""
+    """A person's or a program's wish for a run on demand. `id` is a number; `firing` is set when granted.
+
+    `priority` is that of the run, None for what is usual in the environment.
+    """
 
     id: str
     project: str
@@ -43,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     why: str
     time: datetime
+    priority: int | None = None
     firing: str = ""
     event: int = 0
 

@@ -174,6 +174,7 @@ def _requested(reader: Reader, watch: Watch) -> list[Finding]:
                 actor=request.actor,
                 events=(request.event,),
                 request=request.id,
+                priority=request.priority,
             )
         )
         for request in reader.find(Request, **watch.where, firing="")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from penstock.app.experiments.html import run_html
 from penstock.core.errors import PenstockError
 from penstock.core.human import human, is_moment
 from penstock.web.chart import chart
@@ -32,11 +34,20 @@ def overview_page(data: Mapping[str, Any]) -> str:
     return _pages.get_template("overview.html").render(**data, charts=charts)
 
 
-def page(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
+def run_page(path: str, data: Mapping[str, Any], figures: Sequence[Mapping[str, Any]]) -> str:
+    """A run as HTML: its steps, its metrics over time and its figures, then everything else."""
+    look = Markup(run_html(data, figures))  # noqa: S704 rendered there
+    shown = {name: part for name, part in data.items() if name not in ("steps", "metrics", "graph")}
+    return page(path, {}, shown, look)
+
+
+def page(path: str, query: Mapping[str, str], data: Mapping[str, Any], look: Markup | None = None) -> str:
     """Any noun as HTML: what it says of itself, then a part for each of the things that it holds."""
     parts = {name: part for name, part in data.items() if _holds_things(name, part)}
     facts = {name: fact for name, fact in data.items() if name not in parts}
-    return _pages.get_template("noun.html").render(path=path, query=query, facts=facts, parts=parts)
+    return _pages.get_template("noun.html").render(
+        path=path, query=query, facts=facts, parts=parts, look=look
+    )
 
 
 def error_page(error: PenstockError) -> str:

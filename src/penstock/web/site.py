@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from asyncio import to_thread
 from collections.abc import Collection
 from typing import Any
@@ -20,9 +21,10 @@ from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
 from penstock.web.hooks import hooks_handler
 from penstock.web.overview import overview
-from penstock.web.pages import error_page, overview_page, page
+from penstock.web.pages import error_page, overview_page, page, run_page
 
 JSON_SUFFIX = ".json"
+RUN = re.compile(r"/runs/\d+")
 log = logging.getLogger("penstock.web")
 
 
@@ -57,7 +59,12 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
             if wanted == "/"
             else await to_thread(call, app, "GET", wanted, query)
         )
-        return _json(data) if wanted != path else _html(page(wanted, query, data))
+        if wanted != path:
+            return _json(data)
+        if RUN.fullmatch(wanted):
+            figures = await to_thread(call, app, "GET", f"{wanted}/figures", {})
+            return _html(run_page(wanted, data, _plain(figures["items"])))
+        return _html(page(wanted, query, data))
 
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -76,6 +83,11 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     )
 
 
+def _plain(data: Any) -> Any:
+    """Data as programs get them: bytes in base64."""
+    return msgspec.to_builtins(data)
+
+
 def _fields(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body or b"{}", type=dict[str, Any])
@@ -88,7 +100,7 @@ def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
 
 
 def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
     return Response(text, media_type=MediaType.HTML, headers=headers, status_code=status)
 
 

@@ -39,6 +39,33 @@ def good(metrics: Any) -> bool:
 def note(model: Any) -> None: ...
 
 
+@pipeline
+def alone(part: int) -> Any:
+    fit(part)
+    return parts(7)
+
+
+@pipeline
+def publishes(part: int) -> Any:
+    rows = training_rows(trips, label="late")
+    return publish("late", fit(rows.train, depth=part), measure(part), inputs=rows.schema)
+
+
+@pipeline
+def inner(part: int) -> Any:
+    return each(fit, rows=fit(part))
+
+
+@pipeline
+def crossed(part: int) -> Any:
+    return each(fit, rows=parts(), depth=part)
+
+
+@pipeline
+def decides(part: bool) -> Any:
+    return choose(part, parts(), None)
+
+
 def drawn(function: Callable[..., Any]) -> dict[str, Node]:
     """The nodes of a pipeline with this body."""
     function.__qualname__ = function.__name__
@@ -60,13 +87,13 @@ def test_each_marks_the_first_input_as_the_one_it_goes_over() -> None:
         return each(fit, rows=parts(), depth=depth)
 
     node = drawn(body)["fit"]
-    assert (node.over, node.kind) == ("rows", "step")
+    assert (node.over, node.kind) == (("rows",), "step")
     assert node.inputs == {"rows": Output("parts"), "depth": Param("depth")}
 
 
 def test_each_goes_over_a_list_that_is_written_down() -> None:
     node = drawn(_named(lambda: each(fit, depth=[1, 2], rows=parts())))["fit"]
-    assert (node.over, node.inputs["depth"]) == ("depth", Value([1, 2]))
+    assert (node.over, node.inputs["depth"]) == (("depth",), Value([1, 2]))
 
 
 def test_a_pipeline_in_a_pipeline_brings_its_steps_under_its_name_and_shares_the_snapshots() -> None:
@@ -157,11 +184,17 @@ def _named(function: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (lambda: each(len, rows=parts()), "`each` runs a step: found <built-in function len>"),
+        (lambda: each(len, rows=parts()), "`each` runs a step or a pipeline: found <built-in function len>"),
         (lambda: each(fit), "needs the list that `fit` goes over.*each\\(fit, name=list"),
         (lambda: each(fit, rows=3), "cannot go over `rows` of `fit`: expected a list.*found 3"),
         (lambda: each(fit, row=parts()), "no input `row`. Did you mean `rows`"),
         (lambda: each(fit, rows=learn()), "cannot go over `rows`.*found \\(<"),
+        (lambda: each(fit, "depth", rows=parts()), "has no list `depth` to go over"),
+        (lambda: each(alone, part=parts()), "`alone` returns what is the same for every element"),
+        (lambda: each(publishes, part=parts()), "A model cannot be published for each element"),
+        (lambda: each(inner, part=parts()), "an element of another list"),
+        (lambda: each(crossed, part=parts()), "`fit` goes over a list for each element of another list"),
+        (lambda: each(decides, part=parts()), "condition of `choose`.*an element of a list, which no step"),
         (lambda: choose(3, parts()), "condition of `choose`: expected the result.*found 3 of type int"),
         (lambda: learn(depth="deep"), "parameter `depth` of learn has a wrong value"),
         (lambda: learn(dept=3), "pipeline `learn` has no input `dept`. Did you mean `depth`"),
@@ -192,7 +225,7 @@ def test_a_pipeline_is_not_called_inside_itself() -> None:
 
 
 def test_a_graph_that_goes_over_nothing_it_has_is_invalid() -> None:
-    node = Node(name="fit", kind="step", inputs={"rows": Value([])}, over="row")
+    node = Node(name="fit", kind="step", inputs={"rows": Value([])}, over=("row",))
     with pytest.raises(InvalidPipeline, match=r"no input `row`\. Did you mean `rows`"):
         validate(Graph(pipeline="p", target="p:p", nodes=(node,)))
     with pytest.raises(InvalidValue, match="no input `condition`"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.adapters.executors.machine import cpus, machine_room
+from penstock.adapters.executors.machine import machine_room
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.core.errors import InvalidValue, Unavailable
 from penstock.runs.ports import Executor
 from penstock.runs.room import Room
 
 RAY = "ray"
+WORKER, MOST_MEMORY = 2**28, 2**38
+"""Bytes that a worker is reckoned to take; as many may be there as memory holds, the rest is up to steps."""
 
 
 def open_executor(on: str, *, logs: Path, blobs: Path, room: Room | None = None) -> Executor:
@@ -31,7 +33,9 @@ def open_executor(on: str, *, logs: Path, blobs: Path, room: Room | None = None)
         return _ray(address, logs, blobs)
     match on:
         case "local":
-            return WorkerPool(size=max(2, cpus()), logs=logs, blobs=blobs, room=room or machine_room())
+            room = room or machine_room()
+            most = max(2, int(min(room.memory, MOST_MEMORY) // WORKER))
+            return WorkerPool(size=most, logs=logs, blobs=blobs, room=room)
         case "inline":
             from penstock.adapters.blobs.folder import FolderBlobs
             from penstock.adapters.executors.inline import InlineExecutor  # and all formats of values

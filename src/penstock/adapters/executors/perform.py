@@ -17,6 +17,7 @@ from penstock.datasets.types import Source
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.code import code_digest, views_digest
 from penstock.pipelines.metrics import Metrics
+from penstock.pipelines.parameters import as_wanted
 from penstock.runs.types import Artifact, Task
 
 Outputs = dict[str, Artifact]
@@ -42,7 +43,8 @@ def _step(task: Task, blobs: Blobs) -> Work:
             name: read(artifact, blobs, hints.get(name), worker=True)
             for name, artifact in task.inputs.items()
         }
-        value = function(**inputs, **task.values)
+        given = {name: as_wanted(value, hints.get(name)) for name, value in task.values.items()}
+        value = function(**inputs, **given)
         values = _named_outputs(task.node.outputs, value)
         measured = [
             (name, number, 0)

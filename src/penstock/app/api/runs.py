@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from penstock.app.api.lists import LIMIT, listed
 from penstock.app.api.routes import Routes
+from penstock.app.sources import packages_of, sources_of
 from penstock.app.sweeps import results
 from penstock.app.workbench import Workbench
 from penstock.checks import Check, parse
@@ -172,7 +173,8 @@ def _compared(bench: Workbench, number: str) -> Compared:
         run=run,
         steps=steps,
         metrics=metrics,
-        packages=msgspec.json.decode(bench.blobs.get(origin.packages)) if origin.packages else {},
+        packages=packages_of(bench, run),
+        sources=sources_of(bench, run),
         changes=bench.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",
     )
 

@@ -101,12 +101,13 @@ def fire(
     project: str = "",
     params: dict[str, Any] | None = None,
     why: str = "",
+    priority: int | None = None,
     actor: str = "",
 ) -> Any:
     """Ask for a run on demand."""
     who = app.actor(actor)
     asked = app.triggers.request(
-        app.project(project), environment, pipeline, params or {}, who, why or f"asked by {who}"
+        app.project(project), environment, pipeline, params or {}, who, why or f"asked by {who}", priority
     )
     return app.poked(asked)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import GenericAlias
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 import polars as pl
+from msgspec.structs import replace
 
 from penstock.builds.automatic.ports import Carrier
 from penstock.core.errors import PenstockError, StepFailed
@@ -16,7 +18,10 @@ from penstock.core.targets import resolve
 from penstock.datasets.profiles import profile
 from penstock.features.training import training_set
 from penstock.features.types import RowsSettings, TrainingSet
-from penstock.pipelines.types import Graph, Input, Node, Output, Param, Value
+from penstock.pipelines.graph import spread
+from penstock.pipelines.parameters import as_wanted
+from penstock.pipelines.types import Graph, Input, Node, Output, Param, Value, Way
+from penstock.runs.instances import of_element
 
 Change = Callable[[TrainingSet], TrainingSet]
 """What a test does to training rows before the pipeline sees them."""
@@ -86,17 +91,55 @@ class _Rehearsal:
         self._rows: dict[str, TrainingSet] = {}
         self._inputs: dict[str, dict[str, Any]] = {}
         self._outputs: dict[str, dict[str, Any]] = {}
+        self._instances: dict[str, list[str]] = {}
         self._published: list[Published] = []
 
     def run(self) -> Rehearsed:
         for node in self._graph.nodes:
-            if node.kind != "snapshot" and self._wanted(node):
-                outputs = _DOES[node.kind](self, node)
-                self._outputs[node.name] = outputs
-                self._kept[node.name] = {
-                    name: self._keep(node, name, value) for name, value in outputs.items()
-                }
+            if spread(node):
+                self._do_each(node)
+            elif node.kind != "snapshot" and self._wanted(node):
+                self._done(node, _DOES[node.kind](self, node))
         return Rehearsed(self._inputs, self._outputs, tuple(self._published))
+
+    def _do_each(self, node: Node) -> None:
+        """Do a node for each element that it goes over, and gather what came of them."""
+        if not all(self._goes(way) for way in node.when if not way.each):
+            return
+        whole, lengths = self._lists(node)
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{length} in {name}" for name, length in lengths.items())
+            raise StepRaised(what=f"{node.name}: its lists are not of equal length", found=found)
+        names = [f"{node.name}[{place}]" for place in range(max(lengths.values()))]
+        self._instances[node.name] = names
+        for place, name in enumerate(names):
+            own = of_element(node, name, self._instances)
+            parts = {key: Value(parts[place]) for key, parts in whole.items()}
+            own = replace(own, name=name, inputs={**own.inputs, **parts})
+            if self._wanted(own):
+                self._done(own, _DOES[node.kind](self, own))
+        done = [self._outputs[name] for name in names if name in self._outputs]
+        first = self._inputs.get(names[0], {}) if names else {}
+        self._inputs[node.name] = {key: value for key, value in first.items() if key not in node.over}
+        self._done(node, {output: [outputs[output] for outputs in done] for output in node.outputs})
+
+    def _lists(self, node: Node) -> tuple[dict[str, list[Any]], dict[str, int]]:
+        """The lists that a node goes over and that are there whole, by input, and the lengths of all."""
+        hints = _hints(resolve(node.target)) if node.target else {}
+        wires = [(name, node.inputs[name]) for name in node.over]
+        wires += [("its condition", way.condition) for way in node.when if way.each]
+        whole, lengths = {}, {}
+        for name, wire in wires:
+            if isinstance(wire, Output) and wire.node in self._instances:
+                lengths[name] = len(self._instances[wire.node])
+            else:
+                whole[name] = self._take(wire, _list_of(hints.get(name)))
+                lengths[name] = len(whole[name])
+        return whole, lengths
+
+    def _done(self, node: Node, outputs: dict[str, Any]) -> None:
+        self._outputs[node.name] = outputs
+        self._kept[node.name] = {name: self._keep(node, name, value) for name, value in outputs.items()}
 
     def _keep(self, node: Node, name: str, value: object) -> Any:
         try:
@@ -105,16 +148,19 @@ class _Rehearsal:
             raise StepRaised(what=f"{node.name}: {error}") from error
 
     def _wanted(self, node: Node) -> bool:
-        return all(self._take(way.condition, bool) is way.taken for way in node.when)
+        return all(self._goes(way) for way in node.when)
+
+    def _goes(self, way: Way) -> bool:
+        return self._take(way.condition, bool) is way.taken
 
     def _take(self, wire: Input, annotation: Any) -> Any:
         match wire:
             case Output(node=node, name=name):
                 return self._carrier.take(self._kept[node][name], annotation)
             case Param(name=name):
-                return self._params[name]
+                return as_wanted(self._params[name], annotation)
             case Value(value=value):
-                return value
+                return as_wanted(value, annotation)
 
     def _make_rows(self, node: Node) -> dict[str, Any]:
         asked = msgspec.convert(node.settings, RowsSettings)
@@ -129,12 +175,7 @@ class _Rehearsal:
             hints = _hints(function)
             inputs = {name: self._take(wire, hints.get(name)) for name, wire in node.inputs.items()}
             self._inputs[node.name] = inputs
-            if not node.over:
-                return _named(node.outputs, function(**inputs))
-            each = [
-                _named(node.outputs, function(**{**inputs, node.over: part})) for part in inputs[node.over]
-            ]
-            return {name: [values[name] for values in each] for name in node.outputs}
+            return _named(node.outputs, function(**inputs))
         except Exception as error:
             what = f"{node.name} fails on the sample: {type(error).__name__}: {_first_line(error)}"
             raise StepRaised(what=what, fix=f"See {node.target.replace(':', ', function ')}.") from error
@@ -191,6 +232,10 @@ def _hints(function: Any) -> dict[str, Any]:
         return get_type_hints(getattr(function, "__wrapped__", function))
     except (NameError, TypeError):
         return {}
+
+
+def _list_of(annotation: Any) -> Any:
+    return GenericAlias(list, (annotation,)) if annotation is not None else None
 
 
 def _first_line(error: Exception) -> str:

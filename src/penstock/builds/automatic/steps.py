@@ -10,6 +10,7 @@ from penstock.builds.automatic.rehearsal import Rehearsed
 from penstock.builds.automatic.views import not_finite
 from penstock.core.targets import resolve
 from penstock.features.types import RowsSettings
+from penstock.pipelines.graph import spread
 from penstock.pipelines.types import Node
 
 
@@ -17,7 +18,7 @@ def artifact(node: Node, done: Rehearsed, rows: list[RowsSettings]) -> None:
     """Raises AssertionError when a step's value is not what is annotated, is empty, or holds NaN."""
     for name, value in done.outputs[node.name].items():
         what = f"{node.name} returned" if len(node.outputs) == 1 else f"{node.name} returned as `{name}`"
-        if len(node.outputs) == 1 and not node.over:
+        if len(node.outputs) == 1 and not spread(node):
             _typed(node, what, value)
         if hasattr(value, "__dataframe__") or isinstance(value, pl.DataFrame):
             table = value if isinstance(value, pl.DataFrame) else pl.from_dataframe(value)

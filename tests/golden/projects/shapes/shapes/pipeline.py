@@ -70,6 +70,18 @@ def count_lists(lists: list[list[int]]) -> int:
     return len(lists)
 
 
+@step
+def factors(count: int) -> list[int]:
+    """A factor for each part."""
+    return list(range(count))
+
+
+@step
+def tell_all(words: list[str]) -> str:
+    """All words."""
+    return ", ".join(words)
+
+
 @pipeline
 def spread(count: int = 4, factor: int = 1) -> object:
     """Fan-out over a list known only at run time, and fan-in."""
@@ -89,3 +101,16 @@ def parted(count: int = 3) -> object:
     """Lists of several outputs, over each of which another step goes."""
     both = each(halves, part=split(count))
     return count_lists(both.low), each(total, part=both.high, offset=None), each(total, part=[[1], [2]])
+
+
+@pipeline
+def weigh(part: list[int], factor: int, bound: float = 2.5) -> object:
+    """What is done for one part, whose words depend on its own total."""
+    value = total(part, factor=factor)
+    return choose(exceeds(value, bound), lambda: praise(value), lambda: blame(value))
+
+
+@pipeline
+def weighed(count: int = 4, bound: float = 2.5) -> object:
+    """A whole pipeline for each element of two lists in step."""
+    return tell_all(each(weigh, "part", "factor", part=split(count), factor=factors(count), bound=bound))

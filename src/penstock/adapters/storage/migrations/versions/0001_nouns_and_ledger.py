@@ -162,7 +162,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_table(
         "step_runs",
         _key("seq"),
-        *_text("id", "run", "name", "item", "status", "key"),
+        *_text("id", "run", "name", "items", "status", "key"),
         *_integer("attempt", "errors", "losses"),
         *_text("lease"),
         *_integer("token"),
@@ -316,6 +316,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "environment", "pipeline", "params", "actor", "why"),
         *_integer("time"),
+        *_integer("priority", nullable=True),
         *_text("firing"),
         *_integer("event"),
     )
