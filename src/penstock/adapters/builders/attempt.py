@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.adapters.builders.automatic import Plan, read_tests
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.make import Outputs, Stage
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
@@ -37,6 +38,7 @@ class Tools:
     processes: Processes
     packages: Packages
     environments: Environments
+    outputs: Outputs
 
 
 class Attempt:
@@ -73,15 +75,16 @@ class Attempt:
             clean = self._checkout("packed")  # tests may have left files in theirs
             wheel = self._package(clean)
             graphs = self._graphs(python, clean, config)
-            return msgspec.structs.replace(
+            built = msgspec.structs.replace(
                 built,
-                tests=tuple(self._tests),
                 wheel=self._tools.blobs.put_file(str(wheel)),
                 lock=self._tools.blobs.put_file(str(clean / LOCK)),
                 config=self._tools.blobs.put_file(str(clean / CONFIG)),
                 environment=environment,
                 graphs=graphs,
             )
+            built = self._outputs(built, config, clean, wheel)
+            return msgspec.structs.replace(built, tests=tuple(self._tests))
         except InvalidProject as error:
             return msgspec.structs.replace(built, tests=tuple(self._tests), error=str(error))
 
@@ -176,6 +179,15 @@ class Attempt:
         [wheel] = place.glob("*.whl")
         self._case("package", "the wheel can be built")
         return wheel
+
+    def _outputs(self, built: Built, config: ProjectConfig, checkout: Path, wheel: Path) -> Built:
+        scratch = self._folder / "outputs"
+        scratch.mkdir()
+        stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell)
+        built = self._tools.outputs.make(stage)
+        for output in built.outputs:
+            self._case("package", f"the {output.name} can be made")
+        return built
 
     def _run(self, command: list[str], folder: Path, **also: str) -> int:
         variables = plain() | also

@@ -1,0 +1,116 @@
+"""The last stage of a build: everything that can be had of a release, from its checkout and environment."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.bill import bill_of_materials
+from penstock.adapters.builders.outputs.dependencies import Asked, Dependencies
+from penstock.adapters.builders.outputs.executable import make_executable, told_of
+from penstock.adapters.builders.own_wheel import own_wheel
+from penstock.adapters.builders.packages import Packages
+from penstock.adapters.builders.project_files import CONFIG, LOCK
+from penstock.builds.types import Build, Built, Output, OutputName
+from penstock.core.digests import canonical, digest_bytes
+from penstock.lineage.ports import Blobs
+from penstock.revisions.config import ProjectConfig
+
+_EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What there is to make outputs of, an empty folder to do it in, and whom to tell what is being done."""
+
+    build: Build
+    built: Built
+    config: ProjectConfig
+    checkout: Path
+    wheel: Path
+    scratch: Path
+    log: Path
+    tell: Callable[[str], None]
+
+
+class Outputs:
+    """Makes the outputs of releases."""
+
+    def __init__(self, packages: Packages, environments: Environments, blobs: Blobs) -> None:
+        self._packages = packages
+        self._blobs = blobs
+        self._dependencies = Dependencies(packages, environments, blobs)
+
+    def make(self, stage: Stage) -> Built:
+        """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
+        stage.tell("package: requirements")
+        requirements = self._requirements(stage)
+        asked = Asked(stage.built.environment, stage.checkout, requirements, stage.scratch, stage.log)
+        stage.tell("package: what the executable needs")
+        packed = self._dependencies.packed(asked)
+        outputs = [
+            self._file("wheel", stage.wheel),
+            self._file("lock", stage.checkout / LOCK),
+            self._file("requirements", requirements),
+        ]
+        stage.tell("package: executable")
+        code = _code(stage.wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
+        told = told_of(stage.build.project, stage.build.commit, stage.built.lock, stage.built.graphs)
+        file = stage.scratch / f"{stage.build.project}.pyz"
+        outputs.append(make_executable(file, packed, code, told, self._blobs))
+        stage.tell("package: bill of materials")
+        bill = bill_of_materials(self._exported(stage), packed.packages, version("penstock"))
+        bom = stage.scratch / f"{stage.build.project}.cdx.json"
+        bom.write_bytes(canonical(bill))
+        outputs.append(self._file("sbom", bom))
+        return replace(stage.built, outputs=tuple(outputs), materials=_materials(outputs))
+
+    def _requirements(self, stage: Stage) -> Path:
+        """The locked packages with their hashes, for any installer."""
+        file = stage.scratch / "requirements.txt"
+        self._uv(stage, [*_EXPORT, "--no-header", "--output-file", str(file)])
+        return file
+
+    def _exported(self, stage: Stage) -> dict[str, Any]:
+        file = stage.scratch / "exported.json"
+        form = ["--format", "cyclonedx1.5", "--preview-features", "sbom-export"]
+        self._uv(stage, [*_EXPORT[:3], *_EXPORT[4:], *form, "--output-file", str(file)])
+        exported: dict[str, Any] = json.loads(file.read_bytes())
+        return exported
+
+    def _uv(self, stage: Stage, arguments: Sequence[str]) -> None:
+        failed = f"What {LOCK} holds cannot be told"
+        self._packages.run(arguments, folder=stage.checkout, log=stage.log, failed=failed)
+
+    def _file(self, name: OutputName, file: Path) -> Output:
+        digest = self._blobs.put_file(str(file))
+        return Output(name=name, file=file.name, digest=digest, size=file.stat().st_size, parts=(digest,))
+
+
+def _code(wheel: Path) -> dict[str, bytes]:
+    """The files of a wheel as they lie in a folder, without what describes its distribution."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        return {name: archive.read(name) for name in names if ".dist-info/" not in name}
+
+
+def _materials(outputs: Sequence[Output]) -> tuple[dict[str, Any], ...]:
+    """What went into the outputs beside the commit: the lock, and Penstock itself."""
+    name, data = own_wheel()
+    lock = next(output for output in outputs if output.name == "lock")
+    return (
+        {"name": lock.file, "digest": {"sha256": lock.digest}},
+        {
+            "name": name,
+            "uri": f"pkg:pypi/penstock@{version('penstock')}",
+            "digest": {"sha256": digest_bytes(data)},
+        },
+    )
