@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.exceptions import HTTPException
+from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.app import App
 from penstock.app.api import call
+from penstock.app.api.downloads import download
 from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
@@ -59,6 +61,17 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         )
         return _json(data) if wanted != path else _html(page(wanted, query, data))
 
+    @get("/releases/{ref:str}/outputs/{name:str}", sync_to_thread=True)
+    def outputs(request: Request[Any, Any, Any]) -> Stream:
+        """The bytes of something that can be had of a release."""
+        found = download(app, request.url.path)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{found.output.file}"',
+            "Content-Length": str(found.output.size),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Stream(found.pieces, media_type="application/octet-stream", headers=headers)
+
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
         """Do something, told as a JSON object."""
@@ -68,7 +81,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
+        [health, front, outputs, nouns, verbs, hooks_handler(app), git_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,

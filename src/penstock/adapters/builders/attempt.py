@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.adapters.builders.automatic import Plan, read_tests
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.archives import settle_wheel
 from penstock.adapters.builders.outputs.make import Outputs, Stage
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
@@ -177,6 +178,7 @@ class Attempt:
             self._case("package", "the wheel can be built", str(error))
             raise
         [wheel] = place.glob("*.whl")
+        settle_wheel(wheel)
         self._case("package", "the wheel can be built")
         return wheel
 

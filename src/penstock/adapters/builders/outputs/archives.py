@@ -9,10 +9,10 @@ import stat
 import tarfile
 import zipfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from penstock.lineage.ports import Writing
 
@@ -80,8 +80,21 @@ class Pieces(io.RawIOBase):
             self._file.write(self._waiting.popleft().result())
 
 
-def zipped(output: IO[bytes], members: Mapping[str, bytes], *, last: str = "\0") -> None:
-    """Write a ZIP archive; members whose names hold `last` come at its end, as wheels want it."""
+def zipped_wheel(members: Mapping[str, bytes], programs: Collection[str] = ()) -> bytes:
+    """A wheel; what describes the distribution comes last, as wheels want it. `programs` can be executed."""
+    output = io.BytesIO()
     with zipfile.ZipFile(output, "w") as archive:
-        for name in sorted(members, key=lambda name: (last in name, name)):
-            archive.writestr(entry(name), members[name])
+        for name in sorted(members, key=lambda name: (".dist-info/" in name, name)):
+            archive.writestr(entry(name, 0o755 if name in programs else 0o644), members[name])
+    return output.getvalue()
+
+
+def settle_wheel(wheel: Path) -> None:
+    """Pack a wheel again, so that neither times nor modes of the checkout are in it: what is left is what
+    the project's own build puts into its files.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        members = {info.filename: archive.read(info) for info in infos}
+    programs = {info.filename for info in infos if info.external_attr >> 16 & 0o100}
+    wheel.write_bytes(zipped_wheel(members, programs))

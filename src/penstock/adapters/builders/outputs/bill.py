@@ -12,10 +12,10 @@ from penstock.core.digests import digest_value
 
 
 def bill_of_materials(exported: dict[str, Any], installed: Sequence[Package], version: str) -> dict[str, Any]:
-    """The bill that uv exported from a lock, made the same for the same packages wherever it is made.
+    """What uv exported from a lock, the same for the same packages wherever it is made.
 
-    Packages that are installed and not locked (Penstock, and what only it needs) are added; licences are those
-    that the `installed` packages state of themselves. `version` is that of Penstock.
+    Packages that are installed and not locked (Penstock, and what only it needs) are added; licences are what
+    the `installed` packages state of themselves. `version` is that of Penstock.
     """
     licences = {normal(package.name): package.licence for package in installed if package.licence}
     components = [_licensed(component, licences) for component in exported.get("components", [])]
