@@ -16,7 +16,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from penstock.app import App
 from penstock.app.api import call
-from penstock.app.api.downloads import download
+from penstock.app.api.downloads import Download, download, is_download
 from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
@@ -50,8 +50,10 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
 
     @get("/{path:path}")
     async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
-        """A noun as JSON at its URL with `.json`, and as a page without."""
+        """A noun as JSON at its URL with `.json`, and as a page without; or what can be downloaded."""
         path = request.url.path
+        if is_download(path):
+            return _attachment(await to_thread(download, app, path))
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
         data = (
@@ -60,17 +62,6 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
             else await to_thread(call, app, "GET", wanted, query)
         )
         return _json(data) if wanted != path else _html(page(wanted, query, data))
-
-    @get("/releases/{ref:str}/outputs/{name:str}", sync_to_thread=True)
-    def outputs(request: Request[Any, Any, Any]) -> Stream:
-        """The bytes of something that can be had of a release."""
-        found = download(app, request.url.path)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{found.output.file}"',
-            "Content-Length": str(found.output.size),
-            "X-Content-Type-Options": "nosniff",
-        }
-        return Stream(found.pieces, media_type="application/octet-stream", headers=headers)
 
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -81,7 +72,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, outputs, nouns, verbs, hooks_handler(app), git_handler(app)],
+        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,
@@ -103,6 +94,15 @@ def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
 def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(text, media_type=MediaType.HTML, headers=headers, status_code=status)
+
+
+def _attachment(found: Download) -> Stream:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{found.output.file}"',
+        "Content-Length": str(found.output.size),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Stream(found.pieces, media_type="application/octet-stream", headers=headers)
 
 
 def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:

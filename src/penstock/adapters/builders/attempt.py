@@ -185,11 +185,14 @@ class Attempt:
     def _outputs(self, built: Built, config: ProjectConfig, checkout: Path, wheel: Path) -> Built:
         scratch = self._folder / "outputs"
         scratch.mkdir()
-        stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell)
+        stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell, self._skip)
         built = self._tools.outputs.make(stage)
         for output in built.outputs:
             self._case("package", f"the {output.name} can be made")
         return built
+
+    def _skip(self, name: str, why: str) -> None:
+        self._tests.append(TestCase(name=name, suite="package", outcome="skipped", message=why))
 
     def _run(self, command: list[str], folder: Path, **also: str) -> int:
         variables = plain() | also

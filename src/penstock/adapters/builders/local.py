@@ -33,7 +33,7 @@ class LocalBuilder:
         self._processes = Processes()
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
-        outputs = Outputs(packages, environments, blobs)
+        outputs = Outputs(packages, environments, self._processes, blobs)
         self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
         self._stages: dict[str, str] = {}
         self._threads: dict[str, threading.Thread] = {}

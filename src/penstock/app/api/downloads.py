@@ -23,6 +23,11 @@ class Download(NamedTuple):
     pieces: Iterator[bytes]
 
 
+def is_download(path: str) -> bool:
+    """Whether bytes are what is asked for at a path."""
+    return _OUTPUT.fullmatch(path) is not None
+
+
 def download(app: App, path: str) -> Download:
     """The output of a release at `/releases/{ref}/outputs/{name}`. Raises NotFound and Corrupt."""
     asked = _OUTPUT.fullmatch(path)

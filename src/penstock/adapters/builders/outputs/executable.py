@@ -55,6 +55,14 @@ def make_executable(
     return _in_parts(file, begin, end, packed, blobs)
 
 
+def without_dependencies(executable: Path, file: Path) -> None:
+    """Write an executable's copy that only starts where the executable was unpacked before."""
+    with zipfile.ZipFile(executable) as whole, zipfile.ZipFile(file, "w") as archive:
+        for info in whole.infolist():
+            if info.filename != start.DEPENDENCIES:
+                archive.writestr(entry(info.filename), whole.read(info))
+
+
 def about_release(packed: Packed, code: Mapping[str, bytes], told: Mapping[str, Any]) -> dict[str, Any]:
     """What an executable knows of itself. `key` names its code, `dependencies` what the code needs."""
     needs = {
