@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,7 @@ class Attempt:
         place = self._folder / "wheels"
         try:
             self._tools.packages.run(
-                ["build", "--wheel", "--out-dir", str(place)],
+                ["build", "--wheel", "--python", sys.executable, "--out-dir", str(place)],
                 folder=checkout,
                 log=self._log,
                 failed="The wheel cannot be built",

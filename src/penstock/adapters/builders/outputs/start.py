@@ -14,7 +14,6 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -73,13 +72,21 @@ def _environment(archive: zipfile.ZipFile, about: dict[str, Any], kept: Path, fi
         sys.stderr.write(f"Unpacking {Path(file).name} once, into {kept}.\n")
         with tempfile.TemporaryDirectory(dir=kept, prefix=".new-") as scratch:
             fresh = Path(scratch, "environment")
-            venv.EnvBuilder(symlinks=True).create(fresh)
+            _empty_environment(fresh / python)
             site = fresh / "lib" / f"python{about['python']}" / "site-packages"
             with archive.open(DEPENDENCIES) as packed, tarfile.open(fileobj=packed, mode="r:gz") as tar:
                 safely = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
                 tar.extractall(site, **safely)  # type: ignore[arg-type] # noqa: S202 - it was made by a build
             _place(fresh, place)
     return place / python
+
+
+def _empty_environment(python: Path) -> None:
+    """What makes a virtual environment (PEP 405); `venv` would write the name of the folder into it."""
+    base = Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    python.parent.mkdir(parents=True)
+    python.symlink_to(base)
+    (python.parents[1] / "pyvenv.cfg").write_text(f"home = {base.parent}\n", encoding="utf-8")
 
 
 def _code(archive: zipfile.ZipFile, about: dict[str, Any], kept: Path) -> Path:
