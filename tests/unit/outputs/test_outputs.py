@@ -145,7 +145,7 @@ def test_the_executable_runs_a_pipeline_with_nothing_but_python(executable: Path
     assert [metric["value"] for metric in run["metrics"]] == [42]
     assert (executable.parent / ".penstock" / "penstock.db").is_file()
     again = started(executable, cache, "run", "arithmetic", "-p", "number=21", "--json")
-    assert json.loads(again.stdout)["steps"][0]["cached_from"] == run["id"]
+    assert json.loads(again.stdout)["steps"][0]["cached_from"] == f"{run['id']}/double"
     assert "Unpacking" not in again.stderr
     listed = json.loads(started(executable, cache, "list", "--json").stdout)
     assert listed["items"] == [{"pipeline": "arithmetic", "parameters": {"number": 3}, "steps": ["double"]}]
