@@ -153,7 +153,9 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
     metrics = Table(data["metrics"], ("step", "metric=name", "value"), "No metric was logged.")
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
-    return Page(data, (facts, Table(spent, steps, "It has no steps."), metrics), (_more(data["id"], program),))
+    return Page(
+        data, (facts, Table(spent, steps, "It has no steps."), metrics), (_more(data["id"], program),)
+    )
 
 
 def _more(run_id: str, program: str = "penstock") -> str:
