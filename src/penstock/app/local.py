@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.adapters.executors.environment import packages, python_version
 from penstock.adapters.executors.machine import ended
@@ -26,6 +27,14 @@ from penstock.runs.views import ACTIVE
 ENVIRONMENT = "development"
 
 
+class Place(NamedTuple):
+    """Code that can be run: whose it is, where it is and what it was made of."""
+
+    project: str
+    workspace: Workspace
+    origin: Origin
+
+
 def run_target(
     bench: Workbench,
     target: str,
@@ -41,17 +50,29 @@ def run_target(
     (Ctrl-C) cancels it. Raises InvalidPipeline when it cannot be drawn, InvalidProject for a
     penstock.toml that cannot be read and InvalidValue for a wrong parameter.
     """
-    project = project_name(folder)
-    workspace = local_workspace(folder)
-    graph = bench.executor.draw(workspace, target)
+    place = Place(project_name(folder), local_workspace(folder), local_origin(bench, folder))
+    return run_there(bench, target, place, params, on_progress, priority=priority)
+
+
+def run_there(
+    bench: Workbench,
+    target: str,
+    place: Place,
+    params: Mapping[str, Any],
+    on_progress: OnProgress,
+    *,
+    priority: int = 0,
+) -> Run:
+    """Draw and run a pipeline of the code at a place; see `run_target`."""
+    graph = bench.executor.draw(place.workspace, target)
     run = bench.runs.submit(
-        project=project,
+        project=place.project,
         pipeline=graph.pipeline,
         environment=ENVIRONMENT,
         graph=graph,
-        workspace=workspace,
+        workspace=place.workspace,
         params=coerce(graph, params),
-        origin=local_origin(bench, folder, graph),
+        origin=with_sources(bench, place.origin, place.workspace, graph),
         actor=bench.actor(""),
         priority=priority,
     )
@@ -116,13 +137,26 @@ def local_workspace(folder: Path) -> Workspace:
     )
 
 
-def local_origin(bench: Workbench, folder: Path, graph: Graph) -> Origin:
-    """What a run from this folder is made of: its commit, what is not committed, code and environment."""
+def local_origin(bench: Workbench, folder: Path) -> Origin:
+    """What a run from this folder is made of: its commit, what is not committed, and the environment."""
     commit, changes = commit_and_changes(folder, bench.home.folder)
-    return Origin(
-        commit=commit,
-        changes=bench.blobs.put(changes.encode(errors="surrogateescape")) if changes else "",
-        python=python_version(),
-        packages=bench.blobs.put(msgspec.json.encode(packages())),
-        sources=bench.blobs.put(msgspec.json.encode(sources(folder.resolve(), targets_of(graph.nodes)))),
+    kept = bench.blobs.put(changes.encode(errors="surrogateescape")) if changes else ""
+    return replace(_made_of(bench), commit=commit, changes=kept)
+
+
+def released_place(bench: Workbench, about: Mapping[str, Any], code: Path, data_root: Path) -> Place:
+    """The code of a release that was unpacked into a folder, with the Python that runs this program."""
+    workspace = Workspace(
+        python=sys.executable, folder=str(code), data_root=str(data_root.resolve()), lock=about["lock"]
     )
+    return Place(about["project"], workspace, replace(_made_of(bench), commit=about["commit"]))
+
+
+def _made_of(bench: Workbench) -> Origin:
+    return Origin(python=python_version(), packages=bench.blobs.put(msgspec.json.encode(packages())))
+
+
+def with_sources(bench: Workbench, origin: Origin, workspace: Workspace, graph: Graph) -> Origin:
+    """An origin that also has the source of the graph's steps as it is now."""
+    found = sources(Path(workspace.folder), targets_of(graph.nodes))
+    return replace(origin, sources=bench.blobs.put(msgspec.json.encode(found)))

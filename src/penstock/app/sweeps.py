@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.executors.machine import ended
 from penstock.adapters.search.tpe import OptunaSearch
-from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name
+from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name, with_sources
 from penstock.app.workbench import Workbench
 from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
@@ -45,7 +45,7 @@ def sweep_target(
     """
     workspace = local_workspace(folder)
     graph = bench.executor.draw(workspace, target)
-    origin = local_origin(bench, folder, graph)
+    origin = with_sources(bench, local_origin(bench, folder), workspace, graph)
     space, fixed = space_of(graph, given)
     known = METRICS.get(metric)
     wanted = Sweep(

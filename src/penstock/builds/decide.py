@@ -36,6 +36,7 @@ def manifest(build: Build, built: Built) -> dict[str, Any]:
         "config": built.config,
         "environment": built.environment,
         "graphs": msgspec.to_builtins(built.graphs),
+        "outputs": {output.name: output.digest for output in built.outputs},
     } | ({"folder": build.folder} if build.folder else {})
 
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from penstock.builds.decide import manifest, orphans, unbuilt
+from penstock.builds.decide import orphans, unbuilt
 from penstock.builds.ports import Builder
+from penstock.builds.releasing import described, record_release
 from penstock.builds.types import Build, Built, Release
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.digests import canonical
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
@@ -48,7 +48,8 @@ class Builds:
     def _record(self, built: Built, now: datetime) -> bool:
         with self._store.read() as reader:
             build = reader.get(Build, built.build)
-        release = "" if built.error else self._blobs.put(canonical(manifest(build, built)))
+        outputs = () if built.error else described(self._blobs, build, built, now)
+        release = "".join(output.digest for output in outputs if output.name == "manifest")
         with self._store.begin() as tx:
             build = tx.get(Build, built.build)
             if build.status != "running" or build.token != built.token:
@@ -78,7 +79,7 @@ class Builds:
             tx.put(build)
             _tell_ended(tx, build)
             if release and not tx.find(Release, id=release):
-                _release(tx, release, build, built)
+                record_release(tx, release, build, built, outputs)
         return True
 
     def _queue(self, now: datetime) -> bool:
@@ -176,35 +177,3 @@ def _tell_ended(tx: Transaction, build: Build) -> None:
 
 def _ends_soon(lease: Lease | None, now: datetime) -> bool:
     return lease is None or lease.until - now < LEASE / 2
-
-
-def _release(tx: Transaction, key: str, build: Build, built: Built) -> None:
-    number = tx.count(Release, project=build.project) + 1
-    [event] = tx.publish(
-        Event(
-            kind="release.made",
-            subject=f"release:{key}",
-            time=build.finished or build.created,
-            project=build.project,
-            evidence={"number": number, "commit": build.commit, "wheel": built.wheel},
-            cause=build.event,
-        )
-    )
-    tx.add(
-        Release(
-            id=key,
-            number=number,
-            project=build.project,
-            commit=build.commit,
-            build=build.id,
-            created=build.finished or build.created,
-            wheel=built.wheel,
-            lock=built.lock,
-            config=built.config,
-            environment=built.environment,
-            graphs=built.graphs,
-            event=event,
-            folder=build.folder,
-            waived=tuple(test for test in built.tests if test.outcome == "waived"),
-        )
-    )

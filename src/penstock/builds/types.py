@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from penstock.lineage.types import Lease
 from penstock.pipelines.types import Graph
+
+OutputName = Literal["wheel", "lock", "requirements", "executable", "image", "sbom", "manifest", "provenance"]
+"""What can be had of a release. `lock` is the project's own, `requirements` the same for any installer."""
 
 BuildStatus = Literal["queued", "running", "passed", "failed"]
 
@@ -58,13 +61,28 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
 
 
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing that a release consists of, for use outside of Penstock.
+
+    `file` is its usual name (of an image, its reference), `digest` and `size` (in bytes) are those of the
+    whole. Its bytes are those of the blobs `parts`, one after the other, so that releases share what they
+    have in common; an image lies in a registry or the container builder's own store and has no parts.
+    """
+
+    name: OutputName
+    file: str
+    digest: str
+    size: int = 0
+    parts: tuple[str, ...] = ()
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """What a green build makes. `id` is the digest of its manifest; `number` counts them per project.
 
     `wheel`, `lock` and `config` are digests in the blob store (`config` is the `penstock.toml`);
     `environment` is the digest that names the release's virtual environment; `folder` is where the
     project lies in the commit; `waived` are the automatic tests that failed and
-    were waived.
+    were waived; `outputs` are all that can be had of it.
     """
 
     id: str
@@ -81,10 +99,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     event: int
     folder: str = ""
     waived: tuple[TestCase, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What the builder hands back. `error` is one sentence, empty when the build is green."""
+    """What the builder hands back. `error` is one sentence, empty when the build is green.
+
+    `materials` are what went into the outputs from outside of the commit, as in-toto describes them.
+    """
 
     build: str
     token: int
@@ -95,3 +117,5 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     config: str = ""
     environment: str = ""
     graphs: tuple[Graph, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    materials: tuple[dict[str, Any], ...] = ()

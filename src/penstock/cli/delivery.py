@@ -1,4 +1,4 @@
-"""Builds, releases and environments; approving, merging, promoting and rolling back."""
+"""Builds and environments; approving, merging, promoting and rolling back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def register(app: typer.Typer) -> None:
     for command in (
         revisions,
         builds,
-        releases,
         environments,
         deployments,
         approve,
@@ -112,40 +111,13 @@ def _report(build: dict[str, Any]) -> Page:
         build["tests"], ("suite", "test=name", "outcome", "seconds", "message"), "No test has ended yet."
     )
     facts = Facts(build, (*columns, "error"))
-    hints = (f"penstock releases {human(build['release'])}",) if build["release"] else ()
+    hints = (f"penstock releases show {human(build['release'])}",) if build["release"] else ()
     return Page(build, (facts, tests), hints)
 
 
 def _tally(tests: list[dict[str, Any]]) -> str:
     passed = sum(test["outcome"] == "passed" for test in tests)
     return f"{passed} of {len(tests)} passed" if tests else ""
-
-
-@prints
-def releases(
-    api: Api,
-    release: Annotated[str, typer.Argument(help="A release's number or digest, to see what is in it.")] = "",
-    project: ProjectOption = "",
-) -> Page:
-    """Releases, the newest first; or what is in one."""
-    if release:
-        return _contents(api.get(f"/releases/{release}"))
-    items = api.items("/releases", project=project)
-    columns = ("release=number", "digest=id", "project", "commit", "build", "created")
-    table = Table(items, columns, "There are no releases yet: a green build makes one.")
-    return Page({"items": items}, (table,), (f"penstock releases {items[0]['number']}",) if items else ())
-
-
-def _contents(release: dict[str, Any]) -> Page:
-    columns = ("release=number", "digest=id", "project", "commit", "build", "created", "wheel", "lock")
-    rows = [{**graph, "steps": [node["name"] for node in graph["nodes"]]} for graph in release["graphs"]]
-    pipelines = Table(rows, ("pipeline", "target", "steps"), "It has no pipelines.")
-    waived = [Table(release["waived"], ("test=name", "outcome", "message"), "")] if release["waived"] else []
-    return Page(
-        release,
-        (Facts(release, columns), pipelines, *waived),
-        (f"penstock promote {release['number']} --to ENV",),
-    )
 
 
 @prints

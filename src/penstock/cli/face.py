@@ -53,8 +53,12 @@ ActorOption = Annotated[str, typer.Option("--as", help="Who does this, if not th
 class Api:
     """The routes of `app.api`, wherever they are answered."""
 
-    def __init__(self, call: Callable[[str, str, dict[str, Any]], Any]) -> None:
+    def __init__(
+        self, call: Callable[[str, str, dict[str, Any]], Any], pieces: Callable[[str], Iterator[bytes]]
+    ) -> None:
         self._call = call
+        self.pieces = pieces
+        """The bytes at a path, piece by piece."""
 
     def get(self, path: str, **query: Any) -> Any:
         """What there is; an empty value in the query asks for nothing."""
@@ -85,14 +89,15 @@ def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
 
         remote = RemoteApi(server or (running.url if running else ""))
         try:
-            yield Api(remote.call)
+            yield Api(remote.call, remote.pieces)
         finally:
             remote.close()
     else:
         from penstock.cli.here import Here
 
         with ExitStack() as stack:
-            yield Api(Here(home, stack, create=create).call)
+            here = Here(home, stack, create=create)
+            yield Api(here.call, here.pieces)
 
 
 def prints(function: Callable[..., Page | Stream]) -> Callable[..., None]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.app import App
     from penstock.app.workbench import Workbench
 
 
@@ -31,9 +33,20 @@ class Here:
             self._bench = self._stack.enter_context(open_workbench(self._home, create=self._create))
         return ROUTES.call(self._bench, method, path, fields)
 
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """See `app.api.downloads.download`."""
+        from penstock.app.api.downloads import download
+
+        return download(self._whole(), path).pieces
+
     def _call_whole(self, method: str, path: str, fields: dict[str, Any]) -> Any:
-        from penstock.app import App, api, open_app
+        from penstock.app import api
+
+        return api.call(self._whole(), method, path, fields)
+
+    def _whole(self) -> App:
+        from penstock.app import App, open_app
 
         if not isinstance(self._bench, App):
             self._bench = self._stack.enter_context(open_app(self._home, create=self._create))
-        return api.call(self._bench, method, path, fields)
+        return self._bench

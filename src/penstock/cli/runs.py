@@ -90,7 +90,7 @@ def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on
     from penstock.app.workbench import open_workbench
 
     with open_workbench(home, on=on) as bench:
-        return _to_its_end(
+        return to_its_end(
             bench,
             lambda on_progress: run_target(
                 bench, target, project_folder(), params, on_progress, priority=priority
@@ -99,8 +99,17 @@ def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on
         )
 
 
-def _to_its_end(bench: Workbench, carry_out: Callable[[OnProgress], Run], *, shown: bool = True) -> Page:
-    """Carry a run out in this process and show it. Raises StepFailed when it did not succeed."""
+def to_its_end(
+    bench: Workbench,
+    carry_out: Callable[[OnProgress], Run],
+    *,
+    shown: bool = True,
+    program: str = "penstock",
+) -> Page:
+    """Carry a run out in this process and show it; `program` is what a person types to see more.
+
+    Raises StepFailed when it did not succeed.
+    """
     from penstock.app.api.runs import ROUTES
     from penstock.cli.progress import steps_progress
 
@@ -113,9 +122,9 @@ def _to_its_end(bench: Workbench, carry_out: Callable[[OnProgress], Run], *, sho
             what=f"Run {finished.id} failed: {data['error']}"
             if finished.status == "failed"
             else f"Run {finished.id} is {data['error']}",
-            fix=_more(finished.id),
+            fix=_more(finished.id, program),
         )
-    return show(data)
+    return show(data, program)
 
 
 def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
@@ -131,7 +140,7 @@ def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Pa
         return explained(explanations, step, target, source_change(bench, graph, project_folder(), step))
 
 
-def show(data: dict[str, Any]) -> Page:
+def show(data: dict[str, Any], program: str = "penstock") -> Page:
     """A run with its steps and metrics."""
     columns = ("run=id", "pipeline", "project", "environment", "status", "params", "as of=as_of", "created")
     steps = (
@@ -150,11 +159,13 @@ def show(data: dict[str, Any]) -> Page:
     )
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
-    return Page(data, (facts, Table(spent, steps, "It has no steps."), measured), (_more(data["id"]),))
+    return Page(
+        data, (facts, Table(spent, steps, "It has no steps."), measured), (_more(data["id"], program),)
+    )
 
 
-def _more(run_id: str) -> str:
-    return f"penstock run show {run_id}, penstock logs {run_id}"
+def _more(run_id: str, program: str = "penstock") -> str:
+    return f"{program} run show {run_id}, {program} logs {run_id}"
 
 
 @prints
@@ -260,7 +271,7 @@ def retry(run: RunArgument, *, home: HomeOption = DEFAULT_HOME, server: ServerOp
             found = api.post(f"/runs/{run}/retry")
         return Page(found, (f"Run {run} goes on.",), (_more(run),))
     with open_workbench(home, create=False) as bench:
-        return _to_its_end(bench, lambda on_progress: retry_run(bench, run, on_progress))
+        return to_its_end(bench, lambda on_progress: retry_run(bench, run, on_progress))
 
 
 @prints

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 from msgspec.structs import replace
 
-from penstock.builds.types import Release
+from penstock.builds.types import Output, Release
 from penstock.core.clock import Clock
 from penstock.core.digests import digest_value
 from penstock.core.events import Event
@@ -69,7 +69,9 @@ class Delivered:
         self._blobs = blobs
         self._clock = clock
 
-    def release(self, commit: str, config: str = CONFIG, graph: Graph = GRAPH) -> Release:
+    def release(
+        self, commit: str, config: str = CONFIG, graph: Graph = GRAPH, outputs: tuple[Output, ...] = ()
+    ) -> Release:
         """A green build of a commit has made a release."""
         with self._store.begin() as tx:
             key = digest_value([self.project, commit])
@@ -86,6 +88,7 @@ class Delivered:
                 config=self._blobs.put(config.encode()),
                 environment="",
                 graphs=(graph,),
+                outputs=outputs,
                 event=tx.publish(self._event("release.made", f"release:{key}"))[0],
             )
             tx.add(made)

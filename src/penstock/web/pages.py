@@ -15,6 +15,8 @@ from penstock.web.chart import chart
 
 HEADLINE = "roc_auc"
 """The metric that is drawn where a model was measured by several."""
+LINK = "download"
+"""The name of values that are addresses of this site."""
 
 _pages = Environment(
     loader=PackageLoader("penstock.web"),
@@ -24,7 +26,7 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
-_pages.filters["columns"] = lambda row: [(name, name) for name in row]
+_pages.filters["columns"] = lambda row: [(name, name, "") if name == LINK else (name, name) for name in row]
 _pages.tests["moment"] = is_moment
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.exceptions import HTTPException
+from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.app import App
 from penstock.app.api import call
+from penstock.app.api.downloads import Download, download, is_download
 from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
@@ -50,8 +52,10 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
 
     @get("/{path:path}")
     async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
-        """A noun as JSON at its URL with `.json`, and as a page without."""
+        """A noun as JSON at its URL with `.json`, and as a page without; or what can be downloaded."""
         path = request.url.path
+        if is_download(path):
+            return _attachment(await to_thread(download, app, path))
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
         data = (
@@ -102,6 +106,15 @@ def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
 def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
     return Response(text, media_type=MediaType.HTML, headers=headers, status_code=status)
+
+
+def _attachment(found: Download) -> Stream:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{found.output.file}"',
+        "Content-Length": str(found.output.size),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Stream(found.pieces, media_type="application/octet-stream", headers=headers)
 
 
 def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import msgspec
 
 from penstock.adapters.builders.automatic import Plan, read_tests
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.archives import settle_wheel
+from penstock.adapters.builders.outputs.make import Outputs, Stage
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
@@ -37,6 +40,7 @@ class Tools:
     processes: Processes
     packages: Packages
     environments: Environments
+    outputs: Outputs
 
 
 class Attempt:
@@ -73,15 +77,16 @@ class Attempt:
             clean = self._checkout("packed")  # tests may have left files in theirs
             wheel = self._package(clean)
             graphs = self._graphs(python, clean, config)
-            return msgspec.structs.replace(
+            built = msgspec.structs.replace(
                 built,
-                tests=tuple(self._tests),
                 wheel=self._tools.blobs.put_file(str(wheel)),
                 lock=self._tools.blobs.put_file(str(clean / LOCK)),
                 config=self._tools.blobs.put_file(str(clean / CONFIG)),
                 environment=environment,
                 graphs=graphs,
             )
+            built = self._outputs(built, config, clean, wheel)
+            return msgspec.structs.replace(built, tests=tuple(self._tests))
         except InvalidProject as error:
             return msgspec.structs.replace(built, tests=tuple(self._tests), error=str(error))
 
@@ -165,7 +170,7 @@ class Attempt:
         place = self._folder / "wheels"
         try:
             self._tools.packages.run(
-                ["build", "--wheel", "--out-dir", str(place)],
+                ["build", "--wheel", "--python", sys.executable, "--out-dir", str(place)],
                 folder=checkout,
                 log=self._log,
                 failed="The wheel cannot be built",
@@ -174,8 +179,21 @@ class Attempt:
             self._case("package", "the wheel can be built", str(error))
             raise
         [wheel] = place.glob("*.whl")
+        settle_wheel(wheel)
         self._case("package", "the wheel can be built")
         return wheel
+
+    def _outputs(self, built: Built, config: ProjectConfig, checkout: Path, wheel: Path) -> Built:
+        scratch = self._folder / "outputs"
+        scratch.mkdir()
+        stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell, self._skip)
+        built = self._tools.outputs.make(stage)
+        for output in built.outputs:
+            self._case("package", f"the {output.name} can be made")
+        return built
+
+    def _skip(self, name: str, why: str) -> None:
+        self._tests.append(TestCase(name=name, suite="package", outcome="skipped", message=why))
 
     def _run(self, command: list[str], folder: Path, **also: str) -> int:
         variables = plain() | also

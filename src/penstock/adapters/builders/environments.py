@@ -41,9 +41,13 @@ class Environments:
             }
         )
 
+    def folder(self, digest: str) -> Path:
+        """The folder of an environment, whether it is there or not."""
+        return self._folder / digest
+
     def python(self, digest: str) -> Path:
         """The Python program of an environment, whether it is there or not."""
-        return self._folder / digest / PYTHON
+        return self.folder(digest) / PYTHON
 
     def make(self, checkout: Path, log: Path, tell: Callable[[str], None]) -> str:
         """Make the environment of a checkout unless it is there; gives its digest.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes, Stopped
 from penstock.builds.types import Build, Built, Release
@@ -32,7 +33,8 @@ class LocalBuilder:
         self._processes = Processes()
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
-        self._tools = Tools(forge, blobs, self._processes, packages, environments)
+        outputs = Outputs(packages, environments, self._processes, blobs)
+        self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
         self._stages: dict[str, str] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._ended: queue.SimpleQueue[Built] = queue.SimpleQueue()

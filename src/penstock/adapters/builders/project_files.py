@@ -43,8 +43,8 @@ def check_files(folder: Path, project: str) -> ProjectConfig:
 def _check_lock(folder: Path) -> None:
     """Refuse a lock that was not written for this `pyproject.toml`, or that cannot run tests."""
     declared = _toml(folder / PROJECT)
-    locked = {_normal(str(package.get("name"))) for package in _toml(folder / LOCK).get("package", [])}
-    wanted = [_normal(match[0]) for text in _requirements(declared) if (match := _NAME.match(text))]
+    locked = {normal(str(package.get("name"))) for package in _toml(folder / LOCK).get("package", [])}
+    wanted = [normal(match[0]) for text in _requirements(declared) if (match := _NAME.match(text))]
     unknown = [name for name in wanted if name not in locked and name != "penstock"]
     if unknown:
         raise InvalidProject(
@@ -67,7 +67,7 @@ def _requirements(declared: dict[str, Any]) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """A package's name in its one normal form (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 

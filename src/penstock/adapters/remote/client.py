@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -36,13 +36,27 @@ class RemoteApi:
             else:
                 response = self._http.request(method, address, json=fields)
         except httpx.TransportError as error:
-            raise Unavailable(
-                what=f"The server at {self.url} does not answer: {error}.",
-                fix="Start it with penstock up, or name another with --server.",
-            ) from error
+            raise self._silent(error) from error
         if response.is_error:
             raise refusal(response)
         return response.json()
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The bytes at a path, piece by piece. Raises as `call`."""
+        try:
+            with self._http.stream("GET", quote(path, safe="/@:+")) as response:
+                if response.is_error:
+                    response.read()
+                    raise refusal(response)
+                yield from response.iter_raw()
+        except httpx.TransportError as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: httpx.TransportError) -> Unavailable:
+        return Unavailable(
+            what=f"The server at {self.url} does not answer: {error}.",
+            fix="Start it with penstock up, or name another with --server.",
+        )
 
     def close(self) -> None:
         """Close the connections."""

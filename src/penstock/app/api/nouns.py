@@ -103,15 +103,23 @@ def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
 
 @route("GET", "/releases")
 def releases(app: App, project: str = "", limit: int = LIMIT) -> Any:
-    """Releases, the newest first, without their graphs."""
+    """Releases, the newest first, without their graphs and outputs."""
     found = listed(app, Release, "-created", limit, project=project)["items"]
-    return {"items": [brief(release, "graphs") for release in found]}
+    return {"items": [brief(release, "graphs", "outputs") for release in found]}
 
 
 @route("GET", "/releases/{ref}")
 def release(app: App, ref: str) -> Any:
-    """A release by its number or digest, with the graphs of its pipelines."""
-    return app.releases.find(ref)
+    """A release by its number or digest, with its outputs and the graphs of its pipelines."""
+    found = app.releases.find(ref)
+    outputs = [
+        {
+            **brief(output, "parts"),
+            "download": f"/releases/{found.id}/outputs/{output.name}" if output.parts else "",
+        }
+        for output in found.outputs
+    ]
+    return {**msgspec.structs.asdict(found), "outputs": outputs}
 
 
 @route("GET", "/deployments")

@@ -1,6 +1,7 @@
 """`penstock.toml`: what its owner says about delivery, as typed values."""
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
+from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
 from penstock.revisions.config.read import parse_config
 from penstock.revisions.config.types import (
     PROOFS,
@@ -16,7 +17,9 @@ __all__ = [
     "AUTOMATIC",
     "PROOFS",
     "EnvironmentConfig",
+    "ImageConfig",
     "ModelConfig",
+    "OutputsConfig",
     "ProjectConfig",
     "ScheduleCondition",
     "TestsConfig",

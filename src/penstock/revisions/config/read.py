@@ -13,6 +13,7 @@ from penstock.checks import parse
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
+from penstock.revisions.config.outputs import read_outputs
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
     PROOFS,
@@ -40,7 +41,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
     """
     document = Document(text, file)
     top = Table(document, (), document.values)
-    top.allow("project", "environments", "triggers", "models", "tests")
+    top.allow("project", "environments", "triggers", "models", "tests", "builds")
     project = top.table("project")
     project.allow("name", "builds", "depends")
     environments = _environments(top)
@@ -49,6 +50,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
         environments=environments,
         builds=cast("Literal['newest', 'each']", project.choice("builds", ("newest", "each"), "newest")),
         depends=_depends(project),
+        outputs=read_outputs(top.table("builds")),
         triggers=_triggers(top, [e.name for e in environments]),
         models={name: _model(name, table) for name, table in top.named("models").items()},
         tests=read_tests(top.table("tests")),

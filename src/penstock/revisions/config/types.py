@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
+from penstock.revisions.config.outputs import OutputsConfig
 
 PROOFS = ("contract",)
 
@@ -80,6 +81,7 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
     environments: tuple[EnvironmentConfig, ...]
     builds: Literal["newest", "each"] = "newest"
     depends: tuple[str, ...] = ()
+    outputs: OutputsConfig = OutputsConfig()
     triggers: tuple[TriggerConfig, ...] = ()
     models: dict[str, ModelConfig] = {}
     tests: TestsConfig = TestsConfig()

@@ -110,7 +110,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("created"),
         *_text("wheel", "lock", "config", "environment", "graphs"),
         *_integer("event"),
-        *_text("folder", "waived"),
+        *_text("folder", "waived", "outputs"),
     )
     op.create_index("releases_id", "releases", ["id"], unique=True)
     op.create_index("releases_project_commit", "releases", ["project", "commit"])

@@ -1,0 +1,1 @@
+"""What a release can be had as: requirements, executable, bill of materials, image."""

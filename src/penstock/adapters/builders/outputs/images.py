@@ -1,0 +1,150 @@
+"""The container image of a release, built and pushed by whichever program for images this machine has."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.adapters.builders.outputs.executable import without_dependencies
+from penstock.adapters.builders.processes import Processes
+from penstock.adapters.builders.surroundings import plain
+from penstock.builds.types import Output
+from penstock.core.errors import InvalidProject
+from penstock.revisions.config import ImageConfig
+
+PROGRAMS = ("buildah", "podman", "docker")
+TIMEOUT = 1800.0
+USER, PASSWORD = "PENSTOCK_REGISTRY_USER", "PENSTOCK_REGISTRY_PASSWORD"
+_THEIRS = ("BUILDAH_", "CONTAINERS_", "DOCKER_", "STORAGE_", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR")
+_LOOPBACK = ("localhost", "127.0.0.1")
+_RECIPE = """\
+FROM {base}
+ENV XDG_CACHE_HOME=/opt PYTHONDONTWRITEBYTECODE=1
+RUN --mount=type=bind,source={file},target=/mnt/{file} python3 /mnt/{file} list
+COPY start.pyz /opt/{file}
+WORKDIR /work
+ENTRYPOINT ["python3", "/opt/{file}"]
+LABEL org.opencontainers.image.revision="{commit}"
+"""
+"""Listing its pipelines unpacks the executable, and proves that it starts with the Python of the base."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is wanted: of which executable, for which commit; `scratch` is an empty folder."""
+
+    config: ImageConfig
+    project: str
+    commit: str
+    executable: Path
+    scratch: Path
+    log: Path
+
+
+def program() -> str:
+    """The program that builds images here, empty where there is none that answers."""
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        if found and _answers(found):
+            return found
+    return ""
+
+
+class Images:
+    """Builds and pushes images."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def make(self, image: Image, builder: str) -> tuple[Output, dict[str, Any]]:
+        """The image and, as in-toto describes it, the base that went into it.
+
+        Raises InvalidProject with the builder's reason: the base cannot be had, or has not the same Python.
+        """
+        context = image.scratch / "context"
+        context.mkdir()
+        file = image.executable.name
+        shutil.copyfile(image.executable, context / file)
+        without_dependencies(image.executable, context / "start.pyz")
+        recipe = image.scratch / "Containerfile"
+        recipe.write_text(_RECIPE.format(base=image.config.base, file=file, commit=image.commit))
+        name = f"{image.config.push or f'localhost/{image.project}'}:{image.commit[:12]}"
+        told = image.scratch / "image.txt"
+        build = ["build", "--file", str(recipe), "--tag", name, "--iidfile", str(told), *self._same(builder)]
+        self._run(builder, [*build, str(context)], image, f"The image cannot be built on {image.config.base}")
+        digest = told.read_text().strip().removeprefix("sha256:")
+        if image.config.push:
+            digest = self._push(image, builder, name)
+        material: dict[str, Any] = {"name": "base image", "uri": f"docker://{image.config.base}"}
+        if pinned := image.config.base.partition("@sha256:")[2]:
+            material["digest"] = {"sha256": pinned}
+        return Output(name="image", file=name, digest=digest), material
+
+    def _same(self, builder: str) -> list[str]:
+        """What makes the image of the same files the same image."""
+        return [] if Path(builder).name == "docker" else ["--timestamp", "0", "--layers=false"]
+
+    def _push(self, image: Image, builder: str, name: str) -> str:
+        """Push the image; gives the digest by which the registry knows it."""
+        arguments, also = self._credentials(image)
+        failed = f"The image cannot be pushed to {image.config.push}"
+        if Path(builder).name == "docker":
+            self._run(builder, ["push", name], image, failed, also)
+            form = ["inspect", "--format", "{{index .RepoDigests 0}}", name]
+            pushed = subprocess.run([builder, *form], capture_output=True, text=True, check=True).stdout
+            return pushed.strip().rpartition("sha256:")[2]
+        told = image.scratch / "pushed.txt"
+        host = name.partition("/")[0].partition(":")[0]
+        plainly = ["--tls-verify=false"] if host in _LOOPBACK else []
+        self._run(builder, ["push", *arguments, *plainly, "--digestfile", str(told), name], image, failed)
+        return told.read_text().strip().removeprefix("sha256:")
+
+    def _credentials(self, image: Image) -> tuple[list[str], dict[str, str]]:
+        """How the program learns the password of the registry: by a file, so that no log or list shows it."""
+        user, password = os.environ.get(USER), os.environ.get(PASSWORD)
+        if not (user and password):
+            return [], {}
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        place = image.scratch / "registry"
+        place.mkdir(mode=0o700)
+        file = place / "config.json"
+        file.touch(0o600)
+        file.write_text(json.dumps({"auths": {image.config.push.partition("/")[0]: {"auth": token}}}))
+        return ["--authfile", str(file)], {"DOCKER_CONFIG": str(place)}
+
+    def _run(
+        self,
+        builder: str,
+        arguments: Sequence[str],
+        image: Image,
+        failed: str,
+        also: dict[str, str] | None = None,
+    ) -> None:
+        theirs = {name: value for name, value in os.environ.items() if name.startswith(_THEIRS)}
+        before = image.log.stat().st_size if image.log.exists() else 0
+        status = self._processes.run(
+            [builder, *arguments],
+            folder=image.scratch,
+            variables=plain() | theirs | (also or {}),
+            log=image.log,
+            timeout=TIMEOUT,
+        )
+        if status != 0:
+            with image.log.open("rb") as output:
+                output.seek(before)
+                said = output.read().decode(errors="replace").strip().splitlines()[1:]
+            errors = [line for line in said if "error:" in line.lower()] or said[-1:] or ["no message"]
+            raise InvalidProject(what=failed, found=errors[0].strip()[:600].rstrip("."))
+
+
+def _answers(found: str) -> bool:
+    """Whether the program can build: docker needs its daemon."""
+    asked = [found, "version"]
+    return subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == 0

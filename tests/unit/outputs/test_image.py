@@ -1,0 +1,186 @@
+"""The container image: built on a base made of this machine's Python, pushed, and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from penstock.adapters.builders.outputs.images import PASSWORD, USER
+
+BASE = "localhost/this-python"
+needs_buildah = pytest.mark.skipif(not shutil.which("buildah"), reason="there is no buildah")
+IMAGE = b"""\
+[project]
+name = "small"
+[environments.live]
+deploy = { on = "push", branch = "dev" }
+[builds]
+image = { base = "%s"%s }
+"""
+
+
+@pytest.fixture(scope="module")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """The program, with images in a place of its own, and the variables by which builds find it."""
+    place = tmp_path_factory.mktemp("containers")
+    settings = place / "storage.conf"
+    lines = ['driver = "vfs"', f'graphroot = "{place}/images"', f'runroot = "{place}/run"']
+    settings.write_text("\n".join(["[storage]", *lines, ""]))
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["buildah", *arguments], capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINERS_STORAGE_CONF", str(settings))
+        patch.setenv("BUILDAH_ISOLATION", "chroot")
+        yield run
+        run("rm", "--all")
+
+
+@pytest.fixture(scope="module")
+def base(buildah: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with nothing but this Python and what it is linked with."""
+    root = tmp_path_factory.mktemp("root")
+    for name in ("tmp", "etc", "root", "opt", "work", "mnt", "proc", "sys", "dev", "run", "usr/bin"):
+        (root / name).mkdir(parents=True)
+    (root / "bin").symlink_to("usr/bin")
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    python, library = Path(sys.base_prefix, "bin", name), Path(sys.base_prefix, "lib", name)
+    skipped = shutil.ignore_patterns("test", "tests", "site-packages", "__pycache__", "config-*")
+    shutil.copytree(library, root / library.relative_to("/"), ignore=skipped)
+    linked = [python, Path("/bin/sh"), *library.glob("lib-dynload/*.so"), *_runtime_libraries()]
+    for file in [*linked, *(need for one in linked for need in _needs(one))]:
+        copy = root / file.relative_to("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copy(file, copy)
+    (root / "usr/bin/python3").symlink_to(python)
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    container = buildah("from", "scratch")
+    buildah("copy", "--quiet", container, str(root), "/")
+    buildah("commit", "--quiet", container, BASE)
+    return BASE
+
+
+def _needs(file: Path) -> list[Path]:
+    said = subprocess.run(["ldd", file], capture_output=True, text=True, check=False).stdout
+    return [Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+)", said, flags=re.MULTILINE)]
+
+
+def _runtime_libraries() -> list[Path]:
+    """What compiled packages expect of every system."""
+    c = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1")
+    names = (*c, "libstdc++.so.6", "libgcc_s.so.1")
+    return [file for name in names for file in Path("/usr/lib").glob(f"*-linux-gnu/{name}")]
+
+
+def config(base: str, push: str = "") -> dict[str, bytes]:
+    return {"penstock.toml": IMAGE % (base.encode(), f', push = "{push}"'.encode() if push else b"")}
+
+
+@needs_buildah
+def test_the_image_runs_a_pipeline(
+    made: Any, make: Callable[..., Any], small: dict[str, bytes], base: str, buildah: Callable[..., str]
+) -> None:
+    release = make(made.home, small | config(base), "image")
+    image = release.outputs["image"]
+    assert image.file == f"localhost/small:{release.build.commit[:12]}"
+    assert json.loads(release.bytes_of("manifest"))["outputs"]["image"] == image.digest
+    told = json.loads(release.bytes_of("provenance"))
+    assert told["predicate"]["buildDefinition"]["resolvedDependencies"][-1]["uri"] == f"docker://{base}"
+    container = buildah("from", "--pull-never", image.file)
+    entry = json.loads(buildah("inspect", container))["OCIv1"]["config"]["Entrypoint"]
+    said = buildah("run", container, "--", *entry, "run", "arithmetic", "-p", "number=4", "--json")
+    run = json.loads(said)
+    assert (run["status"], run["metrics"][0]["value"]) == ("succeeded", 8)
+    again = make(made.home, small | config(base), "image-again")
+    assert again.outputs["image"].digest == image.digest
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """The address of a registry on this machine."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("there is no docker-registry")
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    settings = tmp_path / "registry.yml"
+    storage = f"storage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}"
+    settings.write_text(f"version: 0.1\n{storage}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        transport = httpx.HTTPTransport(retries=10)
+        with httpx.Client(transport=transport) as client:
+            client.get(f"http://127.0.0.1:{port}/v2/")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+@needs_buildah
+@pytest.mark.usefixtures("buildah")
+def test_the_image_is_pushed_and_no_password_is_logged(
+    made: Any,
+    make: Callable[..., Any],
+    small: dict[str, bytes],
+    base: str,
+    registry: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(USER, "grace")
+    monkeypatch.setenv(PASSWORD, "open-sesame")
+    release = make(made.home, small | config(base, f"{registry}/team/small"), "pushed")
+    image = release.outputs["image"]
+    manifest = f"http://{registry}/v2/team/small/manifests/sha256:{image.digest}"
+    kinds = "application/vnd.oci.image.manifest.v1+json"
+    assert httpx.get(manifest, headers={"Accept": kinds}).status_code == 200
+    log = (made.home / release.build.log).read_text()
+    assert "team/small" in log
+    assert "open-sesame" not in log
+
+
+@needs_buildah
+@pytest.mark.usefixtures("buildah")
+def test_a_base_that_cannot_be_had_is_told_in_a_sentence(
+    made: Any, make: Callable[..., Any], small: dict[str, bytes]
+) -> None:
+    with pytest.raises(AssertionError):
+        make(made.home, small | config("127.0.0.1:9/nothing"), "no-base")
+    log = (made.home / "logs/builds/no-base.log").read_text()
+    assert "127.0.0.1:9" in log
+
+
+def test_without_a_builder_the_report_says_so_and_the_release_has_no_image(
+    made: Any,
+    make: Callable[..., Any],
+    small: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("git", "sh"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
+    release = make(made.home, small | config(BASE), "none")
+    assert "image" not in release.outputs
+    [skipped] = [test for test in release.built.tests if test.outcome == "skipped"]
+    assert skipped.message == "skipped: no docker, podman or buildah that answers"
