@@ -68,7 +68,7 @@ class Firings(RuleBasedStateMachine):
     @rule(back=st.booleans())
     def release_arrives(self, back: bool) -> None:
         if back and self.commits > 1:
-            self.releases.rollback("flights", "test", "katherine")
+            self.releases.rollback("flights", "test", "katherine", to="1")
         else:
             self.push()
 

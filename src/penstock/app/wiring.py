@@ -26,6 +26,7 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
+from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.lineage.secrets import Secrets
@@ -72,6 +73,7 @@ class App(Workbench):
         self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.releases = Releases(self.store, self.blobs, self.clock)
+        self.holds = Holds(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
             self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
         )
@@ -144,12 +146,17 @@ class App(Workbench):
             project, branch, actor, is_green=lambda commit: self._green(project, commit)
         )
 
-    def rollback(self, what: str, environment: str, actor: str) -> Any:
-        """Put back the previous version of a model, or the previous release of a project."""
+    def rollback(self, what: str, environment: str, actor: str, to: str = "") -> Any:
+        """Put back the previous version of a model; of a project the previous release, or an earlier one."""
         with self.store.read() as reader:
             is_project = bool(reader.find(Project, id=what))
         if is_project:
-            return self.releases.rollback(what, environment, actor)
+            return self.releases.rollback(what, environment, actor, to)
+        if to:
+            raise InvalidValue(
+                what=f"{what} is no project, and a model goes back to its previous version only",
+                fix=f"penstock promote {what}@{to} --to {environment} brings any version there.",
+            )
         return self.rollouts.rollback(what, environment, actor)
 
     def why(self, ref: str) -> list[Event]:

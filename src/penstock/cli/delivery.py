@@ -11,6 +11,7 @@ from penstock.cli.pages import Facts, Page, Table
 from penstock.core.human import human
 
 PANEL = "Delivery"
+EnvironmentOption = Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,8 @@ def register(app: typer.Typer) -> None:
         merge,
         promote,
         rollback,
+        hold,
+        unhold,
     ):
         app.command(rich_help_panel=PANEL)(command)
 
@@ -152,7 +155,7 @@ def _contents(release: dict[str, Any]) -> Page:
 def environments(api: Api, project: ProjectOption = "") -> Page:
     """Environments, and the release and champions that each of them holds."""
     items = api.items("/environments", project=project)
-    columns = ("project", "environment", "deploy", "release", "deployed", "champions")
+    columns = ("project", "environment", "deploy", "release", "deployed", "champions", "waits")
     table = Table(items, columns, "There are no environments yet: the first release brings them.")
     return Page({"items": items}, (table,), ("penstock deployments",) if items else ())
 
@@ -224,9 +227,38 @@ def rollback(
     what: Annotated[
         str, typer.Argument(metavar="MODEL|PROJECT", help="A model, or a project for its release.")
     ],
-    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")],
+    environment: EnvironmentOption,
+    to: Annotated[
+        str, typer.Option("--to", metavar="RELEASE", help="An earlier release, if not the previous.")
+    ] = "",
     actor: ActorOption = "",
 ) -> Page:
-    """Put the previous version (or release) back, at once."""
-    found = api.post("/rollback", what=what, environment=environment, actor=actor)
+    """Put the previous version back, at once; of a project the previous release, or any earlier one."""
+    found = api.post("/rollback", what=what, environment=environment, to=to, actor=actor)
     return Page(found, (f"Rolled {what} back in {environment}.",), ("penstock environments",))
+
+
+@prints
+def hold(
+    *,
+    api: Api,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment to hold.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, for everyone who is kept waiting.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Let nothing be deployed to an environment, forth or back, until it is lifted with unhold."""
+    found = api.post("/holds", environment=environment, why=why, project=project, actor=actor)
+    return Page(found, (f"Held {environment}.",), (f"penstock unhold {environment}",))
+
+
+@prints
+def unhold(
+    api: Api,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment that is held.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Lift the hold on an environment; what waited for it goes out, the newest only."""
+    found = api.post("/holds/lift", environment=environment, project=project, actor=actor)
+    return Page(found, (f"Lifted the hold on {environment}.",), ("penstock environments",))

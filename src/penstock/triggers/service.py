@@ -76,7 +76,7 @@ class Triggers:
         with self._store.begin() as tx:
             watch = self._watch(tx, project, environment, pipeline)
             self._runs.check(watch.graph)
-            coerce(watch.graph, params)
+            coerce(watch.graph, watch.params | dict(params))
             number = tx.mint(Request)
             [event] = tx.publish(
                 _event(
@@ -226,7 +226,7 @@ class Triggers:
         number = tx.mint(Firing)
         run = self._runs.submit(
             **watch.where,
-            graph=watch.graph,
+            graph=watch.runs,
             workspace=workspace,
             params=first.params,
             release=watch.held.release.id,

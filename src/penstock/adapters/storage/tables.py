@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 from penstock.builds.types import Build, Release
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
-from penstock.deployments.types import Deployment, GateReport, Swap
+from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.lineage.nouns import Field, fields_of, finite, instant, unique_of
 from penstock.lineage.types import Cursor, Secret, Setting
 from penstock.models.types import Model, Placement, RoleChange, Version
@@ -144,6 +144,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Build: _table(Build, "builds", ("status",), ("project", "commit")),
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
+    Hold: _table(Hold, "holds", ("project", "environment")),
     Run: _table(
         Run,
         "runs",
