@@ -18,7 +18,6 @@ from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
-from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.app.home import Home
 from penstock.app.loop import Loop, Tick
 from penstock.app.workbench import Workbench
@@ -29,10 +28,10 @@ from penstock.core.events import Event
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
-from penstock.lineage.secrets import Secrets
 from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import parse_config
+from penstock.revisions.names import check_name
 from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
 from penstock.revisions.tokens import AccessTokens
@@ -65,7 +64,6 @@ class App(Workbench):
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
 
-        self.secrets = Secrets(KeyFile(home.secrets))
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
@@ -139,6 +137,18 @@ class App(Workbench):
                 fix="Name it with --project.",
             )
         return known[0]
+
+    def place(self, project: str, environment: str) -> tuple[str, str]:
+        """A project and one of its environments, or `development`.
+
+        Raises NotFound where the newest release knows no such environment.
+        """
+        name = project or self.project("")
+        config = self.config(name)
+        if config and environment != "development":
+            config.environment(environment)
+        check_name(environment, "environment")
+        return name, environment
 
     def merge(self, project: str, branch: str, actor: str) -> Any:
         """Merge a branch whose newest commit is approved and green."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from penstock.cli import compare, delivery, history, models, project, runs, sweep, system, tokens, triggers
+from penstock.cli import (
+    compare,
+    delivery,
+    history,
+    models,
+    project,
+    runs,
+    secrets,
+    sweep,
+    system,
+    tokens,
+    triggers,
+)
 
 app = typer.Typer(
     name="penstock",
@@ -13,5 +25,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (system, project, runs, compare, sweep, delivery, tokens, models, triggers, history):
+for part in (system, project, runs, compare, sweep, delivery, secrets, tokens, models, triggers, history):
     part.register(app)

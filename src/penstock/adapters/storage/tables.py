@@ -39,6 +39,7 @@ from penstock.revisions.types import (
     Revision,
     Upstream,
 )
+from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, Request, TriggerState
@@ -145,6 +146,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
     Hold: _table(Hold, "holds", ("project", "environment")),
+    StepSecret: _table(StepSecret, "step_secrets", ("project", "environment")),
     Run: _table(
         Run,
         "runs",

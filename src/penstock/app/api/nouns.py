@@ -18,6 +18,7 @@ from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
+from penstock.runs.secrets import StepSecret
 from penstock.triggers.types import Firing, TriggerState
 
 ROUTES = Routes()
@@ -119,6 +120,12 @@ def release(app: App, ref: str) -> Any:
 def deployments(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
     """Releases that were placed in environments, the newest first."""
     return listed(app, Deployment, "-deployed", limit, project=project, environment=environment)
+
+
+@route("GET", "/secrets")
+def secrets(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """The names of the secrets of environments; what they are is told to steps only."""
+    return listed(app, StepSecret, "", limit, project=project, environment=environment, removed=None)
 
 
 @route("GET", "/holds")

@@ -92,6 +92,21 @@ def rollback(app: App, what: str, environment: str, to: str = "", actor: str = "
     return app.poked(app.rollback(what, environment, app.actor(actor), to))
 
 
+@route("POST", "/secrets")
+def set_secret(
+    app: App, *, environment: str, name: str, value: str, project: str = "", actor: str = ""
+) -> Any:
+    """Keep a secret of an environment for the steps that name it."""
+    where = app.place(project, environment)
+    return app.poked(app.step_secrets.set(*where, name, value, app.actor(actor)))
+
+
+@route("POST", "/secrets/remove")
+def remove_secret(app: App, *, environment: str, name: str, project: str = "", actor: str = "") -> Any:
+    """Forget a secret of an environment."""
+    return app.step_secrets.remove(project or app.project(""), environment, name, app.actor(actor))
+
+
 @route("POST", "/holds")
 def hold(app: App, environment: str, why: str, project: str = "", actor: str = "") -> Any:
     """Let nothing be deployed to an environment until that is lifted."""

@@ -137,6 +137,17 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("holds_id", "holds", ["id"], unique=True)
     op.create_index("holds_project_environment", "holds", ["project", "environment"])
     op.create_table(
+        "step_secrets",
+        _key("seq"),
+        *_text("id", "project", "environment", "name"),
+        *_integer("set"),
+        *_text("actor"),
+        *_integer("removed", nullable=True),
+        *_integer("event"),
+    )
+    op.create_index("step_secrets_id", "step_secrets", ["id"], unique=True)
+    op.create_index("step_secrets_project_environment", "step_secrets", ["project", "environment"])
+    op.create_table(
         "runs",
         _key("seq"),
         *_text(
