@@ -213,12 +213,27 @@ def promote(
         str, typer.Argument(metavar="RELEASE|MODEL@V", help="A release, or a version of a model.")
     ],
     to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment to bring it to.")],
+    *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what a release would change there, and what forbids it.")
+    ] = False,
     project: ProjectOption = "",
     actor: ActorOption = "",
 ) -> Page:
     """Bring a release or a model version to an environment, if it has earned that."""
+    if plan:
+        return _plan(api.get(f"/releases/{what}/plan/{to}", project=project))
     found = api.post("/promote", what=what, environment=to, project=project, actor=actor)
     return Page(found, (f"Promoted {what} to {to}.",), ("penstock environments",))
+
+
+def _plan(found: dict[str, Any]) -> Page:
+    there = f"release {found['before']}" if found["before"] else "nothing"
+    lines = [f"{found['environment']} has {there}; release {found['after']} would change:"]
+    if found["against"]:
+        lines.append(f"Not now: {found['against']}")
+    table = Table(found["changes"], ("part", "name", "before", "after"), "Nothing.")
+    return Page(found, (lines[0], table, *lines[1:]))
 
 
 @prints

@@ -13,6 +13,7 @@ from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
 from penstock.deployments.decide import arrives, standing
+from penstock.deployments.difference import Change, Contents, difference
 from penstock.deployments.environments import Environments
 from penstock.deployments.holds import hold_on, sentence
 from penstock.deployments.path import require_path
@@ -43,11 +44,23 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     release: int = 0
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a promotion would change. `before` is 0 where nothing is yet; `against` what forbids it now."""
+
+    project: str
+    environment: str
+    before: int
+    after: int
+    against: str
+    changes: tuple[Change, ...]
+
+
 class Releases:
     """Places releases in environments. The same release goes everywhere; nothing is built again."""
 
     def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
         self._store = store
+        self._blobs = blobs
         self._environments = Environments(blobs)
         self._clock = clock
 
@@ -118,6 +131,39 @@ class Releases:
                 cause=release.event,
             )
             return _deploy(tx, arrival, actor, now)
+
+    def plan(self, project: str, ref: str, environment: str, now: datetime) -> Plan:
+        """What promoting a release would change, and what stands against it. Raises NotFound."""
+        with self._store.read() as reader:
+            release = _find(reader, ref, project)
+            config = self._environments.config(release)
+            rule = config.environment(environment)
+            there = self._environments.find(reader, release.project, environment)
+            against = stop(reader, self._environments, release, rule, now)
+            try:
+                require_path(reader, release, rule, config)
+            except NotAllowed as refusal:
+                against = str(refusal)
+        before = self._contents(there.release) if there else None
+        return Plan(
+            project=release.project,
+            environment=environment,
+            before=there.release.number if there else 0,
+            after=release.number,
+            against=f"{environment} {against}" if against.startswith(("is ", "cannot ")) else against,
+            changes=tuple(difference(before, self._contents(release))),
+        )
+
+    def _contents(self, release: Release) -> Contents:
+        def read(digest: str) -> bytes:
+            return self._blobs.get(digest) if digest else b""
+
+        return Contents(
+            release=release,
+            config=self._environments.config(release),
+            lock=read(release.lock).decode(),
+            size=len(read(release.wheel)),
+        )
 
     def rollback(self, project: str, environment: str, actor: str, to: str = "") -> Deployment:
         """Deploy the release that was there before, or the earlier one that `to` names, at once.

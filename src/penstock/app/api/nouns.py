@@ -116,6 +116,12 @@ def release(app: App, ref: str) -> Any:
     return app.releases.find(ref)
 
 
+@route("GET", "/releases/{ref}/plan/{environment}")
+def plan(app: App, ref: str, environment: str, project: str = "") -> Any:
+    """What promoting a release to an environment would change, and what stands against it."""
+    return app.releases.plan(project, ref, environment, app.clock.now())
+
+
 @route("GET", "/deployments")
 def deployments(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
     """Releases that were placed in environments, the newest first."""
