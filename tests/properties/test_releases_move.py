@@ -37,8 +37,9 @@ class Moves(RuleBasedStateMachine):
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.releases = self.another()
         self.commits = 0
-        self.earned: set[str] = set()
         self.push(green=True)
+        self.merge(back=0, approved=True)
+        self.releases.tick(self.clock.now())
 
     def another(self) -> Releases:
         return Releases(self.store, self.blobs, self.clock)
@@ -79,6 +80,13 @@ class Moves(RuleBasedStateMachine):
     def unhold(self, environment: str) -> None:
         with suppress(NotFound):
             self.holds.unhold("flights", environment, "grace")
+
+    @rule()
+    def promote_what_is_in_staging(self) -> None:
+        history = self.history("staging")
+        if history:
+            with suppress(NotAllowed):
+                self.releases.promote("flights", history[-1].release, "production", "katherine")
 
     @rule(number=st.integers(1, 6), environment=ENVIRONMENTS)
     def promote(self, number: int, environment: str) -> None:
