@@ -142,7 +142,7 @@ class Moves(RuleBasedStateMachine):
             runs = reader.find(Run, environment="staging")
         first: set[str] = set()
         for deployment in self.history("production"):
-            if deployment.way == "rollback":
+            if deployment.kind == "rollback":
                 assert deployment.release in first
                 continue
             streak = 0
@@ -166,7 +166,7 @@ class Moves(RuleBasedStateMachine):
     def nothing_new_comes_while_it_is_frozen(self) -> None:
         for deployment in self.history("staging"):
             day, hour = deployment.deployed.weekday(), deployment.deployed.hour
-            assert deployment.way == "rollback" or not (day in {5, 6} or (day == 0 and hour < 6))
+            assert deployment.kind == "rollback" or not (day in {5, 6} or (day == 0 and hour < 6))
 
     @invariant()
     def every_deployment_has_its_cause(self) -> None:

@@ -241,7 +241,7 @@ def test_a_rollback_to_a_release_that_never_was_there_is_refused(world: World):
     world.project.release("c3")
     with pytest.raises(NotFound, match="Release 3 of flights never was in test"):
         world.releases.rollback("flights", "test", "katherine", to="3")
-    assert world.releases.rollback("flights", "test", "katherine", to="2").way == "push", "it is there"
+    assert world.releases.rollback("flights", "test", "katherine", to="2").kind == "push", "it is there"
 
 
 def test_after_a_rollback_another_build_of_the_same_commit_is_not_deployed_again(world: World):

@@ -77,7 +77,7 @@ def standing(history: Iterable[Deployment]) -> list[str]:
     """
     stack: list[str] = []
     for deployment in history:
-        if deployment.way == "rollback" and deployment.release in stack:
+        if deployment.kind == "rollback" and deployment.release in stack:
             del stack[stack.index(deployment.release) + 1 :]
             continue
         if deployment.release in stack:

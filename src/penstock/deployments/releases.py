@@ -18,7 +18,7 @@ from penstock.deployments.environments import Environments
 from penstock.deployments.holds import hold_on, sentence
 from penstock.deployments.path import require_path
 from penstock.deployments.stops import closed, stop
-from penstock.deployments.types import Deployment, Way
+from penstock.deployments.types import Deployment, Kind
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.revisions.config import EnvironmentConfig
 from penstock.revisions.types import Branch
@@ -31,7 +31,7 @@ class _Arrival(msgspec.Struct, frozen=True, kw_only=True):
     release: Release
     environment: str
     why: str
-    way: Way
+    kind: Kind
     cause: int
 
 
@@ -127,7 +127,7 @@ class Releases:
                 release=release,
                 environment=environment,
                 why=f"promoted by {actor} after {rule.after}",
-                way="promote",
+                kind="promote",
                 cause=release.event,
             )
             return _deploy(tx, arrival, actor, now)
@@ -198,7 +198,7 @@ class Releases:
                 release=release,
                 environment=environment,
                 why=f"rolled back by {actor} from release {tx.get(Release, active.release).number}",
-                way="rollback",
+                kind="rollback",
                 cause=active.event,
             )
             return _deploy(tx, arrival, actor, self._clock.now())
@@ -236,7 +236,7 @@ class Releases:
                             release=release,
                             environment=rule.name,
                             why=_reason(rule, branch),
-                            way=rule.on,
+                            kind=rule.on,
                             cause=max(release.event, branch.event),
                         )
                     )
@@ -286,7 +286,7 @@ def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> De
                 "number": release.number,
                 "commit": release.commit,
                 "why": arrival.why,
-                "way": arrival.way,
+                "kind": arrival.kind,
             },
             cause=arrival.cause or None,
         )
@@ -300,7 +300,7 @@ def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> De
         deployed=now,
         actor=actor,
         why=arrival.why,
-        way=arrival.way,
+        kind=arrival.kind,
         active=True,
         event=event,
     )

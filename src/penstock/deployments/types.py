@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
-Way = Literal["push", "merge", "promote", "rollback"]
+Kind = Literal["push", "merge", "promote", "rollback"]
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """A release placed in an environment. `id` is a number; `active` until another takes its place.
 
-    `way` is how it came there: by the environment's rule, or back from a later one.
+    `kind` is how it came there: by the environment's rule, or back from a later one.
     """
 
     id: str
@@ -24,7 +24,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     deployed: datetime
     actor: str
     why: str
-    way: Way
+    kind: Kind
     active: bool
     event: int
 

@@ -119,7 +119,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "environment", "release", "commit"),
         *_integer("deployed"),
-        *_text("actor", "why", "way"),
+        *_text("actor", "why", "kind"),
         *_boolean("active"),
         *_integer("event"),
     )
