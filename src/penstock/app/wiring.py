@@ -18,7 +18,6 @@ from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
-from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.app.home import Home
 from penstock.app.loop import Loop, Tick
 from penstock.app.workbench import Workbench
@@ -26,12 +25,13 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
+from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
-from penstock.lineage.secrets import Secrets
 from penstock.models.types import Version
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import parse_config
+from penstock.revisions.names import check_name
 from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
 from penstock.revisions.tokens import AccessTokens
@@ -64,7 +64,6 @@ class App(Workbench):
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
 
-        self.secrets = Secrets(KeyFile(home.secrets))
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
@@ -72,6 +71,7 @@ class App(Workbench):
         self.tokens = AccessTokens(self.store, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder)
         self.releases = Releases(self.store, self.blobs, self.clock)
+        self.holds = Holds(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
             self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
         )
@@ -138,18 +138,35 @@ class App(Workbench):
             )
         return known[0]
 
+    def place(self, project: str, environment: str) -> tuple[str, str]:
+        """A project and one of its environments, or `development`.
+
+        Raises NotFound where the newest release knows no such environment.
+        """
+        name = project or self.project("")
+        config = self.config(name)
+        if config and environment != "development":
+            config.environment(environment)
+        check_name(environment, "environment")
+        return name, environment
+
     def merge(self, project: str, branch: str, actor: str) -> Any:
         """Merge a branch whose newest commit is approved and green."""
         return self.revisions.merge(
             project, branch, actor, is_green=lambda commit: self._green(project, commit)
         )
 
-    def rollback(self, what: str, environment: str, actor: str) -> Any:
-        """Put back the previous version of a model, or the previous release of a project."""
+    def rollback(self, what: str, environment: str, actor: str, to: str = "") -> Any:
+        """Put back the previous version of a model; of a project the previous release, or an earlier one."""
         with self.store.read() as reader:
             is_project = bool(reader.find(Project, id=what))
         if is_project:
-            return self.releases.rollback(what, environment, actor)
+            return self.releases.rollback(what, environment, actor, to)
+        if to:
+            raise InvalidValue(
+                what=f"{what} is no project, and a model goes back to its previous version only",
+                fix=f"penstock promote {what}@{to} --to {environment} brings any version there.",
+            )
         return self.rollouts.rollback(what, environment, actor)
 
     def why(self, ref: str) -> list[Event]:

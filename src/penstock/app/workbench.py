@@ -13,14 +13,17 @@ from typing import Any
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.choice import open_executor
 from penstock.adapters.executors.steplog import read_lines
+from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.adapters.storage.clock import StoreClock
 from penstock.adapters.storage.store import open_store
 from penstock.app.home import Home
 from penstock.builds.types import Release
+from penstock.lineage.secrets import Secrets
 from penstock.lineage.service import Ledger
 from penstock.models.service import Models
 from penstock.revisions.config import ProjectConfig, parse_config
 from penstock.runs.room import Room
+from penstock.runs.secrets import StepSecrets
 from penstock.runs.service import Runs
 
 
@@ -40,7 +43,9 @@ class Workbench:
         self.clock = StoreClock(self.store)
         self.blobs = FolderBlobs(home.blobs)
         self.ledger = Ledger(self.store)
-        self.runs = Runs(self.store, self.blobs, self.executor, self.clock)
+        self.secrets = Secrets(KeyFile(home.secrets))
+        self.step_secrets = StepSecrets(self.store, self.secrets, self.clock)
+        self.runs = Runs(self.store, self.blobs, self.executor, self.clock, secrets=self.step_secrets)
         self.models = Models(
             self.store,
             self.blobs,

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from penstock.builds.types import Build, Built
+from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
+from penstock.pipelines.parameters import typed
 from penstock.pipelines.types import Graph
-from penstock.revisions.config import ProjectConfig
+from penstock.revisions.config import EnvironmentConfig, ProjectConfig
 from penstock.revisions.types import Branch
 
 
@@ -56,4 +58,31 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         for name in config.models
         if name not in models
     ]
+    return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]
+
+
+def _misfits(environment: EnvironmentConfig, graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about the parameters of an environment that its pipelines do not take."""
+    known = {
+        graph.pipeline: {parameter.name: parameter for parameter in graph.parameters} for graph in graphs
+    }
+    sentences = []
+    for pipeline, params in environment.params.items():
+        if pipeline not in known:
+            sentences.append(
+                f"{environment.name} sets parameters of the pipeline {pipeline!r}, which there is not. "
+                f"{meant(pipeline, known)}"
+            )
+            continue
+        for name, value in params.items():
+            try:
+                if name in known[pipeline]:
+                    typed(pipeline, known[pipeline][name], value)
+                else:
+                    sentences.append(
+                        f"{environment.name} sets the parameter {name!r}, which {pipeline} does not have. "
+                        f"{meant(name, known[pipeline])}"
+                    )
+            except InvalidValue as error:
+                sentences.append(f"{environment.name} sets a parameter wrongly: {error}")
     return sentences

@@ -12,6 +12,7 @@ from penstock.cli import (
     project,
     releases,
     runs,
+    secrets,
     sweep,
     system,
     tokens,
@@ -25,5 +26,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (system, project, runs, compare, sweep, delivery, releases, tokens, models, triggers, history):
+PARTS = (
+    system,
+    project,
+    runs,
+    compare,
+    sweep,
+    delivery,
+    releases,
+    secrets,
+    tokens,
+    models,
+    triggers,
+    history,
+)
+for part in PARTS:
     part.register(app)

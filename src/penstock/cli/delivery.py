@@ -11,6 +11,7 @@ from penstock.cli.pages import Facts, Page, Table
 from penstock.core.human import human
 
 PANEL = "Delivery"
+EnvironmentOption = Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +25,8 @@ def register(app: typer.Typer) -> None:
         merge,
         promote,
         rollback,
+        hold,
+        unhold,
     ):
         app.command(rich_help_panel=PANEL)(command)
 
@@ -124,7 +127,7 @@ def _tally(tests: list[dict[str, Any]]) -> str:
 def environments(api: Api, project: ProjectOption = "") -> Page:
     """Environments, and the release and champions that each of them holds."""
     items = api.items("/environments", project=project)
-    columns = ("project", "environment", "deploy", "release", "deployed", "champions")
+    columns = ("project", "environment", "deploy", "release", "deployed", "champions", "waits")
     table = Table(items, columns, "There are no environments yet: the first release brings them.")
     return Page({"items": items}, (table,), ("penstock deployments",) if items else ())
 
@@ -182,12 +185,27 @@ def promote(
         str, typer.Argument(metavar="RELEASE|MODEL@V", help="A release, or a version of a model.")
     ],
     to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment to bring it to.")],
+    *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what a release would change there, and what forbids it.")
+    ] = False,
     project: ProjectOption = "",
     actor: ActorOption = "",
 ) -> Page:
     """Bring a release or a model version to an environment, if it has earned that."""
+    if plan:
+        return _plan(api.get(f"/releases/{what}/plan/{to}", project=project))
     found = api.post("/promote", what=what, environment=to, project=project, actor=actor)
     return Page(found, (f"Promoted {what} to {to}.",), ("penstock environments",))
+
+
+def _plan(found: dict[str, Any]) -> Page:
+    there = f"release {found['before']}" if found["before"] else "nothing"
+    lines = [f"{found['environment']} has {there}; release {found['after']} would change:"]
+    if found["against"]:
+        lines.append(f"Not now: {found['against']}")
+    table = Table(found["changes"], ("part", "name", "before", "after"), "Nothing.")
+    return Page(found, (lines[0], table, *lines[1:]))
 
 
 @prints
@@ -196,9 +214,38 @@ def rollback(
     what: Annotated[
         str, typer.Argument(metavar="MODEL|PROJECT", help="A model, or a project for its release.")
     ],
-    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")],
+    environment: EnvironmentOption,
+    to: Annotated[
+        str, typer.Option("--to", metavar="RELEASE", help="An earlier release, if not the previous.")
+    ] = "",
     actor: ActorOption = "",
 ) -> Page:
-    """Put the previous version (or release) back, at once."""
-    found = api.post("/rollback", what=what, environment=environment, actor=actor)
+    """Put the previous version back, at once; of a project the previous release, or any earlier one."""
+    found = api.post("/rollback", what=what, environment=environment, to=to, actor=actor)
     return Page(found, (f"Rolled {what} back in {environment}.",), ("penstock environments",))
+
+
+@prints
+def hold(
+    *,
+    api: Api,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment to hold.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, for everyone who is kept waiting.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Let nothing be deployed to an environment, forth or back, until it is lifted with unhold."""
+    found = api.post("/holds", environment=environment, why=why, project=project, actor=actor)
+    return Page(found, (f"Held {environment}.",), (f"penstock unhold {environment}",))
+
+
+@prints
+def unhold(
+    api: Api,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment that is held.")],
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Lift the hold on an environment; what waited for it goes out, the newest only."""
+    found = api.post("/holds/lift", environment=environment, project=project, actor=actor)
+    return Page(found, (f"Lifted the hold on {environment}.",), ("penstock environments",))

@@ -76,6 +76,11 @@ def check(folder: FolderArgument = None) -> Page:
             "deploy": environment.on,
             "branch": environment.branch or f"after {environment.after}",
             "serves": environment.serve,
+            "params": [
+                f"{pipeline}.{name} = {value!r}"
+                for pipeline, params in environment.params.items()
+                for name, value in params.items()
+            ],
         }
         for environment in config.environments
     ]
@@ -83,7 +88,7 @@ def check(folder: FolderArgument = None) -> Page:
         {"pipeline": g.pipeline, "target": g.target, "steps": [n.name for n in g.nodes]} for g in graphs
     ]
     parts = (
-        Table(environments, ("environment", "deploy", "branch", "serves"), ""),
+        Table(environments, ("environment", "deploy", "branch", "serves", "params"), ""),
         Table(pipelines, ("pipeline", "target", "steps"), "It has no pipelines."),
         f"{config.name} can be delivered.",
     )

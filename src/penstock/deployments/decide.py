@@ -59,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment]) -> bool:
     """Whether the release at a branch's head is to be deployed by this rule.
 
-    `past` are the release's deployments there. One made since the branch moved means that the
+    `past` are the deployments of its commit there. One made since the branch moved means that the
     rule has been followed, also when someone rolled it back afterwards.
     """
     if rule.on == "promote" or rule.branch != branch.name:
@@ -67,6 +67,23 @@ def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment])
     if rule.on == "merge" and len(branch.approvals) < rule.approvals:
         return False
     return not any(d.active or d.event > branch.event for d in past)
+
+
+def standing(history: Iterable[Deployment]) -> list[str]:
+    """The releases that an environment could go back through, the one that is there last.
+
+    `history` are its deployments, the oldest first. A rollback takes away what it went back over,
+    so that a second one goes further back and not forth again.
+    """
+    stack: list[str] = []
+    for deployment in history:
+        if deployment.kind == "rollback" and deployment.release in stack:
+            del stack[stack.index(deployment.release) + 1 :]
+            continue
+        if deployment.release in stack:
+            stack.remove(deployment.release)
+        stack.append(deployment.release)
+    return stack
 
 
 def judge(gate: Sequence[str] | None, model: str, facts: Facts) -> tuple[Verdict, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from penstock.builds.types import Release
+from penstock.core.errors import NotFound
 from penstock.deployments.types import Deployment
 from penstock.lineage.ports import Blobs, Reader
 from penstock.revisions.config import EnvironmentConfig, ProjectConfig, parse_config
@@ -40,6 +41,16 @@ class Environments:
         """How far each environment lies on its project's path of promotion, from 0."""
         names = [(held.rule.name, [e.name for e in held.config.environments]) for held in self.held(reader)]
         return {name: path.index(name) for name, path in names}
+
+    def newest(self, reader: Reader, project: str) -> ProjectConfig:
+        """The configuration of a project's newest release. Raises NotFound while there is none."""
+        found = reader.find(Release, project=project, order="-number", limit=1)
+        if not found:
+            raise NotFound(
+                what=f"{project} has no release yet.",
+                fix="A push whose build is green makes one: penstock builds.",
+            )
+        return self.config(found[0])
 
     def config(self, release: Release) -> ProjectConfig:
         """The `penstock.toml` that is part of a release."""

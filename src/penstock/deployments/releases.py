@@ -12,13 +12,16 @@ from penstock.builds.types import Release
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
-from penstock.deployments.decide import arrives
+from penstock.deployments.decide import arrives, standing
+from penstock.deployments.difference import Change, Contents, difference
 from penstock.deployments.environments import Environments
-from penstock.deployments.types import Deployment
+from penstock.deployments.holds import hold_on, sentence
+from penstock.deployments.path import require_path
+from penstock.deployments.stops import closed, stop
+from penstock.deployments.types import Deployment, Kind
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.revisions.config import EnvironmentConfig
 from penstock.revisions.types import Branch
-from penstock.runs.types import Run
 
 SHORTEST = 6
 """Digits of a digest that name a release at least."""
@@ -28,7 +31,28 @@ class _Arrival(msgspec.Struct, frozen=True, kw_only=True):
     release: Release
     environment: str
     why: str
+    kind: Kind
     cause: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What an environment is closed by, and the release that would be there otherwise, 0 for none."""
+
+    project: str
+    environment: str
+    waits: str
+    release: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a promotion would change. `before` is 0 where nothing is yet; `against` what forbids it now."""
+
+    project: str
+    environment: str
+    before: int
+    after: int
+    against: str
+    changes: tuple[Change, ...]
 
 
 class Releases:
@@ -36,19 +60,44 @@ class Releases:
 
     def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
         self._store = store
+        self._blobs = blobs
         self._environments = Environments(blobs)
         self._clock = clock
 
     def tick(self, now: datetime) -> bool:
-        """Deploy what pushes and merges ask for; True if anything was deployed."""
+        """Deploy what pushes and merges ask for; True if anything was deployed.
+
+        What is held or frozen waits: the newest release of the branch goes out afterwards.
+        """
         with self._store.read() as reader:
-            if not self._arrivals(reader):
+            if not self._free(reader, now):
                 return False
         with self._store.begin() as tx:
-            arrivals = self._arrivals(tx)
+            arrivals = self._free(tx, now)
             for arrival in arrivals:
                 _deploy(tx, arrival, "penstock", now)
         return bool(arrivals)
+
+    def waiting(self, now: datetime) -> list[Waiting]:
+        """The environments that are closed now, and the releases that wait for them."""
+        with self._store.read() as reader:
+            coming = {(a.release.project, a.environment): a.release for a in self._arrivals(reader)}
+            found = []
+            for project in dict.fromkeys(r for (r,) in reader.pick(Release, ("project",))):
+                for rule in self._environments.newest(reader, project).environments:
+                    release = coming.get((project, rule.name))
+                    there = self._environments.find(reader, project, rule.name)
+                    why = (
+                        stop(reader, self._environments, release, rule, now)
+                        if release
+                        else closed(reader, there, rule, project, now)
+                    )
+                    if why:
+                        number = release.number if release else 0
+                        found.append(
+                            Waiting(project=project, environment=rule.name, waits=why, release=number)
+                        )
+        return found
 
     def find(self, ref: str, project: str = "") -> Release:
         """The release of this number, digest, or beginning of a digest (6 digits at least).
@@ -61,43 +110,112 @@ class Releases:
     def promote(self, project: str, ref: str, environment: str, actor: str) -> Deployment:
         """Deploy a release by a person's decision; one that is there already stays.
 
-        Raises NotFound, and NotAllowed before enough of its runs succeeded where the path demands.
+        Raises NotFound, and NotAllowed before enough of its runs succeeded where the path demands and
+        while the environment is held or frozen.
         """
         with self._store.begin() as tx:
             release = _find(tx, ref, project)
-            rule = self._environments.config(release).environment(environment)
+            config, now = self._environments.config(release), self._clock.now()
+            rule = config.environment(environment)
             active = tx.find(Deployment, project=project, environment=environment, active=True)
             if rule.on == "promote" and active and active[0].release == release.id:
                 return active[0]
-            _require_path(tx, release, rule)
+            require_path(tx, release, rule, config)
+            if why := stop(tx, self._environments, release, rule, now):
+                raise NotAllowed(what=f"{environment} {why}.", fix="penstock environments says what waits.")
             arrival = _Arrival(
                 release=release,
                 environment=environment,
                 why=f"promoted by {actor} after {rule.after}",
+                kind="promote",
                 cause=release.event,
             )
-            return _deploy(tx, arrival, actor, self._clock.now())
+            return _deploy(tx, arrival, actor, now)
 
-    def rollback(self, project: str, environment: str, actor: str) -> Deployment:
-        """Deploy the release that was there before, at once. Raises Conflict if there was none."""
+    def plan(self, project: str, ref: str, environment: str, now: datetime) -> Plan:
+        """What promoting a release would change, and what stands against it. Raises NotFound."""
+        with self._store.read() as reader:
+            release = _find(reader, ref, project)
+            config = self._environments.config(release)
+            rule = config.environment(environment)
+            there = self._environments.find(reader, release.project, environment)
+            against = stop(reader, self._environments, release, rule, now)
+            try:
+                require_path(reader, release, rule, config)
+            except NotAllowed as refusal:
+                against = str(refusal)
+        before = self._contents(there.release) if there else None
+        return Plan(
+            project=release.project,
+            environment=environment,
+            before=there.release.number if there else 0,
+            after=release.number,
+            against=f"{environment} {against}" if against.startswith(("is ", "cannot ")) else against,
+            changes=tuple(difference(before, self._contents(release))),
+        )
+
+    def _contents(self, release: Release) -> Contents:
+        def read(digest: str) -> bytes:
+            return self._blobs.get(digest) if digest else b""
+
+        return Contents(
+            release=release,
+            config=self._environments.config(release),
+            lock=read(release.lock).decode(),
+            size=len(read(release.wheel)),
+        )
+
+    def rollback(self, project: str, environment: str, actor: str, to: str = "") -> Deployment:
+        """Deploy the release that was there before, or the earlier one that `to` names, at once.
+
+        A freeze does not prevent it: it brings nothing new. Raises Conflict if there was none, NotFound
+        for a release that never was there, and NotAllowed while the environment is held.
+        """
         with self._store.begin() as tx:
-            history = tx.find(Deployment, project=project, environment=environment, order="-event")
+            history = tx.find(Deployment, project=project, environment=environment, order="event")
             active = next((d for d in history if d.active), None)
-            before = next((d for d in history if active and d.release != active.release), None)
-            if active is None or before is None:
+            earlier = standing(history)[:-1]
+            if active is None or not (earlier or to):
                 raise Conflict(
                     what=f"There is no earlier release of {project} in {environment} to go back to",
                     found=f"{len(history)} deployments there",
                     fix="penstock promote puts a release there.",
                 )
-            release = tx.get(Release, before.release)
+            release = _find(tx, to, project) if to else tx.get(Release, earlier[-1])
+            if release.id not in {d.release for d in history}:
+                raise NotFound(
+                    what=f"Release {release.number} of {project} never was in {environment}",
+                    fix=f"penstock deployments --in {environment} lists what was.",
+                )
+            if release.id == active.release:
+                return active
+            if hold := hold_on(tx, project, environment):
+                raise NotAllowed(
+                    what=f"{environment} is {sentence(hold)}.",
+                    fix=f"Lift that first: penstock unhold {environment}.",
+                )
             arrival = _Arrival(
                 release=release,
                 environment=environment,
                 why=f"rolled back by {actor} from release {tx.get(Release, active.release).number}",
+                kind="rollback",
                 cause=active.event,
             )
             return _deploy(tx, arrival, actor, self._clock.now())
+
+    def _free(self, reader: Reader, now: datetime) -> list[_Arrival]:
+        """The arrivals that nothing stands in the way of."""
+        return [
+            arrival
+            for arrival in self._arrivals(reader)
+            if not stop(
+                reader,
+                self._environments,
+                arrival.release,
+                self._environments.config(arrival.release).environment(arrival.environment),
+                now,
+            )
+        ]
 
     def _arrivals(self, reader: Reader) -> list[_Arrival]:
         arrivals = []
@@ -110,7 +228,7 @@ class Releases:
             release = found[0]
             for rule in self._environments.config(release).environments:
                 past = reader.find(
-                    Deployment, project=branch.project, environment=rule.name, release=release.id
+                    Deployment, project=branch.project, environment=rule.name, commit=branch.commit
                 )
                 if arrives(rule, branch, past):
                     arrivals.append(
@@ -118,6 +236,7 @@ class Releases:
                             release=release,
                             environment=rule.name,
                             why=_reason(rule, branch),
+                            kind=rule.on,
                             cause=max(release.event, branch.event),
                         )
                     )
@@ -129,37 +248,6 @@ def _reason(rule: EnvironmentConfig, branch: Branch) -> str:
         return f"pushed to {branch.name}"
     approved = f", approved by {', '.join(branch.approvals)}" if branch.approvals else ""
     return f"merged to {branch.name}{approved}"
-
-
-def _require_path(reader: Reader, release: Release, rule: EnvironmentConfig) -> None:
-    name = f"release {release.number}"
-    if rule.on != "promote":
-        raise NotAllowed(
-            what=f"Nothing is promoted to {rule.name}",
-            found=f'deploy = {{ on = "{rule.on}", branch = "{rule.branch}" }}',
-            fix=f"A {rule.on} to {rule.branch} brings a release there.",
-        )
-    if not reader.count(Deployment, project=release.project, environment=rule.after, release=release.id):
-        raise NotAllowed(
-            what=f"{name} cannot go to {rule.name} yet",
-            expected=f"that it was deployed to {rule.after} first",
-            found="that it never was",
-            fix=f"Bring it to {rule.after}, and let it run there {rule.successful_runs} times.",
-        )
-    succeeded = reader.count(
-        Run,
-        project=release.project,
-        environment=rule.after,
-        release=release.id,
-        status="succeeded",
-    )
-    if succeeded < rule.successful_runs:
-        raise NotAllowed(
-            what=f"{name} cannot go to {rule.name} yet",
-            expected=f"at least {rule.successful_runs} successful runs in {rule.after}",
-            found=f"{succeeded}",
-            fix=f"Start another with: penstock triggers fire PIPELINE --in {rule.after}",
-        )
 
 
 def _find(reader: Reader, ref: str, project: str) -> Release:
@@ -198,6 +286,7 @@ def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> De
                 "number": release.number,
                 "commit": release.commit,
                 "why": arrival.why,
+                "kind": arrival.kind,
             },
             cause=arrival.cause or None,
         )
@@ -211,6 +300,7 @@ def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> De
         deployed=now,
         actor=actor,
         why=arrival.why,
+        kind=arrival.kind,
         active=True,
         event=event,
     )

@@ -7,9 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
+Kind = Literal["push", "merge", "promote", "rollback"]
+
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """A release placed in an environment. `id` is a number; `active` until another takes its place."""
+    """A release placed in an environment. `id` is a number; `active` until another takes its place.
+
+    `kind` is how it came there: by the environment's rule, or back from a later one.
+    """
 
     id: str
     project: str
@@ -19,8 +24,22 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     deployed: datetime
     actor: str
     why: str
+    kind: Kind
     active: bool
     event: int
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word that nothing is deployed to an environment until it is `lifted`. `id` is a number."""
+
+    id: str
+    project: str
+    environment: str
+    why: str
+    actor: str
+    since: datetime
+    lifted: datetime | None = None
+    event: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -78,6 +78,7 @@ def step(
     cpus: float = 1,
     memory: str = "",
     gpus: float = 0,
+    secrets: Sequence[str] = (),
     outputs: tuple[str, ...] = ("result",),
     formats: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
@@ -93,6 +94,7 @@ def step(
     cpus: float = 1,
     memory: str = "",
     gpus: float = 0,
+    secrets: Sequence[str] = (),
     outputs: tuple[str, ...] = ("result",),
     formats: Mapping[str, str] | None = None,
 ) -> StepFunction[P, R] | Callable[[Callable[P, R]], StepFunction[P, R]]:
@@ -101,7 +103,7 @@ def step(
     An error is tried again `retries` times: after `backoff`, then after twice as long each time, ten
     minutes at most. `retry_on` names the errors that are worth it, such as ("ConnectionError",); without
     it any is. A step starts when its `cpus`, `gpus` and `memory` are free, and is ended when it needs more
-    memory than it declared.
+    memory than it declared. Its `secrets`, such as ["DB_PASSWORD"], are environment variables while it runs.
 
     A step with several `outputs` returns a NamedTuple with these fields; in a pipeline each is an
     attribute of the result. What is returned is kept in a format of its type that cannot execute code;
@@ -119,6 +121,7 @@ def step(
         cpus=cpus,
         memory=memory,
         gpus=gpus,
+        secrets=secrets,
     )
     if not outputs or len(set(outputs)) < len(outputs) or not all(name.isidentifier() for name in outputs):
         raise InvalidPipeline(what="A step's `outputs` are different names", found=repr(outputs))

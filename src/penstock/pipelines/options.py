@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from penstock.core.durations import duration
@@ -21,6 +22,7 @@ def options(
     cpus: float,
     memory: str,
     gpus: float,
+    secrets: Iterable[str],
 ) -> Options:
     """Options in the units of `Options`: seconds and bytes. Raises InvalidValue or InvalidPipeline."""
     for name, amount in (("retries", retries), ("cpus", cpus), ("gpus", gpus)):
@@ -32,7 +34,15 @@ def options(
             expected='the names of errors, such as ("ConnectionError", "TimeoutError")',
             found=repr(retry_on),
         )
+    if isinstance(secrets, str):
+        raise InvalidPipeline(
+            what="A step's `secrets` are not a list", expected='names such as ["DB_PASSWORD"]', found=secrets
+        )
+    named = tuple(secrets)
+    for name in named:
+        check_secret(name)
     return Options(
+        secrets=named,
         retries=retries,
         retry_on=tuple(retry_on),
         backoff=duration(backoff).total_seconds() if backoff else 0.0,
@@ -42,6 +52,20 @@ def options(
         gpus=float(gpus),
         memory=_bytes(memory) if memory else 0,
     )
+
+
+_SECRET = re.compile(r"[A-Z][A-Z0-9_]{1,99}")
+_NOT_GIVEN = re.compile(r"(PENSTOCK|PYTHON|LD|DYLD)_?.*|PATH|HOME|SHELL|IFS|ENV")
+
+
+def check_secret(name: str) -> None:
+    """Raises InvalidPipeline for what cannot be an environment variable that a step is given."""
+    if not _SECRET.fullmatch(name) or _NOT_GIVEN.fullmatch(name):
+        raise InvalidPipeline(
+            what="This cannot be the name of a secret",
+            expected="capital letters, digits and _, such as DB_PASSWORD; not what programs are run by",
+            found=repr(name),
+        )
 
 
 UNSAFE_PICKLE = "unsafe_pickle"

@@ -44,7 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a step wants to be run. `timeout` is in seconds, 0 for none; `memory` in bytes, 0 for any.
 
     An error is tried again `retries` times if one of its names is in `retry_on`, which is empty for
-    any error; first after `backoff` seconds, then after twice as long each time.
+    any error; first after `backoff` seconds, then after twice as long each time. `secrets` are the names of
+    what it finds in its environment variables while it runs.
     """
 
     retries: int = 0
@@ -55,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cpus: float = 1.0
     gpus: float = 0.0
     memory: int = 0
+    secrets: tuple[str, ...] = ()
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

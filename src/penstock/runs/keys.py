@@ -32,6 +32,8 @@ def ingredients(
         "the dependencies": run.workspace.lock,
     }
     found.update({f"setting {name}": value for name, value in node.settings.items()})
+    if node.options.secrets:  # what one environment's password opens is not what another's does
+        found["where its secrets are from"] = [run.project, run.environment, node.options.secrets]
     for name, source in node.inputs.items():
         if name in items:
             found[f"input {name}"] = _identity(items[name])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from penstock.core.clock import Clock
+from penstock.core.errors import Corrupt, NotFound
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
@@ -16,7 +19,8 @@ from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import Executor
 from penstock.runs.room import admitted, may_start
-from penstock.runs.types import Metric, Outcome, Run, StepRun
+from penstock.runs.secrets import StepSecrets
+from penstock.runs.types import Metric, Outcome, Run, StepRun, Task
 from penstock.runs.views import Views
 
 
@@ -32,6 +36,7 @@ class Scheduler:
         machine: Clock,
         owner: str,
         lease: timedelta,
+        secrets: StepSecrets | None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -39,6 +44,7 @@ class Scheduler:
         self._machine = machine
         self._owner = owner
         self._lease = lease
+        self._secrets = secrets
         self._views = Views(owner)
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
@@ -178,8 +184,7 @@ class Scheduler:
         self._arrived = [o for o in self._arrived if o.step_run.partition("/")[0] in late]
         for progress in applied:
             for task in progress.tasks:
-                self._held[task.step_run] = task.token
-                self._executor.start(task)
+                self._start(progress.run, task)
         return bool(applied)
 
     def _current(self, tx: Transaction, changed: Sequence[Progress], known: set[str]) -> list[Progress]:
@@ -197,6 +202,17 @@ class Scheduler:
         ):
             return current
         return [progress for progress in current if not progress.tasks]
+
+    def _start(self, run: Run, task: Task) -> None:
+        """Hand a task over with its secrets; one whose secrets cannot be had has failed."""
+        names = task.node.options.secrets
+        try:
+            given = self._secrets.values(run.project, run.environment, names) if self._secrets else {}
+        except (NotFound, Corrupt) as error:
+            self._arrived.append(Outcome(step_run=task.step_run, token=task.token, error=str(error)))
+            return
+        self._held[task.step_run] = task.token
+        self._executor.start(replace(task, secrets=given) if given else task)
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
         """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""

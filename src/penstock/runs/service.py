@@ -23,6 +23,7 @@ from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
 from penstock.runs.room import check_fits
 from penstock.runs.scheduler import Scheduler
+from penstock.runs.secrets import StepSecrets, require_secrets
 from penstock.runs.types import Origin, Run, StepRun, Workspace
 from penstock.runs.views import ACTIVE
 
@@ -47,6 +48,7 @@ class Runs:
         machine: Clock | None = None,
         owner: str = "",
         lease: timedelta = LEASE,
+        secrets: StepSecrets | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -60,6 +62,7 @@ class Runs:
             machine=machine or SystemClock(),
             owner=self._owner,
             lease=lease,
+            secrets=secrets,
         )
 
     def submit(
@@ -83,12 +86,14 @@ class Runs:
         """Put a run in the queue, in the open transaction `tx` if one is given.
 
         Raises InvalidPipeline for a graph that cannot be run or that there can never be room for, and
-        InvalidValue for a parameter that is unknown, missing or of another type.
+        InvalidValue for a parameter that is unknown, missing or of another type, and NotFound for a secret
+        that the environment lacks.
         """
         self.check(graph)
         bound = coerce(graph, params)
         now = self._clock.now()
         with self._within(tx) as change:
+            require_secrets(change, project, environment, graph)
             number = change.mint(Run)
             queued = Event(
                 kind="run.queued",

@@ -143,6 +143,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A step run made ready for an executor: nothing in it needs the store.
 
     `inputs` maps each parameter to an artifact; `values` maps each remaining one to a JSON value.
+    `secrets` are values of environment variables: a task is never stored, and never printed.
     """
 
     step_run: str
@@ -152,6 +153,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     inputs: dict[str, Artifact] = {}
     values: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Task({self.step_run!r}, token={self.token})"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.pipelines.graph import coerce
+from penstock.runs.secrets import require_secrets
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.decide import (
@@ -71,13 +72,14 @@ class Triggers:
         """Ask for a run; it starts with the next tick, or when the one under way has ended.
 
         Raises NotFound for a pipeline that is not deployed there and InvalidValue for parameters
-        that it does not take.
+        that it does not take; NotFound too for a secret that the environment lacks.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
             watch = self._watch(tx, project, environment, pipeline)
             self._runs.check(watch.graph)
-            coerce(watch.graph, params)
+            coerce(watch.graph, watch.params | dict(params))
+            require_secrets(tx, project, environment, watch.graph)
             number = tx.mint(Request)
             [event] = tx.publish(
                 _event(
@@ -159,7 +161,7 @@ class Triggers:
         self, reader: Reader, watch: Watch, state: TriggerState, now: datetime
     ) -> tuple[Sight, Decision]:
         sight = self._lookout.look(reader, watch, state, now)
-        if refusal := self._refusal(watch):
+        if refusal := self._refusal(reader, watch):
             sight = replace(sight, findings=tuple(refused(f, refusal) for f in sight.findings))
         slots = tuple(finding.reason.slot for finding in sight.findings if finding.reason)
         used = reader.find(Firing, slot=slots) if slots else []
@@ -176,10 +178,11 @@ class Triggers:
             decision = replace(decision, explanation=f"paused; {decision.explanation}")
         return sight, decision
 
-    def _refusal(self, watch: Watch) -> str:
+    def _refusal(self, reader: Reader, watch: Watch) -> str:
         try:
             self._runs.check(watch.graph)
-        except InvalidPipeline as error:
+            require_secrets(reader, watch.where["project"], watch.where["environment"], watch.graph)
+        except (InvalidPipeline, NotFound) as error:
             return str(error)
         return ""
 
@@ -229,7 +232,7 @@ class Triggers:
         usual = SERVING_FIRST if watch.held.rule.serve else 0
         run = self._runs.submit(
             **watch.where,
-            graph=watch.graph,
+            graph=watch.runs,
             workspace=workspace,
             params=first.params,
             release=watch.held.release.id,

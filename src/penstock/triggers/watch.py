@@ -41,6 +41,20 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that the environment gives in place of the pipeline's defaults."""
+        return self.held.rule.params.get(self.graph.pipeline, {})
+
+    @property
+    def runs(self) -> Graph:
+        """The graph as it is run here: where runs prove a release, every step does its work itself."""
+        if not self.held.config.proves(self.held.rule.name):
+            return self.graph
+        replace = msgspec.structs.replace
+        nodes = (replace(node, options=replace(node.options, cache=False)) for node in self.graph.nodes)
+        return replace(self.graph, nodes=tuple(nodes))
+
+    @property
     def cooldown(self) -> timedelta:
         """The declared cooldown."""
         return duration(self.config.cooldown) if self.config else timedelta(0)
@@ -197,7 +211,7 @@ def _startable(watch: Watch, finding: Finding) -> Finding:
     if finding.reason is None:
         return finding
     try:
-        params = coerce(watch.graph, finding.reason.params)
+        params = coerce(watch.graph, watch.params | finding.reason.params)
     except InvalidValue as error:
         return refused(finding, str(error))
     return Finding(reason=msgspec.structs.replace(finding.reason, params=params))

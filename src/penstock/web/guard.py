@@ -46,10 +46,10 @@ def is_near(scope: Scope) -> bool:
 def only_near(scope: Scope, path: str, fields: Mapping[str, Any]) -> None:
     """Raises NotAllowed for a request from elsewhere that lets others in, or this machine out to anywhere."""
     outside = path == "/projects" and "forge" in fields
-    if (path.startswith("/tokens") or outside) and not is_near(scope):
+    if (path.startswith(("/tokens", "/secrets")) or outside) and not is_near(scope):
         raise NotAllowed(
-            what="Access tokens and outside repositories are set up at the machine of the system only.",
-            fix="Run penstock tokens and penstock connect there.",
+            what="Tokens, secrets and outside repositories are set up at the machine of the system only.",
+            fix="Run penstock tokens, penstock secrets and penstock connect there.",
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -40,7 +42,7 @@ def execute(
         else:
             step_log.entry(entry)
 
-    with log.to(keep):
+    with log.to(keep), _given(task.secrets):
         try:
             work = prepare(task, blobs)
             begun()
@@ -51,10 +53,24 @@ def execute(
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a step raises, SystemExit included, is its outcome
             step_log.write("stderr", traceback.format_exc())
-            sentence = _sentence(error, Path(task.workspace.folder).resolve())
+            sentence = step_log.masked(_sentence(error, Path(task.workspace.folder).resolve()))
             outcome = replace(outcome, error=sentence, raised=names_of(error))
     seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
     return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
+
+
+@contextmanager
+def _given(secrets: dict[str, str]) -> Iterator[None]:
+    """Let secrets be environment variables until the block ends, also of processes that a step starts."""
+    before = {name: os.environ.get(name) for name in secrets}
+    os.environ.update(secrets)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _keep_figure(entry: Entry, blobs: Blobs, step_log: StepLog) -> Artifact:

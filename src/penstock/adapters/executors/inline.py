@@ -85,7 +85,7 @@ class InlineExecutor:
         try:
             with (
                 self._in(task.workspace),
-                StepLog(self._logs, task.step_run) as step_log,
+                StepLog(self._logs, task.step_run, task.secrets.values()) as step_log,
                 warnings_to(step_log),
                 contextlib.redirect_stdout(_Echo(step_log, "stdout", sys.stdout)) as out,
                 contextlib.redirect_stderr(_Echo(step_log, "stderr", sys.stderr)) as err,

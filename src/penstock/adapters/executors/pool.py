@@ -131,7 +131,7 @@ class WorkerPool:
         error = "cancelled" if job.cancelled else sentence
         with (
             suppress(OSError),
-            StepLog(self._logs, task.step_run) as step_log,
+            StepLog(self._logs, task.step_run, task.secrets.values()) as step_log,
         ):  # a full disk: the outcome counts
             step_log.write("stderr", printed)
             step_log.write("penstock", error)

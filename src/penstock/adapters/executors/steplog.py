@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,10 @@ from typing import Any, Self
 import msgspec
 
 from penstock.pipelines.log import Entry
+
+MASK = "***"
+_HIDDEN = 4
+"""Characters of the shortest line of a secret that is hidden by itself."""
 
 
 class StepLog:
@@ -26,7 +30,10 @@ class StepLog:
     counts, `index`; figures their `name` and `digest`.
     """
 
-    def __init__(self, folder: Path, step_run: str) -> None:
+    def __init__(self, folder: Path, step_run: str, hidden: Iterable[str] = ()) -> None:
+        """`hidden` are texts that are never written, whoever prints them."""
+        lines = {line for text in hidden for line in (text, *text.splitlines()) if len(line) >= _HIDDEN}
+        self._hidden = sorted(lines, key=len, reverse=True)
         path = log_file(folder, step_run)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
@@ -37,12 +44,21 @@ class StepLog:
     def write(self, stream: str, text: str, **more: Any) -> None:
         """Append one line of the log for each line of the text."""
         now = datetime.now(UTC)
-        lines = [{"time": now, "stream": stream, "text": line, **more} for line in text.splitlines()]
+        more = {name: self.masked(value) if isinstance(value, str) else value for name, value in more.items()}
+        lines = [
+            {"time": now, "stream": stream, "text": line, **more} for line in self.masked(text).splitlines()
+        ]
         self._file.write(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
 
     def take(self, lines: bytes) -> None:
         """Append whole lines of another log as they are."""
         self._file.write(lines)
+
+    def masked(self, text: str) -> str:
+        """A text with everything hidden in it replaced by stars."""
+        for hidden in self._hidden:
+            text = text.replace(hidden, MASK)
+        return text
 
     def entry(self, entry: Entry) -> None:
         """Append what a step logged by itself; metrics are also kept in `measured`."""

@@ -48,6 +48,7 @@ class Worker:
         self._blobs = FolderBlobs(blobs)
         self._imported = Imported(folder)
         self._streams = Streams()
+        self._told: dict[str, str] = {}
 
     def serve(self) -> None:
         """Work until the pool is gone."""
@@ -59,9 +60,14 @@ class Worker:
             self._channel.send(answer)
 
     def _answer(self, request: Request) -> Answer:
-        if self._imported.changed():
+        if self._imported.changed() or self._told_otherwise(request):
             return Stale()
         return self._draw(request) if isinstance(request, Draw) else self._do(request)
+
+    def _told_otherwise(self, request: Request) -> bool:
+        """Whether this process has seen secrets that are not those of the request: modules may keep them."""
+        wanted = request.task.secrets if isinstance(request, Do) else {}
+        return any(wanted.get(name) != value for name, value in self._told.items())
 
     def _draw(self, request: Draw) -> Drawn:
         try:
@@ -72,11 +78,12 @@ class Worker:
 
     def _do(self, request: Do) -> Done:
         task = request.task
+        self._told |= task.secrets
         forget_peak()
         _forget_printed()
         try:
             with (
-                StepLog(self._logs, task.step_run) as step_log,
+                StepLog(self._logs, task.step_run, task.secrets.values()) as step_log,
                 self._streams.to(step_log),
                 warnings_to(step_log),
             ):

@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 from penstock.builds.types import Build, Release
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
-from penstock.deployments.types import Deployment, GateReport, Swap
+from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.lineage.nouns import Field, fields_of, finite, instant, unique_of
 from penstock.lineage.types import Cursor, Secret, Setting
 from penstock.models.types import Model, Placement, RoleChange, Version
@@ -39,6 +39,7 @@ from penstock.revisions.types import (
     Revision,
     Upstream,
 )
+from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, Request, TriggerState
@@ -144,6 +145,8 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Build: _table(Build, "builds", ("status",), ("project", "commit")),
     Release: _table(Release, "releases", ("project", "commit")),
     Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
+    Hold: _table(Hold, "holds", ("project", "environment")),
+    StepSecret: _table(StepSecret, "step_secrets", ("project", "environment")),
     Run: _table(
         Run,
         "runs",

@@ -12,11 +12,13 @@ from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue
-from penstock.deployments.types import Deployment, GateReport, Swap
+from penstock.deployments.releases import Waiting
+from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
+from penstock.runs.secrets import StepSecret
 from penstock.triggers.types import Firing, TriggerState
 
 ROUTES = Routes()
@@ -122,10 +124,28 @@ def release(app: App, ref: str) -> Any:
     return {**msgspec.structs.asdict(found), "outputs": outputs}
 
 
+@route("GET", "/releases/{ref}/plan/{environment}")
+def plan(app: App, ref: str, environment: str, project: str = "") -> Any:
+    """What promoting a release to an environment would change, and what stands against it."""
+    return app.releases.plan(project, ref, environment, app.clock.now())
+
+
 @route("GET", "/deployments")
 def deployments(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
     """Releases that were placed in environments, the newest first."""
     return listed(app, Deployment, "-deployed", limit, project=project, environment=environment)
+
+
+@route("GET", "/secrets")
+def secrets(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """The names of the secrets of environments; what they are is told to steps only."""
+    return listed(app, StepSecret, "", limit, project=project, environment=environment, removed=None)
+
+
+@route("GET", "/holds")
+def holds(app: App, project: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """Holds on environments, lifted ones too, the newest first."""
+    return listed(app, Hold, "-since", limit, project=project, environment=environment)
 
 
 @route("GET", "/environments")
@@ -135,11 +155,13 @@ def environments(app: App, project: str = "") -> Any:
         newest = [r for r in reader.find(Release, order="-created") if project in {"", r.project}]
         held = {(d.project, d.environment): d for d in reader.find(Deployment, active=True)}
         placed = reader.find(Placement, role="champion")
+    waiting = {(w.project, w.environment): w for w in app.releases.waiting(app.clock.now())}
     items = []
     for name in dict.fromkeys(release.project for release in newest):
         latest = next(release for release in newest if release.project == name)
         for environment in parse_config(app.blobs.get(latest.config).decode()).environments:
             deployment = held.get((name, environment.name))
+            waits = waiting.get((name, environment.name))
             items.append(
                 {
                     "project": name,
@@ -147,6 +169,7 @@ def environments(app: App, project: str = "") -> Any:
                     "deploy": environment.on,
                     "release": deployment.release if deployment else "",
                     "deployed": deployment.deployed if deployment else None,
+                    "waits": _told(waits),
                     "champions": [
                         f"{p.model}@{p.number}"
                         for p in placed
@@ -272,6 +295,13 @@ def why(app: App, ref: str) -> Any:
 def audit(app: App) -> Any:
     """Whether the ledger's hash chain holds, or where it first breaks."""
     return app.ledger.verify()
+
+
+def _told(waiting: Waiting | None) -> str:
+    if waiting is None:
+        return ""
+    coming = f"release {waiting.release} waits: " if waiting.release else ""
+    return f"{coming}{waiting.waits.removeprefix('is ')}"
 
 
 def without_digest(token: AccessToken) -> dict[str, Any]:

@@ -87,9 +87,36 @@ def promote(app: App, what: str, environment: str, project: str = "", actor: str
 
 
 @route("POST", "/rollback")
-def rollback(app: App, what: str, environment: str, actor: str = "") -> Any:
-    """Put the previous version of a model (or the previous release of a project) back at once."""
-    return app.poked(app.rollback(what, environment, app.actor(actor)))
+def rollback(app: App, what: str, environment: str, to: str = "", actor: str = "") -> Any:
+    """Put the previous version of a model back at once; of a project the previous or any earlier release."""
+    return app.poked(app.rollback(what, environment, app.actor(actor), to))
+
+
+@route("POST", "/secrets")
+def set_secret(
+    app: App, *, environment: str, name: str, value: str, project: str = "", actor: str = ""
+) -> Any:
+    """Keep a secret of an environment for the steps that name it."""
+    where = app.place(project, environment)
+    return app.poked(app.step_secrets.set(*where, name, value, app.actor(actor)))
+
+
+@route("POST", "/secrets/remove")
+def remove_secret(app: App, *, environment: str, name: str, project: str = "", actor: str = "") -> Any:
+    """Forget a secret of an environment."""
+    return app.step_secrets.remove(project or app.project(""), environment, name, app.actor(actor))
+
+
+@route("POST", "/holds")
+def hold(app: App, environment: str, why: str, project: str = "", actor: str = "") -> Any:
+    """Let nothing be deployed to an environment until that is lifted."""
+    return app.poked(app.holds.hold(app.project(project), environment, why, app.actor(actor)))
+
+
+@route("POST", "/holds/lift")
+def unhold(app: App, environment: str, project: str = "", actor: str = "") -> Any:
+    """Lift the hold on an environment."""
+    return app.poked(app.holds.unhold(app.project(project), environment, app.actor(actor)))
 
 
 @route("POST", "/triggers/fire")

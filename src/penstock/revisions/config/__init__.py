@@ -1,6 +1,7 @@
 """`penstock.toml`: what its owner says about delivery, as typed values."""
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
+from penstock.revisions.config.freezes import Freeze, Frozen, frozen
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
 from penstock.revisions.config.read import parse_config
 from penstock.revisions.config.types import (
@@ -17,6 +18,8 @@ __all__ = [
     "AUTOMATIC",
     "PROOFS",
     "EnvironmentConfig",
+    "Freeze",
+    "Frozen",
     "ImageConfig",
     "ModelConfig",
     "OutputsConfig",
@@ -26,5 +29,6 @@ __all__ = [
     "TriggerConfig",
     "Waiver",
     "WorseCondition",
+    "frozen",
     "parse_config",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from cronsim import CronSim, CronSimError
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from penstock.checks import parse
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
+from penstock.revisions.config.freezes import read_freezes
 from penstock.revisions.config.outputs import read_outputs
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
@@ -104,7 +105,7 @@ def _environment(name: str, table: Table, earlier: Sequence[str]) -> Environment
         table.refuse(
             None, "'development' is where runs outside of any environment belong", fix="Choose another name."
         )
-    table.allow("deploy", "serve", "data", "run")
+    table.allow("deploy", "serve", "data", "run", "freeze", "params")
     if "deploy" not in table:
         table.refuse(
             None,
@@ -115,7 +116,12 @@ def _environment(name: str, table: Table, earlier: Sequence[str]) -> Environment
     on = cast("Literal['push', 'merge', 'promote']", deploy.choice("on", _RULES))
     deploy.allow(*_RULES[on])
     environment = EnvironmentConfig(
-        name=name, on=on, data=table.get("data", str, ""), run=table.get("run", bool, True)
+        name=name,
+        on=on,
+        data=table.get("data", str, ""),
+        run=table.get("run", bool, True),
+        freeze=read_freezes(table),
+        params={pipeline: _params(inside) for pipeline, inside in table.named("params").items()},
     )
     if on == "push":
         return replace(environment, branch=_branch(deploy))
@@ -130,6 +136,18 @@ def _environment(name: str, table: Table, earlier: Sequence[str]) -> Environment
         after=deploy.choice("after", earlier),
         successful_runs=deploy.number("successful_runs", 1, least=1),
     )
+
+
+def _params(table: Table) -> dict[str, Any]:
+    for name, value in table.values.items():
+        if type(value) not in {str, int, float, bool}:
+            table.refuse(
+                name,
+                f"{name!r} has an impossible value",
+                expected="a text, a number, true or false",
+                found=repr(value),
+            )
+    return dict(table.values)
 
 
 def _branch(deploy: Table) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
+from penstock.revisions.config.freezes import Freeze
 from penstock.revisions.config.outputs import OutputsConfig
 
 PROOFS = ("contract",)
@@ -19,6 +20,8 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
     `branch` belongs to `push` and `merge`, `approvals` to `merge`, `after` and `successful_runs`
     to `promote`. `serve` says whether its models answer predictions, `run` whether its pipelines
     run once when a release arrives. `data` overrides the project's data root unless it is empty.
+    Nothing new is deployed during a `freeze`. `params` are parameters by pipeline that runs there have
+    in place of the pipeline's defaults.
     """
 
     name: str
@@ -30,6 +33,8 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
     serve: bool = False
     data: str = ""
     run: bool = True
+    freeze: tuple[Freeze, ...] = ()
+    params: dict[str, dict[str, Any]] = {}
 
 
 class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,3 +100,7 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
             what=f"There is no environment {name!r} in the project {self.name!r}",
             expected="one of " + ", ".join(e.name for e in self.environments),
         )
+
+    def proves(self, name: str) -> bool:
+        """Whether runs in this environment are what a promotion to another one rests on."""
+        return any(e.after == name for e in self.environments)

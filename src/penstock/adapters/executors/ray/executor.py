@@ -125,7 +125,7 @@ class RayExecutor:
     def _work(self, job: _Job) -> None:
         """A task from start to outcome, in a thread of its own."""
         try:
-            with StepLog(self._logs, job.task.step_run) as step_log:
+            with StepLog(self._logs, job.task.step_run, job.task.secrets.values()) as step_log:
                 outcome = self._outcome(job, step_log)
         except OSError as error:
             job.cancel()

@@ -119,13 +119,34 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         _key("seq"),
         *_text("id", "project", "environment", "release", "commit"),
         *_integer("deployed"),
-        *_text("actor", "why"),
+        *_text("actor", "why", "kind"),
         *_boolean("active"),
         *_integer("event"),
     )
     op.create_index("deployments_id", "deployments", ["id"], unique=True)
     op.create_index("deployments_project_environment", "deployments", ["project", "environment"])
     op.create_index("deployments_release", "deployments", ["release"])
+    op.create_table(
+        "holds",
+        _key("seq"),
+        *_text("id", "project", "environment", "why", "actor"),
+        *_integer("since"),
+        *_integer("lifted", nullable=True),
+        *_integer("event"),
+    )
+    op.create_index("holds_id", "holds", ["id"], unique=True)
+    op.create_index("holds_project_environment", "holds", ["project", "environment"])
+    op.create_table(
+        "step_secrets",
+        _key("seq"),
+        *_text("id", "project", "environment", "name"),
+        *_integer("set"),
+        *_text("actor"),
+        *_integer("removed", nullable=True),
+        *_integer("event"),
+    )
+    op.create_index("step_secrets_id", "step_secrets", ["id"], unique=True)
+    op.create_index("step_secrets_project_environment", "step_secrets", ["project", "environment"])
     op.create_table(
         "runs",
         _key("seq"),

@@ -1,0 +1,124 @@
+"""What a promotion would change: the release that comes held against the one that is there."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from penstock.builds.types import Release
+from penstock.core.digests import digest_value
+from penstock.pipelines.types import Node
+from penstock.revisions.config import ProjectConfig
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """A release opened: its `penstock.toml`, the text of its lock, and the bytes of its wheel."""
+
+    release: Release
+    config: ProjectConfig
+    lock: str
+    size: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that would be otherwise; `before` or `after` is empty for what is added or goes."""
+
+    part: str
+    name: str
+    before: str
+    after: str
+
+
+def difference(before: Contents | None, after: Contents) -> list[Change]:
+    """Every change, by part: steps, parameters, dependencies, gates, triggers, environment, size."""
+    aspects: dict[str, Callable[[Contents], dict[str, str]]] = {
+        "step": _steps,
+        "parameter": _parameters,
+        "dependency": _dependencies,
+        "gate": _gates,
+        "trigger": _triggers,
+        "environment": _environments,
+        "wheel": lambda contents: {"bytes": str(contents.size)},
+    }
+    found: list[Change] = []
+    for part, told in aspects.items():
+        found += _compared(part, told(before) if before else {}, told(after))
+    return found
+
+
+def _compared(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[Change]:
+    for name in dict.fromkeys((*before, *after)):
+        then, now = before.get(name, ""), after.get(name, "")
+        if then != now:
+            yield Change(part=part, name=name, before=then, after=now)
+
+
+def _steps(contents: Contents) -> dict[str, str]:
+    """Each step by what it runs and how; code only by the first digits of its digest."""
+    return {
+        f"{graph.pipeline}.{node.name}": ", ".join(
+            filter(None, (node.target or node.kind, _code(node.code), _told(node.options), _wires(node)))
+        )
+        for graph in contents.release.graphs
+        for node in graph.nodes
+    }
+
+
+def _code(digest: str) -> str:
+    return f"code {digest[:12]}" if digest else ""
+
+
+def _wires(node: Node) -> str:
+    """What a node takes, and the digest of everything else that belongs to it."""
+    takes = ", ".join(node.inputs)
+    rest = [node.inputs, node.outputs, node.settings, node.over, node.when]
+    return f"takes {takes or 'nothing'} ({digest_value(msgspec.to_builtins(rest))[:6]})"
+
+
+def _parameters(contents: Contents) -> dict[str, str]:
+    return {
+        f"{graph.pipeline}.{each.name}": (
+            f"{each.type}, required" if each.required else f"{each.type} = {each.default!r}"
+        )
+        for graph in contents.release.graphs
+        for each in graph.parameters
+    }
+
+
+def _dependencies(contents: Contents) -> dict[str, str]:
+    packages = tomllib.loads(contents.lock).get("package", []) if contents.lock else []
+    found: dict[str, list[str]] = {}
+    for package in packages:
+        found.setdefault(package["name"], []).append(package.get("version", "unversioned"))
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def _gates(contents: Contents) -> dict[str, str]:
+    return {
+        name: f"{'; '.join(model.gate)}; watched by {model.monitor}"
+        for name, model in contents.config.models.items()
+    }
+
+
+def _triggers(contents: Contents) -> dict[str, str]:
+    return {
+        f"{trigger.pipeline} in {', '.join(trigger.environments)}": "; ".join(
+            [*(_told(condition) for condition in trigger.conditions), f"cooldown {trigger.cooldown}"]
+        )
+        for trigger in contents.config.triggers
+    }
+
+
+def _environments(contents: Contents) -> dict[str, str]:
+    return {environment.name: _told(environment) for environment in contents.config.environments}
+
+
+def _told(value: msgspec.Struct) -> str:
+    """What a value says beyond its defaults."""
+    fields = value.__struct_fields__
+    defaults = dict(zip(reversed(fields), reversed(value.__struct_defaults__), strict=False))
+    said = {name: getattr(value, name) for name in fields if getattr(value, name) != defaults.get(name)}
+    told = {name: msgspec.to_builtins(each) for name, each in said.items()}
+    return ", ".join(f"{name} {each}" for name, each in told.items() if each not in ("", [], {}))
