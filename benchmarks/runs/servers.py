@@ -1,0 +1,76 @@
+"""The servers of this area: `penstock up`, and MLflow's as it comes and tuned."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import msgspec
+from benchmarks.frame.environments import Environment, Failed, environment, penstock
+from benchmarks.frame.measure import surroundings
+from benchmarks.frame.servers import Server, serving
+
+mlflow = partial(environment, "mlflow", "mlflow==3.17.2")
+
+
+class MLflow(msgspec.Struct, frozen=True):
+    """A way to run MLflow's server on SQLite."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+    def version(self) -> str:
+        """The installed version."""
+        return mlflow().version("mlflow")
+
+    def up(self, folder: Path) -> AbstractContextManager[Server]:
+        """Start it on a fresh store in a folder."""
+        folder.mkdir(parents=True)
+
+        def command(port: int) -> list[str]:
+            store = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.db")
+            return [mlflow().program("mlflow"), "server", *store, "--port", str(port), *self.options]
+
+        return serving(command, folder=folder, env=mlflow_env(folder), log=folder / "log")
+
+
+DEFAULT = MLflow("MLflow server, default")
+TUNED = MLflow("MLflow server, one worker", ("--workers", "1"))
+
+
+def mlflow_env(folder: Path) -> dict[str, str]:
+    """The variables of its processes."""
+    return surroundings(folder, {"MLFLOW_DISABLE_TELEMETRY": "true"})
+
+
+def up(folder: Path, home: Path) -> AbstractContextManager[Server]:
+    """Start `penstock up` on a home."""
+    made: Environment = penstock()
+
+    def command(port: int) -> list[str]:
+        return [
+            made.program("penstock"),
+            "up",
+            "--port",
+            str(port),
+            "--predict-port",
+            "0",
+            "--home",
+            str(home),
+        ]
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return serving(command, folder=folder, env=surroundings(folder, {}), log=folder / f"{home.name}.log")
+
+
+def posted(client: httpx.Client, path: str, body: dict[str, object]) -> dict[str, object]:
+    """Post, and give the answer. Raises Failed."""
+    try:
+        answer = client.post(path, json=body)
+    except httpx.HTTPError as error:
+        raise Failed(f"{path}: {error}") from error
+    if answer.status_code != 200:
+        raise Failed(f"{path}: {answer.status_code} {answer.text[:300]}")
+    return answer.json()
