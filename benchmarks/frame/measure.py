@@ -52,7 +52,7 @@ class Samples(msgspec.Struct, kw_only=True):
 
 
 def take_turns(contenders: Iterable[Contender], say: Callable[[str], None]) -> dict[str, Samples]:
-    """Each contender once, then each again, and so on; who fails is left out from then on."""
+    """Each contender once, then each again, and so on; who fails twice is left out from then on."""
     contenders = list(contenders)
     found = {contender.name: Samples() for contender in contenders}
     for number in range(-1, max(contender.rounds for contender in contenders)):
@@ -62,16 +62,26 @@ def take_turns(contenders: Iterable[Contender], say: Callable[[str], None]) -> d
                 continue
             say(f"{contender.name}, " + (f"round {number + 1}" if number >= 0 else "warm-up"))
             try:
-                taken = contender.once(seed(number))
+                taken = _asked(contender, number, say)
             except Failed as error:
                 samples.error = str(error)
-                say(f"{contender.name} failed: {error}")
                 continue
             if number >= 0:
                 samples.values += taken if isinstance(taken, list) else [taken]
     return found
 
 
+def _asked(contender: Contender, number: int, say: Callable[[str], None]) -> float | list[float]:
+    """One measurement; who fails is asked once more."""
+    try:
+        return contender.once(seed(number))
+    except Failed as error:
+        say(f"{contender.name} failed and is asked again: {error}")
+        return contender.once(seed(number) + AGAIN)
+
+
+AGAIN = 500
+"""Between the seeds of two rounds."""
 _STARTED = int(time.time())
 
 

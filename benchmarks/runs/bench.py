@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+
 from benchmarks.frame.measure import ROUNDS, Contender, Once, Samples, take_turns
 from benchmarks.frame.report import say
 from benchmarks.frame.results import Results

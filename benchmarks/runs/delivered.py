@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
 from benchmarks.frame.environments import Failed, penstock
 from benchmarks.frame.measure import surroundings, timed
 from benchmarks.runs.bench import Bench

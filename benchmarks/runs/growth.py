@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+
 from benchmarks.frame.environments import penstock
 from benchmarks.frame.measure import Once, seed, timed
 from benchmarks.frame.results import Bar

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 
 import httpx
+
 from benchmarks.frame.environments import Failed
 from benchmarks.frame.measure import Once
 from benchmarks.frame.report import say

@@ -92,6 +92,7 @@ PREFECT = Tool(
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the first one makes its tables
     },
     slow=SHAPES,
     imports="from prefect import flow, task",

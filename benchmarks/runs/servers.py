@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+
 from benchmarks.frame.environments import Environment, Failed, environment, penstock
 from benchmarks.frame.measure import surroundings
 from benchmarks.frame.servers import Server, serving

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+
 from benchmarks.frame.environments import Environment, Failed
 from benchmarks.frame.measure import surroundings, timed
 
