@@ -57,16 +57,27 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results:
-    """The results of an area; each row is written down at once, so that a crash later loses none."""
+    """The results of an area; each row is written down at once, so that a crash later loses none.
 
-    def __init__(self, area: str, command: str, folder: Path = RESULTS) -> None:
+    With `keep`, rows from before stay until they are measured again.
+    """
+
+    def __init__(self, area: str, command: str, folder: Path = RESULTS, *, keep: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.rows: list[Row] = []
-        self._samples: list[dict[str, object]] = []
-        self._command = command
-        self._when = datetime.now(UTC).date().isoformat()
         self.file = folder / f"{area}.json"
         self._sample_file = folder / f"{area}.samples.json"
+        self._command = command
+        self._when = datetime.now(UTC).date().isoformat()
+        kept = keep and self.file.exists()
+        rows = msgspec.json.decode(self.file.read_bytes(), type=list[Row]) if kept else []
+        self._rows = {(row.name, row.peer_name): row for row in rows}
+        raw = msgspec.json.decode(self._sample_file.read_bytes())["samples"] if kept else []
+        self._samples = {(each["name"], each["peer_name"]): each for each in raw}
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows so far."""
+        return list(self._rows.values())
 
     def add(  # noqa: PLR0917 a row, from left to right
         self,
@@ -86,11 +97,8 @@ class Results:
         reasons = [
             f"{who} failed: {s.error}" for who, s in (("Penstock", ours), (peer_name, peer)) if s and s.error
         ]
-        few = (
-            [f"{peer_name}: {len(peer.values)} runs"]
-            if peer and 0 < len(peer.values) < len(ours.values)
-            else []
-        )
+        fewer = peer is not None and 0 < len(peer.values) < len(ours.values)
+        few = [f"{peer_name}: median of {len(peer.values)}"] if peer and fewer else []
         row = Row(
             name=name,
             unit=unit,
@@ -104,11 +112,12 @@ class Results:
             command=self._command,
             note="; ".join([note, *few, *reasons] if note else [*few, *reasons]),
         )
-        self.rows.append(row)
-        raw = {"name": name, "peer_name": peer_name, "ours": ours.values, "peer": peer.values if peer else []}
-        self._samples.append(raw)
+        key = {"name": name, "peer_name": peer_name}
+        self._rows[name, peer_name] = row
+        self._samples[name, peer_name] = {**key, "ours": ours.values, "peer": peer.values if peer else []}
+        raw = {"when": self._when, "machine": machine(), "samples": list(self._samples.values())}
         self._write(self.file, self.rows)
-        self._write(self._sample_file, {"when": self._when, "machine": machine(), "samples": self._samples})
+        self._write(self._sample_file, raw)
         return row
 
     @staticmethod

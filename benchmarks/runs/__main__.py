@@ -31,12 +31,19 @@ def main() -> None:
     words.add_argument(
         "--quick", action="store_true", help="once each, on less, kept apart from real results"
     )
-    words.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts only")
+    words.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        help="these parts only; the rest stays as it was",
+    )
     asked = words.parse_args()
     started = time.monotonic()
-    results = Results("runs", "make bench-runs", QUICK if asked.quick else RESULTS)
-    with tempfile.TemporaryDirectory(prefix="penstock-bench-", ignore_cleanup_errors=True) as folder:
-        bench = Bench(folder=Path(folder), results=results, quick=asked.quick)
+    folder, some = (QUICK if asked.quick else RESULTS), len(asked.only) < len(PARTS)
+    results = Results("runs", "make bench-runs", folder, keep=some)
+    with tempfile.TemporaryDirectory(prefix="penstock-bench-", ignore_cleanup_errors=True) as state:
+        bench = Bench(folder=Path(state), results=results, quick=asked.quick)
         for name in asked.only:
             say(f"— {name}, {time.monotonic() - started:.0f} s so far")
             try:
@@ -45,7 +52,7 @@ def main() -> None:
                 say(traceback.format_exc())
     show("Runs", results.rows)
     say(f"{time.monotonic() - started:.0f} s, kept in {results.file}")
-    say(f"the page: {refresh(QUICK if asked.quick else RESULTS)}")
+    say(f"the page: {refresh(folder)}")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,16 @@ def test_a_peer_that_failed_stays_in_the_table_with_the_reason(tmp_path: Path):
     assert "no wheel" in row["note"]
 
 
+def test_measuring_a_part_again_keeps_the_rest(tmp_path: Path):
+    for value in (1.0, 2.0):
+        results = Results("area", "", tmp_path, keep=True)
+        results.add("chain", "s", Samples(values=[value]))
+    results.add("fan", "s", Samples(values=[3.0]))
+    again = Results("area", "", tmp_path, keep=True)
+    assert [(row.name, row.ours) for row in again.rows] == [("chain", 2), ("fan", 3)]
+    assert Results("area", "", tmp_path).rows == []
+
+
 @pytest.mark.parametrize(
     ("bar", "met", "text"),
     [
