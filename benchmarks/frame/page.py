@@ -69,7 +69,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         ours, peer, ratio = (number_text(row[name]) for name in ("ours", "peer", "ratio"))
-        named = (f"{row['peer_name']} {row['peer_version']}".strip(), f"{peer} {row['unit']}", ratio)
+        theirs = "failed" if row["peer"] is None else f"{peer} {row['unit']}"
+        named = (f"{row['peer_name']} {row['peer_version']}".strip(), theirs, ratio)
         beside = named if row["peer_name"] else ("", "", "")
         held = (row["bar"], MARKS[row["met"]], row["note"].replace("|", "\\|"))
         lines.append("| " + " | ".join((row["name"], f"{ours} {row['unit']}", *beside, *held)) + " |")

@@ -64,6 +64,4 @@ def right(shape: str, seed: int, found: str) -> bool:
         return found == str(sum((seed + i) ** 2 for i in range(FAN)))
     if shape == "table":  # two sums of a million numbers between 0 and 1
         return found.startswith(("99", "100")) and abs(float(found) - 1e6) < 5000
-    if shape == "log_metrics":
-        return found.startswith("[")
-    return found == str(seed + int(shape.removeprefix("chain_")))
+    return found == str(seed + int(shape.rpartition("_")[2]))
