@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def environment(name: str, *requirements: str) -> Environment:
         _done(uv, "pip", "install", "--quiet", "--python", made.python, *requirements)
         note.write_text(wanted, encoding="utf-8")
     return made
+
+
+def version_of(package: str, make: Callable[[], Environment]) -> str:
+    """The version of a tool, empty where it could not be installed."""
+    try:
+        return make().version(package)
+    except Failed:
+        return ""
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from benchmarks.frame.environments import Environment, Failed, environment, penstock
+from benchmarks.frame.environments import Environment, Failed, environment, penstock, version_of
 from benchmarks.frame.measure import surroundings
 from benchmarks.frame.servers import Server, serving
 
@@ -24,7 +24,7 @@ class MLflow(msgspec.Struct, frozen=True):
 
     def version(self) -> str:
         """The installed version."""
-        return mlflow().version("mlflow")
+        return version_of("mlflow", mlflow)
 
     def up(self, folder: Path) -> AbstractContextManager[Server]:
         """Start it on a fresh store in a folder."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.frame.environments import Environment, Failed
+from benchmarks.frame.environments import Environment, Failed, version_of
 from benchmarks.frame.measure import surroundings, timed
 
 FAN = 50
@@ -36,10 +36,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
     def version(self) -> str:
         """The installed version; nothing for a program of our own, or where it could not be installed."""
-        try:
-            return self.make().version(self.package) if self.package else ""
-        except Failed:
-            return ""
+        return version_of(self.package, self.make) if self.package else ""
 
     def env(self, state: Path) -> dict[str, str]:
         """The variables of its processes."""

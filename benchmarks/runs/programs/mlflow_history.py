@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from mlflow import MlflowClient
 
-LOOKS = 3
 METRICS = ("score", "loss")
 
 
@@ -59,9 +58,8 @@ if __name__ == "__main__":
         client.create_experiment("benchmark")  # makes the tables, and the experiment 0
         fill(file, int(sys.argv[2]))
     else:
-        for _ in range(LOOKS):
-            started = perf_counter()
-            [found] = client.search_runs(["0"], order_by=["metrics.score DESC"], max_results=1)
-            taken.append((perf_counter() - started) * 1000)
+        started = perf_counter()
+        [found] = client.search_runs(["0"], order_by=["metrics.score DESC"], max_results=1)
+        taken.append((perf_counter() - started) * 1000)
         assert found.data.metrics["score"] > 0.9, found
     print(json.dumps(taken))
