@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ MINUTES = 600.0
 def deliver(bench: Bench) -> Iterator[httpx.Client]:
     """The project of `penstock new` in production, two versions of its model approved. Raises Failed."""
     folder = bench.folder / "delivered"
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     project, env = _project(folder)
     with up(folder, folder / "home") as server, httpx.Client(base_url=server.url, timeout=MINUTES) as client:

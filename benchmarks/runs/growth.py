@@ -22,6 +22,7 @@ ONCE_DONE = 901
 """A round that there is not, and so a seed of its own."""
 LOOKS = 20
 PAGES = {
+    "best run by a metric, HTTP": "/runs.json?order=score&limit=1",
     "newest 20 runs, HTTP": "/runs.json?limit=20",
     "one run, HTTP": "/runs/{run}.json",
     "overview, HTTP": "/",

@@ -27,6 +27,8 @@ NOTES = {
     "log metric": "in a step, without a server: a run that logs 10,000 numbers less one with none, for each",
     "set alias": "POST /promote: another champion, with history and cause, and serving swaps to it",
 }
+STARTS = 2
+"""How often a server may try to come up: a busy machine is no fault of it."""
 PATIENCE = 60.0
 Call = tuple[str, dict[str, object]]
 """A path and what is posted there."""
@@ -49,11 +51,13 @@ def metadata(bench: Bench) -> None:
 
 def _attempted(name: str, start: Callable[[], dict[str, Once]]) -> dict[str, Once]:
     """The calls of a server, or such as say why it did not come up."""
-    say(f"starting {name}")
-    try:
-        return start()
-    except Failed as error:
-        reason = str(error)
+    for _ in range(STARTS):
+        say(f"starting {name}")
+        try:
+            return start()
+        except Failed as error:
+            reason = str(error)
+            say(f"{name} failed: {reason}")
 
     def fails(_number: int) -> list[float]:
         raise Failed(reason)

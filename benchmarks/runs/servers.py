@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ class MLflow(msgspec.Struct, frozen=True):
 
     def up(self, folder: Path) -> AbstractContextManager[Server]:
         """Start it on a fresh store in a folder."""
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
         def command(port: int) -> list[str]:

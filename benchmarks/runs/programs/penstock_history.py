@@ -53,15 +53,14 @@ def fill(app: App, count: int) -> None:
                 for name in ("score", "loss"):
                     told = Metric(
                         id=f"{number}/{steps[-1].name}/{name}/0", run=number, step=steps[-1].name, name=name,
-                        value=chance.random(), index=0, time=times["finished"],
+                        value=chance.random(), index=0, time=times["finished"], final=True,
                     )  # fmt: skip
                     tx.add(told)
 
 
 def best(app: App) -> dict:
-    with app.store.read() as reader:
-        [found] = reader.find(Metric, name="score", order="-value", limit=1)
-    return api.call(app, "GET", f"/runs/{found.run}")
+    [found] = api.call(app, "GET", "/runs", {"order": "score", "limit": 1})["items"]
+    return api.call(app, "GET", f"/runs/{found['id']}")
 
 
 if __name__ == "__main__":
