@@ -37,8 +37,8 @@ Call = tuple[str, dict[str, object]]
 def metadata(bench: Bench) -> None:
     """Measure all of it; a server that does not come up fails alone."""
     with ExitStack() as stack:
-        ours = _attempted("penstock up", partial(_ours, bench, stack))
-        theirs = {peer: _attempted(peer.name, partial(_mlflow, bench, stack, peer)) for peer in BARS}
+        ours = _attempted("penstock up", stack, partial(_ours, bench))
+        theirs = {peer: _attempted(peer.name, stack, partial(_mlflow, bench, peer)) for peer in BARS}
         for what, note in NOTES.items():
             once = {PENSTOCK.name: ours[what], **{peer.name: calls[what] for peer, calls in theirs.items()}}
             taken = bench.take_turns(what, (bench.contender(name, turn) for name, turn in once.items()))
@@ -49,12 +49,15 @@ def metadata(bench: Bench) -> None:
                 )  # fmt: skip
 
 
-def _attempted(name: str, start: Callable[[], dict[str, Once]]) -> dict[str, Once]:
-    """The calls of a server, or such as say why it did not come up."""
+def _attempted(name: str, stack: ExitStack, start: Callable[[ExitStack], dict[str, Once]]) -> dict[str, Once]:
+    """The calls of a server that is kept up in `stack`, or such as say why it did not come up."""
     for _ in range(STARTS):
         say(f"starting {name}")
         try:
-            return start()
+            with ExitStack() as own:
+                calls = start(own)
+                stack.push(own.pop_all())
+                return calls
         except Failed as error:
             reason = str(error)
             say(f"{name} failed: {reason}")
@@ -91,7 +94,7 @@ def _logged(bench: Bench, number: int) -> float:
     return (long - short) / 10_000 * 1000
 
 
-def _mlflow(bench: Bench, stack: ExitStack, peer: MLflow) -> dict[str, Once]:
+def _mlflow(bench: Bench, peer: MLflow, stack: ExitStack) -> dict[str, Once]:
     server = stack.enter_context(peer.up(bench.folder / peer.name))
     started = {"experiment_id": "0", "start_time": _now()}
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:

@@ -39,7 +39,9 @@ class MLflow(msgspec.Struct, frozen=True):
         return serving(command, folder=folder, env=mlflow_env(folder), log=folder / "log")
 
 
-DEFAULT = MLflow("MLflow server, default")
+PATIENT = ("--uvicorn-opts", "--timeout-worker-healthcheck 60")
+"""A first call imports for seconds; on a busy machine its worker would be ended as hung after five."""
+DEFAULT = MLflow("MLflow server, default", PATIENT)
 TUNED = MLflow("MLflow server, one worker", ("--workers", "1"))
 
 
