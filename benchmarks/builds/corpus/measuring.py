@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from benchmarks.builds.corpus.projects import Bug, write
 
 AS_OF = datetime(2024, 9, 1, tzinfo=UTC)

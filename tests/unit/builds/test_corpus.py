@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.builds.corpus.projects import bugs, twins, write
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,1 @@
+"""What every area of the benchmarks shares: environments, measuring, results, the page."""
