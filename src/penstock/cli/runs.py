@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PANEL = "Runs"
 POLL = 0.25
 """Seconds between looks at a log that is followed."""
+MOST_STEPS = 40
+"""Steps of a run that a page shows, unless more of them have not succeeded."""
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The run's number.")]
 
 
@@ -158,10 +160,21 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
         measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
     )
     facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
-    spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in data["steps"]]
-    return Page(
-        data, (facts, Table(spent, steps, "It has no steps."), measured), (_more(data["id"], program),)
-    )
+    shown = _worth_a_line(data["steps"])
+    spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in shown]
+    left = len(data["steps"]) - len(shown)
+    note = f"And {left} more steps that succeeded in less time; --json has them all.\n" if left else ""
+    table = Table(spent, steps, "It has no steps.")
+    parts = (facts, table, note, measured) if note else (facts, table, measured)
+    return Page(data, parts, (_more(data["id"], program),))
+
+
+def _worth_a_line(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that a person wants to see, in their order: those without success, and the slowest."""
+    wanted = sorted(steps, key=lambda step: (step["status"] == "succeeded", -step["seconds"]))
+    trouble = sum(step["status"] != "succeeded" for step in steps)
+    names = {step["name"] for step in wanted[: max(MOST_STEPS, trouble)]}
+    return [step for step in steps if step["name"] in names]
 
 
 def _more(run_id: str, program: str = "penstock") -> str:
