@@ -262,15 +262,13 @@ class RunsSurvive(RuleBasedStateMachine):
                 data = self.blobs.get(step.outputs["result"].digest)
                 assert data == self.bytes_of(step.id, step.token, self.inputs(step, steps))
 
-    @staticmethod
-    def inputs(step: StepRun, steps: dict[str, StepRun]) -> dict[str, str]:
+    def inputs(self, step: StepRun, steps: dict[str, StepRun]) -> dict[str, str]:
         """The digests that a step was to be given."""
-        (node,) = (node for node in GRAPH.nodes if node.name == node_of(step.name))
         return {
-            name: step.item.digest
-            if step.item and name == node.over
+            name: step.items[name].digest
+            if name in step.items
             else steps[f"{step.run}/{wire.node}"].outputs["result"].digest
-            for name, wire in node.inputs.items()
+            for name, wire in self.node(step, steps.values()).inputs.items()
             if isinstance(wire, Output)
         }
 
