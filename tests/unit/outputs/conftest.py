@@ -119,7 +119,7 @@ def make() -> Callable[..., Made]:
         builder = LocalBuilder(home, forge, blobs)
         before = os.umask(umask)
         try:
-            builder.start(build)
+            builder.start(build, str(home))
             builder._threads[key].join(PATIENCE)
             [built] = builder.finished()
         finally:

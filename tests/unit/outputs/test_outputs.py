@@ -156,7 +156,7 @@ def test_the_executable_runs_a_pipeline_with_nothing_but_python(executable: Path
     [
         (["run", "arithmetics"], "expected a pipeline: arithmetic; found arithmetics. Did you mean"),
         (["run", "arithmetic", "-p", "number=many"], "number"),
-        (["run", "show", "9"], "9"),
+        (["run", "show", "9"], "There is no Penstock home"),
     ],
 )
 def test_the_executable_refuses_with_a_sentence(

@@ -187,9 +187,13 @@ class Attempt:
         scratch = self._folder / "outputs"
         scratch.mkdir()
         stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell, self._skip)
-        built = self._tools.outputs.make(stage)
-        for output in built.outputs:
-            self._case("package", f"the {output.name} can be made")
+        name = "what can be had of the release can be made"
+        try:
+            built = self._tools.outputs.make(stage)
+        except InvalidProject as error:
+            self._case("package", name, str(error))
+            raise
+        self._case("package", name)
         return built
 
     def _skip(self, name: str, why: str) -> None:
