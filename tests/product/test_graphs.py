@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.executors.inline import InlineExecutor
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.formats.values import read
 from penstock.adapters.storage import open_store
@@ -22,7 +23,6 @@ from penstock.runs.ports import Executor
 from penstock.runs.service import Runs
 from penstock.runs.types import Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
-from penstock.testing.executors import InlineExecutor
 from penstock.testing.fakes import FixedClock, MemoryStore
 
 FOLDER = Path(__file__).parent / "projects" / "forms"
@@ -38,7 +38,7 @@ FORMS = (
     "retried",
     "broken",
 )
-EXECUTORS = ("fake", "processes")
+EXECUTORS = ("inline", "processes")
 STORES = ("fake", "sqlite")
 MISHAPS = ("none", "worker lost", "step error", "scheduler restarted")
 PATIENCE = 30.0
@@ -161,8 +161,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, 
     folder = tmp_path_factory.mktemp("product")
     blobs = FolderBlobs(folder / "blobs")
     pool = WorkerPool(size=2, logs=folder / "logs", blobs=folder / "blobs")
+    inline = InlineExecutor(logs=folder / "logs", blobs=blobs, size=2)
     sql = open_store(folder / "penstock.db")
-    executors: dict[str, Executor] = {"fake": InlineExecutor(blobs), "processes": pool}
+    executors: dict[str, Executor] = {"inline": inline, "processes": pool}
     stores: dict[str, Store] = {"fake": MemoryStore(), "sqlite": sql}
     made = {(e, s): Place(stores[s], blobs, executors[e]) for e in EXECUTORS for s in STORES}
     yield lambda executor, store: made[executor, store]
