@@ -24,6 +24,7 @@ from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_ho
 from penstock.web.hooks import hooks_handler
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
+from penstock.web.reports import reports_handler
 
 JSON_SUFFIX = ".json"
 RUN = re.compile(r"/runs/\d+")
@@ -79,7 +80,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
+        [health, front, nouns, verbs, reports_handler(app), hooks_handler(app), git_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,

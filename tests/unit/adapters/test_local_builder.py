@@ -16,6 +16,7 @@ import pytest
 import uv
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders import attempt
 from penstock.adapters.builders.local import LocalBuilder
 from penstock.builds.types import Build, Built, Release
 from penstock.core.digests import digest_bytes
@@ -224,7 +225,7 @@ def test_a_release_gets_its_environment_and_code_back_when_they_are_gone(
             "tests/test_tiny.py",
             b"assert double",
             b"os.kill(os.getpid(), 9)  #",
-            "The tests were ended by signal 9.",
+            "The tests were ended by signal 9 in tests/test_tiny.py::test_double.",
         ),
         ("tiny/pipeline.py", b"return double(number)", b"pass", "number"),
         ("tiny/pipeline.py", b"@pipeline", b"", "The project has no pipeline."),
@@ -303,6 +304,102 @@ def test_waits():
     assert builder.finished() == []
     assert all(_ends(pid) for pid in pids)
     assert not list((home / "builds").iterdir())
+
+
+def test_a_test_that_hangs_is_given_up_and_the_others_are_done(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    hangs = (
+        b"import threading\ndef test_hangs():\n    threading.Event().wait()\ndef test_after():\n    pass\n"
+    )
+    limit = tiny["penstock.toml"] + b'[tests]\nlongest = "1s"\n'
+    ended = built(builder, queued(forge, {**tiny, "tests/test_tiny.py": hangs, "penstock.toml": limit}))
+    assert ended.error == "1 of 2 tests failed: tests/test_tiny.py::test_hangs.", log_of(home)
+    hung, after = (test for test in ended.tests if test.suite == "project")
+    assert (hung.outcome, after.outcome) == ("failed", "passed")
+    assert "did not end within 1 seconds" in hung.message
+
+
+def test_tests_that_cannot_be_interrupted_end_with_the_build(
+    builder: LocalBuilder, forge: FakeForge, tiny: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = (
+        b"import signal\ndef test_deaf():\n    signal.pthread_sigmask(0, range(1, 65))\n    signal.pause()\n"
+    )
+    pause = queued(forge, {**tiny, "tests/test_tiny.py": deaf})
+    monkeypatch.setattr(attempt, "TIMEOUT", 12.0)
+    ended = built(builder, pause)
+    assert ended.error.startswith("The tests take too long: python did not end within 12 seconds.")
+    assert "tests/test_tiny.py::test_deaf had begun." in ended.error
+    assert not ended.broken
+
+
+def test_endless_output_keeps_its_beginning_and_its_end(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    loud = b"""\
+import os, sys
+
+def test_loud(capfd):
+    with capfd.disabled():
+        for _ in range(100):
+            os.write(1, b"x" * 999_999 + b"\\n")
+"""
+    ended = built(builder, queued(forge, {**tiny, "tests/test_tiny.py": loud}))
+    assert ended.error == ""
+    said = log_of(home)
+    assert "test session starts" in said
+    assert "the log has grown too long" in said
+    assert "passed" in said
+    assert len(said) < 4 * 1024 * 1024
+
+
+def test_tests_are_told_while_they_run(
+    builder: LocalBuilder, forge: FakeForge, tiny: Files, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waits = f"def test_first():\n    pass\n\ndef test_second():\n    open({str(pipe)!r}).read()\n"
+    build = queued(forge, {**tiny, "tests/test_tiny.py": waits.encode()})
+    builder.start(build, "/nowhere")
+    with pipe.open("w"):  # opens when the second test does
+        running = builder.tests()[build.id]
+    assert [(t.name.partition("::")[2], t.outcome) for t in running if t.suite == "project"] == [
+        ("test_first", "passed"),
+        ("test_second", "running"),
+    ]
+    builder._threads[build.id].join(PATIENCE)
+    [ended] = builder.finished()
+    assert {t.outcome for t in ended.tests if t.suite == "project"} == {"passed"}
+    assert builder.tests() == {}
+
+
+def test_the_report_of_pytest_is_kept(green: tuple[Build, Built], home: Path) -> None:
+    junit = FolderBlobs(home / "blobs").get(green[1].junit)
+    assert b'tests="2"' in junit
+    assert b"test_surroundings" in junit
+
+
+def test_a_build_that_is_cancelled_ends_and_makes_room(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waits = f"def test_waits():\n    open({str(pipe)!r}).read()\n"
+    build = queued(forge, {**tiny, "tests/test_tiny.py": waits.encode()})
+    builder.start(build, "/nowhere")
+    with pipe.open("w"):
+        builder.cancel(build)
+        builder._threads[build.id].join(PATIENCE)
+    [ended] = builder.finished()
+    assert ended.error == "It was cancelled."
+    assert builder.free() == 1
+    assert not list((home / "builds").iterdir())
+    assert built(builder, queued(forge, tiny)).error == ""  # the same number, tried again
+
+
+def log_of(home: Path, key: str = "1") -> str:
+    return (home / "logs" / "builds" / f"{key}.log").read_text()
 
 
 def _ends(pid: int) -> bool:
