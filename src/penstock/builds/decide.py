@@ -39,7 +39,7 @@ def pause(broken: int) -> timedelta | None:
 
 def ready(queued: Sequence[Build], busy: Collection[str], now: datetime) -> list[Build]:
     """The queued builds that can be begun at `now`, the machine's time; `busy` ids still end here."""
-    return [b for b in queued if b.id not in busy and (b.wait is None or b.wait <= now)]
+    return [b for b in queued if b.id not in busy and (b.not_before is None or b.not_before <= now)]
 
 
 def manifest(build: Build, built: Built) -> dict[str, Any]:

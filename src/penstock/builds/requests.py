@@ -23,7 +23,7 @@ def retry(store: Store, key: str, actor: str, now: datetime) -> Build:
                 fix="Only a build that failed, broke off or was cancelled can be retried.",
             )
         build = replace(build, status="queued", started=None, finished=None, tests=(), junit="", error="")
-        build = _noted(tx, replace(build, broken=0, wait=None), "build.retried", actor, now)
+        build = _noted(tx, replace(build, broken=0, not_before=None), "build.retried", actor, now)
         path = f"/builds/{key}"
         tell(tx, build.project, build.commit, state="pending", description="queued", path=path)
     return build
@@ -36,7 +36,9 @@ def cancel(store: Store, key: str, actor: str, now: datetime) -> Build:
         if build.status not in {"queued", "running"}:
             raise Conflict(what=f"Build {key} cannot be cancelled: it has already {build.status}.")
         said = f"cancelled by {actor}"
-        build = replace(build, status="cancelled", finished=now, stage="", lease=None, wait=None, error=said)
+        build = replace(
+            build, status="cancelled", finished=now, stage="", lease=None, not_before=None, error=said
+        )
         build = _noted(tx, build, "build.cancelled", actor, now)
         path = f"/builds/{key}"
         tell(tx, build.project, build.commit, state="failure", description=said, path=path)

@@ -164,7 +164,13 @@ class Builds:
                 lease = Lease(owner=self._owner, token=token, until=self._machine.now() + LEASE)
                 claimed.append(
                     replace(
-                        build, status="running", started=now, token=token, lease=lease, error="", wait=None
+                        build,
+                        status="running",
+                        started=now,
+                        token=token,
+                        lease=lease,
+                        error="",
+                        not_before=None,
                     )
                 )
             tx.put(*claimed)
@@ -204,7 +210,7 @@ def _begin_later(tx: Transaction, build: Build, built: Built, when: datetime, no
             cause=build.event,
         )
     )
-    _requeue(tx, [replace(build, broken=build.broken + 1, wait=when, error=built.error, event=event)])
+    _requeue(tx, [replace(build, broken=build.broken + 1, not_before=when, error=built.error, event=event)])
 
 
 def _tell_ended(tx: Transaction, build: Build) -> None:

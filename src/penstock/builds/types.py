@@ -40,7 +40,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     `folder` is where the project lies in its repository, empty where it is the whole.
     `stage` says what is being done while it runs; `cause` is the event that asked for it,
     `event` the last that tells of it. `broken` counts the attempts that the machine, the network or the
-    package index broke off, `wait` is the machine's time before which it is not begun again. `junit` is
+    package index broke off, `not_before` is the machine's time before which it is not begun again. `junit` is
     the digest of pytest's own report (JUnit XML), empty where there is none.
     """
 
@@ -64,7 +64,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
     junit: str = ""
     broken: int = 0
-    wait: datetime | None = None
+    not_before: datetime | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
-from penstock.cli.pages import Facts, Page, Table
+from penstock.cli.pages import Page, Table
 
 PANEL = "Delivery"
 EnvironmentOption = Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")]
@@ -65,9 +65,6 @@ def revisions(api: Api, project: ProjectOption = "") -> Page:
     data = {"items": items, "waiting": waiting}
     parts = (table, Table(waiting, ("project", "branch", "commit", "waits"), "")) if waiting else (table,)
     return Page(data, parts, ("penstock approve REVISION",) if items else ())
-
-
-@prints
 
 
 @prints

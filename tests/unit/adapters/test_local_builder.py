@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
+import re
 import select
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 import uv
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.builders import attempt
+from penstock.adapters.builders import attempt, output
 from penstock.adapters.builders.local import LocalBuilder
 from penstock.builds.types import Build, Built, Release
 from penstock.core.digests import digest_bytes
@@ -79,6 +87,9 @@ def test_double():
 def test_surroundings():
     assert "PENSTOCK_TEST_SECRET" not in os.environ
     assert "UV_INDEX_PASSWORD" not in os.environ
+    own = os.path.dirname(os.getcwd())
+    assert {os.path.dirname(os.environ[name]) for name in ("HOME", "TMPDIR")} == {own}
+    assert not {name for name in os.environ if name.startswith(("PENSTOCK", "GIT_", "SSH_"))}
     open("left-behind.txt", "w").close()
 """,
 }
@@ -150,6 +161,8 @@ def green(builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files) -> t
         patch.setenv("PENSTOCK_TEST_SECRET", "1")
         patch.setenv("UV_INDEX_PASSWORD", "1")
         patch.setenv("PYTHONPATH", "/nowhere")
+        patch.setenv("PENSTOCK_SECRETS_KEY", "1")
+        patch.setenv("SSH_AUTH_SOCK", "/nowhere")
         build = queued(forge, tiny)
         ended = built(builder, build)
     assert ended.error == "", (home / build.log).read_text()
@@ -396,6 +409,112 @@ def test_a_build_that_is_cancelled_ends_and_makes_room(
     assert builder.free() == 1
     assert not list((home / "builds").iterdir())
     assert built(builder, queued(forge, tiny)).error == ""  # the same number, tried again
+
+
+STRUCK = """\
+import json, os, signal, sys
+from pathlib import Path
+import msgspec
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders.local import LocalBuilder
+from penstock.adapters.builders.processes import Processes
+from penstock.builds.types import Build
+from penstock.testing.forges import FakeForge
+
+home, files, strike = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+start, put, points = Processes._start, FolderBlobs.put_file, []
+
+def reach():
+    points.append(1)
+    if len(points) == strike:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def started(*given):
+    process = start(*given)
+    reach()
+    return process
+
+def stored(*given):
+    reach()
+    return put(*given)
+
+Processes._start, FolderBlobs.put_file = started, stored
+forge = FakeForge()
+forge.create("tiny", protected="main")
+commit = forge.push("tiny", "dev", {name: text.encode() for name, text in files.items()})
+build = msgspec.convert(json.loads(sys.argv[4]), Build)
+builder = LocalBuilder(home, forge, FolderBlobs(home / "blobs"))
+builder.start(msgspec.structs.replace(build, commit=commit), "/nowhere")
+builder._threads["1"].join()
+[built] = builder.finished()
+print(msgspec.json.encode(built).decode())
+"""
+
+
+def test_a_build_that_is_killed_at_any_point_ends_the_same_and_leaves_nothing(
+    green: tuple[Build, Built], tiny: Files, tmp_path: Path
+) -> None:
+    build, undisturbed = green
+    files = json.dumps({name: data.decode() for name, data in tiny.items()})
+    told = json.dumps(msgspec.to_builtins(build))
+    strikes = 0
+    while True:
+        strikes += 1
+        command = [sys.executable, "-c", STRUCK, str(tmp_path), files, str(strikes), told]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert all(_ends(pid) for pid in _naming(tmp_path))
+        if ran.returncode != -signal.SIGKILL:
+            break
+    assert ran.returncode == 0, ran.stderr
+    ended = msgspec.json.decode(ran.stdout, type=Built)
+    for name in ("wheel", "lock", "config", "environment", "graphs", "error", "broken"):
+        assert getattr(ended, name) == getattr(undisturbed, name)
+    assert [(t.name, t.outcome) for t in ended.tests] == [(t.name, t.outcome) for t in undisturbed.tests]
+    assert strikes > 7  # three programs and four files at least, were the environment made at once
+    assert not list((tmp_path / "builds").iterdir())
+    assert [file.name for file in (tmp_path / "envs").iterdir()] == [ended.environment]
+
+
+def _naming(folder: Path) -> list[int]:
+    """The processes whose command line names a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
+def test_an_index_that_does_not_answer_breaks_the_build_off_and_is_not_the_projects_fault(
+    forge: FakeForge, tmp_path: Path, tiny: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and closes none
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+        lock = re.sub(rb"https?://[^/\" ]+", index.encode(), tiny["uv.lock"])
+        builder = LocalBuilder(tmp_path, forge, FolderBlobs(tmp_path / "blobs"))
+        ended = built(builder, queued(forge, {**tiny, "uv.lock": lock}))
+        builder.close()
+    assert ended.broken
+    assert ended.error.startswith("The build broke off: The environment cannot be made from uv.lock: found ")
+    assert not list((tmp_path / "envs").iterdir())
+
+
+def test_a_full_disk_breaks_the_build_off(
+    forge: FakeForge, tmp_path: Path, tiny: Files, green: tuple[Build, Built], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = LocalBuilder(tmp_path, forge, FolderBlobs(tmp_path / "blobs"))
+    monkeypatch.setattr(output.Output, "write", _full)
+    ended = built(builder, queued(forge, tiny))
+    builder.close()
+    assert (ended.broken, ended.error) == (True, "The build broke off: [Errno 28] No space left on device")
+    assert not list((tmp_path / "builds").iterdir())
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def log_of(home: Path, key: str = "1") -> str:

@@ -186,7 +186,11 @@ def test_a_build_that_breaks_off_is_tried_again_with_pauses_and_then_says_so(wor
         world.builder.finish("1", error="no network", broken=True)
         world.tick()
         [build] = world.found(Build)
-        assert (build.status, build.error, build.wait) == ("queued", "no network", world.machine.now() + wait)
+        assert (build.status, build.error, build.not_before) == (
+            "queued",
+            "no network",
+            world.machine.now() + wait,
+        )
         world.machine.advance(wait - timedelta(seconds=1))
         world.tick()
         assert [b.status for b in world.found(Build)] == ["queued"]
@@ -234,3 +238,22 @@ def test_a_cancelled_build_ends_and_its_late_answer_counts_for_nothing(world: Wo
     world.builder.finish("1")
     world.tick()
     assert [r.commit for r in world.found(Release)] == [FIRST]
+
+
+def test_of_ten_pushes_in_a_second_the_newest_is_built_and_the_running_one_ends(world: World) -> None:
+    for number in range(10):
+        world.head("dev", f"{number:040x}")
+        if number in {0, 4}:
+            world.tick()
+    world.tick()
+    world.builder.finish("1")
+    for key in ("2", "3"):
+        world.tick()
+        world.builder.finish(key)
+    world.tick()
+    assert [(int(b.commit, 16), b.status) for b in world.found(Build)] == [
+        (0, "passed"),
+        (4, "passed"),
+        (9, "passed"),
+    ]
+    assert not world.tick()

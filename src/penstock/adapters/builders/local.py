@@ -114,7 +114,9 @@ class LocalBuilder:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
+            for stale in folder.parent.iterdir():  # what killed attempts left
+                if stale.name == build.id or stale.name not in self._stages:
+                    shutil.rmtree(stale, ignore_errors=True)
             folder.mkdir()
             attempt = Attempt(self._tools, build, data_root=data_root, folder=folder, log=log, tell=tell)
             self._attempts[build.id] = attempt

@@ -33,7 +33,8 @@ def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
     with app.store.read() as reader:
         found = reader.get(Build, id)
         links = [r.link for r in reader.find(Revision, id=f"{found.project}:{found.commit}")]
-    return {**msgspec.structs.asdict(found), "link": "".join(links)}
+    tests = [msgspec.structs.asdict(test) for test in found.tests]
+    return {**msgspec.structs.asdict(found), "tests": tests, "link": "".join(links)}
 
 
 @route("GET", "/builds/{id}/log")
