@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import threading
@@ -94,6 +93,48 @@ def test_what_a_program_leaves_running_is_killed(processes: Processes, pipe: Pat
     assert ends(child)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to a supervisor")
+@pytest.mark.parametrize("how", ["ends", "closes"])
+def test_what_leaves_its_group_is_killed_as_well(
+    processes: Processes, pipe: Path, tmp_path: Path, how: str
+) -> None:
+    leaves = "start_new_session=True"
+    command = program(pipe, "raise SystemExit(0)" if how == "ends" else "child.wait()")
+    command[2] = command[2].replace("])", f"], {leaves})", 1)
+    assert leaves in command[2]
+    running = in_background(processes, command, tmp_path)
+    _, child = told(pipe)
+    if how == "closes":
+        processes.close()
+    ended(running)
+    assert ends(child)
+
+
+def test_a_program_has_limits(processes: Processes, tmp_path: Path) -> None:
+    big = "open('big', 'wb').truncate(1 << 40)"
+    assert run(processes, [sys.executable, "-c", big], tmp_path) != 0
+    assert "File too large" in (tmp_path / "log").read_text()
+    assert run(processes, [sys.executable, "-c", "bytearray(1 << 45)"], tmp_path) == 1
+    assert "MemoryError" in (tmp_path / "log").read_text()
+
+
+def test_cancelling_ends_what_writes_to_one_log(processes: Processes, pipe: Path, tmp_path: Path) -> None:
+    running = in_background(processes, program(pipe, "child.wait()"), tmp_path)
+    pids = told(pipe)
+    processes.cancel(tmp_path / "log")
+    assert ended(running) is Stopped
+    assert all(ends(pid) for pid in pids)
+    with pytest.raises(Stopped):
+        run(processes, [sys.executable, "-c", ""], tmp_path)
+    processes.allow(tmp_path / "log")
+    assert run(processes, [sys.executable, "-c", ""], tmp_path) == 0
+
+
+def test_a_program_that_is_not_there_is_told(processes: Processes, tmp_path: Path) -> None:
+    assert run(processes, ["/nowhere/python"], tmp_path) == 127
+    assert "/nowhere/python cannot be started: No such file" in (tmp_path / "log").read_text()
+
+
 def test_a_program_that_hangs_is_killed(processes: Processes, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="did not end within"):
         run(processes, [sys.executable, "-c", WAIT], tmp_path, timeout=0.2)
@@ -124,4 +165,4 @@ Processes().run(command, folder=Path({str(tmp_path)!r}), variables={{}}, log=Pat
         watched, left = told(pipe)
         process.kill()
     assert ends(watched)
-    os.kill(left, signal.SIGKILL)  # only the first process of a group is told
+    assert ends(left)

@@ -98,7 +98,7 @@ class Gc:
         nouns = [*runs, *self._steps(reader, runs), *recent, *reader.find(Version)]
         here = kept_releases(releases, deployed, runs, self._since)
         return Needed(
-            blobs=reachable([*nouns, *releases], self._small(self._app.blobs.digests())),
+            blobs=reachable([*nouns, *releases, *reader.find(Build)], self._small(self._app.blobs.digests())),
             folders=reachable([*runs, *here], lambda _: b""),
             runs={run.id for run in runs},
             build_logs={

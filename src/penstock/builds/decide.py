@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,20 @@ def unbuilt(branches: Sequence[Branch], built: Collection[tuple[str, str]]) -> l
 def orphans(running: Sequence[Build], alive: Collection[str], now: datetime) -> list[Build]:
     """The running builds that nobody here works on and whose lease ran out at `now`, the machine's time."""
     return [b for b in running if b.id not in alive and (b.lease is None or b.lease.until <= now)]
+
+
+PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=3))
+"""How long to wait after each time that a build was broken off, before it is begun again."""
+
+
+def pause(broken: int) -> timedelta | None:
+    """How long to wait after a build was broken off `broken` times; None when it was often enough."""
+    return PAUSES[broken - 1] if broken <= len(PAUSES) else None
+
+
+def ready(queued: Sequence[Build], busy: Collection[str], now: datetime) -> list[Build]:
+    """The queued builds that can be begun at `now`, the machine's time; `busy` ids still end here."""
+    return [b for b in queued if b.id not in busy and (b.not_before is None or b.not_before <= now)]
 
 
 def manifest(build: Build, built: Built) -> dict[str, Any]:

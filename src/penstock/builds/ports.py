@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from penstock.builds.types import Build, Built, Release
+from penstock.builds.types import Build, Built, Release, TestCase
 from penstock.runs.types import Workspace
 
 
@@ -26,6 +26,14 @@ class Builder(Protocol):
 
     def stages(self) -> dict[str, str]:
         """What each running build (by id) is doing now."""
+        ...
+
+    def tests(self) -> dict[str, tuple[TestCase, ...]]:
+        """The tests so far of running builds (by id), the one that runs among them."""
+        ...
+
+    def cancel(self, build: Build) -> None:
+        """End a running build soon, whatever becomes of it; it is in `finished` then."""
         ...
 
     def workspace(self, release: Release, data_root: str) -> Workspace:

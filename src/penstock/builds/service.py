@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from penstock.builds.decide import orphans, unbuilt
+from penstock.builds.decide import orphans, pause, ready, unbuilt
 from penstock.builds.ports import Builder
 from penstock.builds.releasing import described, record_release
 from penstock.builds.types import Build, Built, Release
@@ -20,6 +20,8 @@ from penstock.revisions.types import Branch, Project, State
 
 LEASE = timedelta(seconds=60)
 """How long a claim holds without a tick; an answer to an older claim is refused by its token."""
+SHOWN = timedelta(seconds=0.5)
+"""How often the tests of a running build are written down at most."""
 _MACHINE = SystemClock()
 
 
@@ -33,6 +35,7 @@ class Builds:
         self._builder = builder
         self._machine = machine
         self._owner = secrets.token_hex(8)
+        self._shown = machine.now()
 
     def tick(self, now: datetime) -> bool:
         """Record what ended, queue what was pushed, keep claims alive, start what waits."""
@@ -54,7 +57,10 @@ class Builds:
             build = tx.get(Build, built.build)
             if build.status != "running" or build.token != built.token:
                 return False
-            status = "failed" if built.error else "passed"
+            if built.broken and (wait := pause(build.broken + 1)):
+                _begin_later(tx, build, built, self._machine.now() + wait, now)
+                return True
+            status = ("error" if built.broken else "failed") if built.error else "passed"
             [event] = tx.publish(
                 Event(
                     kind=f"build.{status}",
@@ -75,6 +81,8 @@ class Builds:
                 error=built.error,
                 lease=None,
                 event=event,
+                junit=built.junit,
+                broken=build.broken + built.broken,
             )
             tx.put(build)
             _tell_ended(tx, build)
@@ -116,23 +124,30 @@ class Builds:
         return True
 
     def _keep(self) -> bool:
-        """Tell the stages of what runs here and renew its leases; free what nobody works on any more."""
+        """Show how far builds have come here and renew their leases; free what nobody works on any more."""
         machine = self._machine.now()
-        stages = self._builder.stages()
+        stages, tests = self._builder.stages(), {}
+        if machine - self._shown >= SHOWN:
+            self._shown, tests = machine, self._builder.tests()
         with self._store.read() as reader:
             running = reader.find(Build, status="running")
-            lost = orphans(running, stages, machine)
-        changed = [
-            b for b in running if b.id in stages and (b.stage != stages[b.id] or _ends_soon(b.lease, machine))
-        ]
+            here = {build.id for build in running}
+            unwanted = [b for key in stages if key not in here for b in reader.find(Build, id=key)]
+        for build in unwanted:  # somebody cancelled it
+            self._builder.cancel(build)
+        changed = {}
+        for build in running:
+            if build.id in stages:
+                shown = replace(build, stage=stages[build.id], tests=tests.get(build.id, build.tests))
+                if shown != build or _ends_soon(build.lease, machine):
+                    lease = Lease(owner=self._owner, token=build.token, until=machine + LEASE)
+                    changed[build.id] = (build, replace(shown, lease=lease))
+        lost = orphans(running, stages, machine)
         if not lost and not changed:
             return False
         with self._store.begin() as tx:
             _requeue(tx, orphans(tx.find(Build, status="running"), stages, machine))
-            for build in changed:
-                lease = Lease(owner=self._owner, token=build.token, until=machine + LEASE)
-                if tx.get(Build, build.id) == build:
-                    tx.put(replace(build, stage=stages[build.id], lease=lease))
+            tx.put(*(shown for key, (before, shown) in changed.items() if tx.get(Build, key) == before))
         return bool(lost)
 
     def _start(self, now: datetime) -> bool:
@@ -140,19 +155,32 @@ class Builds:
         if free <= 0:
             return False
         with self._store.read() as reader:
-            if not reader.count(Build, status="queued"):
+            if not self._ready(reader):
                 return False
         claimed = []
         with self._store.begin() as tx:
-            for build in tx.find(Build, status="queued", limit=free):
+            for build in self._ready(tx)[:free]:
                 token = build.token + 1
                 lease = Lease(owner=self._owner, token=token, until=self._machine.now() + LEASE)
-                claimed.append(replace(build, status="running", started=now, token=token, lease=lease))
+                claimed.append(
+                    replace(
+                        build,
+                        status="running",
+                        started=now,
+                        token=token,
+                        lease=lease,
+                        error="",
+                        not_before=None,
+                    )
+                )
             tx.put(*claimed)
             roots = {project.id: project.data_root for project in tx.find(Project)}
         for build in claimed:
             self._builder.start(build, roots.get(build.project, ""))
         return bool(claimed)
+
+    def _ready(self, reader: Reader) -> list[Build]:
+        return ready(reader.find(Build, status="queued"), self._builder.stages(), self._machine.now())
 
 
 def _waiting(reader: Reader) -> list[Branch]:
@@ -166,7 +194,23 @@ def _waiting(reader: Reader) -> list[Branch]:
 
 
 def _requeue(tx: Transaction, builds: list[Build]) -> None:
-    tx.put(*(replace(build, status="queued", started=None, stage="", lease=None) for build in builds))
+    tx.put(
+        *(replace(build, status="queued", started=None, stage="", tests=(), lease=None) for build in builds)
+    )
+
+
+def _begin_later(tx: Transaction, build: Build, built: Built, when: datetime, now: datetime) -> None:
+    [event] = tx.publish(
+        Event(
+            kind="build.broken",
+            subject=f"build:{build.id}",
+            time=now,
+            project=build.project,
+            evidence={"error": built.error, "until": when.isoformat()},
+            cause=build.event,
+        )
+    )
+    _requeue(tx, [replace(build, broken=build.broken + 1, not_before=when, error=built.error, event=event)])
 
 
 def _tell_ended(tx: Transaction, build: Build) -> None:

@@ -13,7 +13,8 @@ from penstock.pipelines.types import Graph
 OutputName = Literal["wheel", "lock", "requirements", "executable", "image", "sbom", "manifest", "provenance"]
 """What can be had of a release. `lock` is the project's own, `requirements` the same for any installer."""
 
-BuildStatus = Literal["queued", "running", "passed", "failed"]
+BuildStatus = Literal["queued", "running", "passed", "failed", "error", "cancelled"]
+"""`failed` is red by the project's fault; `error` is when the machine, network or index failed each time."""
 
 
 class TestCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     suite: str
-    outcome: Literal["passed", "failed", "skipped", "error", "waived"]
+    outcome: Literal["running", "passed", "failed", "skipped", "error", "waived"]
     seconds: float = 0.0
     message: str = ""
 
@@ -38,7 +39,9 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
     `folder` is where the project lies in its repository, empty where it is the whole.
     `stage` says what is being done while it runs; `cause` is the event that asked for it,
-    `event` the last that tells of it.
+    `event` the last that tells of it. `broken` counts the attempts that the machine, the network or the
+    package index broke off, `not_before` is the machine's time before which it is not begun again. `junit` is
+    the digest of pytest's own report (JUnit XML), empty where there is none.
     """
 
     id: str
@@ -59,6 +62,9 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     cause: int = 0
     event: int = 0
     folder: str = ""
+    junit: str = ""
+    broken: int = 0
+    not_before: datetime | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +111,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """What the builder hands back. `error` is one sentence, empty when the build is green.
 
+    It is `broken` when the error is not the project's.
     `materials` are what went into the outputs from outside of the commit, as in-toto describes them.
     """
 
@@ -119,3 +126,5 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     graphs: tuple[Graph, ...] = ()
     outputs: tuple[Output, ...] = ()
     materials: tuple[dict[str, Any], ...] = ()
+    junit: str = ""
+    broken: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from penstock.cli import (
+    builds,
     compare,
     delivery,
     history,
@@ -33,6 +34,7 @@ PARTS = (
     compare,
     sweep,
     delivery,
+    builds,
     releases,
     secrets,
     tokens,

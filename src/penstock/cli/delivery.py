@@ -1,4 +1,4 @@
-"""Builds and environments; approving, merging, promoting and rolling back."""
+"""Revisions and environments; approving, merging, promoting and rolling back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
-from penstock.cli.pages import Facts, Page, Table
-from penstock.core.human import human
+from penstock.cli.pages import Page, Table
 
 PANEL = "Delivery"
 EnvironmentOption = Annotated[str, typer.Option("--in", metavar="ENV", help="The environment to do it in.")]
@@ -18,7 +17,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of delivery."""
     for command in (
         revisions,
-        builds,
         environments,
         deployments,
         approve,
@@ -67,60 +65,6 @@ def revisions(api: Api, project: ProjectOption = "") -> Page:
     data = {"items": items, "waiting": waiting}
     parts = (table, Table(waiting, ("project", "branch", "commit", "waits"), "")) if waiting else (table,)
     return Page(data, parts, ("penstock approve REVISION",) if items else ())
-
-
-@prints
-def builds(
-    api: Api,
-    build: Annotated[str, typer.Argument(help="A build's number, to see its report.")] = "",
-    project: ProjectOption = "",
-) -> Page:
-    """Builds, the newest first; or the report of one."""
-    if build:
-        return _report(api.get(f"/builds/{build}"))
-    items = api.items("/builds", project=project)
-    rows = [{**item, "tests": _tally(item["tests"])} for item in items]
-    columns = (
-        "build=id",
-        "project",
-        "branch",
-        "commit",
-        "status",
-        "stage",
-        "tests",
-        "created",
-        "release",
-        "error",
-    )
-    table = Table(rows, columns, "There are no builds yet: git push penstock dev.")
-    return Page({"items": items}, (table,), (f"penstock builds {items[0]['id']}",) if items else ())
-
-
-def _report(build: dict[str, Any]) -> Page:
-    columns = (
-        "build=id",
-        "project",
-        "branch",
-        "commit",
-        "status",
-        "stage",
-        "started",
-        "finished",
-        "release",
-        "log",
-        "from=link",
-    )
-    tests = Table(
-        build["tests"], ("suite", "test=name", "outcome", "seconds", "message"), "No test has ended yet."
-    )
-    facts = Facts(build, (*columns, "error"))
-    hints = (f"penstock releases show {human(build['release'])}",) if build["release"] else ()
-    return Page(build, (facts, tests), hints)
-
-
-def _tally(tests: list[dict[str, Any]]) -> str:
-    passed = sum(test["outcome"] == "passed" for test in tests)
-    return f"{passed} of {len(tests)} passed" if tests else ""
 
 
 @prints

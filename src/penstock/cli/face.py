@@ -123,11 +123,10 @@ def prints(function: Callable[..., Page | Stream]) -> Callable[..., None]:
         with failing_plainly(as_json=as_json):
             if asks:
                 home, server = options.pop("home"), options.pop("server")
-                with opened(home, server) as api:
-                    page = function(api=api, **options)
+                with opened(home, server) as api:  # a stream goes on asking it
+                    answer(function(api=api, **options), as_json=as_json)
             else:
-                page = function(**options)
-            answer(page, as_json=as_json)
+                answer(function(**options), as_json=as_json)
 
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "api"]
     parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept), *added]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penstock.builds.types import Build, Built, Release
+from penstock.builds.types import Build, Built, Release, TestCase
 from penstock.core.digests import digest_bytes
 from penstock.runs.types import Workspace
 
@@ -17,6 +17,11 @@ class FakeBuilder:
         self._room = room
         self._running: dict[str, Build] = {}
         self._ended: list[Built] = []
+        self._tests: dict[str, tuple[TestCase, ...]] = {}
+
+    def report(self, build: str, *tests: TestCase) -> None:
+        """Say which tests a running build has done so far."""
+        self._tests[build] = tests
 
     def finish(self, build: str, **said: Any) -> Built:
         """End a running build; `said` are fields of `Built`, by default those of a green one."""
@@ -51,6 +56,15 @@ class FakeBuilder:
     def stages(self) -> dict[str, str]:
         """See `Builder.stages`."""
         return dict.fromkeys(self._running, "test")
+
+    def tests(self) -> dict[str, tuple[TestCase, ...]]:
+        """See `Builder.tests`."""
+        return {build: tests for build, tests in self._tests.items() if build in self._running}
+
+    def cancel(self, build: Build) -> None:
+        """See `Builder.cancel`."""
+        if build.id in self._running:
+            self.finish(build.id, error="It was cancelled.")
 
     def workspace(self, release: Release, data_root: str) -> Workspace:
         """See `Builder.workspace`; the folder is nowhere."""

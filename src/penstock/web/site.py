@@ -26,6 +26,7 @@ from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
 
 JSON_SUFFIX = ".json"
+XML_SUFFIX = ".xml"
 RUN = re.compile(r"/runs/\d+")
 log = logging.getLogger("penstock.web")
 
@@ -52,12 +53,15 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
 
     @get("/{path:path}")
     async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
-        """A noun as JSON at its URL with `.json`, and as a page without; or what can be downloaded."""
+        """A noun as JSON at its URL with `.json`, as a page without; or what can be downloaded."""
         path = request.url.path
         if is_download(path):
             return _attachment(await to_thread(download, app, path))
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
+        if wanted.endswith(XML_SUFFIX):
+            found = await to_thread(call, app, "GET", wanted.removesuffix(XML_SUFFIX), query)
+            return _kept(found["xml"], wanted)
         data = (
             await to_thread(overview, app)
             if wanted == "/"
@@ -101,6 +105,16 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 def _json(data: Any, status: int = HTTP_200_OK) -> Response[bytes]:
     return Response(msgspec.json.encode(data), media_type=MediaType.JSON, status_code=status)
+
+
+def _kept(text: str, path: str) -> Response[str]:
+    """XML as a file to keep: a browser shows none of it."""
+    name = path.strip("/").replace("/", "-")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(text, media_type="application/xml", headers=headers)
 
 
 def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:

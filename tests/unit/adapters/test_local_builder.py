@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
+import re
 import select
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 import uv
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders import attempt, output
 from penstock.adapters.builders.local import LocalBuilder
 from penstock.builds.types import Build, Built, Release
 from penstock.core.digests import digest_bytes
@@ -78,6 +87,9 @@ def test_double():
 def test_surroundings():
     assert "PENSTOCK_TEST_SECRET" not in os.environ
     assert "UV_INDEX_PASSWORD" not in os.environ
+    own = os.path.dirname(os.getcwd())
+    assert {os.path.dirname(os.environ[name]) for name in ("HOME", "TMPDIR")} == {own}
+    assert not {name for name in os.environ if name.startswith(("PENSTOCK", "GIT_", "SSH_"))}
     open("left-behind.txt", "w").close()
 """,
 }
@@ -149,6 +161,8 @@ def green(builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files) -> t
         patch.setenv("PENSTOCK_TEST_SECRET", "1")
         patch.setenv("UV_INDEX_PASSWORD", "1")
         patch.setenv("PYTHONPATH", "/nowhere")
+        patch.setenv("PENSTOCK_SECRETS_KEY", "1")
+        patch.setenv("SSH_AUTH_SOCK", "/nowhere")
         build = queued(forge, tiny)
         ended = built(builder, build)
     assert ended.error == "", (home / build.log).read_text()
@@ -224,7 +238,7 @@ def test_a_release_gets_its_environment_and_code_back_when_they_are_gone(
             "tests/test_tiny.py",
             b"assert double",
             b"os.kill(os.getpid(), 9)  #",
-            "The tests were ended by signal 9.",
+            "The tests were ended by signal 9 in tests/test_tiny.py::test_double.",
         ),
         ("tiny/pipeline.py", b"return double(number)", b"pass", "number"),
         ("tiny/pipeline.py", b"@pipeline", b"", "The project has no pipeline."),
@@ -303,6 +317,208 @@ def test_waits():
     assert builder.finished() == []
     assert all(_ends(pid) for pid in pids)
     assert not list((home / "builds").iterdir())
+
+
+def test_a_test_that_hangs_is_given_up_and_the_others_are_done(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    hangs = (
+        b"import threading\ndef test_hangs():\n    threading.Event().wait()\ndef test_after():\n    pass\n"
+    )
+    limit = tiny["penstock.toml"] + b'[tests]\nlongest = "1s"\n'
+    ended = built(builder, queued(forge, {**tiny, "tests/test_tiny.py": hangs, "penstock.toml": limit}))
+    assert ended.error == "1 of 2 tests failed: tests/test_tiny.py::test_hangs.", log_of(home)
+    hung, after = (test for test in ended.tests if test.suite == "project")
+    assert (hung.outcome, after.outcome) == ("failed", "passed")
+    assert "did not end within 1 seconds" in hung.message
+
+
+def test_tests_that_cannot_be_interrupted_end_with_the_build(
+    builder: LocalBuilder, forge: FakeForge, tiny: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = (
+        b"import signal\ndef test_deaf():\n    signal.pthread_sigmask(0, range(1, 65))\n    signal.pause()\n"
+    )
+    pause = queued(forge, {**tiny, "tests/test_tiny.py": deaf})
+    monkeypatch.setattr(attempt, "TIMEOUT", 12.0)
+    ended = built(builder, pause)
+    assert ended.error.startswith("The tests take too long: python did not end within 12 seconds.")
+    assert "tests/test_tiny.py::test_deaf had begun." in ended.error
+    assert not ended.broken
+
+
+def test_endless_output_keeps_its_beginning_and_its_end(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    loud = b"""\
+import os, sys
+
+def test_loud(capfd):
+    with capfd.disabled():
+        for _ in range(100):
+            os.write(1, b"x" * 999_999 + b"\\n")
+"""
+    ended = built(builder, queued(forge, {**tiny, "tests/test_tiny.py": loud}))
+    assert ended.error == ""
+    said = log_of(home)
+    assert "test session starts" in said
+    assert "the log has grown too long" in said
+    assert "passed" in said
+    assert len(said) < 4 * 1024 * 1024
+
+
+def test_tests_are_told_while_they_run(
+    builder: LocalBuilder, forge: FakeForge, tiny: Files, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waits = f"def test_first():\n    pass\n\ndef test_second():\n    open({str(pipe)!r}).read()\n"
+    build = queued(forge, {**tiny, "tests/test_tiny.py": waits.encode()})
+    builder.start(build, "/nowhere")
+    with pipe.open("w"):  # opens when the second test does
+        running = builder.tests()[build.id]
+    assert [(t.name.partition("::")[2], t.outcome) for t in running if t.suite == "project"] == [
+        ("test_first", "passed"),
+        ("test_second", "running"),
+    ]
+    builder._threads[build.id].join(PATIENCE)
+    [ended] = builder.finished()
+    assert {t.outcome for t in ended.tests if t.suite == "project"} == {"passed"}
+    assert builder.tests() == {}
+
+
+def test_the_report_of_pytest_is_kept(green: tuple[Build, Built], home: Path) -> None:
+    junit = FolderBlobs(home / "blobs").get(green[1].junit)
+    assert b'tests="2"' in junit
+    assert b"test_surroundings" in junit
+
+
+def test_a_build_that_is_cancelled_ends_and_makes_room(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waits = f"def test_waits():\n    open({str(pipe)!r}).read()\n"
+    build = queued(forge, {**tiny, "tests/test_tiny.py": waits.encode()})
+    builder.start(build, "/nowhere")
+    with pipe.open("w"):
+        builder.cancel(build)
+        builder._threads[build.id].join(PATIENCE)
+    [ended] = builder.finished()
+    assert ended.error == "It was cancelled."
+    assert builder.free() == 1
+    assert not list((home / "builds").iterdir())
+    assert built(builder, queued(forge, tiny)).error == ""  # the same number, tried again
+
+
+STRUCK = """\
+import json, os, signal, sys
+from pathlib import Path
+import msgspec
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders.local import LocalBuilder
+from penstock.adapters.builders.processes import Processes
+from penstock.builds.types import Build
+from penstock.testing.forges import FakeForge
+
+home, files, strike = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+start, put, points = Processes._start, FolderBlobs.put_file, []
+
+def reach():
+    points.append(1)
+    if len(points) == strike:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def started(*given):
+    process = start(*given)
+    reach()
+    return process
+
+def stored(*given):
+    reach()
+    return put(*given)
+
+Processes._start, FolderBlobs.put_file = started, stored
+forge = FakeForge()
+forge.create("tiny", protected="main")
+commit = forge.push("tiny", "dev", {name: text.encode() for name, text in files.items()})
+build = msgspec.convert(json.loads(sys.argv[4]), Build)
+builder = LocalBuilder(home, forge, FolderBlobs(home / "blobs"))
+builder.start(msgspec.structs.replace(build, commit=commit), "/nowhere")
+builder._threads["1"].join()
+[built] = builder.finished()
+print(msgspec.json.encode(built).decode())
+"""
+
+
+def test_a_build_that_is_killed_at_any_point_ends_the_same_and_leaves_nothing(
+    green: tuple[Build, Built], tiny: Files, tmp_path: Path
+) -> None:
+    build, undisturbed = green
+    files = json.dumps({name: data.decode() for name, data in tiny.items()})
+    told = json.dumps(msgspec.to_builtins(build))
+    strikes = 0
+    while True:
+        strikes += 1
+        command = [sys.executable, "-c", STRUCK, str(tmp_path), files, str(strikes), told]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert all(_ends(pid) for pid in _naming(tmp_path))
+        if ran.returncode != -signal.SIGKILL:
+            break
+    assert ran.returncode == 0, ran.stderr
+    ended = msgspec.json.decode(ran.stdout, type=Built)
+    for name in ("wheel", "lock", "config", "environment", "graphs", "error", "broken"):
+        assert getattr(ended, name) == getattr(undisturbed, name)
+    assert [(t.name, t.outcome) for t in ended.tests] == [(t.name, t.outcome) for t in undisturbed.tests]
+    assert strikes > 7  # three programs and four files at least, were the environment made at once
+    assert not list((tmp_path / "builds").iterdir())
+    assert [file.name for file in (tmp_path / "envs").iterdir()] == [ended.environment]
+
+
+def _naming(folder: Path) -> list[int]:
+    """The processes whose command line names a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
+def test_an_index_that_does_not_answer_breaks_the_build_off_and_is_not_the_projects_fault(
+    forge: FakeForge, tmp_path: Path, tiny: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and closes none
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+        lock = re.sub(rb"https?://[^/\" ]+", index.encode(), tiny["uv.lock"])
+        builder = LocalBuilder(tmp_path, forge, FolderBlobs(tmp_path / "blobs"))
+        ended = built(builder, queued(forge, {**tiny, "uv.lock": lock}))
+        builder.close()
+    assert ended.broken
+    assert ended.error.startswith("The build broke off: The environment cannot be made from uv.lock: found ")
+    assert not list((tmp_path / "envs").iterdir())
+
+
+def test_a_full_disk_breaks_the_build_off(
+    forge: FakeForge, tmp_path: Path, tiny: Files, green: tuple[Build, Built], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = LocalBuilder(tmp_path, forge, FolderBlobs(tmp_path / "blobs"))
+    monkeypatch.setattr(output.Output, "write", _full)
+    ended = built(builder, queued(forge, tiny))
+    builder.close()
+    assert (ended.broken, ended.error) == (True, "The build broke off: [Errno 28] No space left on device")
+    assert not list((tmp_path / "builds").iterdir())
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def log_of(home: Path, key: str = "1") -> str:
+    return (home / "logs" / "builds" / f"{key}.log").read_text()
 
 
 def _ends(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""pytest's report becomes the tests of a build and one sentence."""
+"""What pytest tells becomes the tests of a build and one sentence."""
 
 from __future__ import annotations
 
@@ -6,39 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from penstock.adapters.builders.report import read_report, verdict
+from penstock.adapters.builders.report import Told, verdict
 from penstock.builds.types import TestCase
 
-REPORT = """\
-<testsuites><testsuite name="pytest">
-<testcase file="tests/test_a.py" classname="tests.test_a" name="test_plain[a-1]" time="0.5"/>
-<testcase file="tests/test_a.py" classname="tests.test_a.TestIn.TestDeep" name="test_deep" time="0.1">
-  <failure message="assert 1 == 2">where it was</failure></testcase>
-<testcase file="tests/test_a.py" classname="tests.test_a" name="test_later">
-  <skipped message="why"/></testcase>
-<testcase file="tests/test_b.py" classname="" name="tests.test_b"><error message="no module"/></testcase>
-</testsuite></testsuites>
-"""
+
+def told(name: str, outcome: str) -> bytes:
+    return f'{{"name":"{name}","suite":"project","outcome":"{outcome}"}}\n'.encode()
 
 
-def test_outcomes_and_names_are_read(tmp_path: Path) -> None:
-    file = tmp_path / "report.xml"
-    file.write_text(REPORT)
-    tests = read_report(file)
-    assert [(t.name, t.outcome) for t in tests] == [
-        ("tests/test_a.py::test_plain[a-1]", "passed"),
-        ("tests/test_a.py::TestIn::TestDeep::test_deep", "failed"),
-        ("tests/test_a.py::test_later", "skipped"),
-        ("tests/test_b.py", "error"),
-    ]
-    assert (tests[0].seconds, tests[1].message) == (0.5, "assert 1 == 2\nwhere it was")
-    assert verdict(1, tests) == (
-        "2 of 4 tests failed: tests/test_a.py::TestIn::TestDeep::test_deep, tests/test_b.py."
-    )
-
-
-def test_no_report_holds_no_tests(tmp_path: Path) -> None:
-    assert read_report(tmp_path / "none.xml") == ()
+def test_tests_are_read_while_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "told.jsonl"
+    reader = Told(file)
+    assert reader.tests() == ()
+    with file.open("wb", buffering=0) as writer:
+        writer.write(told("a", "running"))
+        assert [(t.name, t.outcome) for t in reader.tests()] == [("a", "running")]
+        writer.write(told("a", "passed") + told("b", "running")[:9])
+        assert [(t.name, t.outcome) for t in reader.tests()] == [("a", "passed")]
+        writer.write(told("b", "running")[9:])
+    assert [(t.name, t.outcome) for t in reader.ended()] == [("a", "passed"), ("b", "error")]
+    assert verdict(-9, reader.ended()) == "The tests were ended by signal 9 in b. See the build's log."
 
 
 def test_many_failures_are_counted() -> None:

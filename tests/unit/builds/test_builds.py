@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from penstock.builds.service import LEASE, Builds
+from penstock.builds.decide import PAUSES
+from penstock.builds.requests import cancel, retry
+from penstock.builds.service import LEASE, SHOWN, Builds
 from penstock.builds.types import Build, Release, TestCase
+from penstock.core.errors import Conflict
 from penstock.core.events import Event
 from penstock.pipelines.types import Graph
 from penstock.revisions.types import Branch
@@ -164,3 +167,93 @@ def test_after_a_crash_running_builds_are_queued_again_at_once(world: World) -> 
     world.builder.finish("1")
     world.tick()
     assert [r.number for r in world.found(Release)] == [1]
+
+
+def test_tests_are_shown_while_they_run(world: World) -> None:
+    world.head("dev", FIRST)
+    world.tick()
+    running = TestCase(name="t", suite="project", outcome="running")
+    world.builder.report("1", running)
+    world.machine.advance(SHOWN)
+    world.tick()
+    assert [b.tests for b in world.found(Build)] == [(running,)]
+
+
+def test_a_build_that_breaks_off_is_tried_again_with_pauses_and_then_says_so(world: World) -> None:
+    world.head("dev", FIRST)
+    for wait in PAUSES:
+        world.tick()
+        world.builder.finish("1", error="no network", broken=True)
+        world.tick()
+        [build] = world.found(Build)
+        assert (build.status, build.error, build.not_before) == (
+            "queued",
+            "no network",
+            world.machine.now() + wait,
+        )
+        world.machine.advance(wait - timedelta(seconds=1))
+        world.tick()
+        assert [b.status for b in world.found(Build)] == ["queued"]
+        world.machine.advance(timedelta(seconds=1))
+    world.tick()
+    assert [(b.status, b.error) for b in world.found(Build)] == [("running", "")]
+    world.builder.finish("1", error="no network", broken=True)
+    world.tick()
+    assert [(b.status, b.error) for b in world.found(Build)] == [("error", "no network")]
+    assert world.events()[-1].kind == "build.error"
+    assert not world.tick()
+
+
+def test_retry_begins_again_what_made_no_release(world: World) -> None:
+    world.head("dev", FIRST)
+    world.tick()
+    with pytest.raises(Conflict, match="it is running"):
+        retry(world.store, "1", "ada", NOW)
+    world.builder.finish("1", error="red")
+    world.tick()
+    assert retry(world.store, "1", "ada", NOW).status == "queued"
+    world.tick()
+    world.builder.finish("1")
+    world.tick()
+    assert [(b.status, b.error) for b in world.found(Build)] == [("passed", "")]
+    assert [e.actor for e in world.events(kind="build.retried")] == ["ada"]
+    with pytest.raises(Conflict, match="it is passed"):
+        retry(world.store, "1", "ada", NOW)
+
+
+def test_a_cancelled_build_ends_and_its_late_answer_counts_for_nothing(world: World) -> None:
+    world.head("dev", FIRST)
+    world.head("third", SECOND)
+    world.tick()
+    assert cancel(world.store, "2", "ada", NOW).status == "cancelled"  # it had not begun
+    cancel(world.store, "1", "ada", NOW)
+    world.tick()
+    assert world.builder.stages() == {}
+    world.tick()
+    assert [(b.status, b.error) for b in world.found(Build)] == [("cancelled", "cancelled by ada")] * 2
+    with pytest.raises(Conflict, match="already cancelled"):
+        cancel(world.store, "1", "ada", NOW)
+    retry(world.store, "1", "ada", NOW)
+    world.tick()
+    world.builder.finish("1")
+    world.tick()
+    assert [r.commit for r in world.found(Release)] == [FIRST]
+
+
+def test_of_ten_pushes_in_a_second_the_newest_is_built_and_the_running_one_ends(world: World) -> None:
+    for number in range(10):
+        world.head("dev", f"{number:040x}")
+        if number in {0, 4}:
+            world.tick()
+    world.tick()
+    world.builder.finish("1")
+    for key in ("2", "3"):
+        world.tick()
+        world.builder.finish(key)
+    world.tick()
+    assert [(int(b.commit, 16), b.status) for b in world.found(Build)] == [
+        (0, "passed"),
+        (4, "passed"),
+        (9, "passed"),
+    ]
+    assert not world.tick()

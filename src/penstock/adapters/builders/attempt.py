@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from penstock.adapters.builders.automatic import Plan, read_tests
+from penstock.adapters.builders.automatic import Plan
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.archives import settle_wheel
 from penstock.adapters.builders.outputs.make import Outputs, Stage
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.processes import Processes
+from penstock.adapters.builders.processes import Processes, TookTooLong
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
-from penstock.adapters.builders.report import failures, read_report, verdict
+from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.decide import dangling
 from penstock.builds.types import Build, Built, TestCase
+from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.survey import Survey
@@ -29,6 +31,8 @@ from penstock.revisions.ports import Forge
 
 TIMEOUT = 1800.0
 """Seconds after which a project's tests, or the drawing of its pipelines, are given up."""
+TESTED = "tested"
+WATCHING = "penstock.adapters.builders.watching"
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,29 @@ class Attempt:
         self._log = log
         self._tell = tell
         self._tests: list[TestCase] = []
+        self._told: Told | None = None
+        self._junit = ""
+        for private in ("home", "tmp"):
+            (folder / private).mkdir()
+
+    def tests(self) -> tuple[TestCase, ...]:
+        """The tests so far, with the one that runs. May be called from another thread."""
+        told, ended = self._told, tuple(self._tests)
+        return ended + (told.tests() if told else ())
 
     def work(self) -> Built:
-        """Go on until the end or the first stage that is red. Raises Stopped when the system stops."""
+        """Go on until the end or the first stage that is red.
+
+        Raises Stopped when the system stops, and Unavailable or OSError where the machine, the network
+        or the package index fails and not the project.
+        """
         built = Built(build=self._build.id, token=self._build.token)
         try:
-            checkout = self._checkout("tested")
+            checkout = self._checkout(TESTED)
             config = self._files(checkout)
             environment = self._tools.environments.make(checkout, self._log, self._tell)
             python = self._tools.environments.python(environment)
-            self._project(python, checkout)
+            self._project(python, checkout, duration(config.tests.longest).total_seconds())
             clean = self._checkout("packed")  # tests may have left files in theirs
             wheel = self._package(clean)
             graphs = self._graphs(python, clean, config)
@@ -86,9 +103,11 @@ class Attempt:
                 graphs=graphs,
             )
             built = self._outputs(built, config, clean, wheel)
-            return msgspec.structs.replace(built, tests=tuple(self._tests))
+            return msgspec.structs.replace(built, tests=tuple(self._tests), junit=self._junit)
         except InvalidProject as error:
-            return msgspec.structs.replace(built, tests=tuple(self._tests), error=str(error))
+            return msgspec.structs.replace(
+                built, tests=tuple(self._tests), junit=self._junit, error=str(error)
+            )
 
     def _checkout(self, name: str) -> Path:
         self._tell("checkout")
@@ -102,24 +121,40 @@ class Attempt:
     def _files(self, checkout: Path) -> ProjectConfig:
         self._tell("files")
         try:
-            config = check_files(checkout, self._build.project)
+            config = check_files(checkout, self._build.project, self._folder / TESTED)
         except InvalidProject as error:
             self._case("files", f"{PROJECT}, {CONFIG}, {LOCK}", str(error))
             raise
         self._case("files", f"{PROJECT}, {CONFIG}, {LOCK}")
         return config
 
-    def _project(self, python: Path, checkout: Path) -> None:
+    def _project(self, python: Path, checkout: Path, longest: float) -> None:
         """The project's own tests, in its own environment."""
         self._tell("test: the project's tests")
-        report = self._folder / "report.xml"
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"]
-        places = [f"--junitxml={report}", f"--basetemp={self._folder / 'tests'}", f"--rootdir={checkout}"]
-        status = self._run([*command, *places], checkout)
-        tests = read_report(report)
-        self._tests += tests
-        if error := verdict(status, tests):
+        report, told = self._folder / "report.xml", self._folder / "told.jsonl"
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING]
+        asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}"]
+        places = [f"--basetemp={self._folder / 'tests'}", f"--rootdir={checkout}"]
+        try:
+            with self._telling(Told(told)):
+                status = self._run([*command, *asked, *places], checkout)
+        except InvalidProject as slow:
+            within = "".join(f" {test.name} had begun." for test in self._tests if test.message == UNENDED)
+            raise InvalidProject(what=f"The tests take too long: {slow.what}{within}") from slow
+        if report.exists():
+            self._junit = self._tools.blobs.put_file(str(report))
+        if error := verdict(status, [test for test in self._tests if test.suite == "project"]):
             raise InvalidProject(what=error)
+
+    @contextmanager
+    def _telling(self, told: Told) -> Iterator[None]:
+        """Something runs that tells of its tests."""
+        self._told = told
+        try:
+            yield
+        finally:
+            self._told = None
+            self._tests += told.ended()
 
     def _graphs(self, python: Path, checkout: Path, config: ProjectConfig) -> tuple[Graph, ...]:
         """The graphs of the project's pipelines, and what the automatic tests find of them.
@@ -137,11 +172,11 @@ class Attempt:
             "penstock.adapters.builders.automatic",
             *map(str, (tested, drawn, report)),
         ]
-        status = self._run(command, checkout, OMP_NUM_THREADS="1")  # a sample is too small to share out
-        graphs = self._drawn(drawn, config, status)
-        tests = read_tests(report)
-        self._tests += tests
-        error = failures(tests, "automatic tests")
+        told = Told(report)
+        with self._telling(told):
+            status = self._run(command, checkout, OMP_NUM_THREADS="1")  # a sample is too small to share out
+            graphs = self._drawn(drawn, config, status)
+        error = failures(told.tests(), "automatic tests")
         if error or status != 0:
             broken = f"The automatic tests broke off with status {status}. See the build's log."
             raise InvalidProject(what=error or broken)
@@ -200,10 +235,14 @@ class Attempt:
         self._tests.append(TestCase(name=name, suite="package", outcome="skipped", message=why))
 
     def _run(self, command: list[str], folder: Path, **also: str) -> int:
-        variables = plain() | also
-        return self._tools.processes.run(
-            command, folder=folder, variables=variables, log=self._log, timeout=TIMEOUT
-        )
+        """Run the project's code; one that does not end is the project's fault."""
+        private = {"HOME": str(self._folder / "home"), "TMPDIR": str(self._folder / "tmp")}
+        try:
+            return self._tools.processes.run(
+                command, folder=folder, variables=plain() | private | also, log=self._log, timeout=TIMEOUT
+            )
+        except TookTooLong as error:
+            raise InvalidProject(what=error.what, fix=error.fix) from error
 
     def _case(self, suite: str, name: str, error: str = "") -> None:
         self._tests.append(

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.builds.types import TestCase
 from penstock.pipelines.survey import Survey, survey
 from penstock.revisions.config import TestsConfig
 
@@ -34,13 +33,6 @@ def work(plan: Plan, drawn: Path, report: Path) -> None:
     drawn.write_bytes(msgspec.json.encode(found))
     if not found.error and not any(drawing.error for drawing in found.drawings):
         _examine(plan, found, report)
-
-
-def read_tests(report: Path) -> tuple[TestCase, ...]:
-    """The tests that have ended."""
-    if not report.exists():
-        return ()
-    return tuple(msgspec.json.decode(line, type=TestCase) for line in report.read_bytes().splitlines())
 
 
 def _examine(plan: Plan, found: Survey, report: Path) -> None:

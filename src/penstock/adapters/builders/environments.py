@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 
+from penstock.adapters.builders.interpreters import interpreter
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.project_files import LOCK, PROJECT
@@ -29,17 +30,11 @@ class Environments:
         self._making = threading.Lock()
 
     def digest(self, checkout: Path) -> str:
-        """The name of the environment that a checkout asks for: its lock, our wheel, this Python."""
-        settings = tomllib.loads((checkout / PROJECT).read_text()).get("tool", {}).get("uv", {})
-        return digest_value(
-            {
-                "lock": digest_bytes((checkout / LOCK).read_bytes()),
-                "settings": settings,
-                "near": _near(checkout),
-                "penstock": digest_bytes(own_wheel()[1]),
-                "python": [sys.version, sysconfig.get_platform()],
-            }
-        )
+        """The name of the environment that a checkout asks for: its lock, our wheel, its Python.
+
+        Raises InvalidProject when that Python is not to be had.
+        """
+        return _digest(checkout, interpreter(checkout, self._packages))
 
     def folder(self, digest: str) -> Path:
         """The folder of an environment, whether it is there or not."""
@@ -55,27 +50,29 @@ class Environments:
         It is made beside its place and then moved there, so that a crash leaves no half of it.
         `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
         """
-        digest = self.digest(checkout)
+        python = interpreter(checkout, self._packages)
+        digest = _digest(checkout, python)
         if self.python(digest).exists():
             return digest
         with self._making:
             if not self.python(digest).exists():
-                self._make(digest, checkout, log, tell)
+                self._make(digest, checkout, python, log, tell)
         return digest
 
-    def _make(self, digest: str, checkout: Path, log: Path, tell: Callable[[str], None]) -> None:
+    def _make(self, digest: str, checkout: Path, base: str, log: Path, tell: Callable[[str], None]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for stale in self._folder.glob(".new-*"):  # what a killed process left
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
-            place = Path(scratch, "venv")
-            self._install(checkout, place, Path(scratch), log, tell)
+            place = self._install(checkout, base, Path(scratch), log, tell)
             shutil.rmtree(self._folder / digest, ignore_errors=True)
             place.rename(self._folder / digest)
 
     def _install(
-        self, checkout: Path, place: Path, scratch: Path, log: Path, tell: Callable[[str], None]
-    ) -> None:
+        self, checkout: Path, base: str, scratch: Path, log: Path, tell: Callable[[str], None]
+    ) -> Path:
+        place = scratch / "venv"
+
         def uv(*arguments: str, output: Path = log) -> None:
             self._packages.run(
                 arguments,
@@ -86,9 +83,9 @@ class Environments:
             )
 
         tell("environment: installing what is locked")
-        uv("venv", "--relocatable", "--python", sys.executable, str(place))
+        uv("venv", "--relocatable", "--python", base, str(place))
         left_out = ["--no-install-project", "--no-install-package", "penstock", "--no-editable"]
-        uv("sync", "--frozen", *left_out, "--python", sys.executable)
+        uv("sync", "--frozen", *left_out, "--python", base)
         tell("environment: installing Penstock")
         name, data = own_wheel()
         wheel = scratch / name
@@ -99,6 +96,24 @@ class Environments:
         constraints = scratch / "constraints.txt"
         constraints.write_text(_constraints(frozen.read_text()))
         uv("pip", "install", "--python", python, "--constraints", str(constraints), str(wheel))
+        return place
+
+
+def _digest(checkout: Path, python: str) -> str:
+    settings = tomllib.loads((checkout / PROJECT).read_text()).get("tool", {}).get("uv", {})
+    return digest_value(
+        {
+            "lock": digest_bytes((checkout / LOCK).read_bytes()),
+            "settings": settings,
+            "near": _near(checkout),
+            "penstock": digest_bytes(own_wheel()[1]),
+            "python": [
+                sys.version,
+                sysconfig.get_platform(),
+                *([python] if python != sys.executable else []),
+            ],
+        }
+    )
 
 
 def _near(checkout: Path) -> list[list[str]]:

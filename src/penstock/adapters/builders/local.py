@@ -15,7 +15,7 @@ from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes, Stopped
-from penstock.builds.types import Build, Built, Release
+from penstock.builds.types import Build, Built, Release, TestCase
 from penstock.lineage.ports import Blobs
 from penstock.revisions.ports import Forge
 from penstock.runs.types import Workspace
@@ -30,12 +30,14 @@ class LocalBuilder:
         """`room` is how many builds may run at a time."""
         self._home = home
         self._room = room
+        self._closed = False
         self._processes = Processes()
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
         outputs = Outputs(packages, environments, self._processes, blobs)
         self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
         self._stages: dict[str, str] = {}
+        self._attempts: dict[str, Attempt] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._ended: queue.SimpleQueue[Built] = queue.SimpleQueue()
 
@@ -46,6 +48,7 @@ class LocalBuilder:
     def start(self, build: Build, data_root: str) -> None:
         """See `Builder.start`."""
         self._stages[build.id] = "waiting"
+        self._processes.allow(self._home / build.log)
         thread = threading.Thread(
             target=self._work, args=(build, data_root), name=f"build-{build.id}", daemon=True
         )
@@ -59,12 +62,21 @@ class LocalBuilder:
             built = self._ended.get()
             self._threads.pop(built.build).join()
             del self._stages[built.build]
+            self._attempts.pop(built.build, None)
             ended.append(built)
         return ended
 
     def stages(self) -> dict[str, str]:
         """See `Builder.stages`; a build counts until `finished` has told of it."""
         return dict(self._stages)
+
+    def tests(self) -> dict[str, tuple[TestCase, ...]]:
+        """See `Builder.tests`."""
+        return {build: attempt.tests() for build, attempt in list(self._attempts.items())}
+
+    def cancel(self, build: Build) -> None:
+        """See `Builder.cancel`."""
+        self._processes.cancel(self._home / build.log)
 
     def workspace(self, release: Release, data_root: str) -> Workspace:
         """See `Builder.workspace`.
@@ -88,6 +100,7 @@ class LocalBuilder:
 
     def close(self) -> None:
         """See `Builder.close`."""
+        self._closed = True
         self._processes.close()
         for thread in self._threads.values():
             thread.join()
@@ -101,15 +114,22 @@ class LocalBuilder:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
+            for stale in folder.parent.iterdir():  # what killed attempts left
+                if stale.name == build.id or stale.name not in self._stages:
+                    shutil.rmtree(stale, ignore_errors=True)
             folder.mkdir()
             attempt = Attempt(self._tools, build, data_root=data_root, folder=folder, log=log, tell=tell)
+            self._attempts[build.id] = attempt
             self._ended.put(attempt.work())
         except Stopped:
-            return  # the build stays claimed, and is queued again by whoever opens the home next
+            if not self._closed:  # cancelled: nobody waits for this answer, but the room is free
+                self._ended.put(Built(build=build.id, token=build.token, error="It was cancelled."))
+            return  # else it stays claimed, and is queued again by whoever opens the home next
         except Exception as error:  # noqa: BLE001 - whatever it was, a build that is silent would never end
             _log.exception("build %s broke off", build.id)
-            self._ended.put(Built(build=build.id, token=build.token, error=f"The build broke off: {error}"))
+            what = f"The build broke off: {error}"
+            tests = self.tests().get(build.id, ())
+            self._ended.put(Built(build=build.id, token=build.token, tests=tests, error=what, broken=True))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,11 +10,18 @@ import uv
 
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.surroundings import with_index
-from penstock.core.errors import InvalidProject
+from penstock.core.errors import InvalidProject, Unavailable
 
 TIMEOUT = 1800.0
 """Seconds after which uv is given up."""
 _REASON = 600
+_READ = 256 * 1024
+_NETWORK = re.compile(
+    r"error sending request|dns error|tcp connect|connection (refused|reset|closed)|timed out|timeout"
+    r"|HTTP status server error|\b429 Too Many Requests|error decoding response body|network"
+    r"|No space left on device|Disk quota exceeded|File too large",
+    re.IGNORECASE,
+)
 _DRAWN = "\N{MULTIPLICATION SIGN}"
 
 
@@ -34,7 +42,8 @@ class Packages:
     ) -> None:
         """Run uv in a folder; its output is added to `log`.
 
-        Raises InvalidProject with the sentence `failed` and uv's reason, and what `Processes.run` raises.
+        Raises InvalidProject with the sentence `failed` and uv's reason; Unavailable with the same where
+        that is the network, the index or the disk; and what `Processes.run` raises.
         """
         before = log.stat().st_size if log.exists() else 0
         status = self._processes.run(
@@ -46,9 +55,16 @@ class Packages:
         )
         if status != 0:
             with log.open("rb") as output:
-                output.seek(before)
+                size = output.seek(0, 2)
+                output.seek(max(before if before <= size else 0, size - _READ))
                 said = output.read().decode(errors="replace")
-            raise InvalidProject(what=failed, found=reason(said))
+            error = Unavailable if is_passing(said) else InvalidProject
+            raise error(what=failed, found=reason(said))
+
+
+def is_passing(said: str) -> bool:
+    """Whether what uv says may be otherwise in a while: of the network, the package index or the disk."""
+    return bool(_NETWORK.search(said))
 
 
 def reason(said: str) -> str:

@@ -1,33 +1,41 @@
-"""Child processes of a build: each in its own group, its output in the build's log, none left behind."""
+"""Child processes of a build: each under a supervisor, its output in the build's log, none left behind."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from penstock.adapters.builders.limits import limits
+from penstock.adapters.builders.output import Output
 from penstock.core.errors import PenstockError, Unavailable
 
-_DIE_WITH_PARENT = """\
-import ctypes, os, signal, sys
-prctl = getattr(ctypes.CDLL(None), "prctl", None)
-if prctl:
-    prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("its parent has died already")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
+_SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
+_CHUNK = 256 * 1024
+_GRACE = 10.0
+"""Seconds in which a supervisor has to end what it watches over."""
+_POLL = 0.1
 
 
 class Stopped(PenstockError):
-    """The system is stopping; this was not finished."""
+    """The system is stopping, or the build was cancelled; this was not finished."""
 
     code = "stopped"
+
+
+class TookTooLong(Unavailable):
+    """A program did not end in time."""
+
+    code = "took_too_long"
 
 
 class Processes:
@@ -35,7 +43,8 @@ class Processes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: dict[subprocess.Popen[bytes], Path] = {}
+        self._cancelled: set[Path] = set()
         self._closed = False
 
     def run(
@@ -49,55 +58,98 @@ class Processes:
     ) -> int:
         """Run a command until it ends; gives its status, negative for a signal. Output is added to `log`.
 
-        What it started and left running is killed. Raises Stopped after `close`, and Unavailable
-        when it takes longer than `timeout` seconds.
+        What it started and left running is killed. Raises Stopped after `close` and while what writes to
+        `log` is cancelled, and TookTooLong after `timeout` seconds.
         """
-        with log.open("ab") as output:
+        with Output(log) as output:
             output.write(f"$ {' '.join(command)}\n".encode())
-            output.flush()
-            process = self._start(command, folder, variables, output.fileno())
+            process = self._start(command, folder, variables, log, limits(timeout))
             try:
-                status = process.wait(timeout)
-            except subprocess.TimeoutExpired as error:
-                what = f"{Path(command[0]).name} did not end within {timeout:.0f} seconds."
-                raise Unavailable(what=what, fix="See the build's log.") from error
+                in_time = _copy(process, output, time.monotonic() + timeout)
             finally:
-                _kill(process)
+                _end(process)
                 with self._lock:
-                    self._running.discard(process)
-        if self._closed:
-            raise Stopped
-        return status
+                    del self._running[process]
+            if self._closed or log in self._cancelled:
+                raise Stopped
+            if not in_time:
+                what = f"{Path(command[0]).name} did not end within {timeout:g} seconds."
+                output.write(f"{what}\n".encode())
+                raise TookTooLong(what=what, fix="See the build's log.")
+        return process.returncode
+
+    def cancel(self, log: Path) -> None:
+        """Kill what writes to this log and refuse what comes, until `allow`."""
+        with self._lock:
+            self._cancelled.add(log)
+            for process, written in self._running.items():
+                if written == log:
+                    process.terminate()
+
+    def allow(self, log: Path) -> None:
+        """Take back `cancel`."""
+        with self._lock:
+            self._cancelled.discard(log)
 
     def close(self) -> None:
         """Kill what runs and refuse what comes."""
         with self._lock:
             self._closed = True
             for process in self._running:
-                _kill(process, wait=False)
+                process.terminate()
 
     def _start(
-        self, command: Sequence[str], folder: Path, variables: Mapping[str, str], output: int
+        self,
+        command: Sequence[str],
+        folder: Path,
+        variables: Mapping[str, str],
+        log: Path,
+        most: Mapping[str, int],
     ) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._closed:
+            if self._closed or log in self._cancelled:
                 raise Stopped
             process = subprocess.Popen(
-                [sys.executable, "-ISc", _DIE_WITH_PARENT, str(os.getpid()), *command],
+                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), json.dumps(most), *command],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            self._running.add(process)
+            self._running[process] = log
             return process
 
 
-def _kill(process: subprocess.Popen[bytes], *, wait: bool = True) -> None:
-    """End the whole group, also when its first process has ended already."""
+def _copy(process: subprocess.Popen[bytes], output: Output, until: float) -> bool:
+    """Copy what a process prints until it ends; whether it did so by `until`."""
+    pipe = cast("BinaryIO", process.stdout)
+    os.set_blocking(pipe.fileno(), False)
+    open_still = True
+    while True:
+        ended = process.poll() is not None
+        while open_still and (data := pipe.read(_CHUNK)) is not None:
+            output.write(data)
+            open_still = bool(data)
+            if time.monotonic() > until:
+                break
+        if ended or time.monotonic() > until:
+            return ended
+        if open_still:
+            select.select([pipe], [], [], _POLL)
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have the supervisor end all; where it cannot any more, end its group, and so its program."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    if wait:
-        process.wait()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from penstock.core.errors import InvalidProject
 from penstock.revisions.config import ProjectConfig, parse_config
 
@@ -19,8 +21,10 @@ _MISSING = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def check_files(folder: Path, project: str) -> ProjectConfig:
+def check_files(folder: Path, project: str, tree: Path) -> ProjectConfig:
     """Check the files of the project `project` in a clean checkout; gives its configuration.
+
+    `tree` is the checkout of the whole commit; `folder` is there or below.
 
     Raises InvalidProject with one sentence for each thing that is missing.
     """
@@ -37,13 +41,15 @@ def check_files(folder: Path, project: str) -> ProjectConfig:
             what=f"{CONFIG} is that of another project", expected=repr(project), found=repr(config.name)
         )
     _check_lock(folder)
+    _check_places(folder, tree)
     return config
 
 
 def _check_lock(folder: Path) -> None:
     """Refuse a lock that was not written for this `pyproject.toml`, or that cannot run tests."""
     declared = _toml(folder / PROJECT)
-    locked = {normal(str(package.get("name"))) for package in _toml(folder / LOCK).get("package", [])}
+    lock = _packages(folder)
+    locked = {normal(str(package.get("name"))) for package in lock}
     wanted = [normal(match[0]) for text in _requirements(declared) if (match := _NAME.match(text))]
     unknown = [name for name in wanted if name not in locked and name != "penstock"]
     if unknown:
@@ -51,11 +57,60 @@ def _check_lock(folder: Path) -> None:
             what=f"{LOCK} is older than {PROJECT}: it does not hold {', '.join(unknown)}.",
             fix="Write it again with `uv lock` and commit it.",
         )
+    if misfits := _misfits(declared, lock):
+        raise InvalidProject(
+            what=f"{LOCK} does not fit {PROJECT}: {', '.join(misfits)}.",
+            fix="Write it again with `uv lock` and commit it.",
+        )
     if "pytest" not in locked:
         raise InvalidProject(
             what=f"The tests cannot be run: {LOCK} does not hold pytest.",
             fix="Add it with `uv add --dev pytest` and commit what changed.",
         )
+
+
+def _misfits(declared: dict[str, Any], lock: list[dict[str, Any]]) -> list[str]:
+    """What is asked for, and is not among the versions that are locked."""
+    versions: dict[str, list[str]] = {}
+    for package in lock:
+        versions.setdefault(normal(str(package.get("name"))), []).append(str(package.get("version", "")))
+    misfits = []
+    for text in _requirements(declared):
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement as error:
+            raise InvalidProject(
+                what=f"{PROJECT} asks for {text!r}, which is no requirement", found=str(error).split("\n")[0]
+            ) from error
+        held = [version for version in versions.get(normal(wanted.name), []) if version]
+        if held and not any(wanted.specifier.contains(version, prereleases=True) for version in held):
+            misfits.append(f"it holds {wanted.name} {' and '.join(held)}, asked is {wanted.specifier}")
+    return misfits
+
+
+def _check_places(folder: Path, tree: Path) -> None:
+    """Refuse packages from folders or files that do not lie in the commit."""
+    for package in _packages(folder):
+        source = package.get("source", {})
+        for kind in ("directory", "editable", "virtual", "path"):
+            place = str(source.get(kind, "."))
+            if package.get("name") != "penstock" and not (folder / place).resolve().is_relative_to(
+                tree.resolve()
+            ):
+                raise InvalidProject(
+                    what=f"{LOCK} takes {package.get('name')} from {place}, which leaves the commit.",
+                    fix="Commit the package with the project, or take it from a package index.",
+                )
+
+
+def _packages(folder: Path) -> list[dict[str, Any]]:
+    found = _toml(folder / LOCK).get("package", [])
+    packages = [package for package in found if isinstance(package, dict)] if isinstance(found, list) else []
+    if not packages or any(not isinstance(package.get("source", {}), dict) for package in packages):
+        raise InvalidProject(
+            what=f"{LOCK} is not a lock that uv wrote.", fix="Write it with `uv lock` and commit it."
+        )
+    return packages
 
 
 def _requirements(declared: dict[str, Any]) -> list[str]:

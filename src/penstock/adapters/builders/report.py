@@ -1,11 +1,11 @@
-"""From pytest's report to the tests of a build, and to one sentence about them."""
+"""From what tests tell while they run to the tests of a build, and to one sentence about them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-from xml.etree import ElementTree as ET
+
+import msgspec
 
 from penstock.builds.types import TestCase
 
@@ -13,25 +13,48 @@ NAMED = 3
 """Failed tests that a sentence names."""
 NO_TESTS = 5
 """The exit status of pytest when it found no test."""
-_MESSAGE = 4000
+UNENDED = "The test did not end."
 
 
-def read_report(file: Path) -> tuple[TestCase, ...]:
-    """The tests of a JUnit XML report of pytest, written with `junit_family=xunit1`; none without a file."""
-    if not file.exists():
-        return ()
-    root = ET.parse(file).getroot()  # noqa: S314 - pytest wrote it, and expat refuses endless entities
-    return tuple(_case(case) for case in root.iter("testcase"))
+class Told:
+    """The tests that a file tells of, a line of JSON for each that begins or ends; the last line counts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = 0
+        self._tests: dict[str, TestCase] = {}
+
+    def tests(self) -> tuple[TestCase, ...]:
+        """Those so far, in the order in which they began. May be asked while the file is written."""
+        if self._file.exists():
+            with self._file.open("rb") as file:
+                file.seek(self._read)
+                lines, _, _half = file.read().rpartition(b"\n")
+            if lines:
+                self._read += len(lines) + 1
+                told = (msgspec.json.decode(line, type=TestCase) for line in lines.splitlines())
+                self._tests |= {test.name: test for test in told}
+        return tuple(self._tests.values())
+
+    def ended(self) -> tuple[TestCase, ...]:
+        """All of them, now that nobody tells any more: one that still ran did not end."""
+        return tuple(
+            msgspec.structs.replace(test, outcome="error", message=UNENDED)
+            if test.outcome == "running"
+            else test
+            for test in self.tests()
+        )
 
 
 def verdict(status: int, tests: Sequence[TestCase]) -> str:
     """One sentence about what is wrong, empty when `status`, the exit status of pytest, is green."""
+    if status < 0:
+        within = "".join(f" in {test.name}" for test in tests if test.message == UNENDED)
+        return f"The tests were ended by signal {-status}{within}. See the build's log."
     if sentence := failures(tests, "tests"):
         return sentence
     if status == NO_TESTS or (status == 0 and not tests):
         return "The project has no tests: pytest found none. Write one in tests/test_pipeline.py."
-    if status < 0:
-        return f"The tests were ended by signal {-status}. See the build's log."
     return (
         f"pytest ended with status {status} before it ran the tests. See the build's log." if status else ""
     )
@@ -44,37 +67,3 @@ def failures(tests: Sequence[TestCase], word: str) -> str:
         return ""
     more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
     return f"{len(failed)} of {len(tests)} {word} failed: {', '.join(failed[:NAMED])}{more}."
-
-
-def _case(case: ET.Element) -> TestCase:
-    outcome, message = _outcome(case)
-    return TestCase(
-        name=_name(case),
-        suite="project",
-        outcome=outcome,
-        seconds=float(case.get("time") or 0),
-        message=message[:_MESSAGE],
-    )
-
-
-def _outcome(case: ET.Element) -> tuple[Literal["passed", "failed", "skipped", "error"], str]:
-    outcomes: tuple[tuple[str, Literal["failed", "skipped", "error"]], ...] = (
-        ("failure", "failed"),
-        ("error", "error"),
-        ("skipped", "skipped"),
-    )
-    for tag, outcome in outcomes:
-        found = case.find(tag)
-        if found is not None:
-            return outcome, "\n".join(part for part in (found.get("message"), found.text) if part)
-    return "passed", ""
-
-
-def _name(case: ET.Element) -> str:
-    """The test as pytest itself names it: `tests/test_x.py::TestClass::test_y`, or the file that failed."""
-    file, classes, name = case.get("file", ""), case.get("classname", ""), case.get("name", "")
-    module = file.removesuffix(".py").replace("/", ".")
-    if name == module:
-        return file
-    inside = classes.removeprefix(module).strip(".").split(".")
-    return "::".join(part for part in (file, *inside, name) if part)

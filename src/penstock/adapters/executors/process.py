@@ -27,7 +27,15 @@ _MEMORY_SLICE = 0.05
 between is not prevented. A limit on addresses would be exact, and wrong: libraries reserve many more of them
 than they use, and mapped tables take addresses but no memory of their own."""
 
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+_NOT_INHERITED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PENSTOCK_FORGE_TOKEN",
+    "PENSTOCK_WEBHOOK_SECRET",
+)
+_OF_INDEX = ("UV_", "PIP_")
+"""Settings of the package index, with its passwords: a step installs nothing."""
 _PREFERRED = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
 """Where workers share cores, OpenMP threads that spin while they wait starve those they wait for:
 fitting boosted trees beside other work took twenty times as long."""
@@ -175,7 +183,11 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_INHERITED and not name.startswith(_OF_INDEX)
+    }
     return _PREFERRED | inherited
 
 

@@ -10,7 +10,7 @@ import msgspec
 from penstock.app.api.lists import LIMIT, brief, listed
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
-from penstock.builds.types import Build, Release
+from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue
 from penstock.deployments.releases import Waiting
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
@@ -86,21 +86,6 @@ def tokens(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Access tokens and whom they belong to, without their digests."""
     found = listed(app, AccessToken, "", limit, project=project)["items"]
     return {"items": [without_digest(token) for token in found]}
-
-
-@route("GET", "/builds")
-def builds(app: App, project: str = "", limit: int = LIMIT) -> Any:
-    """Builds, the newest first."""
-    return listed(app, Build, "-created", limit, project=project)
-
-
-@route("GET", "/builds/{id}")
-def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
-    """A build with its report."""
-    with app.store.read() as reader:
-        found = reader.get(Build, id)
-        links = [r.link for r in reader.find(Revision, id=f"{found.project}:{found.commit}")]
-    return {**msgspec.structs.asdict(found), "link": "".join(links)}
 
 
 @route("GET", "/releases")

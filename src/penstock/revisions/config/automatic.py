@@ -1,4 +1,4 @@
-"""The table `[tests]` of `penstock.toml`: the automatic tests of a build, and which of them are waived."""
+"""The table `[tests]` of `penstock.toml`: how a build tests, and which automatic tests are waived."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ AUTOMATIC = {
     "parity": "The saved model answers in the serving runtime as it did where it was trained.",
 }
 """The automatic tests by name, and what each of them holds a project to."""
+LONGEST = "10m"
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How the automatic tests are done: on at most `rows` rows to train on, and half as many in the holdout.
 
     They are read below the project's data root, or where `sample` is set below that folder of the project.
+    A test of the project is given up after `longest`, a duration.
     """
 
     __test__ = False
@@ -44,18 +46,20 @@ class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 2000
     sample: str = ""
     waive: tuple[Waiver, ...] = ()
+    longest: str = LONGEST
 
 
 def read_tests(table: Table) -> TestsConfig:
     """Read the table. Raises InvalidProject with the line, and the test that was perhaps meant."""
-    table.allow("rows", "sample", "waive")
+    table.allow("rows", "sample", "waive", "longest")
     sample = table.get("sample", str, "")
     if sample.startswith("/") or ".." in sample.split("/"):
         table.refuse(
             "sample", "'sample' leaves the project", expected="a folder of the project", found=repr(sample)
         )
     waivers = tuple(_waiver(item) for item in table.tables("waive"))
-    return TestsConfig(rows=table.number("rows", 2000, least=200), sample=sample, waive=waivers)
+    rows, longest = table.number("rows", 2000, least=200), table.span("longest", LONGEST)
+    return TestsConfig(rows=rows, sample=sample, waive=waivers, longest=longest)
 
 
 def _waiver(table: Table) -> Waiver:

@@ -96,7 +96,9 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_text("stage", "tests", "release", "error", "log", "lease"),
         *_integer("token", "cause", "event"),
-        *_text("folder"),
+        *_text("folder", "junit"),
+        *_integer("broken"),
+        *_integer("not_before", nullable=True),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])
