@@ -52,6 +52,6 @@ def remove(tx: Transaction, preview: Deployment, why: str, cause: int, now: date
             cause=cause,
         )
     )
-    where = {"project": preview.project, "environment": preview.environment}
-    for run in tx.find(Run, **where, status=("queued", "running")):
+    under_way = ("queued", "running")
+    for run in tx.find(Run, project=preview.project, environment=preview.environment, status=under_way):
         end(tx, run, f"cancelled: {preview.environment} was removed because {why}", "penstock", now)

@@ -161,7 +161,7 @@ def environments(app: App, project: str = "") -> Any:
     for name in dict.fromkeys(release.project for release in newest):
         latest = next(release for release in newest if release.project == name)
         declared = parse_config(app.blobs.get(latest.config).decode()).environments
-        ways = {e.name: (e.on, e.branch) for e in declared if e.on != "branch"}
+        ways: dict[str, tuple[str, str]] = {e.name: (e.on, e.branch) for e in declared if e.on != "branch"}
         ways |= {e: ("branch", of.get((p, e), "")) for p, e in (*of, *waiting) if p == name and e not in ways}
         for environment, (way, branch) in ways.items():
             deployment = held.get((name, environment))
