@@ -15,6 +15,7 @@ from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.types import Deployment, Hold
 from penstock.pipelines.graph import coerce
+from penstock.revisions.types import Branch
 from penstock.runs.types import Run, Workspace
 from penstock.testing.busy import BusyStore
 from penstock.testing.delivery import CONFIG, GRAPH, Delivered
@@ -22,8 +23,13 @@ from penstock.testing.fakes import FixedClock, MemoryBlobs
 
 START = datetime(2013, 3, 1, 12, tzinfo=UTC)  # a Friday
 FREEZE = 'freeze = [{ from = "Sat 00:00", until = "Mon 06:00" }]'
-RULES = CONFIG.replace("[environments.staging]", f"[environments.staging]\n{FREEZE}")
-ENVIRONMENTS = st.sampled_from(["test", "staging", "production"])
+LIMIT = 2
+RULES = f"""{CONFIG.replace("[environments.staging]", f"[environments.staging]{chr(10)}{FREEZE}")}
+[environments.preview]
+deploy = {{ on = "branch", branches = "feature/*", limit = {LIMIT} }}
+"""
+BRANCHES = st.sampled_from(["feature/x", "feature/y", "feature/z", "feature/Z"])
+ENVIRONMENTS = st.sampled_from(["test", "staging", "production", "preview-x"])
 NEEDED = 3
 
 
@@ -36,7 +42,7 @@ class Moves(RuleBasedStateMachine):
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.releases = self.another()
-        self.commits = 0
+        self.commits, self.heads, self.looked = 0, 0, False
         self.push(green=True)
         self.merge(back=0, approved=True)
         self.releases.tick(self.clock.now())
@@ -51,6 +57,27 @@ class Moves(RuleBasedStateMachine):
             self.project.release(f"c{self.commits}", RULES)
         self.project.move("dev", f"c{self.commits}")
 
+    @rule(branch=BRANCHES, green=st.booleans())
+    def push_a_branch(self, branch: str, green: bool) -> None:
+        self.heads += 1
+        commit = f"f{self.heads}"
+        if green:
+            self.project.release(commit, RULES)
+        self.project.move(branch, commit)
+        self.looked = False
+
+    @rule(branch=BRANCHES, merged=st.booleans())
+    def end_a_branch(self, branch: str, merged: bool) -> None:
+        with suppress(NotFound):
+            self.project.end(branch, merged=merged)
+            self.looked = False
+
+    @rule(branch=BRANCHES, merged=st.booleans())
+    def a_branch_ends_meanwhile(self, branch: str, merged: bool) -> None:
+        self.store.meanwhile = lambda: self.end_a_branch(branch, merged)
+        self.releases.tick(self.clock.now())
+        self.store.meanwhile = None
+
     @rule(back=st.integers(0, 2), approved=st.booleans())
     def merge(self, back: int, approved: bool) -> None:
         self.project.move("main", f"c{max(1, self.commits - back)}", ("grace",) if approved else ())
@@ -58,6 +85,7 @@ class Moves(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([0, 1, 40]))
     def tick(self, hours: int) -> None:
         self.releases.tick(self.clock.advance(timedelta(hours=hours)))
+        self.looked = True
 
     @rule()
     def another_process_ticks_meanwhile(self) -> None:
@@ -137,6 +165,25 @@ class Moves(RuleBasedStateMachine):
             assert sum(d.active for d in history) == bool(history)
 
     @invariant()
+    def after_a_tick_every_preview_has_a_live_branch_of_its_own(self) -> None:
+        with self.store.read() as reader:
+            live = {b.name for b in reader.find(Branch, deleted=None) if not b.merged}
+            previews = [d for d in reader.find(Deployment, active=True) if d.branch]
+        if self.looked:
+            assert {preview.branch for preview in previews} <= live
+        assert len({d.branch for d in previews}) == len({d.environment for d in previews}) == len(previews)
+        assert len(previews) <= LIMIT
+
+    @invariant()
+    def only_previews_are_removed_and_each_removal_is_told(self) -> None:
+        with self.store.read() as reader:
+            told = [e.subject for e in reader.events(kind="environment.removed")]
+        history = {f"environment:{d.environment}": d for d in self.history() if d.branch}
+        assert set(told) <= set(history)
+        for subject, last in history.items():
+            assert last.active or subject in told
+
+    @invariant()
     def production_only_ever_got_what_staging_proved(self) -> None:
         with self.store.read() as reader:
             runs = reader.find(Run, environment="staging")
@@ -178,7 +225,7 @@ class Moves(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Left alone and free, the newest green commit of dev is in test, and nothing more happens."""
-        for environment in ("test", "staging", "production"):
+        for environment in ("test", "staging", "production", "preview-x"):
             self.unhold(environment)
         self.push(green=True)
         self.clock.advance(timedelta(days=3))

@@ -230,7 +230,7 @@ class App(Workbench):
         with self.store.read() as reader:
             root = reader.get(Project, release.project).data_root
         config = parse_config(self.blobs.get(release.config).decode())
-        own = next((e.data for e in config.environments if e.name == environment), "")
+        own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
 
     def _green(self, project: str, commit: str) -> bool:

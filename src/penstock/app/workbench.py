@@ -91,7 +91,7 @@ class Workbench:
 
     def _last_environment(self, project: str) -> str:
         config = self.config(project)
-        return config.environments[-1].name if config else "production"
+        return config.last if config else "production"
 
 
 @contextmanager

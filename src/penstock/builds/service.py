@@ -184,7 +184,7 @@ class Builds:
 
 
 def _waiting(reader: Reader) -> list[Branch]:
-    branches = reader.find(Branch)
+    branches = reader.find(Branch, deleted=None)
     built = {
         (branch.project, branch.commit)
         for branch in branches

@@ -71,7 +71,7 @@ def revisions(api: Api, project: ProjectOption = "") -> Page:
 def environments(api: Api, project: ProjectOption = "") -> Page:
     """Environments, and the release and champions that each of them holds."""
     items = api.items("/environments", project=project)
-    columns = ("project", "environment", "deploy", "release", "deployed", "champions", "waits")
+    columns = ("project", "environment", "deploy", "branch", "release", "deployed", "champions", "waits")
     table = Table(items, columns, "There are no environments yet: the first release brings them.")
     return Page({"items": items}, (table,), ("penstock deployments",) if items else ())
 

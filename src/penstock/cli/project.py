@@ -74,7 +74,7 @@ def check(folder: FolderArgument = None) -> Page:
         {
             "environment": environment.name,
             "deploy": environment.on,
-            "branch": environment.branch or f"after {environment.after}",
+            "branch": environment.branch or environment.branches or f"after {environment.after}",
             "serves": environment.serve,
             "params": [
                 f"{pipeline}.{name} = {value!r}"

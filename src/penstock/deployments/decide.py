@@ -10,7 +10,7 @@ import msgspec
 from penstock.checks import parse
 from penstock.deployments.types import Deployment, Verdict
 from penstock.models.types import Placement, Role
-from penstock.revisions.config import PROOFS, EnvironmentConfig
+from penstock.revisions.config import PROOFS, EnvironmentConfig, preview_name
 from penstock.revisions.types import Branch
 from penstock.serving.answers import TOLERANCE, Examples
 from penstock.serving.types import Answer, Loaded, Plan, ServedModel
@@ -62,11 +62,37 @@ def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment])
     `past` are the deployments of its commit there. One made since the branch moved means that the
     rule has been followed, also when someone rolled it back afterwards.
     """
-    if rule.on == "promote" or rule.branch != branch.name:
+    if branch.deleted or not reached(rule, branch.name):
+        return False
+    if rule.on == "branch" and branch.merged:
         return False
     if rule.on == "merge" and len(branch.approvals) < rule.approvals:
         return False
     return not any(d.active or d.event > branch.event for d in past)
+
+
+def reached(rule: EnvironmentConfig, branch: str) -> str:
+    """The environment that a branch's releases go to by this rule, empty if there is none."""
+    if rule.on == "branch":
+        return preview_name(rule.name, rule.branches, branch)
+    return rule.name if rule.on != "promote" and rule.branch == branch else ""
+
+
+def outlived(previews: Iterable[Deployment], branches: Iterable[Branch]) -> list[tuple[Deployment, str, int]]:
+    """The previews whose branch is merged or deleted: what is active there, why it goes, and the cause."""
+    ended = {
+        branch.name: ("deleted", branch.event) if branch.deleted else ("merged", branch.merged)
+        for branch in branches
+        if branch.deleted or branch.merged
+    }
+    found = [(preview, *ended[preview.branch]) for preview in previews if preview.branch in ended]
+    return [(preview, f"{preview.branch} was {how}", event) for preview, how, event in found]
+
+
+def surplus(previews: Iterable[Deployment], limit: int) -> list[Deployment]:
+    """The previews beyond the limit: those that were deployed to longest ago."""
+    oldest = sorted(previews, key=lambda preview: preview.event)
+    return oldest[: max(0, len(oldest) - limit)]
 
 
 def standing(history: Iterable[Deployment]) -> list[str]:

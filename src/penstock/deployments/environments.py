@@ -39,8 +39,18 @@ class Environments:
 
     def order(self, reader: Reader) -> dict[str, int]:
         """How far each environment lies on its project's path of promotion, from 0."""
-        names = [(held.rule.name, [e.name for e in held.config.environments]) for held in self.held(reader)]
-        return {name: path.index(name) for name, path in names}
+        found = [(held.rule.name, held.config) for held in self.held(reader)]
+        return {
+            name: [e.name for e in config.environments].index(config.declared(name)) for name, config in found
+        }
+
+    def names(self, reader: Reader, project: str) -> list[str]:
+        """The environments that there are: those of the newest release, and the previews of branches."""
+        config = self.newest(reader, project)
+        active = reader.find(Deployment, project=project, active=True)
+        return [e.name for e in config.environments if e.on != "branch"] + sorted(
+            d.environment for d in active if d.branch
+        )
 
     def newest(self, reader: Reader, project: str) -> ProjectConfig:
         """The configuration of a project's newest release. Raises NotFound while there is none."""

@@ -71,8 +71,9 @@ def require_path(reader: Reader, release: Release, rule: EnvironmentConfig, conf
     if rule.on != "promote":
         raise NotAllowed(
             what=f"Nothing is promoted to {rule.name}",
-            found=f'deploy = {{ on = "{rule.on}", branch = "{rule.branch}" }}',
-            fix=f"A {rule.on} to {rule.branch} brings a release there.",
+            found=f'deploy = {{ on = "{rule.on}", … }}',
+            fix=f"{'A merge' if rule.on == 'merge' else 'A push'} to {rule.branch or rule.branches} brings "
+            "a release there.",
         )
     if not reader.count(Deployment, project=release.project, environment=rule.after, release=release.id):
         raise NotAllowed(

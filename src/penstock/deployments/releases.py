@@ -12,11 +12,12 @@ from penstock.builds.types import Release
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
-from penstock.deployments.decide import arrives, standing
+from penstock.deployments.decide import arrives, reached, standing
 from penstock.deployments.difference import Change, Contents, difference
 from penstock.deployments.environments import Environments
 from penstock.deployments.holds import hold_on, sentence
 from penstock.deployments.path import require_path
+from penstock.deployments.previews import ending, make_room, remove
 from penstock.deployments.stops import closed, stop
 from penstock.deployments.types import Deployment, Kind
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
@@ -33,6 +34,7 @@ class _Arrival(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     kind: Kind
     cause: int
+    branch: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,18 +67,24 @@ class Releases:
         self._clock = clock
 
     def tick(self, now: datetime) -> bool:
-        """Deploy what pushes and merges ask for; True if anything was deployed.
+        """Deploy what pushes and merges ask for, and end previews; True if anything was done.
 
         What is held or frozen waits: the newest release of the branch goes out afterwards.
         """
         with self._store.read() as reader:
-            if not self._free(reader, now):
+            if not self._free(reader, now) and not ending(reader):
                 return False
         with self._store.begin() as tx:
+            ended = ending(tx)
+            for preview, why, cause in ended:
+                remove(tx, preview, why, cause, now)
             arrivals = self._free(tx, now)
             for arrival in arrivals:
-                _deploy(tx, arrival, "penstock", now)
-        return bool(arrivals)
+                deployment = _deploy(tx, arrival, "penstock", now)
+                if arrival.branch:
+                    config = self._environments.config(arrival.release)
+                    make_room(tx, deployment, config, now)
+        return bool(ended or arrivals)
 
     def waiting(self, now: datetime) -> list[Waiting]:
         """The environments that are closed now, and the releases that wait for them."""
@@ -84,9 +92,16 @@ class Releases:
             coming = {(a.release.project, a.environment): a.release for a in self._arrivals(reader)}
             found = []
             for project in dict.fromkeys(r for (r,) in reader.pick(Release, ("project",))):
-                for rule in self._environments.newest(reader, project).environments:
-                    release = coming.get((project, rule.name))
-                    there = self._environments.find(reader, project, rule.name)
+                names = self._environments.names(reader, project)
+                for name in dict.fromkeys([*names, *(e for p, e in coming if p == project)]):
+                    release = coming.get((project, name))
+                    there = self._environments.find(reader, project, name)
+                    if there and there.deployment.branch:
+                        rule = there.rule
+                    elif release:
+                        rule = self._environments.config(release).environment(name)
+                    else:
+                        rule = self._environments.newest(reader, project).environment(name)
                     why = (
                         stop(reader, self._environments, release, rule, now)
                         if release
@@ -200,6 +215,7 @@ class Releases:
                 why=f"rolled back by {actor} from release {tx.get(Release, active.release).number}",
                 kind="rollback",
                 cause=active.event,
+                branch=active.branch,
             )
             return _deploy(tx, arrival, actor, self._clock.now())
 
@@ -219,7 +235,7 @@ class Releases:
 
     def _arrivals(self, reader: Reader) -> list[_Arrival]:
         arrivals = []
-        for branch in reader.find(Branch):
+        for branch in reader.find(Branch, deleted=None):
             found = reader.find(
                 Release, project=branch.project, commit=branch.commit, order="-number", limit=1
             )
@@ -227,24 +243,24 @@ class Releases:
                 continue
             release = found[0]
             for rule in self._environments.config(release).environments:
-                past = reader.find(
-                    Deployment, project=branch.project, environment=rule.name, commit=branch.commit
-                )
+                name = reached(rule, branch.name)
+                past = reader.find(Deployment, project=branch.project, environment=name, commit=branch.commit)
                 if arrives(rule, branch, past):
                     arrivals.append(
                         _Arrival(
                             release=release,
-                            environment=rule.name,
+                            environment=name,
                             why=_reason(rule, branch),
                             kind=rule.on,
                             cause=max(release.event, branch.event),
+                            branch=branch.name if rule.on == "branch" else "",
                         )
                     )
         return arrivals
 
 
 def _reason(rule: EnvironmentConfig, branch: Branch) -> str:
-    if rule.on == "push":
+    if rule.on in {"push", "branch"}:
         return f"pushed to {branch.name}"
     approved = f", approved by {', '.join(branch.approvals)}" if branch.approvals else ""
     return f"merged to {branch.name}{approved}"
@@ -303,6 +319,7 @@ def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> De
         kind=arrival.kind,
         active=True,
         event=event,
+        branch=arrival.branch,
     )
     tx.add(deployment)
     return deployment

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["push", "merge", "promote", "rollback"]
+Kind = Literal["push", "merge", "promote", "branch", "rollback"]
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """A release placed in an environment. `id` is a number; `active` until another takes its place.
 
-    `kind` is how it came there: by the environment's rule, or back from a later one.
+    `kind` is how it came there: by the environment's rule, or back from a later one. `branch` is the
+    one whose preview the environment is, empty where it is none; with that goes what is active there.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     active: bool
     event: int
+    branch: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

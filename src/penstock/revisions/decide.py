@@ -18,6 +18,12 @@ def moved(known: Sequence[Branch], heads: Sequence[Head]) -> list[Head]:
     return [head for head in heads if commits.get(head.branch) != head.commit]
 
 
+def gone(known: Sequence[Branch], heads: Sequence[Head]) -> list[Branch]:
+    """The branches that have no head any more."""
+    there = {head.branch for head in heads}
+    return [branch for branch in known if branch.name not in there]
+
+
 def same_person(actor: str, author: str) -> bool:
     """Whether a name is that of an author, who is written `Name <address>`."""
     name, _, address = author.rstrip(">").partition("<")

@@ -51,7 +51,10 @@ def record(
             time=now,
             actor=merge.actor if merge else revision.author,
             project=project.id,
-            evidence={"commit": head.commit, "before": before.commit if before else ""},
+            evidence={
+                "commit": head.commit,
+                "before": before.commit if before and not before.deleted else "",
+            },
             cause=merge.id if merge else revision.event,
         )
     )
@@ -73,6 +76,26 @@ def record(
         tx.add(branch)
     if before and not protected:
         _withdraw(tx, before, event, now)
+    if before and protected:
+        brought = {commit for each in (head, *passed) for commit in (each.commit, *each.parents[1:])}
+        for other in tx.find(Branch, project=project.id, deleted=None, commit=tuple(sorted(brought))):
+            if other.name != head.branch:
+                tx.put(replace(other, merged=event))
+
+
+def forget(tx: Transaction, branch: Branch, now: datetime) -> None:
+    """Mark a branch that its forge has no more; what was made of its commits stays."""
+    [event] = tx.publish(
+        Event(
+            kind="branch.deleted",
+            subject=f"branch:{branch.name}",
+            time=now,
+            project=branch.project,
+            evidence={"commit": branch.commit, "merged": branch.merged > 0},
+            cause=branch.event,
+        )
+    )
+    tx.put(replace(branch, deleted=now, event=event))
 
 
 def _from_elsewhere(tx: Transaction, branch: Branch, elsewhere: Elsewhere) -> Branch:
@@ -91,7 +114,9 @@ def approvals_of(tx: Reader, project: str, commit: str) -> tuple[str, ...]:
 
 def _withdraw(tx: Transaction, before: Branch, moved: int, now: datetime) -> None:
     """Take back the approvals of a commit that its branch has left before it was merged."""
-    if any(branch.commit == before.commit for branch in tx.find(Branch, project=before.project)):
+    if any(
+        branch.commit == before.commit for branch in tx.find(Branch, project=before.project, deleted=None)
+    ):
         return
     asked = tx.events(kind="merge.asked", project=before.project)
     if any(event.evidence["commit"] == before.commit for event in asked):

@@ -16,10 +16,10 @@ from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.lineage.ports import Reader, Store, Transaction
 from penstock.revisions.config import ProjectConfig, parse_config
-from penstock.revisions.decide import SHOWN, approvals_needed, moved, objections, same_person
+from penstock.revisions.decide import SHOWN, approvals_needed, gone, moved, objections, same_person
 from penstock.revisions.names import check_folder, check_name
 from penstock.revisions.ports import Forge, Host
-from penstock.revisions.record import Elsewhere, approvals_of, record
+from penstock.revisions.record import Elsewhere, approvals_of, forget, record
 from penstock.revisions.subtrees import subtrees, touches
 from penstock.revisions.types import Approval, Branch, Head, Project, Revision, Upstream
 
@@ -167,7 +167,7 @@ class Revisions:
         self._see(home, now)
         with self._store.read() as reader:
             source = _branch(reader, project, branch)
-            target = next(iter(reader.find(Branch, id=f"{project}:{home.protected}")), None)
+            target = next(iter(reader.find(Branch, id=f"{project}:{home.protected}", deleted=None)), None)
             elsewhere = self._elsewhere(reader, project)
             approvals = approvals_of(reader, project, source.commit)
         if branch == home.protected:
@@ -232,16 +232,19 @@ class Revisions:
                 return False
             heads = self._forge.heads(project.id)
             with self._store.read() as reader:
-                before = {b.name: b.commit for b in reader.find(Branch, project=project.id)}
-                changes = moved(reader.find(Branch, project=project.id), heads)
+                known = reader.find(Branch, project=project.id, deleted=None)
+            before = {branch.name: branch.commit for branch in known}
+            changes, missing = moved(known, heads), gone(known, heads)
             changes = [head for head in changes if self._concerns(project, before.get(head.branch, ""), head)]
-            if not changes:
+            if not changes and not missing:
                 return False
             main = before.get(project.protected, "")  # where a branch that is new began
             paths = [self._path(project, head, before.get(head.branch, main), step=step) for head in changes]
             with self._store.begin() as tx:
                 for head, passed in paths:
                     record(tx, project, head, now, passed=passed, elsewhere=elsewhere)
+                for branch in missing:
+                    forget(tx, tx.get(Branch, branch.id), now)
             return True
 
     def _concerns(self, project: Project, before: str, head: Head) -> bool:
@@ -299,7 +302,7 @@ def _approved_after(tx: Transaction, project: Project, approval: Approval) -> No
 
 
 def _branch(reader: Reader, project: str, name: str) -> Branch:
-    branches = {branch.name: branch for branch in reader.find(Branch, project=project)}
+    branches = {branch.name: branch for branch in reader.find(Branch, project=project, deleted=None)}
     if name not in branches:
         raise NotFound(what=f"{project} has no branch {name!r}.", fix=meant(name, branches))
     return branches[name]
@@ -307,7 +310,7 @@ def _branch(reader: Reader, project: str, name: str) -> Branch:
 
 def _revision(reader: Reader, project: str, ref: str) -> Revision:
     """The revision of this commit, beginning of a commit, or branch. Raises NotFound or InvalidValue."""
-    branches = {branch.name: branch.commit for branch in reader.find(Branch, project=project)}
+    branches = {branch.name: branch.commit for branch in reader.find(Branch, project=project, deleted=None)}
     commit = branches.get(ref, ref)
     found = [
         revision

@@ -50,7 +50,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     """Where a watched branch stands. `id` is `project:name`; `approvals` are those of a merge.
 
     `waits` is a sentence about what is not known of it yet, such as who approved it; `link` shows
-    the reviewed change at its forge.
+    the reviewed change at its forge. `merged` is the event by which the protected branch came to hold its
+    newest commit, 0 before; it is `deleted` once its forge has it no more.
     """
 
     id: str
@@ -63,6 +64,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     approvals: tuple[str, ...] = ()
     waits: str = ""
     link: str = ""
+    merged: int = 0
+    deleted: datetime | None = None
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):

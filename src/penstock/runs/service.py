@@ -157,16 +157,7 @@ class Runs:
             found = tx.get(Run, run)
             if found.status not in ACTIVE:
                 raise Conflict(what=f"Run {run} cannot be cancelled: it has already {found.status}.")
-            ended = replace(found, status="cancelled", finished=now, error=f"cancelled by {actor}")
-            tx.put(
-                ended,
-                *(
-                    replace(step, status="cancelled", lease=None, finished=now)
-                    for step in tx.find(StepRun, run=run, status=("waiting", *ACTIVE))
-                ),
-            )
-            tx.publish(_event(ended, "run.cancelled", actor, now))
-        return ended
+            return end(tx, found, f"cancelled by {actor}", actor, now)
 
     def retry(self, run: str, *, actor: str = "penstock") -> Run:
         """Queue a failed or cancelled run again; what it finished is kept. Raises NotFound or Conflict."""
@@ -258,6 +249,15 @@ class Runs:
         else:
             with self._store.begin() as own:
                 yield own
+
+
+def end(tx: Transaction, run: Run, why: str, actor: str, now: datetime) -> Run:
+    """Cancel a run that is queued or running, with all that it has not done."""
+    ended = replace(run, status="cancelled", finished=now, error=why)
+    left = tx.find(StepRun, run=run.id, status=("waiting", *ACTIVE))
+    tx.put(ended, *(replace(step, status="cancelled", lease=None, finished=now) for step in left))
+    tx.publish(_event(ended, "run.cancelled", actor, now, why=why))
+    return ended
 
 
 def _event(run: Run, kind: str, actor: str, now: datetime, **evidence: Any) -> Event:

@@ -110,6 +110,17 @@ class Delivered:
             (tx.put if known else tx.add)(moved)
         return moved
 
+    def end(self, branch: str, *, merged: bool = False) -> None:
+        """A branch is merged with its newest commit, or deleted."""
+        with self._store.begin() as tx:
+            known = tx.get(Branch, f"{self.project}:{branch}")
+            kind = "branch.moved" if merged else "branch.deleted"
+            [event] = tx.publish(self._event(kind, f"branch:{'main' if merged else branch}"))
+            if merged:
+                tx.put(replace(known, merged=event))
+            else:
+                tx.put(replace(known, deleted=self._clock.now(), event=event))
+
     def finish(self, status: str = "succeeded") -> list[Run]:
         """Every run that is queued or running ends so."""
         with self._store.begin() as tx:

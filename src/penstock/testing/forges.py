@@ -57,6 +57,10 @@ class FakeForge:
         repository.branches[branch] = _keep(repository, commit)
         return repository.branches[branch]
 
+    def delete(self, project: str, branch: str) -> None:
+        """Delete a branch, as a person does with `git push --delete`."""
+        del self._repository(project).branches[branch]
+
     def create(self, project: str, *, protected: str, within: str = "") -> str:
         """See `Forge.create`; the path leads nowhere."""
         new = self._repository(within) if within else _Repository(protected=protected)

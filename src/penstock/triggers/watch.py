@@ -35,8 +35,9 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def config(self) -> TriggerConfig | None:
         """The declared trigger, if there is one: a configuration holds at most one of each."""
+        declared = self.held.config.declared(self.held.rule.name)
         for trigger in self.held.config.triggers:
-            if trigger.pipeline == self.graph.pipeline and self.held.rule.name in trigger.environments:
+            if trigger.pipeline == self.graph.pipeline and declared in trigger.environments:
                 return trigger
         return None
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.core.errors import InvalidProject, NotFound
 from penstock.revisions.config import (
@@ -12,7 +16,9 @@ from penstock.revisions.config import (
     TriggerConfig,
     WorseCondition,
     parse_config,
+    preview_name,
 )
+from penstock.revisions.names import check_name
 
 FLIGHTS = """\
 [project]
@@ -104,7 +110,7 @@ def test_an_environment_is_found_by_name() -> None:
         ('"flights"', '"Flights!"', 2, "found 'Flights!'"),
         ("environments.test", "environments.Test", 4, "cannot be the name of an environment"),
         ("environments.test", "environments.development", 4, "Choose another name"),
-        ('"push"', '"pull"', 5, "one of push, merge, promote; found 'pull'."),
+        ('"push"', '"pull"', 5, "one of push, merge, promote, branch; found 'pull'."),
         ('branch = "dev"', 'branch = ""', 5, "the name of a branch"),
         (', branch = "dev"', "", 5, "lacks the key 'branch'"),
         ("approvals = 2", "approvals = -1", 8, "at least 0; found -1"),
@@ -173,3 +179,76 @@ def test_a_project_needs_an_environment() -> None:
 def test_what_is_not_toml_is_told_with_its_line() -> None:
     with pytest.raises(InvalidProject, match=r"other\.toml is not a TOML document.*line 2"):
         parse_config("[project]\nname\n", file="other.toml")
+
+
+PREVIEW = """
+[project]
+name = "flights"
+
+[environments.preview]
+deploy = { on = "branch", branches = "feature/*", limit = 3 }
+
+[environments.production]
+deploy = { on = "push", branch = "main" }
+
+[[triggers]]
+pipeline = "train_delay"
+environments = ["preview"]
+any = [{ schedule = "0 3 * * *" }]
+"""
+
+
+def test_a_preview_is_an_environment_of_its_own() -> None:
+    config = parse_config(PREVIEW)
+    preview = config.environment("preview-x")
+    assert (preview.name, preview.on, preview.limit, preview.serve) == ("preview-x", "branch", 3, False)
+    assert (config.declared("preview-x"), config.declared("production")) == ("preview", "production")
+    assert config.last == "production"
+    with pytest.raises(NotFound, match="one of preview-BRANCH, production"):
+        config.environment("preview")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "said"),
+    [
+        ('"feature/*"', '"feature"', 6, "a pattern with one star, such as feature/*; found 'feature'"),
+        ('"feature/*"', '"*/*"', 6, "a pattern with one star"),
+        ('branches = "feature/*", ', "", 6, "lacks the key 'branches'"),
+        ("branches", "branch", 6, "Did you mean 'branches'?"),
+        ("limit = 3", "limit = 0", 6, "at least 1; found 0"),
+        ("limit = 3 }", "limit = 3 }\nserve = true", 7, "previews rehearse and serve no models"),
+        ("environments.preview]", f"environments.{'p' * 41}]", 5, "at most 40 characters"),
+        ("environments.production", "environments.preview-x", 8, "could be the name of a preview"),
+        ('"push", branch = "main"', '"promote", after = "preview"', 9, "'after' has an impossible value"),
+    ],
+)
+def test_a_mistake_about_previews_is_told(right: str, wrong: str, line: int, said: str) -> None:
+    assert right in PREVIEW
+    with pytest.raises(InvalidProject) as refused:
+        parse_config(PREVIEW.replace(right, wrong, 1))
+    assert str(refused.value).startswith(f"penstock.toml:{line}: ")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("branch", "name"),
+    [
+        ("feature/new-model", "preview-new-model"),
+        ("feature/", ""),
+        ("feature", ""),
+        ("fix/x", ""),
+        ("feature/A b/ü", r"preview-a-b--[0-9a-f]{8}"),
+        ("feature/a--b", r"preview-a-b--[0-9a-f]{8}"),
+        ("feature/é", r"preview-branch--[0-9a-f]{8}"),
+        (f"feature/{'long-' * 30}", r"preview-(long-)+lon--[0-9a-f]{8}|preview-[a-z-]+--[0-9a-f]{8}"),
+    ],
+)
+def test_the_environment_of_a_branch(branch: str, name: str) -> None:
+    assert re.fullmatch(name, preview_name("preview", "feature/*", branch))
+
+
+@given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=2, unique=True))
+def test_no_two_branches_share_a_preview_and_every_name_is_plain(names: list[str]) -> None:
+    one, other = (preview_name("preview", "feature/*", f"feature/{name}") for name in names)
+    assert one != other
+    assert check_name(one, "environment") == one

@@ -86,6 +86,42 @@ def test_a_push_is_seen_once(store: MemoryStore, forge: FakeForge, revisions: Re
     assert (moved.kind, moved.cause, branch.event) == ("branch.moved", seen.id, moved.id)
 
 
+def test_a_deleted_branch_is_gone_until_it_is_pushed_again(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    forge.push("flights", "dev", project_files())
+    forge.push("flights", "other", project_files())
+    revisions.tick(NOW)
+    [other] = found(store, Branch, name="other")
+    forge.delete("flights", "other")
+    assert revisions.tick(NOW)
+    assert not revisions.tick(NOW)
+    [gone] = events(store, kind="branch.deleted")
+    assert (gone.subject, gone.evidence["merged"], gone.cause) == ("branch:other", False, other.event)
+    assert [b.name for b in found(store, Branch, deleted=None)] == ["dev"]
+    with pytest.raises(NotFound, match="no branch 'other'"):
+        revisions.merge("flights", "other", "ada", green)
+    forge.push("flights", "other", project_files())
+    assert revisions.tick(NOW)
+    [again] = found(store, Branch, name="other")
+    assert (again.deleted, again.commit) == (None, other.commit)
+
+
+def test_a_branch_is_merged_while_main_holds_its_newest_commit(
+    store: MemoryStore, forge: FakeForge, revisions: Revisions
+) -> None:
+    for branch in ("one", "two"):
+        forge.push("flights", branch, project_files(approvals=0, **{branch: b""}))
+        assert revisions.tick(NOW)
+        revisions.merge("flights", branch, "ada", green) if branch == "one" else None
+    forge.push("flights", "one", project_files(approvals=0, one=b"more"))
+    revisions.tick(NOW)
+    assert [b.merged for b in found(store, Branch)] == [0, 0, 0]
+    revisions.merge("flights", "one", "ada", green)
+    [main] = found(store, Branch, name="main")
+    assert {b.name: b.merged for b in found(store, Branch)} == {"one": main.event, "main": 0, "two": 0}
+
+
 def test_a_commit_on_two_branches_is_one_revision(
     store: MemoryStore, forge: FakeForge, revisions: Revisions
 ) -> None:

@@ -66,7 +66,7 @@ def approvals(app: App, project: str = "", limit: int = LIMIT) -> Any:
 @route("GET", "/branches")
 def branches(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Watched branches."""
-    return listed(app, Branch, "", limit, project=project)
+    return listed(app, Branch, "", limit, project=project, deleted=None)
 
 
 @route("GET", "/upstreams")
@@ -139,26 +139,31 @@ def environments(app: App, project: str = "") -> Any:
     with app.store.read() as reader:
         newest = [r for r in reader.find(Release, order="-created") if project in {"", r.project}]
         held = {(d.project, d.environment): d for d in reader.find(Deployment, active=True)}
+        of = {where: deployment.branch for where, deployment in held.items() if deployment.branch}
         placed = reader.find(Placement, role="champion")
     waiting = {(w.project, w.environment): w for w in app.releases.waiting(app.clock.now())}
     items = []
     for name in dict.fromkeys(release.project for release in newest):
         latest = next(release for release in newest if release.project == name)
-        for environment in parse_config(app.blobs.get(latest.config).decode()).environments:
-            deployment = held.get((name, environment.name))
-            waits = waiting.get((name, environment.name))
+        declared = parse_config(app.blobs.get(latest.config).decode()).environments
+        ways: dict[str, tuple[str, str]] = {e.name: (e.on, e.branch) for e in declared if e.on != "branch"}
+        ways |= {e: ("branch", of.get((p, e), "")) for p, e in (*of, *waiting) if p == name and e not in ways}
+        for environment, (way, branch) in ways.items():
+            deployment = held.get((name, environment))
+            waits = waiting.get((name, environment))
             items.append(
                 {
                     "project": name,
-                    "environment": environment.name,
-                    "deploy": environment.on,
+                    "environment": environment,
+                    "deploy": way,
+                    "branch": branch,
                     "release": deployment.release if deployment else "",
                     "deployed": deployment.deployed if deployment else None,
                     "waits": _told(waits),
                     "champions": [
                         f"{p.model}@{p.number}"
                         for p in placed
-                        if (p.project, p.environment) == (name, environment.name)
+                        if (p.project, p.environment) == (name, environment)
                     ],
                 }
             )

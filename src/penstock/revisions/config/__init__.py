@@ -3,6 +3,7 @@
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
 from penstock.revisions.config.freezes import Freeze, Frozen, frozen
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
+from penstock.revisions.config.previews import preview_name
 from penstock.revisions.config.read import parse_config
 from penstock.revisions.config.types import (
     PROOFS,
@@ -31,4 +32,5 @@ __all__ = [
     "WorseCondition",
     "frozen",
     "parse_config",
+    "preview_name",
 ]

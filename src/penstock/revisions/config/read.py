@@ -15,6 +15,7 @@ from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
 from penstock.revisions.config.freezes import read_freezes
 from penstock.revisions.config.outputs import read_outputs
+from penstock.revisions.config.previews import LONGEST, check_previews, read_branches
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
     PROOFS,
@@ -28,10 +29,13 @@ from penstock.revisions.config.types import (
 from penstock.revisions.names import check_folder, check_name
 
 PROTECTED = "main"
+PREVIEWS = 5
+"""Previews at a time where nothing is said of it."""
 _RULES = {
     "push": ("on", "branch"),
     "merge": ("on", "branch", "approvals"),
     "promote": ("on", "after", "successful_runs"),
+    "branch": ("on", "branches", "limit"),
 }
 
 
@@ -91,12 +95,29 @@ def _environments(top: Table) -> tuple[EnvironmentConfig, ...]:
         )
     environments: list[EnvironmentConfig] = []
     for name, table in tables.items():
-        environments.append(_environment(name, table, [e.name for e in environments]))
+        environments.append(_environment(name, table, [e.name for e in environments if e.on != "branch"]))
+    check_previews(
+        {e.name: tables[e.name] for e in environments}, [e.name for e in environments if e.on == "branch"]
+    )
     promoted = any(e.on == "promote" for e in environments)
     return tuple(
-        replace(e, serve=tables[e.name].get("serve", bool, e.on == "promote" or not promoted))
+        replace(e, serve=_serve(tables[e.name], e, default=e.on == "promote" or not promoted))
         for e in environments
     )
+
+
+def _serve(table: Table, environment: EnvironmentConfig, *, default: bool) -> bool:
+    preview = environment.on == "branch"
+    serve = table.get("serve", bool, default and not preview)
+    if serve and preview:
+        table.refuse(
+            "serve",
+            "previews rehearse and serve no models",
+            expected="false",
+            found="true",
+            fix="Serve in an environment that a push, a merge or a promotion brings releases to.",
+        )
+    return serve
 
 
 def _environment(name: str, table: Table, earlier: Sequence[str]) -> EnvironmentConfig:
@@ -113,7 +134,7 @@ def _environment(name: str, table: Table, earlier: Sequence[str]) -> Environment
             expected='such as deploy = { on = "push", branch = "dev" }',
         )
     deploy = table.table("deploy")
-    on = cast("Literal['push', 'merge', 'promote']", deploy.choice("on", _RULES))
+    on = cast("Literal['push', 'merge', 'promote', 'branch']", deploy.choice("on", _RULES))
     deploy.allow(*_RULES[on])
     environment = EnvironmentConfig(
         name=name,
@@ -130,6 +151,19 @@ def _environment(name: str, table: Table, earlier: Sequence[str]) -> Environment
             environment,
             branch=deploy.choice("branch", [PROTECTED], PROTECTED),
             approvals=deploy.number("approvals", 1, least=0),
+        )
+    if on == "branch":
+        if len(name) > LONGEST:
+            table.refuse(
+                None,
+                "names of previews would be too long",
+                expected=f"at most {LONGEST} characters",
+                found=repr(name),
+            )
+        return replace(
+            environment,
+            branches=read_branches(deploy),
+            limit=deploy.number("limit", PREVIEWS, least=1),
         )
     return replace(
         environment,

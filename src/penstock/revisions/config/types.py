@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
@@ -18,18 +19,21 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """An environment and the rule by which releases reach it.
 
     `branch` belongs to `push` and `merge`, `approvals` to `merge`, `after` and `successful_runs`
-    to `promote`. `serve` says whether its models answer predictions, `run` whether its pipelines
-    run once when a release arrives. `data` overrides the project's data root unless it is empty.
-    Nothing new is deployed during a `freeze`. `params` are parameters by pipeline that runs there have
-    in place of the pipeline's defaults.
+    to `promote`; `branches`, a pattern with one star, and `limit` to `branch`, which stands for as many
+    environments: a preview of each branch that matches. `serve` says whether its models answer predictions,
+    `run` whether its pipelines run once when a release arrives. `data` overrides the project's data root
+    unless it is empty. Nothing new is deployed during a `freeze`. `params` are parameters by pipeline that
+    runs there have in place of the pipeline's defaults.
     """
 
     name: str
-    on: Literal["push", "merge", "promote"]
+    on: Literal["push", "merge", "promote", "branch"]
     branch: str = ""
     approvals: int = 0
     after: str = ""
     successful_runs: int = 0
+    branches: str = ""
+    limit: int = 0
     serve: bool = False
     data: str = ""
     run: bool = True
@@ -92,14 +96,29 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
     tests: TestsConfig = TestsConfig()
 
     def environment(self, name: str) -> EnvironmentConfig:
-        """The environment of this name. Raises NotFound."""
+        """The environment of this name, that of a preview too. Raises NotFound."""
         for environment in self.environments:
-            if environment.name == name:
+            if environment.on == "branch" and name.startswith(f"{environment.name}-"):
+                return replace(environment, name=name)
+            if environment.on != "branch" and environment.name == name:
                 return environment
+        names = (f"{e.name}-BRANCH" if e.on == "branch" else e.name for e in self.environments)
         raise NotFound(
             what=f"There is no environment {name!r} in the project {self.name!r}",
-            expected="one of " + ", ".join(e.name for e in self.environments),
+            expected="one of " + ", ".join(names),
         )
+
+    def declared(self, name: str) -> str:
+        """The name of the table that declares an environment: for a preview, that of all of them."""
+        found = self.environment(name)
+        previews = (e.name for e in self.environments if e.on == "branch" and name.startswith(f"{e.name}-"))
+        return next(previews, found.name)
+
+    @property
+    def last(self) -> str:
+        """The end of the order of promotion; previews have no place in it."""
+        path = [e.name for e in self.environments if e.on != "branch"]
+        return path[-1] if path else "production"
 
     def proves(self, name: str) -> bool:
         """Whether runs in this environment are what a promotion to another one rests on."""

@@ -42,6 +42,8 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("id", "project", "name", "commit"),
         *_integer("moved", "event"),
         *_text("merged_from", "approvals", "waits", "link"),
+        *_integer("merged"),
+        *_integer("deleted", nullable=True),
     )
     op.create_index("branches_id", "branches", ["id"], unique=True)
     op.create_index("branches_project", "branches", ["project"])
@@ -124,6 +126,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("actor", "why", "kind"),
         *_boolean("active"),
         *_integer("event"),
+        *_text("branch"),
     )
     op.create_index("deployments_id", "deployments", ["id"], unique=True)
     op.create_index("deployments_project_environment", "deployments", ["project", "environment"])
