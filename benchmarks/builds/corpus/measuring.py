@@ -42,6 +42,7 @@ def measured(item: tuple[str, Bug, str, Path]) -> dict[str, Any]:
     return {
         "name": name,
         "kind": kind,
+        "held_out": bug.held_out,
         "title": bug.title,
         "detected_by": sorted(failed),
         "plain_pytest_detected": not plain(folder),

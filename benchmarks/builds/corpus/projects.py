@@ -20,13 +20,19 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Bug(msgspec.Struct, frozen=True):
-    """One realistic mistake: `change` makes it, `both` is done to the clean twin as well."""
+    """One realistic mistake: `change` makes it, `both` is done to the clean twin as well.
+
+    A bug is `held_out` when whoever wrote it had not read the automatic tests, and no test was changed after
+    it was first measured. `note` says why data and code cannot tell it from what was meant, where that is so.
+    """
 
     title: str
     why: str
     base: str
     change: tuple[Change, ...]
     both: tuple[Change, ...] = ()
+    held_out: bool = False
+    note: str = ""
 
 
 def bugs() -> dict[str, Bug]:
