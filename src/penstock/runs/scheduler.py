@@ -50,7 +50,7 @@ class Scheduler:
         self._arrived: list[Outcome] = []
         self._compared: dict[str, Progress | None] = {}
         self._in_flight: set[str] = set()
-        self._held_up: set[str] = set()
+        self._held_up: dict[str, str] = {}
         self._another_may_go_on = False
 
     def tick(self, now: datetime) -> bool:
@@ -71,8 +71,8 @@ class Scheduler:
             self._compared = {
                 p.run.id: self._compared[p.run.id] for p in under_way if p.run.id in self._compared
             }
-            self._in_flight = {key for progress in under_way for key in progress.keys_in_flight()}
-            self._held_up = set()
+            self._in_flight = _keys_in_flight(under_way)
+            self._held_up = {}
             for progress in under_way:
                 self._take_in(progress, outcomes, machine_now)
                 if progress.run.id in allowed:
@@ -82,7 +82,8 @@ class Scheduler:
             progress.conclude()
         self._end_unwanted(under_way)
         applied = self._apply([progress for progress in under_way if progress.changed()], known)
-        self._another_may_go_on = applied and bool(self._held_up)
+        awaited = set(self._held_up.values())
+        self._another_may_go_on = applied and bool(awaited and awaited - _keys_in_flight(under_way))
         return applied
 
     def wait(self, timeout: float) -> bool:
@@ -157,7 +158,7 @@ class Scheduler:
         found = progress.ingredients_of(step.name)
         key = cache_key(found) if cacheable(node) else ""
         if key in self._in_flight:
-            self._held_up.add(step.id)
+            self._held_up[step.id] = key
             return
         hit = find_hit(reader, self._blobs, key)
         if hit.step:
@@ -261,6 +262,10 @@ def _still_admitted(tx: Transaction, progress: Progress) -> bool:
         return True
     place = {"project": run.project, "environment": run.environment, "pipeline": run.pipeline}
     return tx.count(Run, **place, status="running") < run.graph.concurrency
+
+
+def _keys_in_flight(under_way: Iterable[Progress]) -> set[str]:
+    return {key for progress in under_way for key in progress.keys_in_flight()}
 
 
 def _host(owner: str) -> str:
