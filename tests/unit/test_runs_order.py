@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -158,11 +158,19 @@ def test_what_two_runs_need_is_made_once(house: House, monkeypatch: pytest.Monke
     house.tick()
     assert house.started() == [f"{first.id}/s0"]
     assert house.step(second).status == "waiting"
-    house.answer()
     patience: list[float] = []
-    monkeypatch.setattr(house.executor, "finished", lambda timeout: patience.append(timeout) or ())
+    finished = house.executor.finished
+
+    def asked(timeout: float) -> Sequence[Outcome]:
+        patience.append(timeout)
+        return finished(timeout)
+
+    monkeypatch.setattr(house.executor, "finished", asked)
     house.runs.wait(3600)
-    assert patience == [0]  # the second run can go on at once
+    assert patience == [3600]  # for the first run; the second one can do nothing
+    house.answer()
+    house.runs.wait(3600)
+    assert patience[-1] == 0  # the second one can go on at once
     house.tick()
     assert house.step(second).cached_from == f"{first.id}/s0"
     assert len(house.started()) == 1
