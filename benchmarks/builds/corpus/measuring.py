@@ -53,7 +53,8 @@ def measured(item: tuple[str, Bug, str, Path]) -> dict[str, Any]:
 
 def automatic(folder: Path) -> tuple[dict[str, str], float]:
     """The automatic tests that fail, as a build does them, and the seconds that all of them took."""
-    from penstock.adapters.builders.automatic import Plan, read_tests, work
+    from penstock.adapters.builders.automatic import Plan, work
+    from penstock.adapters.builders.report import Told
     from penstock.pipelines.survey import Survey
     from penstock.revisions.config import parse_config
 
@@ -65,7 +66,7 @@ def automatic(folder: Path) -> tuple[dict[str, str], float]:
         work(plan, drawn, report)
     survey = msgspec.json.decode(drawn.read_bytes(), type=Survey)
     errors = [survey.error, *(drawing.error for drawing in survey.drawings)]
-    tests = read_tests(report)
+    tests = Told(report).ended()
     failed = {test.name: test.message for test in tests if test.outcome == "failed"}
     if any(errors):
         failed["graph"] = " ".join(errors)
