@@ -66,7 +66,7 @@ def automatic(folder: Path) -> tuple[dict[str, str], float]:
         work(plan, drawn, report)
     survey = msgspec.json.decode(drawn.read_bytes(), type=Survey)
     errors = [survey.error, *(drawing.error for drawing in survey.drawings)]
-    tests = Told(report).tests()
+    tests = Told(report).ended()
     failed = {test.name: test.message for test in tests if test.outcome == "failed"}
     if any(errors):
         failed["graph"] = " ".join(errors)
