@@ -1,5 +1,6 @@
 """The table of routes answers with data, or refuses in one sentence."""
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from penstock.app import App, open_app
 from penstock.app.api import ROUTES, call
 from penstock.app.api.routes import Route
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
+from penstock.testing.delivery import Delivered
+from penstock.web.pages import page
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -78,3 +81,45 @@ def test_a_home_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None
     with pytest.raises(NotFound, match="There is no Penstock home"), open_app(tmp_path / "no", create=False):
         pass
     assert not (tmp_path / "no").exists()
+
+
+PREVIEWS = """
+[project]
+name = "flights"
+
+[environments.preview]
+deploy = { on = "branch", branches = "feature/*" }
+"""
+
+
+def test_a_preview_is_listed_while_git_has_its_branch(app: App, tmp_path: Path) -> None:
+    call(app, "POST", "/projects", {"name": "flights", "data_root": str(tmp_path)})
+    work, host = tmp_path / "work", app.home.git / "flights.git"
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for words in (
+        ("init", "-q", str(work)),
+        ("-C", str(work), *who, "commit", "-q", "--allow-empty", "-m", "Work"),
+        ("-C", str(work), "push", "-q", str(host), "HEAD:refs/heads/feature/x"),
+    ):
+        subprocess.run(("git", *words), check=True)
+    assert app.revisions.tick(START)
+    [branch] = call(app, "GET", "/branches")["items"]
+    Delivered(app.store, app.blobs, app.clock).release(branch["commit"], PREVIEWS)
+    assert app.releases.tick(START)
+    [there] = call(app, "GET", "/environments")["items"]
+    assert (there["environment"], there["deploy"], there["branch"]) == ("preview-x", "branch", "feature/x")
+    assert "preview-x" in page("/environments", {}, {"items": [there]})
+    assert app.place("flights", "preview-x") == ("flights", "preview-x")
+    call(app, "POST", "/holds", {"environment": "preview-x", "why": "comparing"})
+    [held] = call(app, "GET", "/environments")["items"]
+    assert "comparing" in held["waits"]
+
+    subprocess.run(("git", "-C", work, "push", "-q", host, ":feature/x"), check=True)
+    assert app.revisions.tick(START)
+    assert app.releases.tick(START)
+    assert not app.revisions.tick(START)
+    assert not app.releases.tick(START)
+    assert call(app, "GET", "/branches")["items"] == []
+    assert call(app, "GET", "/environments")["items"] == []
+    [past] = call(app, "GET", "/deployments", {"environment": "preview-x"})["items"]
+    assert not past["active"]
