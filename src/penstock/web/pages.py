@@ -63,5 +63,5 @@ def _headline(windows: list[dict[str, Any]]) -> str:
 
 
 def _holds_things(name: str, part: Any) -> bool:
-    nested = isinstance(part, list) and part and isinstance(part[0], Mapping)
+    nested = isinstance(part, list | tuple) and part and isinstance(part[0], Mapping)
     return name == "items" or bool(nested) or (isinstance(part, Mapping) and bool(part))

@@ -102,7 +102,7 @@ def release(app: App, ref: str) -> Any:
     outputs = [
         {
             **brief(output, "parts"),
-            "download": f"/releases/{found.id}/outputs/{output.name}" if output.parts else "",
+            "download": f"/releases/{found.id[:12]}/outputs/{output.name}" if output.parts else "",
         }
         for output in found.outputs
     ]
