@@ -63,8 +63,12 @@ def run_there(
     *,
     priority: int = 0,
 ) -> Run:
-    """Draw and run a pipeline of the code at a place; see `run_target`."""
+    """Draw and run a pipeline of the code at a place; see `run_target`.
+
+    What a killed process was making for another run is put back first: this one may need the same.
+    """
     graph = bench.executor.draw(place.workspace, target)
+    bench.runs.recover(ended)
     run = bench.runs.submit(
         project=place.project,
         pipeline=graph.pipeline,
