@@ -85,12 +85,12 @@ def run(app: App, tmp_path: Path) -> Run:
 @pytest.fixture(params=["home", "server"])
 def api(request: pytest.FixtureRequest, app: App) -> Iterator[Api]:
     if request.param == "home":
-        yield Api(functools.partial(call, app))
+        yield Api(functools.partial(call, app), lambda path: iter([path.encode()]))
     else:
         with TestClient(create_web(app), base_url="http://127.0.0.1") as web:
             remote = RemoteApi("http://testserver")
             remote._http = web
-            yield Api(remote.call)
+            yield Api(remote.call, remote.pieces)
 
 
 def test_a_followed_log_tells_each_line_while_the_step_runs_and_ends_with_the_run(
