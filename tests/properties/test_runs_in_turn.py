@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
@@ -20,8 +18,9 @@ from penstock.runs.room import Room
 from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
+from penstock.testing.busy import BusyStore
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
+from penstock.testing.fakes import FixedClock, MemoryBlobs
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
 ROOM = Room(cpus=3, gpus=1)
@@ -46,20 +45,6 @@ LIMITS = {"any": 0, "one": 1, "two": 2}
 PROCESSES = st.integers(0, 1)
 PICK = st.integers(0, 1000)
 JUMPS = [timedelta(seconds=seconds) for seconds in (1, 19, 21, 45, -1, -45, -100_000)]
-
-
-class BusyStore(MemoryStore):
-    """A store in which something else may happen after a process has read and before it writes."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    @contextmanager
-    def begin(self) -> Iterator[MemoryTransaction]:
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile:
-            meanwhile()
-        with super().begin() as tx:
-            yield tx
 
 
 class RunsInTurn(RuleBasedStateMachine):

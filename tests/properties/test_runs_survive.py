@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,8 +18,9 @@ from penstock.runs.lists import elements, truth
 from penstock.runs.service import LEASE, Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
+from penstock.testing.busy import BusyStore
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore, MemoryTransaction
+from penstock.testing.fakes import FixedClock, MemoryBlobs
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
 WELL, ILL = Way(Output("good"), taken=True), Way(Output("good"), taken=False)
@@ -81,20 +81,6 @@ GRAPH = Graph(
 )
 PROCESSES = st.integers(0, 1)
 PICK = st.integers(0, 1000)
-
-
-class BusyStore(MemoryStore):
-    """A store in which something else may happen after a process has read and before it writes."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    @contextmanager
-    def begin(self) -> Iterator[MemoryTransaction]:
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile:
-            meanwhile()
-        with super().begin() as tx:
-            yield tx
 
 
 class RunsSurvive(RuleBasedStateMachine):
