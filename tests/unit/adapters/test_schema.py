@@ -12,8 +12,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from penstock.adapters.storage import migrations, open_store
-from penstock.adapters.storage.engine import connect, writing
+from penstock.adapters.storage.creation import altering
 from penstock.adapters.storage.migrations.upgrade import upgrade
+from penstock.adapters.storage.names import NAMES
 from penstock.adapters.storage.tables import TABLES
 from penstock.core.errors import Conflict, Corrupt
 from penstock.lineage.types import Cursor, Setting
@@ -43,10 +44,8 @@ def run_sql(path: Path, sql: str) -> None:
 
 def test_all_migrations_together_make_the_fresh_schema(tmp_path: Path) -> None:
     open_store(tmp_path / "fresh.db").close()
-    engine = connect(tmp_path / "migrated.db")
-    with writing(engine) as connection:
+    with altering(f"sqlite:///{tmp_path}/migrated.db") as connection:
         upgrade(connection)
-    engine.dispose()
     fresh, migrated = schema(tmp_path / "fresh.db"), schema(tmp_path / "migrated.db")
     assert migrated == fresh
     assert revision(tmp_path / "migrated.db") == revision(tmp_path / "fresh.db")
@@ -58,16 +57,15 @@ def test_the_packaged_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
 
 
-def test_every_noun_has_a_table_of_its_own_name() -> None:
-    assert len({table.name for table in TABLES.values()}) == len(TABLES)
+def test_every_noun_has_a_table_of_its_own_name_and_every_name_a_noun() -> None:
+    assert {kind.__name__: table.name for kind, table in TABLES.items()} | {"Event": "events"} == NAMES
+    assert len(set(NAMES.values())) == len(NAMES)
 
 
 def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    engine = connect(tmp_path / "penstock.db")
-    with suppress(Changed), writing(engine) as connection:
+    with suppress(Changed), altering(f"sqlite:///{tmp_path}/penstock.db") as connection:
         upgrade(connection)
         raise Changed
-    engine.dispose()
     assert schema(tmp_path / "penstock.db") == {}
 
 
@@ -108,13 +106,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_text().startswith("Dear diary")
 
 
-def test_opening_a_current_home_does_not_import_alembic(tmp_path: Path) -> None:
+def test_opening_a_home_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from penstock.adapters.storage import open_store; "
-        "open_store(Path(sys.argv[1])).close(); sys.exit('alembic' in sys.modules)"
+        "open_store(Path(sys.argv[1])).close(); sys.exit(sys.argv[2] in sys.modules)"
     )
-    for _ in ("new", "current"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "penstock.db")], check=True)
+    for library in ("alembic", "sqlalchemy"):  # of a new home, then of a current one
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "penstock.db"), library], check=True)
 
 
 def test_many_processes_can_open_a_new_home_at_once(tmp_path: Path) -> None:

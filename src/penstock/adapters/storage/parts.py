@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Row
-
 MOST = 30_000
 """SQLite takes 32,766 values in a statement, PostgreSQL 65,535."""
 
@@ -24,12 +22,12 @@ def in_parts(where: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def merged(
-    parts: Sequence[Sequence[Row[Any]]], names: Sequence[str], order: str, limit: int
-) -> Sequence[Row[Any]]:
+    parts: Sequence[Sequence[tuple[Any, ...]]], names: Sequence[str], order: str, limit: int
+) -> Sequence[tuple[Any, ...]]:
     """The rows of several parts in the order in which one question would have given them."""
     place = names.index(order.removeprefix("-")) if order else -1
 
-    def rank(row: Row[Any]) -> tuple[bool, Any, int]:
+    def rank(row: tuple[Any, ...]) -> tuple[bool, Any, int]:
         return row[place] is not None, row[place] if row[place] is not None else 0, row[-1]
 
     rows = sorted(chain(*parts), key=rank, reverse=order.startswith("-"))

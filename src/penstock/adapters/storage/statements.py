@@ -1,135 +1,138 @@
-"""Statements, built once for each shape of question and then only given their values."""
+"""Statements as SQL text, written once for each shape of question and then only given their values.
+
+They are of the SQL that all engines share; a `?` stands for a value.
+"""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Insert,
-    Select,
-    Table,
-    Update,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
 
-from penstock.adapters.storage.tables import COUNTERS
-from penstock.lineage.nouns import check_question, searchable
+from penstock.adapters.storage.columns import columns_of
+from penstock.adapters.storage.names import table_of
+from penstock.core.events import Event
+from penstock.lineage.nouns import check_question, fields_of, searchable
 from penstock.lineage.ports import Between
 
 COUNTED = (
-    update(COUNTERS)
-    .where(COUNTERS.c.kind == bindparam("counter"))
-    .values(last=COUNTERS.c.last + 1)
-    .returning(COUNTERS.c.last)
+    'INSERT INTO "counters" ("kind", "last") VALUES (?, 1) '
+    'ON CONFLICT ("kind") DO UPDATE SET "last" = "counters"."last" + 1 RETURNING "last"'
 )
-FIRST_COUNTED = insert(COUNTERS).values(kind=bindparam("counter"), last=1).returning(COUNTERS.c.last)
+"""The next number of a kind."""
 
-Shape = tuple[tuple[str, str], ...]
-"""For each condition, the field and the name of the comparison."""
+Shape = tuple[tuple[str, str, int], ...]
+"""For each condition the field, the comparison, and with how many values."""
 
-_COMPARISONS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "is": operator.eq,
-    "from": operator.ge,
-    "until": operator.lt,
-    "in": lambda column, given: column.in_(given),
-    "in or null": lambda column, given: or_(column.is_(None), column.in_(given)),
-    "null": lambda column, _: column.is_(None),
+_COMPARISONS = {
+    "is": '"{}" = ?',
+    "from": '"{}" >= ?',
+    "until": '"{}" < ?',
+    "null": '"{}" IS NULL',
+    "in": '"{}" IN ({})',
+    "in or null": '("{0}" IS NULL OR "{0}" IN ({1}))',
+    "never": "1 = 0",
 }
+_SHAPES = 1000
+"""How many shapes of questions are remembered: lists of values have as many as they have lengths."""
 
 
-def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, dict[str, Any]]:
-    """The conditions of a question, and the values to compare with: `value_0`, `value_1` and so on.
+def shape_of(kind: type[msgspec.Struct], where: dict[str, Any]) -> tuple[Shape, list[Any]]:
+    """The conditions of a question, and the values to compare with.
 
     Raises TypeError for a field that cannot be searched.
     """
-    conditions: list[tuple[str, str, Any]] = []
     check_question(kind, where)
+    shape: list[tuple[str, str, int]] = []
+    values: list[Any] = []
+    columns = columns_of(kind)
     for name, wanted in where.items():
+        kept = columns[name].kept
         if wanted is None:
-            conditions.append((name, "null", None))
+            shape.append((name, "null", 0))
         elif isinstance(wanted, tuple):
-            some = [value for value in wanted if value is not None]
-            conditions.append((name, "in" if len(some) == len(wanted) else "in or null", some))
+            some = [kept(value) for value in wanted if value is not None]
+            shape.append((name, _among(len(some), nothing=len(some) < len(wanted)), len(some)))
+            values += some
         elif isinstance(wanted, Between):
             ends = (("from", wanted.start), ("until", wanted.end))
-            conditions += [(name, how, end) for how, end in ends if end is not None]
+            shape += [(name, how, 1) for how, end in ends if end is not None]
+            values += [kept(end) for _, end in ends if end is not None]
         else:
-            conditions.append((name, "is", wanted))
-    shape = tuple((name, how) for name, how, _ in conditions)
-    values = {f"value_{i}": value for i, (_, how, value) in enumerate(conditions) if how != "null"}
-    return shape, values
+            shape.append((name, "is", 1))
+            values.append(kept(wanted))
+    return tuple(shape), values
 
 
-@cache
+def _among(some: int, *, nothing: bool) -> str:
+    """The comparison with so many values, and with nothing: not every engine knows an empty list."""
+    if some:
+        return "in or null" if nothing else "in"
+    return "null" if nothing else "never"
+
+
+@lru_cache(_SHAPES)
 def selecting(
-    kind: type[msgspec.Struct],
-    table: Table,
-    names: tuple[str, ...],
-    shape: Shape,
-    order: str,
-    *,
-    limited: bool,
-) -> Select[Any]:
+    kind: type[msgspec.Struct], names: tuple[str, ...], shape: Shape, order: str, *, limited: bool
+) -> str:
     """These fields of the matching rows and, last, their place in the order of arrival.
 
-    A limit is given as `limit_rows`.
+    A limit is one more value.
     """
-    fields = [table.c[name] for name in names]
-    statement = (
-        select(*fields, *table.primary_key.columns)
-        .where(*_conditions(table, shape))
-        .order_by(*_ranks(kind, table, order))
-    )
-    return statement.limit(bindparam("limit_rows")) if limited else statement
+    text = f"SELECT {_list((*names, _arrival(kind)))} FROM {_table(kind)}{_conditions(shape)}"  # noqa: S608 of names
+    return f"{text} ORDER BY {_ranks(kind, order)}{' LIMIT ?' if limited else ''}"
 
 
-@cache
-def counting(table: Table, shape: Shape) -> Select[Any]:
+@lru_cache(_SHAPES)
+def counting(kind: type[msgspec.Struct], shape: Shape) -> str:
     """How many rows match."""
-    return select(func.count()).select_from(table).where(*_conditions(table, shape))
+    return f"SELECT count(*) FROM {_table(kind)}{_conditions(shape)}"  # noqa: S608 of names, not values
 
 
 @cache
-def inserting(table: Table) -> Insert:
-    """A new row; the columns that are not given count themselves."""
-    return insert(table)
+def inserting(kind: type[msgspec.Struct]) -> str:
+    """A new row, its values in the order of the fields."""
+    names = fields_of(kind)
+    return f"INSERT INTO {_table(kind)} ({_list(names)}) VALUES ({_marks(len(names))})"  # noqa: S608 of names
 
 
 @cache
-def updating(kind: type[msgspec.Struct], table: Table) -> Update:
-    """A stored row with the id `key`."""
-    columns = [name for name in kind.__struct_fields__ if name != "id"]
-    return (
-        update(table)
-        .where(table.c.id == bindparam("key"))
-        .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns})
-    )
+def updating(kind: type[msgspec.Struct]) -> str:
+    """All of a stored row, its values in the order of the fields, then once more its id."""
+    changes = ", ".join(f'"{name}" = ?' for name in fields_of(kind))
+    return f'UPDATE {_table(kind)} SET {changes} WHERE "id" = ?'  # noqa: S608 of names, not values
 
 
-def _ranks(kind: type[msgspec.Struct], table: Table, order: str) -> list[ColumnElement[Any]]:
-    (arrival,) = table.primary_key.columns
+def _table(kind: type[msgspec.Struct]) -> str:
+    return f'"{table_of(kind)}"'
+
+
+def _arrival(kind: type[msgspec.Struct]) -> str:
+    """The column that says in which order rows came."""
+    return "id" if kind is Event else "seq"
+
+
+def _ranks(kind: type[msgspec.Struct], order: str) -> str:
+    arrival = f'"{_arrival(kind)}"'
     if not order:
-        return [arrival.asc()]
-    column = table.c[searchable(kind, order.removeprefix("-")).name]
+        return arrival
+    column = f'"{searchable(kind, order.removeprefix("-")).name}"'
     if order.startswith("-"):
-        return [column.desc().nulls_last(), arrival.desc()]
-    return [column.asc().nulls_first(), arrival.asc()]
+        return f"{column} DESC NULLS LAST, {arrival} DESC"
+    return f"{column} ASC NULLS FIRST, {arrival} ASC"
 
 
-def _conditions(table: Table, shape: Shape) -> list[ColumnElement[bool]]:
-    conditions = []
-    for i, (name, how) in enumerate(shape):
-        column = table.c[name]
-        given = bindparam(f"value_{i}", type_=column.type, expanding=how.startswith("in"))
-        conditions.append(_COMPARISONS[how](column, given))
-    return conditions
+def _conditions(shape: Shape) -> str:
+    if not shape:
+        return ""
+    said = [_COMPARISONS[how].format(name, _marks(count)) for name, how, count in shape]
+    return f" WHERE {' AND '.join(said)}"
+
+
+def _list(names: Any) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
@@ -10,24 +10,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, Table
-from sqlalchemy.exc import IntegrityError, StatementError
 
 from penstock.adapters.storage.clock import StoreClock, clock_settings
-from penstock.adapters.storage.engine import all_or_nothing, connect, is_duplicate, reading, writing
+from penstock.adapters.storage.columns import given, kept
+from penstock.adapters.storage.engine import Connection, Duplicate, Engine
+from penstock.adapters.storage.names import table_of
 from penstock.adapters.storage.parts import in_parts, merged
 from penstock.adapters.storage.schema import prepare
+from penstock.adapters.storage.sqlite import SqliteEngine
 from penstock.adapters.storage.statements import (
     COUNTED,
-    FIRST_COUNTED,
     counting,
     inserting,
     selecting,
     shape_of,
     updating,
 )
-from penstock.adapters.storage.tables import EVENTS, TABLES
-from penstock.core.errors import Conflict, Corrupt, NotFound
+from penstock.core.errors import Conflict, NotFound
 from penstock.core.events import Event
 from penstock.lineage.chain import seal
 from penstock.lineage.locks import WriteLock
@@ -35,9 +34,6 @@ from penstock.lineage.nouns import title, unique_of, unreadable
 from penstock.lineage.ports import Between
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-_UNREADABLE = (msgspec.DecodeError, TypeError, ValueError, OverflowError)
-"""What decoding a row raises when someone else has written to it."""
 
 
 def open_store(path: Path, *, virtual: datetime | None = None) -> SqlStore:
@@ -48,20 +44,20 @@ def open_store(path: Path, *, virtual: datetime | None = None) -> SqlStore:
     NotAllowed if `virtual` is given for a home that keeps the machine's time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = connect(path)
+    engine = SqliteEngine(path)
     try:
-        prepare(engine, path, clock_settings(virtual))
+        prepare(engine, clock_settings(virtual))
         store = SqlStore(engine)
         if virtual is not None:
             StoreClock(store).require_virtual()
     except BaseException:
-        engine.dispose()
+        engine.close()
         raise
     return store
 
 
 class SqlStore:
-    """A `lineage.ports.Store`; safe to share between threads, and by several processes on one file."""
+    """A `lineage.ports.Store`; safe to share between threads, and by several processes on one database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -70,18 +66,18 @@ class SqlStore:
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
         """See `Store.read`."""
-        with reading(self._engine) as connection:
+        with self._engine.reading() as connection:
             yield SqlReader(connection)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         """See `Store.begin`."""
-        with self._writing, writing(self._engine) as connection:
+        with self._writing, self._engine.writing() as connection:
             yield SqlTransaction(connection)
 
     def close(self) -> None:
         """Give back the connections; the store can still be used and then opens new ones."""
-        self._engine.dispose()
+        self._engine.close()
 
 
 class SqlReader:
@@ -92,49 +88,48 @@ class SqlReader:
 
     def get(self, kind: type[T], key: str) -> T:
         """See `Reader.get`."""
-        found = self._select(kind, _table(kind), "", 0, {"id": key})
+        found = self._select(kind, "", 0, {"id": key})
         if not found:
             raise _missing(kind, key)
         return found[0]
 
     def find(self, kind: type[T], *, order: str = "", limit: int = 0, **where: Any) -> list[T]:
         """See `Reader.find`."""
-        return self._select(kind, _table(kind), order, limit, where)
+        return self._select(kind, order, limit, where)
 
     def pick(
         self, kind: type[T], fields: tuple[str, ...], *, order: str = "", limit: int = 0, **where: Any
     ) -> list[tuple[Any, ...]]:
         """See `Reader.pick`."""
-        rows = self._rows(kind, _table(kind), fields, order=order, limit=limit, where=where)
-        return [tuple(row[: len(fields)]) for row in rows]
+        rows = self._rows(kind, fields, order=order, limit=limit, where=where)
+        return [row[: len(fields)] for row in rows]
 
     def count(self, kind: type[T], **where: Any) -> int:
         """See `Reader.count`."""
         found = 0
         for part in in_parts(where):
             shape, values = shape_of(kind, part)
-            found += self._execute(counting(_table(kind), shape), values).scalar_one()
+            found += self._connection.ask(counting(kind, shape), values)[0][0]
         return found
 
     def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return self._select(Event, EVENTS, "", limit, dict(id=Between(after + 1), **where))
+        return self._select(Event, "", limit, dict(id=Between(after + 1), **where))
 
-    def _select(self, kind: type[T], table: Table, order: str, limit: int, where: dict[str, Any]) -> list[T]:
+    def _select(self, kind: type[T], order: str, limit: int, where: dict[str, Any]) -> list[T]:
         names = kind.__struct_fields__
-        rows = self._rows(kind, table, names, order=order, limit=limit, where=where)
+        rows = self._rows(kind, names, order=order, limit=limit, where=where)
         return [kind(**dict(zip(names, row, strict=False))) for row in rows]
 
     def _rows(
         self,
         kind: type[msgspec.Struct],
-        table: Table,
         names: tuple[str, ...],
         *,
         order: str,
         limit: int,
         where: dict[str, Any],
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[tuple[Any, ...]]:
         """These fields of the nouns that match and, last, their place in the order of arrival."""
         questions = list(in_parts(where))
         ranked = order.removeprefix("-")
@@ -143,18 +138,10 @@ class SqlReader:
         parts = []
         for question in questions:
             shape, values = shape_of(kind, question)
-            statement = selecting(kind, table, names, shape, order, limited=limit > 0)
-            found = self._execute(statement, values | {"limit_rows": limit} if limit else values)
-            parts.append(_fetch(kind, found))
+            statement = selecting(kind, names, shape, order, limited=limit > 0)
+            found = self._connection.ask(statement, [*values, limit] if limit else values)
+            parts.append(given(kind, names, found))
         return parts[0] if len(parts) == 1 else merged(parts, names, order, limit)
-
-    def _execute(self, statement: Executable, values: Any) -> CursorResult[Any]:
-        try:
-            return self._connection.execute(statement, values)
-        except StatementError as error:
-            if type(error) is StatementError and error.orig is not None:  # a value that no column takes
-                raise error.orig from None
-            raise
 
 
 class SqlTransaction(SqlReader):
@@ -166,70 +153,48 @@ class SqlTransaction(SqlReader):
 
     def mint(self, kind: type[msgspec.Struct]) -> str:
         """See `Transaction.mint`."""
-        counter = {"counter": _table(kind).name}
-        last = self._execute(COUNTED, counter).scalar_one_or_none()
-        if last is None:
-            last = self._execute(FIRST_COUNTED, counter).scalar_one()
-        return str(last)
+        return str(self._connection.ask(COUNTED, [table_of(kind)])[0][0])
 
     def add(self, *nouns: msgspec.Struct) -> None:
         """See `Transaction.add`."""
-        with all_or_nothing(self._connection, len(nouns)):
+        with self._connection.all_or_nothing(len(nouns)):
             for kind, some in _by_kind(nouns):
-                self._write(kind, some, inserting(_table(kind)), [_row(noun) for noun in some])
+                self._write(kind, some, inserting(kind), kept)
 
     def put(self, *nouns: msgspec.Struct) -> None:
         """See `Transaction.put`."""
-        with all_or_nothing(self._connection, len(nouns)):
+        with self._connection.all_or_nothing(len(nouns)):
             for kind, some in _by_kind(nouns):
-                written = self._write(
-                    kind, some, updating(kind, _table(kind)), [_changes(noun) for noun in some]
-                )
+                written = self._write(kind, some, updating(kind), lambda noun: [*kept(noun), _key(noun)])
                 if written < len(some):
                     raise _missing(kind, next(key for key in map(_key, some) if not self.count(kind, id=key)))
 
     def publish(self, *events: Event) -> list[int]:
         """See `Transaction.publish`."""
         if self._last is None:
-            self._last = next(iter(self._select(Event, EVENTS, "-id", 1, {})), None)
+            self._last = next(iter(self._select(Event, "-id", 1, {})), None)
         sealed = []
         for event in events:
             self._last = seal(event, self._last)
             sealed.append(self._last)
         if sealed:
-            self._write(Event, sealed, inserting(EVENTS), [_row(event) for event in sealed])
+            self._write(Event, sealed, inserting(Event), kept)
         return [event.id for event in sealed]
 
     def _write(
         self,
         kind: type[msgspec.Struct],
         nouns: Sequence[msgspec.Struct],
-        statement: Executable,
-        rows: list[dict[str, Any]],
+        statement: str,
+        row: Callable[[msgspec.Struct], list[Any]],
     ) -> int:
         """Write rows of one kind and give how many were touched."""
         try:
-            return self._execute(statement, rows if len(rows) > 1 else rows[0]).rowcount
+            return self._connection.write(statement, [row(noun) for noun in nouns])
         except msgspec.ValidationError as error:
             raise unreadable(kind, error) from error
-        except IntegrityError as error:
-            if is_duplicate(error):
-                raise _taken(kind, nouns) from error
-            raise
-
-
-def _fetch(kind: type[msgspec.Struct], found: CursorResult[Any]) -> Sequence[Row[Any]]:
-    try:
-        return found.all()
-    except _UNREADABLE as error:
-        raise Corrupt(what=f"A stored {title(kind)} cannot be read", found=str(error)) from error
-
-
-def _table(kind: type[msgspec.Struct]) -> Table:
-    try:
-        return TABLES[kind]
-    except KeyError:
-        raise TypeError(f"{kind.__name__} is not a noun that is stored") from None
+        except Duplicate as error:
+            raise _taken(kind, nouns) from error
 
 
 def _by_kind(nouns: Sequence[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], list[msgspec.Struct]]]:
@@ -239,15 +204,6 @@ def _by_kind(nouns: Sequence[msgspec.Struct]) -> list[tuple[type[msgspec.Struct]
 def _key(noun: Any) -> str:
     key: str = noun.id
     return key
-
-
-def _row(noun: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(noun, name) for name in noun.__struct_fields__}
-
-
-def _changes(noun: msgspec.Struct) -> dict[str, Any]:
-    """The parameters of `statements.updating`."""
-    return {"key" if name == "id" else f"new_{name}": value for name, value in _row(noun).items()}
 
 
 def _missing(kind: type[msgspec.Struct], key: str) -> NotFound:

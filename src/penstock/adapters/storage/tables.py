@@ -1,8 +1,8 @@
-"""The tables: one per noun, derived from its type, so that a noun is described in one place only."""
+"""The tables as the schema has them: one per noun, derived from its type, which alone describes it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,22 +10,21 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     Float,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
-    TypeDecorator,
 )
 from sqlalchemy.types import TypeEngine
 
+from penstock.adapters.storage.names import table_of
 from penstock.builds.types import Build, Release
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
-from penstock.lineage.nouns import Field, fields_of, finite, instant, unique_of
+from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Cursor, Secret, Setting
 from penstock.models.types import Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Prediction, Window
@@ -44,79 +43,26 @@ from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
 from penstock.triggers.types import Firing, Request, TriggerState
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
 metadata = MetaData()
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """An integer that the engine counts up by itself."""
 
 
-class Instant(TypeDecorator[datetime]):
-    """A moment as microseconds since 1970 in UTC: exact, ordered, and the same in every engine."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 SQLAlchemy's signature
-        """Microseconds. Raises TypeError for a time without a zone."""
-        return None if value is None else (instant(value) - _EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature
-        """The moment in UTC."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
-
-
-class Number(TypeDecorator[float]):
-    """A finite double."""
-
-    impl = Float
-    cache_ok = True
-
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:  # noqa: ARG002 SQLAlchemy's signature
-        """The number. Raises InvalidValue for NaN, which SQLite would silently keep as NULL."""
-        return None if value is None else finite(value)
-
-
-class Document(TypeDecorator[Any]):
-    """Any other value as JSON text, decoded into the declared type."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, shape: Any) -> None:
-        """`shape` is the type that the value is decoded into."""
-        super().__init__()
-        self.shape = shape
-        self._decoder = msgspec.json.Decoder(shape)
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002 SQLAlchemy's signature
-        """JSON text. Raises ValidationError for a value that could not be read back."""
-        text = msgspec.json.encode(value)
-        if b"null" in text:  # NaN becomes null, which a typed field would refuse only when it is read
-            self._decoder.decode(text)
-        return text.decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 SQLAlchemy's signature
-        """The decoded value."""
-        return None if value is None else self._decoder.decode(value)
-
-
 def _column(field: Field) -> Column[Any]:
     types: dict[type, TypeEngine[Any]] = {
         str: Text(),
         int: BigInteger(),
-        float: Number(),
+        float: Float(),
         bool: Boolean(),
-        datetime: Instant(),
+        datetime: BigInteger(),
     }
-    kept = types[field.scalar] if field.scalar else Document(field.shape)
+    kept = types[field.scalar] if field.scalar else Text()
     return Column(field.name, kept, nullable=field.optional and field.scalar is not None)
 
 
-def _table(kind: type[msgspec.Struct], name: str, *indexes: tuple[str, ...]) -> Table:
-    fields = fields_of(kind)
+def _table(kind: type[msgspec.Struct], *indexes: tuple[str, ...]) -> Table:
+    name, fields = table_of(kind), fields_of(kind)
     table = Table(
         name,
         metadata,
@@ -131,25 +77,24 @@ def _table(kind: type[msgspec.Struct], name: str, *indexes: tuple[str, ...]) -> 
 
 
 TABLES: dict[type[msgspec.Struct], Table] = {
-    Setting: _table(Setting, "settings"),
-    Cursor: _table(Cursor, "cursors"),
-    Secret: _table(Secret, "secrets"),
-    Project: _table(Project, "projects"),
-    Revision: _table(Revision, "revisions", ("project", "branch")),
-    Branch: _table(Branch, "branches", ("project",)),
-    Approval: _table(Approval, "approvals", ("project", "commit")),
-    AccessToken: _table(AccessToken, "access_tokens"),
-    Upstream: _table(Upstream, "upstreams"),
-    Delivery: _table(Delivery, "deliveries", ("project",)),
-    CommitStatus: _table(CommitStatus, "commit_statuses", ("sent",)),
-    Build: _table(Build, "builds", ("status",), ("project", "commit")),
-    Release: _table(Release, "releases", ("project", "commit")),
-    Deployment: _table(Deployment, "deployments", ("project", "environment"), ("release",)),
-    Hold: _table(Hold, "holds", ("project", "environment")),
-    StepSecret: _table(StepSecret, "step_secrets", ("project", "environment")),
+    Setting: _table(Setting),
+    Cursor: _table(Cursor),
+    Secret: _table(Secret),
+    Project: _table(Project),
+    Revision: _table(Revision, ("project", "branch")),
+    Branch: _table(Branch, ("project",)),
+    Approval: _table(Approval, ("project", "commit")),
+    AccessToken: _table(AccessToken),
+    Upstream: _table(Upstream),
+    Delivery: _table(Delivery, ("project",)),
+    CommitStatus: _table(CommitStatus, ("sent",)),
+    Build: _table(Build, ("status",), ("project", "commit")),
+    Release: _table(Release, ("project", "commit")),
+    Deployment: _table(Deployment, ("project", "environment"), ("release",)),
+    Hold: _table(Hold, ("project", "environment")),
+    StepSecret: _table(StepSecret, ("project", "environment")),
     Run: _table(
         Run,
-        "runs",
         ("status",),
         ("created",),
         ("project", "environment", "pipeline"),
@@ -157,26 +102,26 @@ TABLES: dict[type[msgspec.Struct], Table] = {
         ("release",),
         ("sweep",),
     ),
-    Sweep: _table(Sweep, "sweeps", ("project", "target")),
-    StepRun: _table(StepRun, "step_runs", ("run", "status"), ("status",), ("key", "status")),
-    Metric: _table(Metric, "metrics", ("run", "name", "final"), ("name", "final", "value")),
-    Snapshot: _table(Snapshot, "snapshots", ("digest",)),
-    Model: _table(Model, "models", ("project",)),
-    Version: _table(Version, "versions", ("model", "number"), ("run",)),
-    Placement: _table(Placement, "placements", ("model", "environment"), ("environment", "role")),
-    RoleChange: _table(RoleChange, "role_changes", ("model", "environment")),
-    GateReport: _table(GateReport, "gate_reports", ("model", "number")),
-    Swap: _table(Swap, "swaps", ("model", "environment")),
-    Prediction: _table(Prediction, "predictions", ("model", "environment", "time")),
-    Window: _table(Window, "windows", ("model", "environment", "start")),
-    Firing: _table(Firing, "firings", ("project", "environment", "pipeline")),
-    Request: _table(Request, "requests", ("firing",)),
-    TriggerState: _table(TriggerState, "trigger_states", ("project",)),
+    Sweep: _table(Sweep, ("project", "target")),
+    StepRun: _table(StepRun, ("run", "status"), ("status",), ("key", "status")),
+    Metric: _table(Metric, ("run", "name", "final"), ("name", "final", "value")),
+    Snapshot: _table(Snapshot, ("digest",)),
+    Model: _table(Model, ("project",)),
+    Version: _table(Version, ("model", "number"), ("run",)),
+    Placement: _table(Placement, ("model", "environment"), ("environment", "role")),
+    RoleChange: _table(RoleChange, ("model", "environment")),
+    GateReport: _table(GateReport, ("model", "number")),
+    Swap: _table(Swap, ("model", "environment")),
+    Prediction: _table(Prediction, ("model", "environment", "time")),
+    Window: _table(Window, ("model", "environment", "start")),
+    Firing: _table(Firing, ("project", "environment", "pipeline")),
+    Request: _table(Request, ("firing",)),
+    TriggerState: _table(TriggerState, ("project",)),
 }
 """Every noun that is kept, with the indexes that its room asks by."""
 
-EVENTS = Table(
-    "events",
+Table(
+    table_of(Event),
     metadata,
     Column("id", Key, primary_key=True),
     *(_column(field) for field in fields_of(Event).values() if field.name != "id"),
@@ -185,7 +130,7 @@ EVENTS = Table(
     Index("events_cause", "cause"),
 )
 
-COUNTERS = Table(
+Table(
     "counters",
     metadata,
     Column("kind", Text, primary_key=True),

@@ -1,0 +1,50 @@
+"""What the table of each noun is called."""
+
+from __future__ import annotations
+
+import msgspec
+
+NAMES = {
+    "AccessToken": "access_tokens",
+    "Approval": "approvals",
+    "Branch": "branches",
+    "Build": "builds",
+    "CommitStatus": "commit_statuses",
+    "Cursor": "cursors",
+    "Delivery": "deliveries",
+    "Deployment": "deployments",
+    "Event": "events",
+    "Firing": "firings",
+    "GateReport": "gate_reports",
+    "Hold": "holds",
+    "Metric": "metrics",
+    "Model": "models",
+    "Placement": "placements",
+    "Prediction": "predictions",
+    "Project": "projects",
+    "Release": "releases",
+    "Request": "requests",
+    "Revision": "revisions",
+    "RoleChange": "role_changes",
+    "Run": "runs",
+    "Secret": "secrets",
+    "Setting": "settings",
+    "Snapshot": "snapshots",
+    "StepRun": "step_runs",
+    "StepSecret": "step_secrets",
+    "Swap": "swaps",
+    "Sweep": "sweeps",
+    "TriggerState": "trigger_states",
+    "Upstream": "upstreams",
+    "Version": "versions",
+    "Window": "windows",
+}
+"""By the name of the type, so that whoever asks for one noun does not import the others."""
+
+
+def table_of(kind: type[msgspec.Struct]) -> str:
+    """The name of the table. Raises TypeError for what is not stored."""
+    try:
+        return NAMES[kind.__name__]
+    except KeyError:
+        raise TypeError(f"{kind.__name__} is not a noun that is stored") from None

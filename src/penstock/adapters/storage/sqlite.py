@@ -1,0 +1,169 @@
+"""SQLite as an engine."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from penstock.adapters.storage.engine import Duplicate
+from penstock.core.errors import Corrupt, StorageFailed, Unavailable
+
+BUSY_SECONDS = 30.0
+_IDLE = 8
+"""How many connections are kept for later."""
+_STATEMENTS = 512
+"""How many statements each keeps prepared."""
+
+
+class SqliteConnection:
+    """An `engine.Connection`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def tables(self) -> list[str]:
+        """See `Connection.tables`."""
+        return [name for (name,) in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """See `Connection.ask`."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def write(self, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+        """See `Connection.write`."""
+        try:
+            if len(rows) == 1:
+                return self._connection.execute(statement, rows[0]).rowcount
+            return self._connection.executemany(statement, rows).rowcount
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode in _DUPLICATE:
+                raise Duplicate from error
+            raise
+
+    @contextmanager
+    def all_or_nothing(self, writes: int) -> Iterator[None]:
+        """See `Connection.all_or_nothing`."""
+        if writes <= 1:  # SQLite takes a failed statement back by itself
+            yield
+            return
+        self._connection.execute("SAVEPOINT writes")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # on a full disk all of it was taken back already
+                self._connection.execute("ROLLBACK TO writes")
+                self._connection.execute("RELEASE writes")
+            raise
+        self._connection.execute("RELEASE writes")
+
+
+class SqliteEngine:
+    """An `engine.Engine` on a file, which is made if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+
+    @property
+    def url(self) -> str:
+        """See `Engine.url`."""
+        return f"sqlite:///{self._path}"
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteConnection]:
+        """See `Engine.reading`."""
+        with self._connected() as connection:
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")  # the snapshot begins with a read
+            yield SqliteConnection(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteConnection]:
+        """See `Engine.writing`."""
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield SqliteConnection(connection)
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See `Engine.alone`."""
+        with self._path.with_name(f"{self._path.name}-open").open("wb") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection, whose transaction is rolled back unless it was committed."""
+        with plainly():
+            connection = self._idle.pop() if self._idle else self._connect()
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if len(self._idle) < _IDLE:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # the driver must not begin transactions of its own
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )
+        try:
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set what a new connection must know.
+
+    In WAL mode NORMAL loses nothing when a process is killed; a power cut may lose the last
+    transactions, each of them whole.
+    """
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Tell of failures of the database in sentences of our own."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _plain(error) from error
+
+
+_DUPLICATE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+
+
+def _plain(error: sqlite3.DatabaseError) -> Exception:
+    found = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}:
+        return StorageFailed(found=found, fix="Free space on the disk of the home directory.")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}:
+        return Unavailable(what="The store does not answer", found=found)
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return Corrupt(what="The store's file is damaged", found=found, fix="Restore it from a backup.")
+    return error
