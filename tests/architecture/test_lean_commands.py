@@ -44,6 +44,8 @@ HEAVY = {
     "polars",
     "uvicorn",
     "penstock.app.wiring",
+    "pydantic",
+    "sqlalchemy",
 }
 COMMANDS = (
     "run tiny:ask",

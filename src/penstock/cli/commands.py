@@ -1,46 +1,81 @@
-"""All commands, in the order in which `penstock --help` tells of them."""
+"""All commands, in the order in which `penstock --help` tells of them, each imported when it is asked for."""
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, cast
 
-from penstock.cli import (
-    builds,
-    compare,
-    delivery,
-    history,
-    models,
-    project,
-    releases,
-    runs,
-    secrets,
-    sweep,
-    system,
-    tokens,
-    triggers,
-)
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+PARTS = {
+    "system": ("up", "demo", "status", "clock", "gc"),
+    "project": ("new", "check", "connect"),
+    "runs": ("run", "runs", "logs", "retry", "cancel"),
+    "compare": ("compare",),
+    "sweep": ("sweep",),
+    "delivery": (
+        "revisions",
+        "environments",
+        "deployments",
+        "approve",
+        "merge",
+        "promote",
+        "rollback",
+        "hold",
+        "unhold",
+    ),
+    "builds": ("builds",),
+    "releases": ("releases",),
+    "secrets": ("secrets",),
+    "tokens": ("tokens",),
+    "models": ("models", "predict", "labels", "monitor"),
+    "triggers": ("triggers",),
+    "history": ("why", "audit"),
+}
+"""The modules of this package, and the commands that each registers."""
+
+
+class Commands(Mapping[str, TyperCommand]):
+    """The commands by name."""
+
+    def __init__(self) -> None:
+        self._parts = {name: part for part, names in PARTS.items() for name in names}
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            part = typer.Typer(callback=_nothing)
+            import_module(f"penstock.cli.{self._parts[name]}").register(part)
+            self._made |= typer.main.get_group(part).commands
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+class Group(TyperGroup):
+    """The program: a group whose commands are made when they are needed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast("dict[str, Any]", Commands())  # nobody adds to it
+
+
+def _nothing() -> None:
+    pass
+
 
 app = typer.Typer(
+    cls=Group,
+    callback=_nothing,
     name="penstock",
     help="From a git push to continuously learning software.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (
-    system,
-    project,
-    runs,
-    compare,
-    sweep,
-    delivery,
-    builds,
-    releases,
-    secrets,
-    tokens,
-    models,
-    triggers,
-    history,
-)
-for part in PARTS:
-    part.register(app)
