@@ -15,7 +15,7 @@ from penstock.adapters.executors.steplog import StepLog, log_file, read_lines
 from penstock.adapters.remote import RemoteApi
 from penstock.app import open_app
 from penstock.app.api import call
-from penstock.app.local import local_workspace
+from penstock.app.ready import local_workspace
 from penstock.app.wiring import App
 from penstock.cli.face import Api
 from penstock.cli.runs import _as_said, _log_lines

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from penstock.adapters.search.tpe import STARTUP, OptunaSearch
 from penstock.app import open_app
-from penstock.app.local import local_workspace
+from penstock.app.ready import local_workspace
 from penstock.app.sweeps import logged, result
 from penstock.app.wiring import App
 from penstock.cli.commands import app as commands

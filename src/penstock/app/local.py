@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from penstock.adapters.executors.environment import packages, python_version
 from penstock.adapters.executors.machine import ended
 from penstock.adapters.forges.uncommitted import commit_and_changes
+from penstock.app.ready import local_workspace
 from penstock.app.workbench import Workbench
-from penstock.core.digests import digest_bytes
 from penstock.pipelines.code import sources
 from penstock.pipelines.graph import coerce, targets_of
 from penstock.pipelines.types import Graph
@@ -67,8 +67,8 @@ def run_there(
 
     What a killed process was making for another run is put back first: this one may need the same.
     """
-    graph = bench.executor.draw(place.workspace, target)
     bench.runs.recover(ended)
+    graph = bench.executor.draw(place.workspace, target)
     run = bench.runs.submit(
         project=place.project,
         pipeline=graph.pipeline,
@@ -126,18 +126,6 @@ def project_name(folder: Path) -> str:
         parse_config(file.read_text(encoding="utf-8"), str(file)).name
         if file.exists()
         else folder.resolve().name
-    )
-
-
-def local_workspace(folder: Path) -> Workspace:
-    """A project's folder with the Python that runs this program."""
-    folder = folder.resolve()
-    lock = folder / "uv.lock"
-    return Workspace(
-        python=sys.executable,
-        folder=str(folder),
-        data_root=str(folder),
-        lock=digest_bytes(lock.read_bytes()) if lock.exists() else "",
     )
 
 

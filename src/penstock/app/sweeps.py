@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from penstock.adapters.executors.machine import ended
 from penstock.adapters.search.tpe import OptunaSearch
-from penstock.app.local import ENVIRONMENT, local_origin, local_workspace, project_name, with_sources
+from penstock.app.local import ENVIRONMENT, local_origin, project_name, with_sources
+from penstock.app.ready import local_workspace
 from penstock.app.workbench import Workbench
 from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value

@@ -22,6 +22,7 @@ from penstock.lineage.secrets import Secrets
 from penstock.lineage.service import Ledger
 from penstock.models.service import Models
 from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.runs.ports import Executor
 from penstock.runs.room import Room
 from penstock.runs.secrets import StepSecrets
 from penstock.runs.service import Runs
@@ -31,14 +32,21 @@ class Workbench:
     """Runs on one home, and the registry of the models that they publish."""
 
     def __init__(
-        self, home: Home, *, virtual: datetime | None = None, on: str = "local", room: Room | None = None
+        self,
+        home: Home,
+        *,
+        virtual: datetime | None = None,
+        on: str = "local",
+        room: Room | None = None,
+        executor: Executor | None = None,
     ) -> None:
         """`virtual` gives a home that is new a virtual clock that starts there; `on` says where steps run
-        and `room` what they may need together there, by default all there is (see `open_executor`).
+        and `room` what they may need together there, by default all there is (see `open_executor`), unless
+        an `executor` is there already.
         """
         self.home = home
         home.make()
-        self.executor = open_executor(on, logs=home.logs / "runs", blobs=home.blobs, room=room)
+        self.executor = executor or open_executor(on, logs=home.logs / "runs", blobs=home.blobs, room=room)
         self.store = open_store(home.database, virtual=virtual)
         self.clock = StoreClock(self.store)
         self.blobs = FolderBlobs(home.blobs)
@@ -95,15 +103,18 @@ class Workbench:
 
 
 @contextmanager
-def open_workbench(home: Path, *, create: bool = True, on: str = "local") -> Iterator[Workbench]:
-    """Open a home to run something, with steps running where `on` says (see `open_executor`).
+def open_workbench(
+    home: Path, *, create: bool = True, on: str = "local", executor: Executor | None = None
+) -> Iterator[Workbench]:
+    """Open a home to run something, with steps running where `on` says (see `open_executor`) or on an
+    `executor` that is there already.
 
     Raises NotFound when it must exist and does not.
     """
     place = Home(home)
     if not create:
         place.require()
-    bench = Workbench(place, on=on)
+    bench = Workbench(place, on=on, executor=executor)
     try:
         yield bench
     finally:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 PANEL = "Runs"
 POLL = 0.25
 """Seconds between looks at a log that is followed."""
-MOST_STEPS = 40
-"""Steps of a run that a page shows, unless more of them have not succeeded."""
+LONG = 40
+"""A run of more steps than these is shown by those that have not succeeded, and the slowest."""
+SLOWEST = 10
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The run's number.")]
 
 
@@ -88,17 +89,19 @@ def run(
 
 
 def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on: str) -> Page:
-    from penstock.app.local import run_target
-    from penstock.app.workbench import open_workbench
+    from penstock.app.ready import ready_executor
 
-    with open_workbench(home, on=on) as bench:
-        return to_its_end(
-            bench,
-            lambda on_progress: run_target(
-                bench, target, project_folder(), params, on_progress, priority=priority
-            ),
-            shown=on != "inline",
-        )
+    folder = project_folder()
+    with ready_executor(home, on, folder) as executor:
+        from penstock.app.local import run_target  # while a worker starts
+        from penstock.app.workbench import open_workbench
+
+        with open_workbench(home, executor=executor) as bench:
+            return to_its_end(
+                bench,
+                lambda on_progress: run_target(bench, target, folder, params, on_progress, priority=priority),
+                shown=on != "inline",
+            )
 
 
 def to_its_end(
@@ -112,6 +115,8 @@ def to_its_end(
 
     Raises StepFailed when it did not succeed.
     """
+    import rich.table  # noqa: F401 what shows the run is imported while a worker starts
+
     from penstock.app.api.runs import ROUTES
     from penstock.cli.progress import steps_progress
 
@@ -171,9 +176,11 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
 
 def _worth_a_line(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The steps that a person wants to see, in their order: those without success, and the slowest."""
+    if len(steps) <= LONG:
+        return steps
     wanted = sorted(steps, key=lambda step: (step["status"] == "succeeded", -step["seconds"]))
     trouble = sum(step["status"] != "succeeded" for step in steps)
-    names = {step["name"] for step in wanted[: max(MOST_STEPS, trouble)]}
+    names = {step["name"] for step in wanted[: max(SLOWEST, trouble)]}
     return [step for step in steps if step["name"] in names]
 
 

@@ -38,6 +38,10 @@ class Executor(Protocol):
         """End a task and its whole process tree; its outcome says so."""
         ...
 
+    def warm(self, workspace: Workspace) -> None:
+        """Get ready for a workspace that something will soon be asked of; returns at once."""
+        ...
+
     def draw(self, workspace: Workspace, target: str) -> Graph:
         """Draw a pipeline inside its own environment. Raises InvalidPipeline."""
         ...

@@ -49,6 +49,9 @@ class FakeExecutor:
                 self.cancelled.append(step_run)
                 self.answer(Outcome(step_run=step_run, token=token, error="cancelled"))
 
+    def warm(self, workspace: Workspace) -> None:
+        """See `Executor.warm`: there is nothing to get ready."""
+
     def draw(self, workspace: Workspace, target: str) -> Graph:  # noqa: ARG002 - the port's
         """See `Executor.draw`; knows no pipeline."""
         raise InvalidPipeline(what=f"There is no pipeline {target}")

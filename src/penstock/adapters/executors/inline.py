@@ -67,6 +67,9 @@ class InlineExecutor:
             self._waiting.remove(task)
             self._outcomes.append(Outcome(step_run=step_run, token=task.token, error="cancelled"))
 
+    def warm(self, workspace: Workspace) -> None:
+        """See `Executor.warm`: there is nothing to get ready."""
+
     def draw(self, workspace: Workspace, target: str) -> Graph:
         """See `Executor.draw`; imports the pipeline into this process."""
         with self._in(workspace):

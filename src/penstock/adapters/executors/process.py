@@ -10,7 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from penstock.adapters.executors.protocol import Answer, Begun, Channel, Draw, Ready, Request
+import msgspec
+
+from penstock.adapters.executors.protocol import PIPE, Answer, Begun, Channel, Draw, Ready, Request
 from penstock.adapters.executors.tree import MARK, end_tree, new_mark
 from penstock.adapters.executors.usage import held_by
 from penstock.core.sizes import size_text
@@ -65,6 +67,18 @@ class WorkerGone(Exception):
         self.printed = printed
 
 
+class _Asked(msgspec.Struct):
+    """The limits of what a worker was asked: the moment by which it has to be done, or as long as it has
+    not `begun`, to begin; and the memory in bytes that is `allowed`.
+    """
+
+    timeout: float
+    memory: int
+    deadline: float
+    allowed: float = math.inf
+    begun: bool = False
+
+
 class WorkerProcess:
     """A process of a workspace's Python that answers one request at a time, and whatever it starts.
 
@@ -79,6 +93,8 @@ class WorkerProcess:
         self.warm_for: set[str] = set()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._ready = False
+        self._asked: _Asked | None = None
+        self._unsent = b""
         command = [workspace.python, "-P", "-m", "penstock.adapters.executors.worker"]
         try:
             self._process = subprocess.Popen(
@@ -97,36 +113,65 @@ class WorkerProcess:
             raise WorkerGone(sentence) from error
         assert self._process.stdin  # noqa: S101 - asked for above, which the type checker cannot see
         assert self._process.stdout  # noqa: S101 - the same
-        self._channel = Channel[Answer](self._process.stdout.fileno(), self._process.stdin.fileno(), Answer)
+        self._outlet = self._process.stdout.fileno()
+        self._channel = Channel[Answer](self._outlet, self._process.stdin.fileno(), Answer)
 
     @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
-    def ask(self, request: Request, timeout: float = 0.0, memory: int = 0) -> Answer:
-        """The answer to a request. `timeout` (in seconds) and `memory` (in bytes) limit a task from its
-        beginning; 0 is no limit.
+    @property
+    def outlet(self) -> int:
+        """The file descriptor that can be read when the worker says something, or has ended."""
+        return self._outlet
+
+    def begin(self, request: Request, timeout: float = 0.0, memory: int = 0) -> None:
+        """Ask for an answer, as soon as the worker is up. `timeout` (in seconds) and `memory` (in bytes)
+        limit a task from its beginning; 0 is no limit. Raises WorkerGone.
+        """
+        self._asked = _Asked(timeout, memory, time.monotonic() + START_LIMIT)
+        self.warm_for.add(code_of(request))
+        self._unsent = self._channel.packed(request)
+        if self._ready or len(self._unsent) <= PIPE:  # a worker that never gets up must not hold us
+            self._send()
+
+    def answer(self, patience: float = 0.0) -> Answer | None:
+        """The answer to what was asked, None if it is not there after `patience` seconds.
 
         Raises WorkerGone, and TimeoutError and MemoryError with a sentence.
         """
-        try:
-            while not self._ready:
-                self._ready = isinstance(self._next(START_LIMIT), Ready)
-            self._send(request)
-            self.warm_for.add(code_of(request))
-            answer = self._next(START_LIMIT)
-        except TimeoutError:
-            raise TimeoutError(
-                f"the environment or its code took longer than {START_LIMIT:g} s to start"
-            ) from None
-        try:
-            return self._next(timeout or math.inf, memory) if isinstance(answer, Begun) else answer
-        except TimeoutError:
-            raise TimeoutError(f"it took longer than its timeout of {timeout:g} s") from None
+        while True:
+            alive = self.alive
+            try:
+                said = self._channel.receive(patience if alive else 0)
+            except EOFError:
+                raise self._gone() from None
+            patience = 0
+            match said:
+                case None if alive:
+                    self._check_limits()
+                    return None
+                case None:
+                    raise self._gone()
+                case Ready():
+                    self._ready = True
+                    self._send()
+                case Begun():
+                    self._begun()
+                case _:
+                    self._asked = None
+                    return said
+
+    def due(self) -> float:
+        """In how many seconds at most its limits have to be looked at."""
+        if self._asked is None:
+            return _SLICE
+        slice_ = _SLICE if self._asked.allowed == math.inf else _MEMORY_SLICE
+        return max(0.0, min(slice_, self._asked.deadline - time.monotonic()))
 
     def kill(self) -> None:
-        """End the process and everything that it has started; may be called from any thread."""
+        """End the process and everything that it has started."""
         end_tree(self._process.pid, self._mark)
 
     def close(self) -> None:
@@ -137,32 +182,30 @@ class WorkerProcess:
             if stream:
                 stream.close()
 
-    def _send(self, request: Request) -> None:
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
         try:
-            self._channel.send(request)
+            self._channel.write(unsent)
         except BrokenPipeError:
             raise self._gone() from None
 
-    def _next(self, patience: float, memory: int = 0) -> Answer:
-        """The next answer. Raises TimeoutError when it has not come after `patience` seconds, and MemoryError
-        once the process has taken `memory` bytes more than at the beginning.
-        """
-        deadline = time.monotonic() + patience
-        allowed = held_by(self._process.pid) + memory if memory else math.inf
-        slice_ = _MEMORY_SLICE if memory else _SLICE
-        while (left := deadline - time.monotonic()) > 0:
-            alive = self.alive
-            try:
-                answer = self._channel.receive(min(slice_, left) if alive else 0)
-            except EOFError:
-                raise self._gone() from None
-            if answer is not None:
-                return answer
-            if not alive:
-                raise self._gone()
-            if memory and held_by(self._process.pid) > allowed:
-                raise MemoryError(f"needed more than its {size_text(memory)}")
-        raise TimeoutError
+    def _begun(self) -> None:
+        """The code of a task is imported: its limits count from here."""
+        if asked := self._asked:
+            asked.begun = True
+            asked.deadline = time.monotonic() + (asked.timeout or math.inf)
+            asked.allowed = held_by(self._process.pid) + asked.memory if asked.memory else math.inf
+
+    def _check_limits(self) -> None:
+        asked = self._asked
+        if asked and time.monotonic() >= asked.deadline:
+            raise TimeoutError(
+                f"it took longer than its timeout of {asked.timeout:g} s"
+                if asked.begun
+                else f"the environment or its code took longer than {START_LIMIT:g} s to start"
+            )
+        if asked and asked.allowed < math.inf and held_by(self._process.pid) > asked.allowed:
+            raise MemoryError(f"needed more than its {size_text(asked.memory)}")
 
     def _gone(self) -> WorkerGone:
         self.kill()

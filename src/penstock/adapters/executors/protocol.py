@@ -13,6 +13,8 @@ from penstock.runs.types import Outcome, Task
 
 _LENGTH = 4
 _CHUNK = 1 << 16
+PIPE = 1 << 16
+"""The bytes that a pipe holds before anybody reads."""
 
 
 class Do(msgspec.Struct, frozen=True, tag="do"):
@@ -71,8 +73,16 @@ class Channel(Generic[Message]):
 
     def send(self, message: Request | Answer) -> None:
         """Send a message. Raises BrokenPipeError when nobody is there."""
+        self.write(self.packed(message))
+
+    def packed(self, message: Request | Answer) -> bytes:
+        """A message as it is sent."""
         body = self._encoder.encode(message)
-        data = memoryview(len(body).to_bytes(_LENGTH, "big") + body)
+        return len(body).to_bytes(_LENGTH, "big") + body
+
+    def write(self, packed: bytes) -> None:
+        """Send a packed message; waits for the other side to read what is more than a pipe holds."""
+        data = memoryview(packed)
         while data:
             data = data[os.write(self._outlet, data) :]
 

@@ -7,11 +7,12 @@ import binascii
 import os
 from contextlib import suppress
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from penstock.core.errors import Corrupt
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _BITS = 256
 _NONCE = 12
@@ -27,14 +28,16 @@ class KeyFile:
     def close(self, name: str, text: str) -> str:
         """See `Seal.close`."""
         nonce = os.urandom(_NONCE)
-        sealed = AESGCM(self._key()).encrypt(nonce, text.encode(), name.encode())
+        sealed = _cipher(self._key()).encrypt(nonce, text.encode(), name.encode())
         return base64.b64encode(nonce + sealed).decode()
 
     def open(self, name: str, sealed: str) -> str:
         """See `Seal.open`."""
+        from cryptography.exceptions import InvalidTag
+
         try:
             data = base64.b64decode(sealed, validate=True)
-            return AESGCM(self._key()).decrypt(data[:_NONCE], data[_NONCE:], name.encode()).decode()
+            return _cipher(self._key()).decrypt(data[:_NONCE], data[_NONCE:], name.encode()).decode()
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise Corrupt(
                 what=f"The secret {name} cannot be read with the key in {self._path}.",
@@ -45,10 +48,16 @@ class KeyFile:
         if not self._path.exists():
             new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(AESGCM.generate_key(_BITS))
+                file.write(os.urandom(_BITS // 8))
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(FileExistsError):  # another process was first: its key is the key
                 self._path.hardlink_to(new)
             new.unlink()
         return self._path.read_bytes()
+
+
+def _cipher(key: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a library in Rust, seldom needed
+
+    return AESGCM(key)

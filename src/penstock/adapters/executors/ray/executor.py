@@ -107,6 +107,10 @@ class RayExecutor:
                 if job.task.step_run == step_run:
                     job.cancel()
 
+    def warm(self, workspace: Workspace) -> None:
+        """See `Executor.warm`."""
+        self._here.warm(workspace)
+
     def draw(self, workspace: Workspace, target: str) -> Graph:
         """See `Executor.draw`."""
         return self._here.draw(workspace, target)
