@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.adapters.blobs import FolderBlobs
+from penstock.adapters.blobs.behind import Behind
 from penstock.core.digests import digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
@@ -72,6 +73,22 @@ def test_a_disk_that_fills_at_the_last_moment_leaves_nothing(
             blobs.put(SOURCE)
     assert files(folder) == []
     assert not blobs.has(digest_bytes(SOURCE))
+    assert blobs.get(blobs.put(SOURCE)) == SOURCE
+
+
+def test_what_cannot_be_flushed_behind_its_writer_is_taken_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    behind = Behind()
+    blobs = FolderBlobs(folder, behind=behind)
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", broken)
+        digest = blobs.put(SOURCE)
+        behind.done()
+    assert not blobs.has(digest)
     assert blobs.get(blobs.put(SOURCE)) == SOURCE
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ class Home:
         if not path.exists():
             made = path.with_name(f"key.{os.getpid()}")
             made.touch(mode=0o600)
-            made.write_text(secrets.token_urlsafe(32))
+            made.write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
             made.replace(path)
         return path.read_text()
 

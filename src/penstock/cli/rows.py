@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ def parameters(given: Sequence[str] | None) -> dict[str, str]:
 
 def read_parameters(path: Path) -> dict[str, Any]:
     """Parameters of a TOML file, one `name = value` each. Raises NotFound and InvalidValue."""
+    import tomllib
+
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -10,6 +12,11 @@ from pathlib import Path
 
 from penstock.core.digests import digest_bytes, digest_value
 from penstock.core.errors import InvalidPipeline
+
+Stamp = tuple[int, int] | None
+Stamps = dict[str, Stamp]
+_known: dict[str, tuple[str, Stamps]] = {}
+"""By the file of a module its digest, as long as no file is otherwise where it was looked for modules."""
 
 
 def code_digest(target: str) -> str:
@@ -24,12 +31,19 @@ def code_digest(target: str) -> str:
     file = getattr(sys.modules.get(name), "__file__", None)
     if not file or not file.endswith(".py"):
         raise InvalidPipeline(what=f"The module {name} has no source file.")
-    path = Path(file)
+    known = _known.get(file)
+    if known is None or any(_stamp(path) != stamp for path, stamp in known[1].items()):
+        known = _known[file] = _digest_of(name, Path(file))
+    return known[0]
+
+
+def _digest_of(name: str, path: Path) -> tuple[str, Stamps]:
+    """The digest for a module, and what files there were where it was looked for modules."""
     root = path.parents[name.count(".") + (path.name == "__init__.py")]
     only = name.partition(".")[0] if root.name in {"site-packages", "dist-packages"} else ""
-    return digest_value(
-        {module: _look(module, path)[0] for module, path in _leads_to(root, name, only).items()}
-    )
+    stamps: Stamps = {}
+    found = _leads_to(root, name, only, stamps)
+    return digest_value({module: _look(module, path)[0] for module, path in found.items()}), stamps
 
 
 def sources(folder: Path, targets: Iterable[str]) -> dict[str, str]:
@@ -42,13 +56,16 @@ def sources(folder: Path, targets: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _leads_to(root: Path, name: str, only: str = "") -> dict[str, Path]:
-    """A module and all modules under `root` that it leads to; of the package `only`, if one is named."""
+def _leads_to(root: Path, name: str, only: str = "", stamps: Stamps | None = None) -> dict[str, Path]:
+    """A module and all modules under `root` that it leads to; of the package `only`, if one is named.
+
+    `stamps` takes in where it was looked.
+    """
     found: dict[str, Path] = {}
     waiting = [name]
     while waiting:
         module = waiting.pop()
-        path = _source(root, module)
+        path = _source(root, module, {} if stamps is None else stamps)
         if module in found or path is None or (only and module.partition(".")[0] != only):
             continue
         found[module] = path
@@ -57,8 +74,7 @@ def _leads_to(root: Path, name: str, only: str = "") -> dict[str, Path]:
 
 
 def _look(module: str, path: Path) -> tuple[str, tuple[str, ...]]:
-    stat = path.stat()
-    return _read(module, path, stat.st_mtime_ns, stat.st_size)
+    return _read(module, path, _stamp(str(path)))
 
 
 def views_digest(targets: Mapping[str, str]) -> str:
@@ -67,17 +83,29 @@ def views_digest(targets: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _read(module: str, path: Path, _changed: int, _size: int) -> tuple[str, tuple[str, ...]]:
+def _read(module: str, path: Path, _stamp: Stamp) -> tuple[str, tuple[str, ...]]:
     """The digest of a file and the names that it imports; asked for again only when the file changed."""
     source = path.read_bytes()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return digest_bytes(source), tuple(_imported(ast.parse(source), package))
 
 
-def _source(root: Path, module: str) -> Path | None:
+def _source(root: Path, module: str, stamps: Stamps) -> Path | None:
     place = root.joinpath(*module.split("."))
-    candidates = (place / "__init__.py", place.with_suffix(".py"))
-    return next((path for path in candidates if path.is_file()), None)
+    for path in (place / "__init__.py", place.with_suffix(".py")):
+        stamp = stamps[str(path)] = _stamp(str(path))
+        if stamp:
+            return path
+    return None
+
+
+def _stamp(path: str) -> Stamp:
+    """What tells that a file was not touched since; None where there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked before each step, of many places
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -53,7 +52,7 @@ class Runs:
         self._store = store
         self._blobs = blobs
         self._clock = clock
-        self._owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._owner = owner or f"{os.uname().nodename}:{os.getpid()}:{uuid4().hex[:8]}"
         self._executor = executor
         self._scheduler = Scheduler(
             store,

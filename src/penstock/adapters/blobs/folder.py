@@ -6,14 +6,15 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
+from penstock.adapters.blobs.behind import Behind, flush_folder
 from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
@@ -34,8 +35,11 @@ class FolderBlobs:
     crash or a full disk leaves no blob that is half-written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, behind: Behind | None = None) -> None:
+        """With `behind`, blobs are moved to their place at once and flushed to the disk behind the writer."""
         self._folder = folder.absolute()
+        self._behind = behind
+        self._parts = (f"{uuid4().hex}-{number}.part" for number in count())
         self._verified: dict[str, Stamp] = {}
         self._sweep()
 
@@ -60,7 +64,8 @@ class FolderBlobs:
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""
         with Path(path).open("rb") as source, self.writing() as file:
-            shutil.copyfileobj(source, file, _CHUNK)
+            while chunk := source.read(_CHUNK):
+                file.write(chunk)
         return file.digest
 
     def get(self, digest: str) -> bytes:
@@ -159,11 +164,10 @@ class FolderBlobs:
     @contextmanager
     def _part(self) -> Iterator[IO[bytes]]:
         """A file beside the blobs; gone at the end unless it was settled."""
-        part = ""
+        part = self._folder / next(self._parts)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as file:
-                part = file.name
+            with part.open("xb") as file:
                 yield file
         except OSError as error:
             raise StorageFailed(
@@ -171,11 +175,10 @@ class FolderBlobs:
                 fix="Nothing was left behind; free space on that disk and try again.",
             ) from error
         finally:
-            if part:
-                Path(part).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
 
     def _settle(self, file: IO[bytes], digest: str) -> None:
-        """Make the written bytes durable, and only then visible under their name.
+        """Make the written bytes durable, and visible under their name: then, unless it is done behind us.
 
         They have the digest, so they count as verified until somebody touches the file.
         """
@@ -183,14 +186,14 @@ class FolderBlobs:
         place.parent.mkdir(exist_ok=True)
         file.flush()
         os.fchmod(file.fileno(), 0o444)
-        os.fsync(file.fileno())
         stamp = _stamp(file)
-        Path(file.name).replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if self._behind:
+            Path(file.name).replace(place)
+            self._behind.flush(file.fileno(), place)
+        else:
+            os.fsync(file.fileno())
+            Path(file.name).replace(place)
+            flush_folder(place.parent)
         self._verified[digest] = stamp
 
 

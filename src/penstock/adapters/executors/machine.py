@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from penstock.runs.room import Room
@@ -29,7 +28,7 @@ def ended(owner: str) -> bool:
     """
     host, _, rest = owner.partition(":")
     pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdecimal():
+    if host != os.uname().nodename or not pid.isdecimal():
         return False
     try:
         os.kill(int(pid), 0)

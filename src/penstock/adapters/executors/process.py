@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.adapters.executors.protocol import PIPE, Answer, Begun, Channel, Draw, Ready, Request
+from penstock.adapters.executors.protocol import PIPE, Answer, Begun, Channel, Do, Draw, Ready, Request
 from penstock.adapters.executors.tree import MARK, end_tree, new_mark
 from penstock.adapters.executors.usage import held_by
 from penstock.core.sizes import size_text
@@ -129,9 +129,16 @@ class WorkerProcess:
     def begin(self, request: Request, timeout: float = 0.0, memory: int = 0) -> None:
         """Ask for an answer, as soon as the worker is up. `timeout` (in seconds) and `memory` (in bytes)
         limit a task from its beginning; 0 is no limit. Raises WorkerGone.
+
+        What has no limits and needs no import begins at once: nobody needs to be told.
         """
-        self._asked = _Asked(timeout, memory, time.monotonic() + START_LIMIT)
-        self.warm_for.add(code_of(request))
+        code = code_of(request)
+        if isinstance(request, Do) and self._ready and code in self.warm_for and not timeout and not memory:
+            request = Do(request.task, tell=False)
+            self._asked = _Asked(timeout, memory, math.inf, begun=True)
+        else:
+            self._asked = _Asked(timeout, memory, time.monotonic() + START_LIMIT)
+        self.warm_for.add(code)
         self._unsent = self._channel.packed(request)
         if self._ready or len(self._unsent) <= PIPE:  # a worker that never gets up must not hold us
             self._send()

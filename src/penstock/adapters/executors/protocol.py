@@ -18,9 +18,10 @@ PIPE = 1 << 16
 
 
 class Do(msgspec.Struct, frozen=True, tag="do"):
-    """Execute a task."""
+    """Execute a task; `tell` asks to be told when it begins."""
 
     task: Task
+    tell: bool = True
 
 
 class Draw(msgspec.Struct, frozen=True, tag="draw"):
@@ -34,7 +35,7 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """The code of a task is imported and begins: its timeout counts from here."""
+    """The code of a task is imported and begins: its limits count from here."""
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from penstock.adapters.blobs.behind import Behind
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.execute import execute
 from penstock.adapters.executors.imported import Imported
@@ -45,7 +46,7 @@ class Worker:
         self._channel = channel
         self._folder = folder
         self._logs = logs
-        self._blobs = FolderBlobs(blobs)
+        self._blobs = FolderBlobs(blobs, behind=Behind())
         self._imported = Imported(folder)
         self._streams = Streams()
         self._told: dict[str, str] = {}
@@ -63,6 +64,10 @@ class Worker:
         if self._imported.changed() or self._told_otherwise(request):
             return Stale()
         return self._draw(request) if isinstance(request, Draw) else self._do(request)
+
+    def _begun(self, request: Do) -> None:
+        if request.tell:
+            self._channel.send(Begun())
 
     def _told_otherwise(self, request: Request) -> bool:
         """Whether this process has seen secrets that are not those of the request: modules may keep them."""
@@ -87,7 +92,7 @@ class Worker:
                 self._streams.to(step_log),
                 warnings_to(step_log),
             ):
-                outcome = execute(task, self._blobs, step_log, begun=lambda: self._channel.send(Begun()))
+                outcome = execute(task, self._blobs, step_log, begun=lambda: self._begun(request))
                 step_log.write("stderr", _printed())
         except OSError as error:
             outcome = Outcome(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +73,8 @@ def _repeatable(data: bytes) -> bytes:
 
     A step that is done again, because its process died, then gives what it gave before.
     """
+    import zipfile  # every worker imports this room, and few handle estimators
+
     names: dict[str, str] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as given:
         schema = _IDENTITY.sub(
@@ -92,6 +92,8 @@ def _repeatable(data: bytes) -> bytes:
 
 def _without_moment(model: bytes) -> bytes:
     """A CatBoost model without what is written into each one anew: a random name, and when training ended."""
+    import tempfile
+
     from catboost import CatBoost
 
     again = CatBoost().load_model(blob=model)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import stat
-import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from penstock.adapters.formats.kinds import is_a
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs, Writing
 from penstock.pipelines.log import picture
 from penstock.runs.types import Artifact
+
+if TYPE_CHECKING:  # every worker imports this room, and few handle files
+    from tarfile import TarFile
 
 _laid: ContextVar[ExitStack | None] = ContextVar("laid", default=None)
 
@@ -82,6 +82,8 @@ class Folders:
     def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Path:  # noqa: ARG002 - the protocol's
         """See `Format.read`."""
         folder: Path = _place() / artifact.meta["beside"]["name"]
+        import tarfile
+
         folder.mkdir()
         with tarfile.open(blobs.path(artifact.digest)) as tar:
             tar.extractall(folder, filter="data")
@@ -102,7 +104,9 @@ class Figures(Files):
         return Artifact(digest=blobs.put(data), format=self.name, size=len(data), meta=meta)
 
 
-def _packing(file: Writing) -> tarfile.TarFile:
+def _packing(file: Writing) -> TarFile:
+    import tarfile
+
     return tarfile.open(mode="w|", fileobj=cast(IO[bytes], file), format=tarfile.PAX_FORMAT)
 
 
@@ -122,8 +126,10 @@ def _check(path: Path, folder: Path) -> None:
         )
 
 
-def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+def _add(tar: TarFile, path: Path, name: str) -> None:
     """Add a member whose header says only what it holds: name, kind, size, and whether it can be executed."""
+    import tarfile
+
     member = tarfile.TarInfo(name)
     if path.is_symlink():
         member.type, member.linkname = tarfile.SYMTYPE, str(path.readlink())
@@ -141,6 +147,8 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 def _place() -> Path:
     """An empty folder for what is laid out."""
+    import tempfile
+
     stack = _laid.get()
     if stack is None:
         return Path(tempfile.mkdtemp(dir=_of_this_process()))
@@ -150,6 +158,9 @@ def _place() -> Path:
 
 @cache
 def _of_this_process() -> str:
+    import shutil
+    import tempfile
+
     folder = tempfile.mkdtemp(prefix="penstock-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

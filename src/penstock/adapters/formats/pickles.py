@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import IO, Any, cast
 
 from penstock.core.errors import StepFailed
@@ -21,6 +20,8 @@ class UnsafePickles:
 
     def write(self, value: Any, blobs: Blobs) -> Artifact:
         """See `Format.write`."""
+        import pickle
+
         try:
             with blobs.writing() as file:
                 pickle.dump(value, cast(IO[bytes], file), protocol=5)
@@ -33,4 +34,6 @@ class UnsafePickles:
 
     def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Any:  # noqa: ARG002 - the protocol's
         """See `Format.read`."""
+        import pickle
+
         return pickle.loads(blobs.get(artifact.digest))  # noqa: S301 - asked for by name, and verified
