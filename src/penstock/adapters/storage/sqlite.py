@@ -17,6 +17,8 @@ _IDLE = 8
 """How many connections are kept for later."""
 _STATEMENTS = 512
 """How many statements each keeps prepared."""
+_CHECKPOINT = 4000
+"""Pages of the log after which it is moved into the database, for which a commit waits twice for the disk."""
 
 
 class SqliteConnection:
@@ -141,6 +143,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
 
 
 @contextmanager
