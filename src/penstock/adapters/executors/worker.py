@@ -46,7 +46,8 @@ class Worker:
         self._channel = channel
         self._folder = folder
         self._logs = logs
-        self._blobs = FolderBlobs(blobs, behind=Behind())
+        self._behind = Behind()
+        self._blobs = FolderBlobs(blobs, behind=self._behind)
         self._imported = Imported(folder)
         self._streams = Streams()
         self._told: dict[str, str] = {}
@@ -94,6 +95,8 @@ class Worker:
             ):
                 outcome = execute(task, self._blobs, step_log, begun=lambda: self._begun(request))
                 step_log.write("stderr", _printed())
+            if task.node.kind == "publish":  # a version's bytes are on the disk before it is one
+                self._behind.done()
         except OSError as error:
             outcome = Outcome(
                 step_run=task.step_run, token=task.token, error=f"its log cannot be kept: {error}"
