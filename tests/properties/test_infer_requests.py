@@ -81,7 +81,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def ask(
-    server: Server, body: bytes, path: str = "/v2/models/delay/infer", method: str = "POST"
+    server: Server,
+    body: bytes,
+    path: str = "/v2/models/delay/infer",
+    method: str = "POST",
+    headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> tuple[int, Any]:
     sent: list[MutableMapping[str, Any]] = []
 
@@ -91,7 +95,7 @@ def ask(
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(server({"method": method, "path": path, "headers": []}, receive, send))
+    asyncio.run(server({"method": method, "path": path, "headers": list(headers)}, receive, send))
     return sent[0]["status"], msgspec.json.decode(sent[1]["body"])
 
 
@@ -106,6 +110,64 @@ def test_every_body_is_answered_or_refused_in_one_sentence(server: Server, body:
         assert status == 400
         assert list(told) == ["error"]
         assert told["error"].endswith((".", "?"))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kinds=st.tuples(*[st.sampled_from(["FP64", "FP32", "FP16", "UINT8", "BOOL", "BYTES", ""])] * 2),
+    sizes=st.tuples(st.integers(-1, 12), st.integers(-1, 12)),
+    raw=st.binary(max_size=24),
+    length=st.none() | st.binary(max_size=4),
+)
+def test_tensors_as_bytes_are_answered_or_refused_in_one_sentence(
+    server: Server, kinds: tuple[str, str], sizes: tuple[int, int], raw: bytes, length: bytes | None
+) -> None:
+    inputs = [
+        {"name": name, "shape": [1], "datatype": kind, "parameters": {"binary_data_size": size}}
+        for name, kind, size in zip(("wind", "carrier"), kinds, sizes, strict=True)
+    ]
+    text = msgspec.json.encode({"inputs": inputs})
+    said = str(len(text)).encode() if length is None else length
+    status, told = ask(server, text + raw, headers=((b"inference-header-content-length", said),))
+    assert status == 400 or (status == 200 and 0 <= told["outputs"][0]["data"][0] <= 1)
+    assert status == 200 or told["error"].endswith((".", "?"))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.recursive(
+        values,
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "rows",
+                        "instances",
+                        "inputs",
+                        "wind",
+                        "carrier",
+                        "data",
+                        "columns",
+                        "dataframe_split",
+                        "dataframe_records",
+                    ]
+                ),
+                inner,
+                max_size=3,
+            )
+        ),
+        max_leaves=6,
+    ),
+    path=st.sampled_from(["/predict/delay", "/invocations", "/v1/models/delay:predict"]),
+    media=st.sampled_from([b"application/json", b"text/csv", b"application/vnd.apache.parquet", b""]),
+)
+def test_rows_of_any_form_are_answered_or_refused_in_one_sentence(
+    server: Server, body: Any, path: str, media: bytes
+) -> None:
+    status, told = ask(server, msgspec.json.encode(body), path, headers=((b"content-type", media),))
+    assert status in {200, 400, 415}
+    assert status == 200 or (told.get("error") or told["message"]).endswith((".", "?"))
 
 
 @settings(max_examples=100, deadline=None)

@@ -71,6 +71,13 @@ class InvalidRequest(InvalidValue):
     code = "invalid_request"
 
 
+class UnsupportedMedia(PenstockError):
+    """The body is of a kind that is not read here."""
+
+    code = "unsupported_media"
+    status = 415
+
+
 class UndefinedMetric(InvalidValue):
     """The metric is not defined on these rows."""
 

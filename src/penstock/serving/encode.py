@@ -9,7 +9,8 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest, InvalidValue
 from penstock.models.types import Signature
-from penstock.serving.decode import datatype
+from penstock.serving.binary import SIZE, write_tensor
+from penstock.serving.columns import datatype
 from penstock.serving.types import Answer
 
 _DATATYPE_OF = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
@@ -26,6 +27,23 @@ def encode_answer(answer: Answer, outputs: Sequence[str] = ()) -> bytes:
 
     Raises InvalidRequest for an output that the model does not give.
     """
+    return _encode(_response(answer, _tensors(answer, outputs)))
+
+
+def encode_with_bytes(answer: Answer, outputs: Sequence[str], binary: frozenset[str]) -> tuple[bytes, int]:
+    """The same with the outputs in `binary` as bytes behind the JSON; and how long the JSON is."""
+    tensors = _tensors(answer, outputs)
+    raw = b""
+    for tensor in tensors:
+        if tensor["name"] in binary:
+            written = write_tensor(tensor["datatype"], tensor.pop("data"))
+            tensor["parameters"] = {SIZE: len(written)}
+            raw += written
+    text = _encode(_response(answer, tensors))
+    return text + raw, len(text)
+
+
+def _tensors(answer: Answer, outputs: Sequence[str]) -> list[dict[str, Any]]:
     rows = len(answer.ids)
     tensors: dict[str, dict[str, Any]] = {
         "score": {"name": "score", "shape": [rows], "datatype": "FP64", "data": answer.score},
@@ -42,18 +60,20 @@ def encode_answer(answer: Answer, outputs: Sequence[str] = ()) -> bytes:
         raise InvalidRequest(
             what=f"The model gives no output {unknown[0]!r}", expected=", ".join(tensors), found=unknown[0]
         )
+    return [tensors[name] for name in outputs or tensors]
+
+
+def _response(answer: Answer, tensors: list[dict[str, Any]]) -> dict[str, Any]:
     parameters: dict[str, Any] = {"prediction_id": answer.ids[0], "variant": answer.variant}
-    if rows > 1:
+    if len(answer.ids) > 1:
         parameters["prediction_ids"] = answer.ids
-    return _encode(
-        {
-            "model_name": answer.model,
-            "model_version": str(answer.version),
-            "id": answer.ids[0],
-            "parameters": parameters,
-            "outputs": [tensors[name] for name in outputs or tensors],
-        }
-    )
+    return {
+        "model_name": answer.model,
+        "model_version": str(answer.version),
+        "id": answer.ids[0],
+        "parameters": parameters,
+        "outputs": tensors,
+    }
 
 
 def encode_error(sentence: str) -> bytes:

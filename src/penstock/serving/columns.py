@@ -1,0 +1,192 @@
+"""Columns of a question, checked against what a model takes; what does not fit is refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from penstock.core.errors import InvalidRequest
+from penstock.datasets.types import Column
+from penstock.models.types import Signature
+
+_BOUNDS = {
+    **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": (0, 2**bits) for bits in (8, 16, 32, 64)},
+}
+"""The smallest value of an integer, and the first that is too large."""
+_ACCEPTED = {
+    "float": {"FP64", "FP32", "FP16", *_BOUNDS},
+    "int": set(_BOUNDS),
+    "bool": {"BOOL"},
+    "string": {"BYTES"},
+}
+_DATATYPE = {"float": "FP64", "int": "INT64", "bool": "BOOL", "string": "BYTES"}
+_PYTHON_TYPES: dict[str, set[type]] = {
+    "FP64": {float, int},
+    "FP32": {float, int},
+    "FP16": {float, int},
+    "BOOL": {bool},
+    "BYTES": {str},
+}
+_PYTHON_TYPES.update({name: {int} for name in _BOUNDS})
+_LARGEST_FLOAT = 3.4028234e38
+_LARGEST_INTEGER = _BOUNDS["INT64"]
+_NULL = type(None)
+
+
+class Tensor(msgspec.Struct):
+    """One column of a request: `data` holds `shape` values, row by row."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any] = []
+    parameters: dict[str, Any] = {}
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request that fits the model: `rows` rows, column by column in the order of the signature.
+
+    `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes.
+    """
+
+    columns: dict[str, list[Any]]
+    rows: int
+    id: str = ""
+    outputs: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
+
+
+def datatype(column: Column) -> str:
+    """The protocol's name for the type of a column, such as `FP64`."""
+    return _DATATYPE[column.dtype]
+
+
+def fitting(tensors: Sequence[Tensor], signature: Signature) -> tuple[dict[str, list[Any]], int]:
+    """The columns in the order of the signature, and how many rows there are. Raises InvalidRequest."""
+    found = _by_name(tensors, signature)
+    rows = _rows(tensors)
+    return {column.name: _values(found[column.name], column) for column in signature.inputs}, rows
+
+
+def columns_of(given: Mapping[str, list[Any]], signature: Signature) -> Question:
+    """The question that whole columns ask, each of the type that the model takes. Raises InvalidRequest."""
+    kinds = {column.name: datatype(column) for column in signature.inputs}
+    tensors = [Tensor(name, [len(values)], kinds.get(name, ""), values) for name, values in given.items()]
+    if not tensors:
+        raise InvalidRequest(expected=f"the columns {', '.join(kinds)}", found="none")
+    columns, rows = fitting(tensors, signature)
+    return Question(columns, rows)
+
+
+def _by_name(tensors: Sequence[Tensor], signature: Signature) -> dict[str, Tensor]:
+    given = {tensor.name: tensor for tensor in tensors}
+    known = [column.name for column in signature.inputs]
+    if len(given) == len(tensors) == len(known) and all(name in given for name in known):
+        return given
+    if len(given) != len(tensors):
+        names = [tensor.name for tensor in tensors]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(expected="each column once", found=f"{twice!r} more than once")
+    missing = [name for name in known if name not in given]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, missing or known, n=1)
+            raise InvalidRequest(
+                what=f"The model has no column {name!r}",
+                expected=", ".join(known),
+                found=name,
+                fix=f"Did you mean {near[0]!r}?" if near else "",
+            )
+    raise InvalidRequest(
+        what="The request lacks columns of the model",
+        expected=", ".join(known),
+        found=f"no {', '.join(missing)}",
+        fix="Send null where the value of a nullable column is missing.",
+    )
+
+
+def _rows(tensors: Sequence[Tensor]) -> int:
+    """The number of rows, the same in every column."""
+    first = tensors[0]
+    rows = first.shape[0] if first.shape else 0
+    for tensor in tensors:
+        shape = tensor.shape
+        if not shape or len(shape) > 2 or shape[1:] not in ([], [1]):
+            raise InvalidRequest(
+                what=f"The shape of {tensor.name!r} is not that of a column",
+                expected="[n] or [n, 1]",
+                found=str(shape),
+            )
+        if shape[0] != rows:
+            raise InvalidRequest(
+                what="The columns have different numbers of rows",
+                expected=f"{rows} as in {first.name!r}",
+                found=f"{shape[0]} in {tensor.name!r}",
+            )
+        if len(tensor.data) != rows:
+            raise InvalidRequest(
+                what=f"The data of {tensor.name!r} do not fill its shape",
+                expected=f"{rows} values",
+                found=str(len(tensor.data)),
+            )
+    if rows < 1:
+        raise InvalidRequest(expected="at least one row", found=str(rows))
+    return rows
+
+
+def _values(tensor: Tensor, column: Column) -> list[Any]:
+    """The flat values of a tensor. A column of nothing but nulls may call itself any known datatype."""
+    data = tensor.data
+    if type(data[0]) is list:
+        data = _flat(tensor)
+    kinds = set(map(type, data))
+    if _NULL in kinds:
+        if not column.nullable:
+            raise _refused(tensor, column, "null")
+        kinds.discard(_NULL)
+        if not kinds and tensor.datatype in _PYTHON_TYPES:
+            return data
+    if tensor.datatype not in _ACCEPTED[column.dtype]:
+        raise InvalidRequest(
+            what=f"The column {tensor.name!r} has another datatype",
+            expected=datatype(column),
+            found=tensor.datatype or "none",
+        )
+    if not kinds <= _PYTHON_TYPES[tensor.datatype]:
+        odd = next(value for value in data if type(value) not in {_NULL, *_PYTHON_TYPES[tensor.datatype]})
+        raise _refused(tensor, column, msgspec.json.encode(odd).decode()[:60])
+    if column.dtype in {"float", "int"}:
+        _check_range(tensor, column, data)
+    return data
+
+
+def _flat(tensor: Tensor) -> list[Any]:
+    if all(type(item) is list and len(item) == 1 for item in tensor.data):
+        return [item[0] for item in tensor.data]
+    raise InvalidRequest(
+        what=f"The data of {tensor.name!r} do not fill its shape",
+        expected=str(tensor.shape),
+        found="nested lists",
+    )
+
+
+def _check_range(tensor: Tensor, column: Column, data: Sequence[Any]) -> None:
+    low, high = _BOUNDS.get(tensor.datatype, (-_LARGEST_FLOAT, _LARGEST_FLOAT))
+    if column.dtype == "int":  # which the model computes with signed integers
+        low, high = max(low, _LARGEST_INTEGER[0]), min(high, _LARGEST_INTEGER[1])
+    for value in data:
+        if value is not None and not low <= value < high:
+            raise _refused(tensor, column, f"{value!r:.60}")
+
+
+def _refused(tensor: Tensor, column: Column, found: str) -> InvalidRequest:
+    nullable = " or null" if column.nullable else ""
+    return InvalidRequest(
+        what=f"The column {tensor.name!r} holds a value that it may not",
+        expected=f"{tensor.datatype or datatype(column)}{nullable}",
+        found=found,
+    )

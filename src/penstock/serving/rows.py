@@ -1,0 +1,207 @@
+"""Requests row by row: our own, those of MLflow's scoring server, and those of KServe's first protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.core.errors import InvalidRequest
+from penstock.datasets.types import Column
+from penstock.models.types import Signature
+from penstock.serving.columns import Question, columns_of
+from penstock.serving.types import Answer
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+"""What a request to MLflow's scoring server holds exactly one of."""
+
+
+def read_rows(body: bytes, signature: Signature) -> Question:
+    """`{"rows": [{column: value}, …]}`. Raises InvalidRequest."""
+    return columns_of(_by_column(_only(_object(body, "rows"), "rows"), signature), signature)
+
+
+def read_invocation(body: bytes, signature: Signature) -> Question:
+    """A JSON request as MLflow's scoring server takes it. Columns that the model does not know are left out,
+    as they are there. Raises InvalidRequest.
+    """
+    given = _object(body, *FORMS)
+    forms = [name for name in FORMS if name in given]
+    if len(forms) != 1 or set(given) - {*forms, "params"}:
+        raise InvalidRequest(
+            expected=f"exactly one of {', '.join(FORMS)}", found=", ".join(sorted(given)) or "nothing"
+        )
+    if given.get("params"):
+        raise InvalidRequest(
+            what="The model takes no params", expected="none", found=str(given["params"])[:60]
+        )
+    return _FORMS[forms[0]](given[forms[0]], signature)
+
+
+def read_instances(body: bytes, signature: Signature) -> Question:
+    """`{"instances": [row, …]}`, each row an object or the values in the order of the columns."""
+    return _instances(_only(_object(body, "instances"), "instances"), signature)
+
+
+def read_table(columns: Mapping[str, Sequence[Any]], signature: Signature) -> Question:
+    """A table with the model's columns and perhaps others, which are left out. Raises InvalidRequest."""
+    known = {column.name: column for column in signature.inputs}
+    whole = {name for name, column in known.items() if column.dtype == "int"}
+    return columns_of(
+        {
+            name: [_whole(value) for value in values] if name in whole else list(values)
+            for name, values in columns.items()
+            if name in known
+        },
+        signature,
+    )
+
+
+def read_texts(columns: Mapping[str, Sequence[str]], signature: Signature) -> Question:
+    """A table of texts, such as CSV has them; an empty one is null. Raises InvalidRequest."""
+    known = {column.name: column for column in signature.inputs}
+    return read_table(
+        {
+            name: [_read(text, known[name]) for text in texts]
+            for name, texts in columns.items()
+            if name in known
+        },
+        signature,
+    )
+
+
+def predictions(answer: Answer, signature: Signature) -> list[Any]:
+    """What the model's own `predict` gives for each row: the label, true or false where these are the labels,
+    or the number of a regression.
+    """
+    if not signature.classes:
+        return list(answer.score)
+    if set(signature.classes) <= {"false", "true"}:
+        return [label == "true" for label in answer.label]
+    return list(answer.label)
+
+
+def encode_rows(answer: Answer, signature: Signature) -> bytes:
+    """Our own answer: for each row its id, prediction, score and probabilities."""
+    rows: list[dict[str, Any]] = [
+        {"id": name, "prediction": predicted, "score": score}
+        for name, predicted, score in zip(
+            answer.ids, predictions(answer, signature), answer.score, strict=True
+        )
+    ]
+    for row, chances in zip(rows, answer.probabilities, strict=False):
+        row["probabilities"] = dict(zip(signature.classes, chances, strict=True))
+    about = {"model": answer.model, "version": answer.version, "variant": answer.variant}
+    return msgspec.json.encode({**about, "rows": rows})
+
+
+def encode_predictions(answer: Answer, signature: Signature) -> bytes:
+    """`{"predictions": […]}`, as MLflow and KServe have it, with the ids of the predictions beside."""
+    return msgspec.json.encode({"predictions": predictions(answer, signature), "prediction_ids": answer.ids})
+
+
+def _split(given: Any, signature: Signature) -> Question:
+    try:
+        split = msgspec.convert(given, _Split)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(expected='{"columns": […], "data": [[…], …]}', found=str(error)) from None
+    return _lists(split.data, split.columns, signature)
+
+
+def _instances(given: Any, signature: Signature) -> Question:
+    if isinstance(given, list) and given and isinstance(given[0], list):
+        return _lists(given, [column.name for column in signature.inputs], signature)
+    return _records(given, signature)
+
+
+def _inputs(given: Any, signature: Signature) -> Question:
+    if isinstance(given, dict):
+        columns = {name: values if isinstance(values, list) else [values] for name, values in given.items()}
+        return read_table(columns, signature)
+    return _instances(given, signature)
+
+
+def _records(given: Any, signature: Signature) -> Question:
+    return read_table(_by_column(given, signature), signature)
+
+
+def _by_column(given: Any, signature: Signature) -> dict[str, list[Any]]:
+    """Rows as columns; a value that may be null is null where a row lacks it."""
+    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
+        raise InvalidRequest(expected="a list of rows, each an object", found=_shortly(given))
+    names = dict.fromkeys(name for row in given for name in row)
+    known = {column.name: column for column in signature.inputs}
+    for name in names:
+        if name in known and not known[name].nullable and (at := _without(given, name)) >= 0:
+            raise InvalidRequest(what=f"Row {at} lacks a value", expected=name, found="none")
+    return {name: [row.get(name) for row in given] for name in names}
+
+
+def _lists(rows: Any, names: Sequence[str], signature: Signature) -> Question:
+    odd = next((row for row in rows if not isinstance(row, list) or len(row) != len(names)), None)
+    if odd is not None:
+        raise InvalidRequest(expected=f"rows of {len(names)} values", found=_shortly(odd))
+    return read_table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=False)), signature)
+
+
+class _Split(msgspec.Struct):
+    columns: list[str]
+    data: list[list[Any]]
+    index: list[Any] = []
+
+
+_FORMS: dict[str, Callable[[Any, Signature], Question]] = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "instances": _instances,
+    "inputs": _inputs,
+}
+
+
+def _object(body: bytes, *expected: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(
+            what="The request is not a JSON object", expected=" or ".join(expected), found=str(error)
+        ) from None
+
+
+def _only(given: dict[str, Any], name: str) -> Any:
+    if set(given) != {name}:
+        raise InvalidRequest(
+            expected=f"{name!r} and nothing else", found=", ".join(sorted(given)) or "nothing"
+        )
+    return given[name]
+
+
+def _read(text: str, column: Column) -> Any:
+    """A text as a value of the column's type; one that is none stays a text, which is then refused."""
+    if not text:
+        return None if column.nullable else text
+    try:
+        match column.dtype:
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "bool":
+                return {"true": True, "false": False}.get(text.lower(), text)
+    except ValueError:
+        pass
+    return text
+
+
+def _whole(value: Any) -> Any:
+    """A whole number that a table of numbers and nulls has made a float of."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _without(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The first row that has no such value, -1 if all have one."""
+    return next((at for at, row in enumerate(rows) if name not in row), -1)
+
+
+def _shortly(value: Any) -> str:
+    return f"{value!r:.60}"
