@@ -52,7 +52,7 @@ class TestProcess(PredictionServiceContract):
     def service(self, tmp_path: Path) -> Iterator[PredictionService]:
         process = PredictorProcess(tmp_path)
         process.start()
-        service = HttpPredictionService(lambda: process.url, service_key(tmp_path))
+        service = HttpPredictionService(lambda: process.url, service_key(tmp_path), tmp_path / "blobs")
         yield service
         service.close()
         process.stop()

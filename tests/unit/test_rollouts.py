@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
 from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
-from penstock.deployments.decide import difference
+from penstock.deployments.decide import Facts, difference
 from penstock.deployments.gather import ROWS
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.deployments.tryouts import Submit, at_once
 from penstock.deployments.types import GateReport, Swap
 from penstock.models.service import Models
 from penstock.models.types import Placement, Version
 from penstock.serving.answers import Examples
-from penstock.serving.types import Answer, Plan
+from penstock.serving.types import Answer, Plan, Probe, ServedVersion
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 from penstock.testing.prediction import FakePredictionService
@@ -73,6 +77,7 @@ class World:
         self.scores: dict[int, Callable[[Any], float]] = {}
         self.service = FakePredictionService(lambda version: ByRow(self.scores[version.number]))
         self.virtual: datetime | None = None
+        self.submit: Submit = at_once
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
         self.start()
@@ -89,6 +94,7 @@ class World:
             self.models,
             self.clock,
             virtual_now=lambda: self.virtual,
+            submit=self.submit,
         )
 
     def train(self, score: Callable[[Any], float] = good, auc: float = 1.0, **fields: Any) -> Version:
@@ -396,3 +402,86 @@ def test_a_candidate_is_judged_again_when_the_champion_changes_meanwhile(world: 
     world.settle()
     assert world.verdict(3, "roc_auc >= champion").evidence["champion"] == 1
     assert world.roles() == ["previous", "retired", "champion"]
+
+
+LOADED = 'gate = ["infrastructure", "load: 200/s for 3s, p99 <= 20ms, errors == 0"]'
+
+
+def loaded() -> World:
+    """A world whose gate asks for a load and a look at the infrastructure."""
+    return World(re.sub(r"gate = \[[^]]*\]", LOADED, CONFIG_ON_PUSH))
+
+
+def verdicts(world: World, number: int) -> dict[str, str]:
+    with world.store.read() as reader:
+        report = reader.get(GateReport, f"production:delay@{number}")
+    return {v.check.partition(":")[0]: v.why if not v.passed else "passed" for v in report.verdicts}
+
+
+def test_a_version_that_fits_and_keeps_up_goes_live() -> None:
+    world = loaded()
+    world.train()
+    world.settle()
+    assert world.service.loads == [("delay", 1, 200.0, 3.0)]
+    assert verdicts(world, 1) == {"infrastructure": "passed", "load": "passed"}
+    assert world.answering() == 1
+
+
+def test_a_version_that_is_too_slow_does_not() -> None:
+    world = loaded()
+    world.train()
+    world.settle()
+    world.service.report = msgspec.structs.replace(world.service.report, p99=21.0)
+    world.train()
+    world.settle()
+    assert "p99 21 is not <= 20" in verdicts(world, 2)["load"]
+    assert (world.answering(), world.roles()) == (1, ["champion", "rejected"])
+
+
+def test_a_tryout_goes_on_beside_everything_else() -> None:
+    world, under_way = loaded(), []
+
+    def begin(work: Callable[[], Facts]) -> Future[Facts]:
+        future: Future[Facts] = Future()
+        under_way.append((future, work))
+        return future
+
+    world.train()
+    world.settle()
+    world.submit = begin
+    world.start()
+    world.train()
+    for _ in range(3):
+        world.tick()
+    assert (world.answering(), world.roles(), len(under_way)) == (1, ["champion"], 1)
+    assert world.rollouts.trying
+    [(future, work)] = under_way
+    future.set_result(work())
+    assert not world.rollouts.trying
+    world.tick()
+    assert (world.answering(), world.roles(), len(under_way)) == (2, ["previous", "champion"], 1)
+
+
+def test_what_is_being_tried_stays_loaded_while_plans_are_followed() -> None:
+    world = loaded()
+    world.train()
+    world.settle()
+    asked: list[bool] = []
+
+    def during(work: Callable[[], Facts]) -> Future[Facts]:
+        probe = world.service.probe
+
+        def look(version: ServedVersion) -> Probe:
+            world.rollouts.push()
+            asked.append(any(loaded.number == 2 and loaded.ready for loaded in world.service.loaded()))
+            return probe(version)
+
+        world.service.probe = look  # type: ignore[method-assign]
+        return at_once(work)
+
+    world.submit = during
+    world.start()
+    world.train()
+    world.settle()
+    assert asked == [True]
+    assert world.answering() == 2

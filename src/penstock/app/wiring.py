@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
+from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
@@ -60,9 +62,10 @@ class App(Workbench):
         super().__init__(home, virtual=virtual, on=on, room=room)
         self.forge = BuiltinForge(home.git)
         self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
-        self.service = HttpPredictionService(self._predict_url, home.key())
+        self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
+        self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
 
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
@@ -73,7 +76,13 @@ class App(Workbench):
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
-            self.store, self.blobs, self.service, self.models, self.clock, virtual_now=self.clock.virtual_now
+            self.store,
+            self.blobs,
+            self.service,
+            self.models,
+            self.clock,
+            virtual_now=self.clock.virtual_now,
+            submit=self._beside,
         )
         self.monitoring = Monitoring(self.store, self.log, self.clock)
         self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
@@ -93,10 +102,11 @@ class App(Workbench):
         )
 
     def active(self) -> bool:
-        """Whether builds or runs are under way."""
+        """Whether builds, runs or tryouts of candidates are under way."""
         with self.store.read() as reader:
             return bool(
-                reader.count(Run, status=("queued", "running"))
+                self.rollouts.trying
+                or reader.count(Run, status=("queued", "running"))
                 or reader.count(Build, status=("queued", "running"))
             )
 
@@ -114,8 +124,15 @@ class App(Workbench):
 
     def close(self) -> None:
         """End every process that was started here."""
+        self._tryouts.shutdown(cancel_futures=True)
         self.builder.close()
         super().close()
+
+    def _beside(self, work: Callable[[], Facts]) -> Future[Facts]:
+        """Have a candidate tried in a thread; the loop hears when it is done."""
+        tryout = self._tryouts.submit(work)
+        tryout.add_done_callback(lambda _: self.loop.poke() if self.loop else None)
+        return tryout
 
     # What the faces ask for beyond one component.
 

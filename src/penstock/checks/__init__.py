@@ -2,5 +2,6 @@
 
 from penstock.checks.check import Check, CheckResult
 from penstock.checks.grammar import parse, parse_all
+from penstock.checks.load import Load, is_load, parse_load
 
-__all__ = ["Check", "CheckResult", "parse", "parse_all"]
+__all__ = ["Check", "CheckResult", "Load", "is_load", "parse", "parse_all", "parse_load"]

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
-from penstock.checks import parse
+from penstock.checks import is_load, parse, parse_load
+from penstock.checks.load import FACTS as LOAD_FACTS
+from penstock.core.sizes import size_text
 from penstock.deployments.types import Deployment, Verdict
 from penstock.models.types import Placement, Role
-from penstock.revisions.config import PROOFS, EnvironmentConfig, preview_name
+from penstock.revisions.config import EnvironmentConfig, preview_name
 from penstock.revisions.types import Branch
 from penstock.serving.answers import TOLERANCE, Examples
-from penstock.serving.types import Answer, Loaded, Plan, ServedModel
+from penstock.serving.types import Answer, Loaded, LoadReport, Plan, Probe, ServedModel
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +44,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gate is judged by. `recorded` are metrics as the run recorded them.
 
     `champion` is the champion's number, 0 while there is none. `measured` rows, evenly taken
-    from `holdout` rows, were asked of the prediction service.
+    from `holdout` rows, were asked of the prediction service. `loads` are by the lines of the gate.
     """
 
     recorded: dict[str, float]
     load_error: str = ""
     contract: Contract | None = None
+    infrastructure: Probe = Probe(error="it was not asked for")
+    loads: dict[str, LoadReport] = {}
     candidate: Quality = Quality()
     champion: int = 0
     champion_recorded: dict[str, float] = {}
@@ -112,7 +116,7 @@ def standing(history: Iterable[Deployment]) -> list[str]:
     return stack
 
 
-def judge(gate: Sequence[str] | None, model: str, facts: Facts) -> tuple[Verdict, ...]:
+def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
     """The verdicts of a gate. It is passed when every one of them is.
 
     A version that the prediction service cannot load fails whatever the gate asks,
@@ -133,7 +137,44 @@ def judge(gate: Sequence[str] | None, model: str, facts: Facts) -> tuple[Verdict
                 check="loads", passed=False, why=f"the prediction service cannot load it: {facts.load_error}"
             ),
         )
-    return tuple(_contract(facts.contract) if text in PROOFS else _check(text, facts) for text in gate)
+    return tuple(_verdict(text, facts) for text in gate)
+
+
+def _verdict(text: str, facts: Facts) -> Verdict:
+    if is_load(text):
+        return _load(text, facts.loads.get(text))
+    match text:
+        case "contract":
+            return _contract(facts.contract)
+        case "infrastructure":
+            return _infrastructure(facts.infrastructure)
+    return _check(text, facts)
+
+
+def _infrastructure(probe: Probe) -> Verdict:
+    fits = probe.memory <= probe.available
+    evidence = msgspec.to_builtins(probe)
+    if probe.error or not fits:
+        why = probe.error or f"it takes {size_text(probe.memory)} and there are {size_text(probe.available)}"
+        return Verdict(check="infrastructure", passed=False, why=why, evidence=evidence)
+    why = (
+        f"loaded in a fresh process of the prediction service in {probe.seconds:.2g} s, taking "
+        f"{size_text(probe.memory)} of {size_text(probe.available)} there, an example answered in "
+        f"{probe.answers * 1000:.2g} ms"
+    )
+    return Verdict(check="infrastructure", passed=True, why=why, evidence=evidence)
+
+
+def _load(text: str, report: LoadReport | None) -> Verdict:
+    if report is None:
+        return Verdict(check=text, passed=False, why="there are no examples to ask")
+    load, evidence = parse_load(text), msgspec.to_builtins(report)
+    results = load.evaluate({name: float(evidence[name]) for name in LOAD_FACTS})
+    told = "; ".join(result.why for result in results)
+    why = (
+        f"of {report.requests} requests at {load.rate:g}/s: {told}{f' ({report.why})' if report.why else ''}"
+    )
+    return Verdict(check=text, passed=all(result.passed for result in results), why=why, evidence=evidence)
 
 
 def _contract(contract: Contract | None) -> Verdict:

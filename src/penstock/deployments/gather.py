@@ -9,24 +9,33 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from penstock.checks import is_load, parse_load
 from penstock.core.errors import InvalidRequest, InvalidValue, NotFound
 from penstock.deployments.decide import Contract, Facts, Quality, difference
+from penstock.deployments.plans import served
 from penstock.deployments.truth import metrics_of, truth_number
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Version
 from penstock.serving.answers import Examples
+from penstock.serving.encode import encode_request
 from penstock.serving.ports import PredictionService
-from penstock.serving.types import Loaded, Plan
+from penstock.serving.types import Loaded, LoadReport
 
 ROWS = 20_000
 """Rows of a holdout that are asked at most: some seconds of the prediction service."""
 BATCH = 2_000
 
 
-def gather(
-    service: PredictionService, blobs: Blobs, version: Version, champion: Version | None, plan: Plan
+def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
+    service: PredictionService,
+    blobs: Blobs,
+    version: Version,
+    champion: Version | None,
+    loaded: Sequence[Loaded],
+    gate: Sequence[str],
 ) -> Facts:
-    """Load the candidate beside the champion and ask both; `plan` has the candidate resident.
+    """Ask the candidate, which was `loaded` beside the champion or was not, and the champion, and make the
+    loads that the gate asks for.
 
     Raises Unavailable when the prediction service does not answer: then nothing is known.
     """
@@ -35,9 +44,14 @@ def gather(
         champion=champion.number if champion else 0,
         champion_recorded=champion.metrics if champion else {},
     )
-    if error := _load_error(service.apply(plan), version):
+    if error := _load_error(loaded, version):
         return msgspec.structs.replace(facts, load_error=error)
-    facts = msgspec.structs.replace(facts, contract=_contract(service, blobs, version))
+    facts = msgspec.structs.replace(
+        facts,
+        contract=_contract(service, blobs, version),
+        infrastructure=service.probe(served(version)) if "infrastructure" in gate else facts.infrastructure,
+        loads=_loads(service, blobs, version, gate),
+    )
     if not version.holdout:
         return facts
     frame = pl.read_ipc(blobs.get(version.holdout))
@@ -68,6 +82,25 @@ def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Con
     except (InvalidRequest, NotFound) as error:
         return Contract(examples=len(recorded.score), error=str(error))
     return difference(recorded, answer, classes=bool(version.signature.classes))
+
+
+def _loads(
+    service: PredictionService, blobs: Blobs, version: Version, gate: Sequence[str]
+) -> dict[str, LoadReport]:
+    """What each load of the gate measured, asking the recorded examples one by one in turn."""
+    wanted = [text for text in gate if is_load(text)]
+    if not wanted or not version.examples:
+        return {}
+    recorded = msgspec.json.decode(blobs.get(version.examples), type=Examples)
+    requests = [
+        encode_request({name: [values[row]] for name, values in recorded.inputs.items()})
+        for row in range(len(recorded.score))
+    ]
+    loads = {text: parse_load(text) for text in wanted}
+    return {
+        text: service.load(version.model, version.number, requests, load.rate, load.seconds)
+        for text, load in loads.items()
+    }
 
 
 def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, label: str) -> Quality:

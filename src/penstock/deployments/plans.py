@@ -52,7 +52,7 @@ class Plans:
                     environment=environment,
                     champion=champions.get((model, environment), 0),
                     versions=tuple(
-                        _served(self.version(reader, model, number), resident=resident)
+                        served(self.version(reader, model, number), resident=resident)
                         for number, resident in sorted(versions.items())
                     ),
                 )
@@ -63,7 +63,8 @@ class Plans:
         )
 
 
-def _served(version: Version, *, resident: bool) -> ServedVersion:
+def served(version: Version, *, resident: bool = True) -> ServedVersion:
+    """A version as the prediction service is told of it."""
     return ServedVersion(
         number=version.number,
         artifact=version.artifact,

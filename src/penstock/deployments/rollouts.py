@@ -14,6 +14,7 @@ from penstock.deployments.decide import demotions, judge
 from penstock.deployments.environments import Environments, Held
 from penstock.deployments.plans import Plans
 from penstock.deployments.swaps import Swaps
+from penstock.deployments.tryouts import Submit, Tryouts, at_once
 from penstock.deployments.types import GateReport, Verdict
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
@@ -42,14 +43,23 @@ class Rollouts:
         clock: Clock,
         *,
         virtual_now: Callable[[], datetime | None] = lambda: None,
+        submit: Submit = at_once,
     ) -> None:
-        """`virtual_now` tells the virtual time, or None in a home with the real clock."""
+        """`virtual_now` tells the virtual time, or None in a home with the real clock; `submit` has
+        candidates tried, here or beside.
+        """
         self._store = store
         self._models = models
         self._clock = clock
         self._environments = Environments(blobs)
         self._plans = Plans(self._environments, virtual_now)
         self._swaps = Swaps(store, blobs, service, self._plans)
+        self._tryouts = Tryouts(submit)
+
+    @property
+    def trying(self) -> bool:
+        """Whether a candidate is being tried."""
+        return self._tryouts.under_way()
 
     def tick(self, now: datetime) -> bool:
         """Judge the oldest candidate, then bring the prediction service to what was decided.
@@ -155,9 +165,16 @@ class Rollouts:
 
     def _judge(self, trial: _Trial, now: datetime) -> bool:
         version, environment = trial.version, trial.held.rule.name
-        facts = self._swaps.try_out(environment, version, trial.champion)
         configured = trial.held.config.models.get(version.model)
-        verdicts = judge(configured.gate if configured else None, version.model, facts)
+        gate = configured.gate if configured else ()
+        champion = trial.champion.id if trial.champion else ""
+        facts = self._tryouts.facts(
+            (environment, version.id, champion),
+            lambda: self._swaps.try_out(environment, version, trial.champion, gate),
+        )
+        if facts is None:
+            return False
+        verdicts = judge(gate, version.model, facts)
         with self._store.begin() as tx:
             placed = _placement(tx, environment, version)
             if placed is not None and placed.role != "candidate":

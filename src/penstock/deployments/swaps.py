@@ -27,15 +27,24 @@ class Swaps:
         self._service = service
         self._plans = plans
         self._applied: Plan | None = None
-        self._conversation = RLock()  # no plan may replace the one that a candidate is being tried with
+        self._trying: tuple[str, Version] | None = None
+        self._conversation = RLock()  # one plan at a time is applied
 
-    def try_out(self, environment: str, candidate: Version, champion: Version | None) -> Facts:
-        """Load a candidate beside what is live and gather the facts for its gate. Raises Unavailable."""
-        with self._conversation:
-            with self._store.read() as reader:
-                plan = self._plans.desired(reader, (environment, candidate))
-            self._applied = None  # whatever comes of the trial, its plan is not the one to stay with
-            return gather(self._service, self._blobs, candidate, champion, plan)
+    def try_out(
+        self, environment: str, candidate: Version, champion: Version | None, gate: Sequence[str]
+    ) -> Facts:
+        """Load a candidate beside what is live, where it stays meanwhile, and gather the facts for its gate.
+
+        May go on in a thread of its own while plans are followed. Raises Unavailable.
+        """
+        try:
+            with self._conversation:
+                self._trying = (environment, candidate)
+                loaded = self._apply(self._desired())
+            return gather(self._service, self._blobs, candidate, champion, loaded, gate)
+        finally:
+            with self._conversation:
+                self._trying = None
 
     def follow(self, now: datetime) -> bool:
         """Apply the desired plan where it is not followed; record champions that are new.
@@ -44,19 +53,27 @@ class Swaps:
         or cannot serve a champion.
         """
         with self._conversation:
-            with self._store.read() as reader:
-                plan = self._plans.desired(reader)
+            plan = self._desired()
             changed = plan != self._applied
-            loaded = self._service.apply(plan) if changed else self._service.loaded()
+            loaded = self._apply(plan) if changed else self._service.loaded()
             if not changed and not all(live(plan, loaded).values()):
-                loaded, changed = self._service.apply(plan), True
-            self._applied = plan
+                loaded, changed = self._apply(plan), True
         seen = live(plan, loaded)
         swapped = [self._record(model, now) for model, answers in seen.items() if answers]
         for model, answers in seen.items():
             if not answers:
                 raise _not_served(model, loaded)
         return any(swapped) or changed
+
+    def _desired(self) -> Plan:
+        with self._store.read() as reader:
+            return self._plans.desired(reader, self._trying)
+
+    def _apply(self, plan: Plan) -> Sequence[Loaded]:
+        self._applied = None  # whatever comes of it until it is
+        loaded = self._service.apply(plan)
+        self._applied = plan
+        return loaded
 
     def _record(self, model: ServedModel, now: datetime) -> bool:
         """Record that a champion was seen to answer for the first time since another did."""

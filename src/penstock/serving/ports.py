@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from penstock.serving.types import Answer, Loaded, LogRecord, Plan
+from penstock.serving.types import Answer, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
 
 
 class Runtime(Protocol):
@@ -39,6 +39,19 @@ class PredictionService(Protocol):
 
         Raises InvalidRequest, NotFound or Unavailable. `log=False` leaves the prediction log alone.
         """
+        ...
+
+    def load(
+        self, model: str, version: int, requests: Sequence[bytes], rate: float, seconds: float
+    ) -> LoadReport:
+        """Ask `rate` requests a second for some seconds, these in turn, whatever the answers take.
+
+        Nothing of it goes to the prediction log. Raises Unavailable.
+        """
+        ...
+
+    def probe(self, version: ServedVersion) -> Probe:
+        """Load a version in a process of its own and ask it its recorded examples."""
         ...
 
     def flush(self) -> None:

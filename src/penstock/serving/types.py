@@ -47,6 +47,40 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load test measured. Times are in milliseconds from when a request was due, whether or not it
+    could be sent then; `throughput` is in answers a second, memory in bytes that the service holds.
+    `why` is the first error.
+    """
+
+    requests: int
+    errors: int
+    throughput: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+    memory_before: int
+    memory_after: int
+    why: str = ""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a version in a fresh process like the one that serves. `error` is empty when it was
+    loaded and answered its recorded examples there.
+
+    `memory` is what it takes in bytes and `available` what the machine has for it; `seconds` is how long it
+    took to load, `answers` how long an example takes; `runtime` names versions and the processor.
+    """
+
+    error: str = ""
+    memory: int = 0
+    available: int = 0
+    seconds: float = 0.0
+    answers: float = 0.0
+    runtime: dict[str, str] = {}
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions for n rows: `score` is P(last class) for binary, the value for regression,
     the highest probability for multiclass; `label` the class (or the value as text);

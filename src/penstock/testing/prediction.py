@@ -17,7 +17,16 @@ from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
 from penstock.serving.ports import Runtime
-from penstock.serving.types import Answer, Loaded, LogRecord, Plan, ServedModel, ServedVersion
+from penstock.serving.types import (
+    Answer,
+    Loaded,
+    LoadReport,
+    LogRecord,
+    Plan,
+    Probe,
+    ServedModel,
+    ServedVersion,
+)
 
 SIGMOID_SIGNATURE = Signature(
     task="binary",
@@ -67,12 +76,25 @@ class MemoryPredictionLog:
 class FakePredictionService:
     """A `serving.ports.PredictionService`; what it is to do wrong is set from outside.
 
-    `down` makes it unreachable; `broken` maps an artifact to the reason why it does not load.
+    `down` makes it unreachable; `broken` maps an artifact to the reason why it does not load; `report` is
+    what every load test measures, and `loads` are those that were made.
     """
 
     def __init__(self, runtime_of: Callable[[ServedVersion], Runtime] = by_number) -> None:
         self.down = False
         self.broken: dict[str, str] = {}
+        self.report = LoadReport(
+            requests=100,
+            errors=0,
+            throughput=100.0,
+            p50=1.0,
+            p95=2.0,
+            p99=3.0,
+            max=4.0,
+            memory_before=0,
+            memory_after=0,
+        )
+        self.loads: list[tuple[str, int, float, float]] = []
         self.log = MemoryPredictionLog()
         self.plan = Plan(clock=None, models=())
         self._models: dict[str, ServedModel] = {}
@@ -144,6 +166,22 @@ class FakePredictionService:
                 )
             )
         return answer
+
+    def load(
+        self, model: str, version: int, requests: Sequence[bytes], rate: float, seconds: float
+    ) -> LoadReport:
+        """See `PredictionService.load`."""
+        self._require_up()
+        served = served_version(served_model(self._models, model), version)
+        for request in requests:
+            decode_request(request, served.signature)
+        self.loads.append((model, version, rate, seconds))
+        return self.report
+
+    def probe(self, version: ServedVersion) -> Probe:
+        """See `PredictionService.probe`."""
+        error = self.broken.get(version.artifact, "")
+        return Probe(error=error, memory=1, available=2, seconds=0.1, answers=0.001)
 
     def flush(self) -> None:
         """See `PredictionService.flush`."""

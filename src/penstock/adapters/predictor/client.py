@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
+from penstock.adapters.predictor.load import Spec
 from penstock.core.errors import (
     InvalidRequest,
     NotAllowed,
@@ -19,7 +24,7 @@ from penstock.core.errors import (
     Unavailable,
 )
 from penstock.serving.encode import decode_answer, encode_request
-from penstock.serving.types import Answer, Loaded, Plan
+from penstock.serving.types import Answer, Loaded, LoadReport, Plan, Probe, ServedVersion
 
 _ERRORS: dict[int, type[PenstockError]] = {
     400: InvalidRequest,
@@ -34,7 +39,9 @@ _SECONDS_TO_LOAD = 300.0
 class HttpPredictionService:
     """A `serving.ports.PredictionService` at a URL, which may be told anew after each restart."""
 
-    def __init__(self, url: str | Callable[[], str], key: str) -> None:
+    def __init__(self, url: str | Callable[[], str], key: str, blobs: Path | None = None) -> None:
+        """`blobs` is the folder from which the service reads; without it no version can be probed."""
+        self._blobs = blobs
         self._url = url
         self._key = {"x-penstock-key": key}
         self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
@@ -59,6 +66,34 @@ class HttpPredictionService:
             self._ask("POST", f"/v2/models/{quote(model, safe='')}{place}/infer", body, headers)
         )
 
+    def load(
+        self, model: str, version: int, requests: Sequence[bytes], rate: float, seconds: float
+    ) -> LoadReport:
+        """See `PredictionService.load`."""
+        spec = Spec(
+            url=self._url if isinstance(self._url, str) else self._url(),
+            path=f"/v2/models/{quote(model, safe='')}/versions/{version}/infer",
+            headers={**self._key, "x-penstock-log": "off"},
+            requests=[request.decode() for request in requests],
+            rate=rate,
+            seconds=seconds,
+        )
+        before = self._resident()
+        made = _run("load", msgspec.json.encode(spec), seconds + _SECONDS)
+        return replace(
+            msgspec.json.decode(made, type=LoadReport), memory_before=before, memory_after=self._resident()
+        )
+
+    def probe(self, version: ServedVersion) -> Probe:
+        """See `PredictionService.probe`."""
+        if self._blobs is None:
+            return Probe(error="its bytes are not here")
+        try:
+            made = _run("probe", msgspec.json.encode(version), _SECONDS_TO_LOAD, str(self._blobs))
+        except Unavailable as error:
+            return Probe(error=str(error))
+        return msgspec.json.decode(made, type=Probe)
+
     def flush(self) -> None:
         """See `PredictionService.flush`."""
         self._ask("POST", "/-/flush", headers=self._key)
@@ -66,6 +101,9 @@ class HttpPredictionService:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def _resident(self) -> int:
+        return msgspec.json.decode(self._ask("GET", "/-/resident", headers=self._key), type=int)
 
     def _ask(
         self,
@@ -92,6 +130,20 @@ class HttpPredictionService:
         if response.is_error:
             raise _ERRORS.get(response.status_code, Unavailable)(what=_sentence(response))
         return response.content
+
+
+def _run(program: str, given: bytes, patience: float, *words: str) -> bytes:
+    """What a program of this package prints. Raises Unavailable with what it says when it fails."""
+    command = [sys.executable, "-m", f"penstock.adapters.predictor.{program}", *words]
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=patience, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(what=f"The {program} did not end within {patience:g} s") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else f"it ended with exit code {done.returncode}"
+        raise Unavailable(what=f"The {program} failed", found=reason)
+    return done.stdout
 
 
 def _unavailable(url: str, error: httpx.TransportError) -> Unavailable:

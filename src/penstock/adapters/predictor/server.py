@@ -27,6 +27,7 @@ from penstock.adapters.predictor.asgi import (
 from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
+from penstock.adapters.predictor.probe import resident
 from penstock.adapters.predictor.table import Live, Table
 from penstock.core.errors import InvalidValue, NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import ask
@@ -116,6 +117,9 @@ class Server:
             case "v2", ["models", name, "versions", text, "ready"]:
                 self._table.find(name, version_number(text))
                 return _readiness({"name": name}, (name, version_number(text)) in state.live)
+            case "-", ["resident"]:
+                self._require_key(scope)
+                return json(resident())
             case "-", ["loaded"]:
                 self._require_key(scope)
                 return json(state.loaded())

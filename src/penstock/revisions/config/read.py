@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from cronsim import CronSim, CronSimError
 from msgspec.structs import replace
 
-from penstock.checks import parse
+from penstock.checks import is_load, parse, parse_load
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
@@ -274,15 +274,17 @@ def _model(name: str, table: Table) -> ModelConfig:
     table.allow("gate", "monitor")
     gate = table.texts("gate")
     for index, text in enumerate(gate):
-        if text in PROOFS:
-            continue
         try:
-            parse(text)
+            if is_load(text):
+                parse_load(text)
+            elif text not in PROOFS:
+                parse(text)
         except InvalidValue as error:
+            others = f'a check such as "roc_auc >= 0.7", a proof ({", ".join(PROOFS)}) or a load (`load: …`)'
             table.document.refuse(
                 (*table.path, "gate", index),
                 f"the gate asks something unknown: {error.what}",
-                expected=f'a check such as "roc_auc >= 0.7", or a proof: {", ".join(PROOFS)}',
+                expected=error.expected if is_load(text) else others,
                 found=repr(text),
                 fix=error.fix,
             )

@@ -12,7 +12,7 @@ from penstock.revisions.config.automatic import TestsConfig
 from penstock.revisions.config.freezes import Freeze
 from penstock.revisions.config.outputs import OutputsConfig
 
-PROOFS = ("contract",)
+PROOFS = ("contract", "infrastructure")
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's gate (checks, and proofs by their bare names) and the metric to watch it by."""
+    """A model's gate (checks, proofs by their bare names, and loads) and the metric to watch it by."""
 
     gate: tuple[str, ...]
     monitor: str = "roc_auc"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.core.errors import InvalidRequest, NotFound
+from penstock.serving.encode import encode_request
 from penstock.serving.ports import PredictionLog, PredictionService
 from penstock.serving.types import Loaded, LogRecord, Plan, ServedModel, ServedVersion
 
@@ -108,6 +109,28 @@ class PredictionServiceContract:
             "champion",
         )
         assert record.inputs == ROWS
+
+    def test_a_load_is_made_and_measured_and_leaves_nothing_in_the_log(
+        self, service: PredictionService, log: PredictionLog, make: MakeVersion
+    ) -> None:
+        service.apply(plan(1, make(1), make(2)))
+        requests = [encode_request({"wind": [wind], "carrier": ["UA"]}) for wind in (1.0, 2.0)]
+        report = service.load("delay", 2, requests, rate=100.0, seconds=1.0)
+        assert (report.requests, report.errors, report.why) == (100, 0, "")
+        assert 0 < report.p50 <= report.p95 <= report.p99 <= report.max
+        assert report.throughput > 0
+        service.flush()
+        assert written(log) == []
+
+    def test_a_version_is_probed_beside_what_serves(
+        self, service: PredictionService, make: MakeVersion, lost: ServedVersion
+    ) -> None:
+        service.apply(plan(1, make(1)))
+        probe = service.probe(make(2))
+        assert not probe.error
+        assert probe.memory < probe.available
+        assert service.probe(lost).error
+        assert [loaded.number for loaded in service.loaded()] == [1]
 
     def test_the_log_is_read_in_parts(
         self, service: PredictionService, log: PredictionLog, make: MakeVersion

@@ -1,0 +1,72 @@
+"""A version in a fresh process like the one that serves: `python -m penstock.adapters.predictor.probe BLOBS`.
+
+It reads a `ServedVersion` as JSON and prints a `Probe`. What a model does to its process it does here first.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.formats.onnx import load
+from penstock.core.errors import PenstockError
+from penstock.serving.answers import Examples, disagreement
+from penstock.serving.types import Probe, ServedVersion
+
+
+def probe(blobs: Path, version: ServedVersion) -> Probe:
+    """Load a version, ask it its examples, and tell what that took."""
+    kept = FolderBlobs(blobs)
+    model, examples = kept.get(version.artifact), kept.get(version.examples)
+    before, began = resident(), perf_counter()
+    runtime = load(version.format, model, version.signature)
+    loaded = perf_counter()
+    recorded = msgspec.json.decode(examples, type=Examples)
+    wrong = disagreement(runtime, recorded, version.signature)
+    answered = perf_counter()
+    return Probe(
+        error=wrong,
+        memory=max(0, resident() - before),
+        available=_available(),
+        seconds=loaded - began,
+        answers=(answered - loaded) / max(1, len(recorded.score)),
+        runtime={
+            "python": platform.python_version(),
+            "onnxruntime": installed("onnxruntime"),
+            "numpy": installed("numpy"),
+            "processor": platform.machine(),
+        },
+    )
+
+
+def resident(pid: int | str = "self") -> int:
+    """The bytes that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _available() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+
+
+def main() -> int:
+    """Probe the version that is named on the standard input."""
+    version = msgspec.json.decode(sys.stdin.buffer.read(), type=ServedVersion)
+    try:
+        found = probe(Path(sys.argv[1]), version)
+    except (PenstockError, msgspec.DecodeError, ValueError, RuntimeError) as error:
+        found = Probe(error=str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
