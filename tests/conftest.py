@@ -1,10 +1,15 @@
 """What holds for every shelf: a slow machine is no counterexample, and Ray starts once for each module."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from penstock.adapters.storage import SqlStore, open_store
+from penstock.testing.postgres import PostgresServer, programs, serving
 
 settings.register_profile("penstock", deadline=None, print_blob=True)
 settings.load_profile("penstock")
@@ -48,3 +53,45 @@ def ray_node(ray_cluster: Any) -> Callable[[], Any]:
 def ray_address(ray_cluster: Any) -> str:
     """What a person says to have steps run on that cluster."""
     return f"ray://{ray_cluster.address}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process; each makes a database of its own."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is in the extra `postgres`")
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def on_postgres(postgres: PostgresServer) -> Callable[..., None]:
+    """`on_postgres(machine, examples=, steps=)`: a state machine whose `empty` store is in PostgreSQL."""
+
+    def run(machine: Any, *, examples: int, steps: int) -> None:
+        class OnPostgres(machine):  # type: ignore[misc]
+            def empty(self) -> SqlStore:
+                self.address = postgres.database()
+                self.sql = open_store(self.address)
+                return self.sql
+
+            def teardown(self) -> None:
+                super().teardown()
+                self.sql.close()
+                postgres.drop(self.address)
+
+        run_state_machine_as_test(
+            OnPostgres, settings=settings(max_examples=examples, stateful_step_count=steps)
+        )
+
+    return run
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a store may be, on each engine: a file that is not there yet, or an empty database."""
+    if request.param == "sqlite":
+        return tmp_path / "penstock.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database()

@@ -109,17 +109,19 @@ def test_a_writer_that_is_killed_leaves_no_blob_that_is_not_whole(folder: Path) 
     assert all(blobs.has(path.parent.name + path.name) for path in whole)
 
 
-def test_what_a_killed_writer_left_is_swept_after_a_day(folder: Path) -> None:
+def test_what_a_killed_writer_left_is_swept_and_what_another_still_writes_is_not(folder: Path) -> None:
     blobs = FolderBlobs(folder)
-    digest = blobs.put(SOURCE)
-    old, young = folder / "old.part", folder / "young.part"
-    old.write_bytes(b"half")
-    young.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    FolderBlobs(folder)
-    assert not old.exists()
-    assert young.exists()
-    assert blobs.has(digest)
+    with blobs.writing() as file:
+        file.write(SOURCE)
+        [under_way] = folder.glob("*.part")
+        old, young = folder / "old.part", folder / "young.part"
+        old.write_bytes(b"half")
+        young.write_bytes(b"half")
+        for part in (old, under_way):
+            os.utime(part, (0, 0))
+        FolderBlobs(folder)
+        assert set(folder.glob("*.part")) == {under_way, young}
+    assert blobs.has(file.digest)
 
 
 @pytest.mark.parametrize("damage", [SOURCE[:-1], SOURCE[:-1] + b"!", b""])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from msgspec.structs import replace
 
@@ -21,7 +22,9 @@ from penstock.lineage.types import Lease
 from penstock.runs.types import Run, StepRun
 
 CODE = """
+import resource
 from pathlib import Path
+import polars as pl
 from penstock import pipeline, step
 
 @step
@@ -37,6 +40,36 @@ def say(number: int) -> str:
 @step
 def swallow() -> bytes:
     return bytes(10**15)
+
+@step(memory="150MB")
+def repeat(times: int) -> pl.LazyFrame:
+    return pl.concat([pl.scan_parquet("million.parquet")] * times)
+
+@step(memory="150MB")
+def add_up(rows: pl.LazyFrame) -> int:
+    return rows.select(pl.col("n").sum()).collect(engine="streaming").item()
+
+@step(memory="150MB")
+def hold(times: int) -> pl.DataFrame:
+    return repeat.__wrapped__(times).collect()
+
+@step
+def confined() -> pl.DataFrame:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, resource.RLIM_INFINITY))
+    return pl.select(n=pl.int_range(50_000_000))
+
+@pipeline
+def streamed(times: int):
+    return add_up(repeat(times))
+
+@pipeline
+def held(times: int):
+    return hold(times)
+
+@pipeline
+def walled():
+    return confined()
 
 @pipeline
 def changes():
@@ -108,6 +141,25 @@ def test_a_result_that_no_memory_holds_fails_its_step_alone(project: Folder) -> 
     line = CODE[: CODE.index("10**15")].count("\n") + 1
     assert run.error == f"swallow failed: MemoryError (unsteady/steps.py, line {line})"
     assert project.run("says").status == "succeeded"
+
+
+def test_a_lazy_table_larger_than_the_memory_of_its_steps_passes_between_them(project: Folder) -> None:
+    pl.DataFrame({"n": range(1_000_000)}).write_parquet(project.folder / "million.parquet")
+    run = project.run("streamed", times=40)
+    assert run.error == ""
+    kept = project.step(run, "repeat").outputs["result"]
+    assert kept.size > 2 * 150_000_000
+    assert kept.meta == {"rows": 40_000_000, "columns": ["n"]}
+    assert project.value(run, "add_up") == 40 * sum(range(1_000_000))
+
+
+def test_a_table_that_memory_does_not_hold_leaves_a_sentence_and_nothing_else(project: Folder) -> None:
+    pl.DataFrame({"n": range(1_000_000)}).write_parquet(project.folder / "million.parquet")
+    before = set(project.app.home.blobs.rglob("*"))
+    assert project.run("held", times=40).error == "hold failed: needed more than its 150 MB"
+    assert project.run("walled").error == "confined failed: needed more memory than there is"
+    kept = set(project.app.home.blobs.rglob("*")) - before
+    assert not [path for path in kept if path.suffix == ".part" or path.stat().st_size > 1_000_000]
 
 
 def claimed(project: Folder, owner: str) -> Run:

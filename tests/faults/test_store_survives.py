@@ -8,11 +8,12 @@ from threading import Thread
 import pytest
 
 from penstock.adapters.storage import SqlStore, open_store
-from penstock.core.errors import Corrupt
+from penstock.core.errors import Corrupt, InvalidValue, Unavailable
 from penstock.lineage.service import Ledger
 from penstock.lineage.types import Cursor
 from penstock.runs.types import Run
 from penstock.testing.contracts.examples import happened
+from penstock.testing.postgres import PostgresServer
 
 OPENED = """
 import resource, sys
@@ -24,7 +25,8 @@ from penstock.core.events import Event
 from penstock.lineage.types import Cursor, Setting
 from penstock.runs.types import Run
 
-store = open_store(Path(sys.argv[1]))
+where = sys.argv[1]
+store = open_store(where if "://" in where else Path(where))
 """
 
 
@@ -34,9 +36,9 @@ def add_one(store: SqlStore) -> None:
         tx.publish(happened())
 
 
-def assert_whole(path: Path, count: int) -> None:
+def assert_whole(where: Path | str, count: int) -> None:
     """Each of `count` transactions is there with its noun and its event, and the store takes another."""
-    store = open_store(path)
+    store = open_store(where)
     with store.read() as reader:
         assert [c.id for c in reader.find(Cursor)] == [str(i + 1) for i in range(count)]
     assert Ledger(store).verify().count == count
@@ -45,8 +47,7 @@ def assert_whole(path: Path, count: int) -> None:
     store.close()
 
 
-def test_a_writer_that_is_killed_leaves_nothing_of_its_transaction(tmp_path: Path) -> None:
-    path = tmp_path / "penstock.db"
+def test_a_writer_that_is_killed_leaves_nothing_of_its_transaction(where: Path | str) -> None:
     code = (
         OPENED + "with store.begin() as tx:\n"
         "    for i in range(2000): tx.add(Cursor(id='half' + str(i), position=0))\n"
@@ -54,12 +55,12 @@ def test_a_writer_that_is_killed_leaves_nothing_of_its_transaction(tmp_path: Pat
         "    print('written', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, where], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdout
         assert child.stdout.readline() == b"written\n"
         child.kill()
-    assert_whole(path, 0)
+    assert_whole(where, 0)
 
 
 def test_a_full_disk_takes_a_transaction_back_and_the_store_goes_on(tmp_path: Path) -> None:
@@ -82,17 +83,16 @@ def test_a_full_disk_takes_a_transaction_back_and_the_store_goes_on(tmp_path: Pa
     assert_whole(path, 1)
 
 
-def test_writers_in_several_processes_and_threads_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "penstock.db"
-    open_store(path).close()
+def test_writers_in_several_processes_and_threads_lose_nothing(where: Path | str) -> None:
+    open_store(where).close()
     code = OPENED + (
         "for _ in range(40):\n"
         "    with store.begin() as tx:\n"
         "        tx.add(Cursor(id=tx.mint(Run), position=0))\n"
         "        tx.publish(Event(kind='one', subject='x', time=datetime.now(UTC)))\n"
     )
-    children = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(2)]
-    store = open_store(path)
+    children = [subprocess.Popen([sys.executable, "-c", code, where]) for _ in range(2)]
+    store = open_store(where)
     threads = [Thread(target=lambda: [add_one(store) for _ in range(20)]) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -100,7 +100,7 @@ def test_writers_in_several_processes_and_threads_lose_nothing(tmp_path: Path) -
         thread.join()
     assert [child.wait() for child in children] == [0, 0]
     store.close()
-    assert_whole(path, 140)
+    assert_whole(where, 140)
 
 
 def test_a_damaged_file_is_told_plainly(tmp_path: Path) -> None:
@@ -111,3 +111,54 @@ def test_a_damaged_file_is_told_plainly(tmp_path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 4096))
     with pytest.raises(Corrupt, match="damaged"):
         open_store(path)
+
+
+def test_a_transaction_that_a_restart_of_the_database_breaks_off_is_told_and_the_next_one_begins(
+    postgres: PostgresServer,
+) -> None:
+    address = postgres.database()
+    store = open_store(address)
+    add_one(store)
+
+    def write() -> None:
+        with store.begin() as tx:
+            tx.add(Cursor(id="half", position=0))
+            postgres.stop("immediate")
+            postgres.start()
+            tx.publish(happened())
+
+    def read() -> None:
+        with store.read() as held:
+            postgres.stop("fast")
+            postgres.start()
+            held.count(Cursor)
+
+    for broken_off in (write, read):
+        with pytest.raises(Unavailable, match="does not answer"):
+            broken_off()
+        add_one(store)
+    store.close()
+    assert_whole(address, 3)
+
+
+def test_a_store_is_asked_again_until_its_database_is_up(postgres: PostgresServer) -> None:
+    address = postgres.database()
+    store = open_store(address)
+    postgres.stop()
+    writer = Thread(target=add_one, args=(store,))
+    writer.start()
+    postgres.start()
+    writer.join()
+    store.close()
+    assert_whole(address, 1)
+
+
+def test_a_database_that_is_not_there_or_cannot_keep_every_text_is_told_at_once(
+    postgres: PostgresServer,
+) -> None:
+    with pytest.raises(Unavailable, match="nowhere"):
+        open_store(postgres.address("nowhere"))
+    with pytest.raises(InvalidValue, match="encoding UTF8; found SQL_ASCII"):
+        open_store(postgres.database("SQL_ASCII"))
+    with pytest.raises(InvalidValue, match=r"expected postgresql://USER.*found an address of mysql"):
+        open_store("mysql://me:secret@host/db")

@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.inline import InlineExecutor
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.formats.values import read
-from penstock.adapters.storage import open_store
+from penstock.adapters.storage import SqlStore, open_store
 from penstock.lineage.ports import Store
 from penstock.pipelines.types import Graph
 from penstock.runs.ports import Executor
@@ -40,6 +41,8 @@ FORMS = (
 )
 EXECUTORS = ("inline", "local")
 STORES = ("fake", "sqlite")
+PLACES = (*itertools.product(EXECUTORS, STORES), ("inline", "postgresql"))
+"""On PostgreSQL only with the executor that takes no time of its own."""
 MISHAPS = ("none", "worker lost", "step error", "scheduler restarted")
 PATIENCE = 30.0
 _cases = itertools.count()
@@ -156,26 +159,37 @@ def forms() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], Place]]:
+def places(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str, str], Place]]:
     """`places(executor, store)`: what is shared by all cases of the two."""
     folder = tmp_path_factory.mktemp("product")
     blobs = FolderBlobs(folder / "blobs")
     pool = WorkerPool(size=2, logs=folder / "logs", blobs=folder / "blobs")
-    sql = open_store(folder / "penstock.db")
     executors: dict[str, Executor] = {
         "inline": InlineExecutor(logs=folder / "inline", blobs=blobs, size=2),
         "local": pool,
     }
-    stores: dict[str, Store] = {"fake": MemoryStore(), "sqlite": sql}
-    made = {(e, s): Place(stores[s], blobs, executors[e]) for e in EXECUTORS for s in STORES}
-    yield lambda executor, store: made[executor, store]
+    opened: list[SqlStore] = []
+
+    def sql(where: Path | str) -> SqlStore:
+        opened.append(open_store(where))
+        return opened[-1]
+
+    stores: dict[str, Callable[[], Store]] = {
+        "fake": MemoryStore,
+        "sqlite": lambda: sql(folder / "penstock.db"),
+        "postgresql": lambda: sql(request.getfixturevalue("postgres").database()),
+    }
+    made = cache(lambda store: stores[store]())
+    yield cache(lambda executor, store: Place(made(store), blobs, executors[executor]))
     pool.close()
-    sql.close()
+    for store in opened:
+        store.close()
 
 
 @pytest.mark.parametrize("mishap", MISHAPS)
-@pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("executor", "store"), PLACES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_graph_gives_what_plain_python_gives(
     form: str, executor: str, store: str, mishap: str, forms: Any, places: Callable[[str, str], Place]

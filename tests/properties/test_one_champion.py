@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.types import GateReport, Swap
+from penstock.lineage.ports import Store
 from penstock.models.service import Models
 from penstock.models.types import Placement, RoleChange
 from penstock.serving.types import Plan
@@ -41,7 +42,7 @@ class OneChampion(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store, self.blobs = MemoryStore(), MemoryBlobs()
+        self.store, self.blobs = self.empty(), MemoryBlobs()
         self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
         self.service = FakePredictionService(lambda _version: Constant())
         self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
@@ -51,6 +52,10 @@ class OneChampion(RuleBasedStateMachine):
         Releases(self.store, self.blobs, self.clock).tick(self.clock.now())
         self.project = project
         self.control_plane_crashes()
+
+    def empty(self) -> Store:
+        """A store in which nothing is."""
+        return MemoryStore()
 
     @rule()
     def control_plane_crashes(self) -> None:
@@ -155,3 +160,7 @@ class OneChampion(RuleBasedStateMachine):
 
 class TestOneChampion(OneChampion.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+
+def test_on_postgresql_as_well(on_postgres: Callable[..., None]) -> None:
+    on_postgres(OneChampion, examples=3, steps=30)

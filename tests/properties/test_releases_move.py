@@ -19,7 +19,7 @@ from penstock.revisions.types import Branch
 from penstock.runs.types import Run, Workspace
 from penstock.testing.busy import BusyStore
 from penstock.testing.delivery import CONFIG, GRAPH, Delivered
-from penstock.testing.fakes import FixedClock, MemoryBlobs
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 
 START = datetime(2013, 3, 1, 12, tzinfo=UTC)  # a Friday
 FREEZE = 'freeze = [{ from = "Sat 00:00", until = "Mon 06:00" }]'
@@ -38,7 +38,7 @@ class Moves(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store, self.blobs, self.clock = BusyStore(), MemoryBlobs(), FixedClock(START)
+        self.store, self.blobs, self.clock = BusyStore(MemoryStore()), MemoryBlobs(), FixedClock(START)
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.releases = self.another()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
 from penstock.core.events import Event
+from penstock.lineage.ports import Store
 from penstock.pipelines.types import Graph, Node, Options, Output
 from penstock.runs.decide import MAX_REST, resting
 from penstock.runs.room import Room
@@ -20,7 +22,7 @@ from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
 from penstock.testing.busy import BusyStore
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
 ROOM = Room(cpus=3, gpus=1)
@@ -52,13 +54,17 @@ class RunsInTurn(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = BusyStore()
+        self.store = BusyStore(self.empty())
         self.blobs = MemoryBlobs()
         self.clock = FixedClock()
         self.machine = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
         self.births = 0
         self.processes = [self.born(), self.born()]
         self.given: list[Task] = []
+
+    def empty(self) -> Store:
+        """A store in which nothing is."""
+        return MemoryStore()
 
     def born(self) -> tuple[Runs, FakeExecutor, str]:
         self.births += 1
@@ -197,3 +203,7 @@ class RunsInTurn(RuleBasedStateMachine):
 
 class TestRunsInTurn(RunsInTurn.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_on_postgresql_as_well(on_postgres: Callable[..., None]) -> None:
+    on_postgres(RunsInTurn, examples=3, steps=30)

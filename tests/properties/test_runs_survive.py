@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from penstock.core.errors import Conflict
+from penstock.lineage.ports import Store
 from penstock.pipelines.types import Graph, Node, Options, Output, Way
 from penstock.runs.instances import instances_of, is_instance, node_of, of_element
 from penstock.runs.lists import elements, truth
@@ -20,7 +21,7 @@ from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
 from penstock.runs.views import ACTIVE
 from penstock.testing.busy import BusyStore
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 
 WORKSPACE = Workspace(python="python", folder="/project", data_root="/data", lock="lock")
 WELL, ILL = Way(Output("good"), taken=True), Way(Output("good"), taken=False)
@@ -88,7 +89,7 @@ class RunsSurvive(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = BusyStore()
+        self.store = BusyStore(self.empty())
         self.blobs = MemoryBlobs()
         self.clock = FixedClock()
         self.machine = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
@@ -97,6 +98,10 @@ class RunsSurvive(RuleBasedStateMachine):
         self.given: list[Task] = []
         self.tokens: dict[str, int] = {}
         self.ended: dict[str, tuple[Run, list[StepRun]]] = {}
+
+    def empty(self) -> Store:
+        """A store in which nothing is."""
+        return MemoryStore()
 
     def born(self) -> tuple[Runs, FakeExecutor, str]:
         self.births += 1
@@ -333,6 +338,10 @@ class RunsSurvive(RuleBasedStateMachine):
 
 class TestRunsSurvive(RunsSurvive.TestCase):  # type: ignore[misc,name-defined]
     settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+def test_on_postgresql_as_well(on_postgres: Callable[..., None]) -> None:
+    on_postgres(RunsSurvive, examples=3, steps=30)
 
 
 def test_of_two_processes_that_end_the_last_two_steps_at_once_one_ends_the_run() -> None:

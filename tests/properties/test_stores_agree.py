@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,19 @@ orders = st.sampled_from(
 
 
 class StoresAgree(RuleBasedStateMachine):
+    """The fake store and a SQL store, empty, to both of which the same is done."""
+
     def __init__(self) -> None:
         super().__init__()
         self.open = ExitStack()
-        folder = self.open.enter_context(tempfile.TemporaryDirectory())
-        sql = open_store(Path(folder) / "penstock.db")
-        self.open.callback(sql.close)
-        self.stores: list[Store] = [MemoryStore(), sql]
+        self.stores: list[Store] = [MemoryStore(), self.empty()]
         self.transactions: list[Transaction] = []
         self.held: list[ExitStack] = []
+
+    def empty(self) -> Store:
+        """A SQL store in which nothing is."""
+        folder = self.open.enter_context(tempfile.TemporaryDirectory())
+        return self.open.enter_context(closing(open_store(Path(folder) / "penstock.db")))
 
     def teardown(self) -> None:
         if self.transactions:
@@ -174,3 +178,7 @@ def answer(ask: Callable[[Any], Any], reader: Reader) -> Any:
 
 TestStoresAgree = StoresAgree.TestCase
 TestStoresAgree.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+def test_on_postgresql_as_well(on_postgres: Callable[..., None]) -> None:
+    on_postgres(StoresAgree, examples=8, steps=25)

@@ -15,7 +15,7 @@ from penstock.runs.types import Run, Workspace
 from penstock.testing.busy import BusyStore
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 from penstock.triggers.service import Triggers
 from penstock.triggers.types import Firing, Request
 
@@ -29,7 +29,7 @@ class Firings(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store, blobs, self.clock = BusyStore(), MemoryBlobs(), FixedClock(START)
+        self.store, blobs, self.clock = BusyStore(MemoryStore()), MemoryBlobs(), FixedClock(START)
         self.project = Delivered(self.store, blobs, self.clock)
         self.releases = Releases(self.store, blobs, self.clock)
         self.runs = Runs(self.store, blobs, FakeExecutor(), self.clock)

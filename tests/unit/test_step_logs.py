@@ -50,6 +50,7 @@ def fit(rounds: int) -> list[int]:
 def die() -> int:
     for number in range(200):
         print(number)
+        log.metric("number", number, step=number)
     os.kill(os.getpid(), signal.SIGKILL)
 
 @pipeline
@@ -121,7 +122,7 @@ def test_a_followed_log_tells_each_line_while_the_step_runs_and_ends_with_the_ru
     assert (figure["step"], figure["name"], figure["media"]) == ("fit", "curve", "image/svg+xml")
 
 
-def test_no_line_is_lost_that_was_printed_before_a_kill(app: App, run: Run) -> None:
+def test_no_line_is_lost_that_was_printed_or_measured_before_a_kill(app: App, run: Run) -> None:
     doomed = app.executor.draw(run.workspace, "slow.pipeline:doomed")
     submitted = app.runs.submit(
         project="slow",
@@ -136,6 +137,7 @@ def test_no_line_is_lost_that_was_printed_before_a_kill(app: App, run: Run) -> N
     items = call(app, "GET", f"/runs/{submitted.id}/logs")["items"]
     printed = [int(item["text"]) for item in items if item["stream"] == "stdout"]
     assert printed == list(range(200)) * 3  # a lost worker's step is tried three times
+    assert [item["index"] for item in items if item["stream"] == "metric"] == printed
     assert sum("signal 9" in item["text"] for item in items) == 3
 
 

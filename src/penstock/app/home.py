@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 import msgspec
 
@@ -35,6 +36,8 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.database = self.folder / "penstock.db"
+        self.address = os.environ.get("PENSTOCK_STORE", "")
+        """Of the PostgreSQL database that has the metadata, if it is not the file `database`."""
         self.blobs = self.folder / "blobs"
         self.git = self.folder / "git"
         self.predictions = self.folder / "predictions"
@@ -42,9 +45,14 @@ class Home:
         self.secrets = self.folder / "secrets.key"
         self._server = self.folder / "server.json"
         self._lock = self.folder / "lock"
+        self._identity = self.folder / "store"
 
     def make(self) -> None:
-        """Create the directory if it is not there. Raises StorageFailed where it cannot be."""
+        """Create the directory if it is not there.
+
+        Raises StorageFailed where it cannot be, and Conflict for a home whose metadata are kept elsewhere.
+        """
+        self._check_store()
         try:
             for folder in (self.folder, self.logs, self.folder / "serving"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -57,11 +65,28 @@ class Home:
 
     def require(self) -> None:
         """Raises NotFound when there is no home here."""
-        if not self.database.exists():
+        if not self.database.exists() and not self._identity.exists():
             raise NotFound(
                 what=f"There is no Penstock home at {self.folder}.",
                 fix="Run penstock up or penstock connect first, or name another with --home.",
             )
+
+    def identity(self) -> str:
+        """What a database elsewhere knows the home by, empty where the metadata are in the home itself."""
+        if not self.address:
+            return ""
+        if self._identity.exists():
+            return self._identity.read_text()
+        made = self._identity.with_suffix(".new")  # it counts once there is a store that knows it
+        if not made.exists():
+            made.write_text(uuid4().hex)
+        return made.read_text()
+
+    def keep_identity(self) -> None:
+        """From now on the home has the metadata that it has found under its identity, and no others."""
+        made = self._identity.with_suffix(".new")
+        if self.address and made.exists():
+            made.replace(self._identity)
 
     def key(self) -> str:
         """The secret that the control plane shows to the prediction service."""
@@ -113,6 +138,20 @@ class Home:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         return server if self.is_owned() else None
+
+    def _check_store(self) -> None:
+        if self.address and self.database.exists():
+            raise Conflict(
+                what=f"The metadata of {self.folder} are in its file {self.database.name}",
+                found="PENSTOCK_STORE set",
+                fix="Unset it, or name a new home with --home.",
+            )
+        if not self.address and self._identity.exists():
+            raise Conflict(
+                what=f"The metadata of {self.folder} are in a PostgreSQL database",
+                expected="PENSTOCK_STORE=postgresql://USER:PASSWORD@HOST/DATABASE",
+                found="PENSTOCK_STORE not set",
+            )
 
 
 def _locked(lock: IO[str]) -> bool:

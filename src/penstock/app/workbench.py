@@ -47,7 +47,8 @@ class Workbench:
         self.home = home
         home.make()
         self.executor = executor or open_executor(on, logs=home.logs / "runs", blobs=home.blobs, room=room)
-        self.store = open_store(home.database, virtual=virtual)
+        self.store = open_store(home.address or home.database, virtual=virtual, home=home.identity())
+        home.keep_identity()
         self.clock = StoreClock(self.store)
         self.blobs = FolderBlobs(home.blobs)
         self.ledger = Ledger(self.store)

@@ -46,8 +46,11 @@ class Reader(Protocol):
         """How many `find` would give."""
         ...
 
-    def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
-        """Sealed events with an id greater than `after`, oldest first; `where` as in `find`."""
+    def events(self, *, after: int = 0, limit: int = 0, last: bool = False, **where: Any) -> list[Event]:
+        """Sealed events with an id greater than `after`, oldest first; `where` as in `find`.
+
+        With a limit the first of them, or the `last`.
+        """
         ...
 
 

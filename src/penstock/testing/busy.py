@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from penstock.testing.fakes import MemoryStore, MemoryTransaction
+from penstock.lineage.ports import Reader, Store, Transaction
 
 
-class BusyStore(MemoryStore):
+class BusyStore:
     """A store in which something else may happen after a process has read and before it writes."""
 
-    meanwhile: Callable[[], object] | None = None
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.meanwhile: Callable[[], object] | None = None
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """See `Store.read`."""
+        return self._store.read()
 
     @contextmanager
-    def begin(self) -> Iterator[MemoryTransaction]:
+    def begin(self) -> Iterator[Transaction]:
         """See `Store.begin`."""
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             meanwhile()
-        with super().begin() as tx:
+        with self._store.begin() as tx:
             yield tx

@@ -96,9 +96,11 @@ class MemoryReader:
         """See `Reader.count`."""
         return len(self.find(kind, **where))
 
-    def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
+    def events(self, *, after: int = 0, limit: int = 0, last: bool = False, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return _select(Event, self._state.events, "", limit, dict(id=Between(after + 1), **where))
+        order = "-id" if last else ""
+        found = _select(Event, self._state.events, order, limit, dict(id=Between(after + 1), **where))
+        return found[::-1] if last else found
 
 
 class MemoryTransaction(MemoryReader):

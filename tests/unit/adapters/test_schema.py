@@ -19,6 +19,13 @@ from penstock.adapters.storage.tables import TABLES
 from penstock.core.errors import Conflict, Corrupt
 from penstock.lineage.types import Cursor, Setting
 from penstock.testing.contracts.examples import Changed
+from penstock.testing.postgres import PostgresServer
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position
+"""
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"
 
 
 def schema(path: Path) -> dict[str, str]:
@@ -49,6 +56,16 @@ def test_all_migrations_together_make_the_fresh_schema(tmp_path: Path) -> None:
     fresh, migrated = schema(tmp_path / "fresh.db"), schema(tmp_path / "migrated.db")
     assert migrated == fresh
     assert revision(tmp_path / "migrated.db") == revision(tmp_path / "fresh.db")
+
+
+def test_all_migrations_together_make_the_fresh_schema_on_postgresql(postgres: PostgresServer) -> None:
+    fresh, migrated = postgres.database(), postgres.database()
+    open_store(fresh).close()
+    with altering(migrated.replace("postgresql://", "postgresql+psycopg://")) as connection:
+        upgrade(connection)
+    assert postgres.sql(fresh, COLUMNS)
+    for question in (COLUMNS, INDEXES):
+        assert postgres.sql(migrated, question) == postgres.sql(fresh, question)
 
 
 def test_the_packaged_head_is_the_newest_migration() -> None:
@@ -84,7 +101,7 @@ def test_the_home_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> Non
     open_store(path).close()
     run_sql(path, "UPDATE alembic_version SET version_num = '9999'")
     before = schema(path)
-    with pytest.raises(Conflict, match="home directory of a newer version") as refused:
+    with pytest.raises(Conflict, match="store of a newer version") as refused:
         open_store(path)
     assert "9999" in str(refused.value)
     assert schema(path) == before
@@ -115,30 +132,27 @@ def test_opening_a_home_imports_no_more_than_it_needs(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "penstock.db"), library], check=True)
 
 
-def test_many_processes_can_open_a_new_home_at_once(tmp_path: Path) -> None:
+def test_many_processes_can_open_a_new_store_at_once(where: Path | str) -> None:
     code = (
         "import sys; from datetime import UTC, datetime; from pathlib import Path\n"
         "from penstock.adapters.storage import open_store; from penstock.core.events import Event\n"
         "from penstock.lineage.types import Cursor\n"
         "sys.stdin.read(1)\n"
-        "store = open_store(Path(sys.argv[1]))\n"
+        "where = sys.argv[1]; store = open_store(where if '://' in where else Path(where))\n"
         "with store.begin() as tx:\n"
         "    tx.add(Cursor(id=sys.argv[2], position=0))\n"
         "    tx.publish(Event(kind='opened', subject=sys.argv[2], time=datetime.now(UTC)))\n"
         "store.close()"
     )
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, tmp_path / "penstock.db", str(i)], stdin=subprocess.PIPE
-        )
-        for i in range(4)
+        subprocess.Popen([sys.executable, "-c", code, where, str(i)], stdin=subprocess.PIPE) for i in range(4)
     ]
     for process in processes:
         assert process.stdin
         process.stdin.write(b"!")
         process.stdin.close()
     assert [process.wait() for process in processes] == [0] * 4
-    store = open_store(tmp_path / "penstock.db")
+    store = open_store(where)
     with store.read() as reader:
         assert [e.id for e in reader.events()] == [1, 2, 3, 4]
         assert reader.count(Cursor) == 4

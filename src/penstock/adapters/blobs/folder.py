@@ -20,7 +20,8 @@ from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
-_ABANDONED_SECONDS = 86_400
+_ABANDONED_SECONDS = 60
+"""A part that is older and that no writer holds any more will not be finished."""
 _FRESH_SECONDS = 60
 """A blob that was stored within so many seconds is not marked as stored anew."""
 
@@ -155,11 +156,13 @@ class FolderBlobs:
             yield
 
     def _sweep(self) -> None:
-        """Remove what writers that were killed have left; no writer takes a day."""
+        """Remove what writers that were killed have left."""
         for part in self._folder.glob("*.part"):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, BlockingIOError):
                 if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                    part.unlink()
+                    with part.open("rb") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        part.unlink()
 
     @contextmanager
     def _part(self) -> Iterator[IO[bytes]]:
@@ -168,6 +171,7 @@ class FolderBlobs:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with part.open("xb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # until the end, whatever that is
                 yield file
         except OSError as error:
             raise StorageFailed(

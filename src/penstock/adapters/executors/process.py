@@ -29,12 +29,16 @@ _MEMORY_SLICE = 0.05
 between is not prevented. A limit on addresses would be exact, and wrong: libraries reserve many more of them
 than they use, and mapped tables take addresses but no memory of their own."""
 
+_NO_MEMORY = "memory allocation of "
+"""What libraries in Rust say before they give up: another attempt would not do better."""
+
 _NOT_INHERITED = (
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSTARTUP",
     "PENSTOCK_FORGE_TOKEN",
     "PENSTOCK_WEBHOOK_SECRET",
+    "PENSTOCK_STORE",
 )
 _OF_INDEX = ("UV_", "PIP_")
 """Settings of the package index, with its passwords: a step installs nothing."""
@@ -218,6 +222,8 @@ class WorkerProcess:
         self.kill()
         code = self._process.wait()
         printed = self._standard_error()
+        if code == -signal.SIGABRT and _NO_MEMORY in printed:
+            return WorkerGone("needed more memory than there is", printed=printed)
         if code < 0:
             return WorkerGone(_signal_sentence(-code), lost=True, printed=printed)
         if self._ready:

@@ -41,8 +41,9 @@ class Tables:
                 write_table(value, file)
         except (pl.exceptions.PolarsError, TypeError) as error:
             raise _cannot_be_kept(error) from error
-        kept = pl.scan_ipc(blobs.path(file.digest)).collect() if is_a(value, "polars", "LazyFrame") else value
-        meta = {"rows": kept.height, "columns": kept.columns}
+        kept = pl.scan_ipc(blobs.path(file.digest))  # the table itself stays where it is
+        rows = kept.select(pl.len()).collect().item()
+        meta = {"rows": rows, "columns": kept.collect_schema().names()}
         return Artifact(digest=file.digest, format=self.name, size=file.size, meta=meta)
 
     def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Any:

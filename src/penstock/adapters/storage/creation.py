@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +20,8 @@ from sqlalchemy import event as signals
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from penstock.adapters.storage import sqlite
 from penstock.adapters.storage.migrations import HEAD
-from penstock.adapters.storage.sqlite import plainly, prepare
 from penstock.adapters.storage.tables import TABLES, metadata
 from penstock.lineage.types import Setting
 
@@ -57,8 +56,15 @@ def upgrade(url: str) -> None:
 def altering(url: str) -> Iterator[Connection]:
     """A connection that is the only writer; all that is done to the schema is kept, or nothing."""
     engine = create_engine(url, poolclass=NullPool)
-    signals.listen(engine, "connect", _prepare)
-    signals.listen(engine, "begin", _begin)
+    if engine.dialect.name == "sqlite":
+        signals.listen(engine, "connect", _prepare)
+        signals.listen(engine, "begin", _begin)
+        plainly = sqlite.plainly
+    else:
+        from penstock.adapters.storage import postgres  # its driver is an extra
+
+        signals.listen(engine, "begin", lambda connection: connection.exec_driver_sql(postgres.ALONE))
+        plainly = postgres.plainly
     with plainly():
         try:
             with engine.begin() as connection:
@@ -67,9 +73,9 @@ def altering(url: str) -> Iterator[Connection]:
             raise error.orig or error from error
 
 
-def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
-    prepare(connection)
+    sqlite.prepare(connection)
 
 
 def _begin(connection: Connection) -> None:

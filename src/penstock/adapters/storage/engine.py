@@ -1,4 +1,4 @@
-"""What a store asks of a database engine: `sqlite` is one."""
+"""What a store asks of a database engine: `sqlite` and `postgres` are two."""
 
 from __future__ import annotations
 
@@ -53,4 +53,9 @@ class Engine(Protocol):
     @property
     def url(self) -> str:
         """Where the database is, as SQLAlchemy says it."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Where the database is, as anybody may read it."""
         ...

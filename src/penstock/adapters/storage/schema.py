@@ -24,9 +24,9 @@ def prepare(engine: Engine, settings: Sequence[Setting]) -> None:
             return
         if found > HEAD:
             raise Conflict(
-                what="This is the home directory of a newer version of Penstock",
+                what="This is the store of a newer version of Penstock",
                 expected=f"schema {HEAD} or older",
-                found=f"schema {found} in {engine.url}",
+                found=f"schema {found} in {engine.name}",
                 fix="Install the newer version, or use another home directory.",
             )
         from penstock.adapters.storage.creation import create, upgrade  # slow to import, seldom needed
@@ -45,8 +45,8 @@ def _revision(engine: Engine) -> str:
             return ""
         if _REVISION not in tables:
             raise Corrupt(
-                what=f"{engine.url} is not a store of Penstock",
-                found=f"a database with {', '.join(tables[:5])}",
+                what=f"{engine.name} is not a store of Penstock",
+                found=f"a database with {', '.join(sorted(tables)[:5])}",
             )
         revision: str = connection.ask(f'SELECT "version_num" FROM "{_REVISION}"')[0][0]  # noqa: S608 a name
         return revision

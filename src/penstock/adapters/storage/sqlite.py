@@ -75,6 +75,11 @@ class SqliteEngine:
         """See `Engine.url`."""
         return f"sqlite:///{self._path}"
 
+    @property
+    def name(self) -> str:
+        """See `Engine.name`."""
+        return str(self._path)
+
     @contextmanager
     def reading(self) -> Iterator[SqliteConnection]:
         """See `Engine.reading`."""

@@ -117,7 +117,11 @@ def _ranks(kind: type[msgspec.Struct], order: str) -> str:
     arrival = f'"{_arrival(kind)}"'
     if not order:
         return arrival
-    column = f'"{searchable(kind, order.removeprefix("-")).name}"'
+    field = searchable(kind, order.removeprefix("-"))
+    column = f'"{field.name}"'
+    if not field.optional:  # an index of PostgreSQL has nulls at the other end, and would not be used
+        way = "DESC" if order.startswith("-") else "ASC"
+        return f"{column} {way}, {arrival} {way}"
     if order.startswith("-"):
         return f"{column} DESC NULLS LAST, {arrival} DESC"
     return f"{column} ASC NULLS FIRST, {arrival} ASC"

@@ -26,34 +26,68 @@ from penstock.adapters.storage.statements import (
     shape_of,
     updating,
 )
-from penstock.core.errors import Conflict, NotFound
+from penstock.core.errors import Conflict, NotFound, Unavailable
 from penstock.core.events import Event
 from penstock.lineage.chain import seal
 from penstock.lineage.locks import WriteLock
 from penstock.lineage.nouns import title, unique_of, unreadable
 from penstock.lineage.ports import Between
+from penstock.lineage.types import Setting
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def open_store(path: Path, *, virtual: datetime | None = None) -> SqlStore:
-    """The store in a SQLite file, made or brought up to date first.
+HOME = "home"
+"""The setting that says to which home a store belongs."""
 
-    A new home gets a virtual clock that shows `virtual`, or, without it, the machine's clock for good.
-    Raises Conflict if a newer Penstock made the file, Corrupt if the file is something else, and
-    NotAllowed if `virtual` is given for a home that keeps the machine's time.
+
+def open_store(where: Path | str, *, virtual: datetime | None = None, home: str = "") -> SqlStore:
+    """The store in a SQLite file or the PostgreSQL database at an address, made or brought up to date first.
+
+    A new one gets a virtual clock that shows `virtual`, or, without it, the machine's clock for good, and
+    belongs to the home with the identity `home`.
+    Raises Conflict if a newer Penstock made it or if it belongs to another home, Corrupt if it is something
+    else, NotAllowed if `virtual` is given for one that keeps the machine's time, InvalidValue for a wrong
+    address and Unavailable for a database that does not answer.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = SqliteEngine(path)
+    engine = _engine(where)
+    born_with = clock_settings(virtual) + ((Setting(id=HOME, value=home),) if home else ())
     try:
-        prepare(engine, clock_settings(virtual))
+        prepare(engine, born_with)
         store = SqlStore(engine)
         if virtual is not None:
             StoreClock(store).require_virtual()
+        if home:
+            _require_home(store, home)
     except BaseException:
         engine.close()
         raise
     return store
+
+
+def _engine(where: Path | str) -> Engine:
+    if isinstance(where, Path):
+        where.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteEngine(where)
+    try:
+        from penstock.adapters.storage.postgres import PostgresEngine  # its driver is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise Unavailable(
+            what="To keep metadata in PostgreSQL its driver must be installed",
+            fix="pip install 'penstock[postgres]'",
+        ) from error
+    return PostgresEngine(where)
+
+
+def _require_home(store: SqlStore, home: str) -> None:
+    with store.read() as reader:
+        if not reader.count(Setting, id=HOME, value=home):
+            raise Conflict(
+                what="This store belongs to another home, which has the bytes and logs that it tells of",
+                fix="Use that home directory, or another database.",
+            )
 
 
 class SqlStore:
@@ -112,9 +146,10 @@ class SqlReader:
             found += self._connection.ask(counting(kind, shape), values)[0][0]
         return found
 
-    def events(self, *, after: int = 0, limit: int = 0, **where: Any) -> list[Event]:
+    def events(self, *, after: int = 0, limit: int = 0, last: bool = False, **where: Any) -> list[Event]:
         """See `Reader.events`."""
-        return self._select(Event, "", limit, dict(id=Between(after + 1), **where))
+        found = self._select(Event, "-id" if last else "", limit, dict(id=Between(after + 1), **where))
+        return found[::-1] if last else found
 
     def _select(self, kind: type[T], order: str, limit: int, where: dict[str, Any]) -> list[T]:
         names = kind.__struct_fields__
@@ -172,7 +207,7 @@ class SqlTransaction(SqlReader):
     def publish(self, *events: Event) -> list[int]:
         """See `Transaction.publish`."""
         if self._last is None:
-            self._last = next(iter(self._select(Event, "-id", 1, {})), None)
+            self._last = next(iter(self.events(limit=1, last=True)), None)
         sealed = []
         for event in events:
             self._last = seal(event, self._last)

@@ -47,17 +47,19 @@ metadata = MetaData()
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """An integer that the engine counts up by itself."""
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that compares by code points in every engine."""
 
 
 def _column(field: Field) -> Column[Any]:
     types: dict[type, TypeEngine[Any]] = {
-        str: Text(),
+        str: TEXT,
         int: BigInteger(),
         float: Float(),
         bool: Boolean(),
         datetime: BigInteger(),
     }
-    kept = types[field.scalar] if field.scalar else Text()
+    kept = types[field.scalar] if field.scalar else TEXT
     return Column(field.name, kept, nullable=field.optional and field.scalar is not None)
 
 
@@ -89,7 +91,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Delivery: _table(Delivery, ("project",)),
     CommitStatus: _table(CommitStatus, ("sent",)),
     Build: _table(Build, ("status",), ("project", "commit")),
-    Release: _table(Release, ("project", "commit")),
+    Release: _table(Release, ("project", "commit"), ("project", "created")),
     Deployment: _table(Deployment, ("project", "environment"), ("release",)),
     Hold: _table(Hold, ("project", "environment")),
     StepSecret: _table(StepSecret, ("project", "environment")),
@@ -133,6 +135,6 @@ Table(
 Table(
     "counters",
     metadata,
-    Column("kind", Text, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
     Column("last", BigInteger, nullable=False),
 )

@@ -137,14 +137,15 @@ def holds(app: App, project: str = "", environment: str = "", limit: int = LIMIT
 def environments(app: App, project: str = "") -> Any:
     """The environments of a project's newest release, and what each of them holds."""
     with app.store.read() as reader:
-        newest = [r for r in reader.find(Release, order="-created") if project in {"", r.project}]
+        names = [project] if project else [name for (name,) in reader.pick(Project, ("id",))]
+        newest = [r for name in names for r in reader.find(Release, project=name, order="-created", limit=1)]
         held = {(d.project, d.environment): d for d in reader.find(Deployment, active=True)}
         of = {where: deployment.branch for where, deployment in held.items() if deployment.branch}
         placed = reader.find(Placement, role="champion")
     waiting = {(w.project, w.environment): w for w in app.releases.waiting(app.clock.now())}
     items = []
-    for name in dict.fromkeys(release.project for release in newest):
-        latest = next(release for release in newest if release.project == name)
+    for latest in sorted(newest, key=lambda release: release.created, reverse=True):
+        name = latest.project
         declared = parse_config(app.blobs.get(latest.config).decode()).environments
         ways: dict[str, tuple[str, str]] = {e.name: (e.on, e.branch) for e in declared if e.on != "branch"}
         ways |= {e: ("branch", of.get((p, e), "")) for p, e in (*of, *waiting) if p == name and e not in ways}
@@ -268,11 +269,13 @@ def triggers(app: App, project: str = "", limit: int = LIMIT) -> Any:
 
 
 @route("GET", "/events")
-def events(app: App, after: int = 0, limit: int = LIMIT, kind: str = "", subject: str = "") -> Any:
-    """Events of the ledger after an id, the oldest first."""
+def events(
+    app: App, *, after: int = 0, limit: int = LIMIT, last: bool = False, kind: str = "", subject: str = ""
+) -> Any:
+    """Events of the ledger after an id, the oldest first; the first so many of them, or the last."""
     where = {name: value for name, value in (("kind", kind), ("subject", subject)) if value}
     with app.store.read() as reader:
-        return {"items": reader.events(after=after, limit=limit, **where)}
+        return {"items": reader.events(after=after, limit=limit, last=last, **where)}
 
 
 @route("GET", "/why/{ref}")

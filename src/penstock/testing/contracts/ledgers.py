@@ -65,6 +65,14 @@ class LedgerContract:
             assert tx.publish(happened("kept")) == [1]
         assert Ledger(store).verify().count == 1
 
+    def test_the_last_events_are_found_without_those_before(self, store: Store) -> None:
+        with store.begin() as tx:
+            tx.publish(*(happened("even" if i % 2 == 0 else "odd", minutes=i) for i in range(6)))
+        with store.read() as reader:
+            assert [e.id for e in reader.events(limit=2, last=True)] == [5, 6]
+            assert [e.id for e in reader.events(limit=2, last=True, kind="even")] == [3, 5]
+            assert [e.id for e in reader.events(after=5, limit=3, last=True)] == [6]
+
     def test_causes_lead_back_to_the_root(self, store: Store) -> None:
         with store.begin() as tx:
             tx.publish(

@@ -10,6 +10,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     """Make every table."""
@@ -118,6 +120,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     )
     op.create_index("releases_id", "releases", ["id"], unique=True)
     op.create_index("releases_project_commit", "releases", ["project", "commit"])
+    op.create_index("releases_project_created", "releases", ["project", "created"])
     op.create_table(
         "deployments",
         _key("seq"),
@@ -371,9 +374,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("events_cause", "events", ["cause"])
     op.create_index("events_kind", "events", ["kind"])
     op.create_index("events_subject", "events", ["subject"])
-    op.create_table(
-        "counters", sa.Column("kind", sa.Text(), nullable=False, primary_key=True), *_integer("last")
-    )
+    op.create_table("counters", sa.Column("kind", _TEXT, nullable=False, primary_key=True), *_integer("last"))
 
 
 def _key(name: str) -> sa.Column[Any]:
@@ -381,7 +382,7 @@ def _key(name: str) -> sa.Column[Any]:
 
 
 def _text(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Text(), nullable=nullable) for name in names]
+    return [sa.Column(name, _TEXT, nullable=nullable) for name in names]
 
 
 def _integer(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
