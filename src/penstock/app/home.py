@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from uuid import uuid4
 
 import msgspec
 
@@ -79,7 +78,7 @@ class Home:
             return self._identity.read_text()
         made = self._identity.with_suffix(".new")  # it counts once there is a store that knows it
         if not made.exists():
-            made.write_text(uuid4().hex)
+            made.write_text(os.urandom(16).hex())
         return made.read_text()
 
     def keep_identity(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -54,8 +55,9 @@ class LedgerContract:
                 e.id for e in reader.events(kind=("odd",), time=Between(NOON + timedelta(minutes=2)))
             ] == [4, 6]
             for name in ("evidence", "id", "colour"):
+                searched: dict[str, Any] = {name: 1}
                 with pytest.raises(TypeError, match=name):
-                    reader.events(**{name: 1})
+                    reader.events(**searched)
 
     def test_a_number_of_an_event_that_was_rolled_back_is_given_again(self, store: Store) -> None:
         with suppress(Changed), store.begin() as tx:
