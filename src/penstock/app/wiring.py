@@ -20,7 +20,7 @@ from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.home import Home
-from penstock.app.loop import Loop, Tick
+from penstock.app.loop import BUSY, IDLE, Loop, Tick
 from penstock.app.workbench import Workbench
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
@@ -61,7 +61,7 @@ class App(Workbench):
         """See `Workbench`."""
         super().__init__(home, virtual=virtual, on=on, room=room)
         self.forge = BuiltinForge(home.git)
-        self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
+        self.builder = LocalBuilder(home.folder, self.forge, self.blobs, wake=lambda: self.poked(None))
         self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
@@ -101,14 +101,14 @@ class App(Workbench):
             ("rollouts", self.rollouts.tick),
         )
 
-    def active(self) -> bool:
-        """Whether builds, runs or tryouts of candidates are under way."""
+    def pace(self) -> float | None:
+        """How often to look while builds, runs or tryouts of candidates are under way: builds tell when they
+        get on, the others are many or short.
+        """
         with self.store.read() as reader:
-            return bool(
-                self.rollouts.trying
-                or reader.count(Run, status=("queued", "running"))
-                or reader.count(Build, status=("queued", "running"))
-            )
+            if self.rollouts.trying or reader.count(Run, status=("queued", "running")):
+                return BUSY
+            return IDLE if reader.count(Build, status=("queued", "running")) else None
 
     def carry(self, patience: float) -> bool:
         """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""

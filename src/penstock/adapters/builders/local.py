@@ -7,7 +7,7 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
@@ -26,9 +26,18 @@ _log = logging.getLogger(__name__)
 class LocalBuilder:
     """A `builds.ports.Builder` that keeps environments and code under the home. Starts nothing by itself."""
 
-    def __init__(self, home: Path, forge: Forge, blobs: Blobs, *, room: int = 1) -> None:
-        """`room` is how many builds may run at a time."""
+    def __init__(
+        self,
+        home: Path,
+        forge: Forge,
+        blobs: Blobs,
+        *,
+        room: int = 1,
+        wake: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread."""
         self._home = home
+        self._wake = wake
         self._room = room
         self._closed = False
         self._processes = Processes()
@@ -108,6 +117,7 @@ class LocalBuilder:
     def _work(self, build: Build, data_root: str) -> None:
         def tell(stage: str) -> None:
             self._stages[build.id] = stage
+            self._wake()
 
         log, folder = self._places(build)
         try:
@@ -132,6 +142,7 @@ class LocalBuilder:
             self._ended.put(Built(build=build.id, token=build.token, tests=tests, error=what, broken=True))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            self._wake()
 
     def _places(self, build: Build) -> tuple[Path, Path]:
         """Where the programs of a build write to: its log, and its folder."""
