@@ -73,6 +73,25 @@ def test_double():
 """
 
 
+def lay_out(folder: Path) -> None:
+    """The project's folders, its `pyproject.toml` and its lock. Skips where no package index answers."""
+    for name in ("tiny", "tests"):
+        (folder / name).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    lock = [uv.find_uv_bin(), "lock", "--quiet"]
+    locked = subprocess.run(lock, cwd=folder, capture_output=True, text=True, check=False)
+    if locked.returncode:
+        pytest.skip(f"uv reaches no package index: {locked.stderr.strip()}")
+
+
+def write(folder: Path, pipeline: str, number: int = 3) -> None:
+    """The rest of the project, with one pipeline of this name."""
+    (folder / "penstock.toml").write_text(DELIVERY.format(name=pipeline))
+    (folder / "tiny" / "__init__.py").write_text('"""Tiny."""\n')
+    (folder / "tiny" / "pipeline.py").write_text(PIPELINE.format(name=pipeline, number=number))
+    (folder / "tests" / "test_tiny.py").write_text(TESTS)
+
+
 class Tiny:
     """The project's folder and the system that it is pushed to; all that is asked may be asked again."""
 
@@ -82,13 +101,7 @@ class Tiny:
 
     def begin(self) -> None:
         """A project with its lock and nothing else; the system is up. Skips where no index answers."""
-        (self.folder / "tiny").mkdir(parents=True)
-        (self.folder / "tests").mkdir()
-        (self.folder / "pyproject.toml").write_text(PYPROJECT)
-        lock = [uv.find_uv_bin(), "lock", "--quiet"]
-        locked = subprocess.run(lock, cwd=self.folder, capture_output=True, text=True, check=False)
-        if locked.returncode:
-            pytest.skip(f"uv reaches no package index: {locked.stderr.strip()}")
+        lay_out(self.folder)
         self.git("init", "-q", "-b", "dev")
         self.system.start()
         self.system.post("/projects", name="tiny", data_root=str(self.folder), actor="ada")
@@ -100,11 +113,8 @@ class Tiny:
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def push(self, pipeline: str, number: int = 3) -> str:
-        """Commit the project with one pipeline of this name and push it until it arrives; gives the commit."""
-        (self.folder / "penstock.toml").write_text(DELIVERY.format(name=pipeline))
-        (self.folder / "tiny" / "__init__.py").write_text('"""Tiny."""\n')
-        (self.folder / "tiny" / "pipeline.py").write_text(PIPELINE.format(name=pipeline, number=number))
-        (self.folder / "tests" / "test_tiny.py").write_text(TESTS)
+        """Commit the project with one pipeline of this name, and push it; gives the commit."""
+        write(self.folder, pipeline, number)
         self.git("add", "-A")
         self.git("commit", "-qm", f"Draw {pipeline} with {number}")
         until = time.monotonic() + PATIENCE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -52,8 +51,7 @@ def test_a_build_on_a_full_disk_is_finished_when_there_is_room(tiny: Tiny, small
     ballast = small / "ballast"
     fill(ballast)
     wait_for(lambda: fill(ballast) or tiny.system.get("/status")["problems"])
-    assert not tiny.rows("SELECT 1 FROM builds WHERE id = '2' AND status != 'running'")
-    print(tiny.system.get("/status"))
+    assert not tiny.rows("SELECT 1 FROM builds WHERE id = '2' AND status NOT IN ('queued', 'running')")
     ballast.unlink()
     tiny.settle()
     assert tiny.rows("SELECT status FROM builds ORDER BY id") == [("passed",), ("passed",)]
@@ -65,8 +63,6 @@ def test_a_build_on_a_full_disk_is_finished_when_there_is_room(tiny: Tiny, small
     assert tiny.system.get("/audit")["ok"]
     assert tiny.system.get("/status")["problems"] == {}
     assert not list((small / "builds").iterdir())
-    print(tiny.rows("SELECT kind, subject FROM events"))
-    assert 0
 
 
 def fill(ballast: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from delivered import START, Tiny
@@ -35,16 +33,6 @@ MOMENTS = dict.fromkeys(
     ),
     CONTROL,
 )
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Tiny]:
-    tiny = Tiny(tmp_path / "tiny", tmp_path / "home")
-    try:
-        tiny.begin()
-        yield tiny
-    finally:
-        tiny.system.stop()
 
 
 def test_a_second_release_goes_to_production_and_back_whatever_is_killed(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,7 @@ class App(Workbench):
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
         )
         self.tokens = AccessTokens(self.store, self.clock)
-        self.builds = Builds(self.store, self.blobs, self.builder)
+        self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
