@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -113,8 +112,9 @@ class Processes:
         with self._lock:
             if self._refuses(log):
                 raise Stopped
+            allowed = ",".join(f"{name}={limit}" for name, limit in most.items())
             process = subprocess.Popen(
-                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), json.dumps(most), *command],
+                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), allowed, *command],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,
