@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 import msgspec
 
@@ -21,7 +21,7 @@ from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, chec
 from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.decide import dangling
-from penstock.builds.types import Build, Built, TestCase
+from penstock.builds.types import Build, Built, Output, TestCase
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject
 from penstock.lineage.ports import Blobs
@@ -33,6 +33,8 @@ from penstock.revisions.ports import Forge
 TIMEOUT = 1800.0
 """Seconds after which a project's tests, or the drawing of its pipelines, are given up."""
 TESTED = "tested"
+_LOOK = 0.05
+"""Seconds between two looks for the drawn graphs."""
 OUTPUTS = "what can be had of the release can be made"
 WATCHING = "penstock.adapters.builders.watching"
 
@@ -72,6 +74,7 @@ class Attempt:
         self._folder = folder
         self._tell = tell
         self._telling = Lock()
+        self._survey, self._drawing_ended = folder / "survey.json", Event()
         self._junit = ""
         self._files, self._tests, self._outputs = Part(log), Part(log), Part(log)
         self._package, self._automatic = (Part(folder / f"{name}.log") for name in ("package", "automatic"))
@@ -107,7 +110,7 @@ class Attempt:
         scratch.mkdir()
         stage = Stage(self._build, environment, config, clean, scratch, self._package.log, self._outputs.skip)
         self._doing(self._files, "")
-        graphs, (wheel, gathered) = self._proved(python, checkout, config, stage)
+        (wheel, gathered, executable), graphs = self._proved(python, checkout, config, stage)
         built = msgspec.structs.replace(
             built,
             wheel=blobs.put_file(str(wheel)),
@@ -118,11 +121,11 @@ class Attempt:
         )
         self._doing(self._outputs, "package: outputs")
         with self._outputs.proving("package", OUTPUTS):
-            return self._tools.outputs.make(stage, built, wheel, gathered)
+            return self._tools.outputs.make(stage, built, wheel, gathered, executable)
 
     def _proved(
         self, python: Path, checkout: Path, config: ProjectConfig, stage: Stage
-    ) -> tuple[tuple[Graph, ...], tuple[Path, Gathered]]:
+    ) -> tuple[tuple[Path, Gathered, Output | None], tuple[Graph, ...]]:
         """What takes long, side by side: the project's tests, the wheel and what is packed, the automatic
         tests. Each has the surroundings that it would have alone.
         """
@@ -131,13 +134,13 @@ class Attempt:
             _, packed, graphs = side_by_side(
                 lambda: self._project(python, checkout, longest),
                 lambda: self._packed(stage),
-                lambda: self._graphs(python, config),
+                lambda: self._drawn_and_tested(python, config),
                 give_up=lambda: self._tools.processes.cancel(self._tests.log, self._folder),
             )
         finally:
             for part in (self._package, self._automatic):
                 part.hand_over(self._tests.log)
-        return graphs, packed
+        return packed, graphs
 
     def _doing(self, part: Part, what: str) -> None:
         with self._telling:
@@ -177,6 +180,12 @@ class Attempt:
             raise InvalidProject(what=error)
         self._doing(part, "")
 
+    def _drawn_and_tested(self, python: Path, config: ProjectConfig) -> tuple[Graph, ...]:
+        try:
+            return self._graphs(python, config)
+        finally:
+            self._drawing_ended.set()  # nobody waits for graphs any more
+
     def _graphs(self, python: Path, config: ProjectConfig) -> tuple[Graph, ...]:
         """The graphs of the project's pipelines, and what the automatic tests find of them.
 
@@ -185,16 +194,16 @@ class Attempt:
         part = self._automatic
         self._doing(part, "automatic tests")
         checkout = self._checkout("drawn")
-        tested, drawn, report = (self._folder / name for name in ("plan.json", "survey.json", "tests.jsonl"))
+        tested, report = self._folder / "plan.json", self._folder / "tests.jsonl"
         root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
         plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
         tested.write_bytes(msgspec.json.encode(plan))
         module = "penstock.adapters.builders.automatic"
-        command = [str(python), "-m", module, *map(str, (tested, drawn, report))]
+        command = [str(python), "-m", module, *map(str, (tested, self._survey, report))]
         told = Told(report)
         with part.telling(told):
             status = self._run(part, command, checkout, OMP_NUM_THREADS="1")  # too few rows to share out
-            graphs = self._drawn(drawn, config, status)
+            graphs = self._drawn(config, status)
         error = failures(told.tests(), "automatic tests")
         if error or status != 0:
             broken = f"The automatic tests broke off with status {status}. See the build's log."
@@ -202,13 +211,13 @@ class Attempt:
         self._doing(part, "")
         return graphs
 
-    def _drawn(self, file: Path, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
+    def _drawn(self, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
         part = self._automatic
-        if not file.exists():
+        if not self._survey.exists():
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
             )
-        survey = msgspec.json.decode(file.read_bytes(), type=Survey)
+        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
         for drawing in survey.drawings:
             part.case("graph", f"{drawing.target} can be drawn", drawing.error)
         graphs = tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
@@ -221,8 +230,8 @@ class Attempt:
             raise InvalidProject(what=" ".join(sentences))
         return graphs
 
-    def _packed(self, stage: Stage) -> tuple[Path, Gathered]:
-        """The wheel, and what else of the outputs can be made before anything is proved."""
+    def _packed(self, stage: Stage) -> tuple[Path, Gathered, Output | None]:
+        """The wheel, and what else of the outputs can be made before all is proved."""
         part = self._package
         self._doing(part, "package")
         place = self._folder / "wheels"
@@ -237,11 +246,21 @@ class Attempt:
         settle_wheel(wheel)
         try:
             gathered = self._tools.outputs.gather(stage)
+            graphs = self._drawn_meanwhile()
+            executable = self._tools.outputs.executable(stage, wheel, graphs, gathered) if graphs else None
         except InvalidProject as error:
             self._outputs.case("package", OUTPUTS, str(error))
             raise
         self._doing(part, "")
-        return wheel, gathered
+        return wheel, gathered, executable
+
+    def _drawn_meanwhile(self) -> tuple[Graph, ...]:
+        """The graphs as soon as they are drawn, while the automatic tests go on; none where that failed."""
+        while not self._survey.exists():
+            if self._drawing_ended.wait(_LOOK) and not self._survey.exists():
+                return ()
+        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
+        return tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
 
     def _run(self, part: Part, command: list[str], folder: Path, **also: str) -> int:
         """Run the project's code; one that does not end is the project's fault."""

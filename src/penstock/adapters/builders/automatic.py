@@ -31,7 +31,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def work(plan: Plan, drawn: Path, report: Path) -> None:
     """Draw the pipelines and, if all can be drawn, do the tests."""
     found = survey(plan.folder)
-    drawn.write_bytes(msgspec.json.encode(found))
+    half = drawn.with_suffix(".new")
+    half.write_bytes(msgspec.json.encode(found))
+    half.rename(drawn)  # it is read as soon as it is there
     if not found.error and not any(drawing.error for drawing in found.drawings):
         _examine(plan, found, report)
 

@@ -8,8 +8,7 @@ import sysconfig
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable, Mapping
-from importlib.metadata import distributions
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from penstock.adapters.builders.interpreters import interpreter
@@ -132,11 +131,20 @@ def _near(checkout: Path) -> list[list[str]]:
 
 def held(environment: Path) -> dict[str, str]:
     """The versions of the packages in a virtual environment, by their normal names."""
-    site = [str(place) for place in environment.glob("lib/python*/site-packages")]
-    return {normal(each.name): each.version for each in distributions(path=site)}
+    return _installed(environment.glob("lib/python*/site-packages"))
 
 
 def constrained(locked: Mapping[str, str]) -> list[str]:
     """What is locked stays as it is; what only Penstock needs gets the versions that run here."""
-    running = {normal(each.name): each.version for each in distributions() if each.name != "penstock"}
-    return [f"{name}=={version}" for name, version in sorted({**running, **locked}.items())]
+    running = _installed(Path(place) for place in sys.path)
+    pinned = {**running, **locked}
+    return [f"{name}=={version}" for name, version in sorted(pinned.items()) if name != "penstock"]
+
+
+def _installed(places: Iterable[Path]) -> dict[str, str]:
+    """By the names of folders that the installer gives (PEP 427): to read what is in them takes long."""
+    found = {}
+    for described in (each for place in places for each in place.glob("*.dist-info")):
+        name, _, version = described.stem.rpartition("-")
+        found[normal(name)] = version
+    return found

@@ -24,6 +24,7 @@ from penstock.adapters.builders.project_files import CONFIG, LOCK
 from penstock.builds.types import Build, Built, Output, OutputName
 from penstock.core.digests import canonical, digest_bytes
 from penstock.lineage.ports import Blobs
+from penstock.pipelines.types import Graph
 from penstock.revisions.config import ImageConfig, ProjectConfig
 
 _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
@@ -70,7 +71,20 @@ class Outputs:
             packed = self._dependencies.packed(asked)
         return Gathered(requirements, self._exported(stage), packed)
 
-    def make(self, stage: Stage, built: Built, wheel: Path, gathered: Gathered) -> Built:
+    def executable(
+        self, stage: Stage, wheel: Path, graphs: Sequence[Graph], gathered: Gathered
+    ) -> Output | None:
+        """The executable, where there is to be one."""
+        if not gathered.packed:
+            return None
+        code = _code(wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
+        lock = digest_bytes((stage.checkout / LOCK).read_bytes())
+        told = told_of(stage.build.project, stage.build.commit, lock, graphs)
+        return make_executable(_executable_file(stage), gathered.packed, code, told, self._blobs)
+
+    def make(
+        self, stage: Stage, built: Built, wheel: Path, gathered: Gathered, executable: Output | None
+    ) -> Built:
         """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
         outputs = [
             self._file("wheel", wheel),
@@ -78,8 +92,7 @@ class Outputs:
             self._file("requirements", gathered.requirements),
         ]
         materials, packed = _materials(outputs), gathered.packed
-        if packed:
-            outputs.append(self._executable(stage, built, wheel, packed))
+        outputs += [executable] if executable else []
         if stage.config.outputs.image:
             for output, material in self._image(stage, stage.config.outputs.image):
                 outputs.append(output)
@@ -89,11 +102,6 @@ class Outputs:
         bom.write_bytes(canonical(bill))
         outputs.append(self._file("sbom", bom))
         return replace(built, outputs=tuple(outputs), materials=tuple(materials))
-
-    def _executable(self, stage: Stage, built: Built, wheel: Path, packed: Packed) -> Output:
-        code = _code(wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
-        told = told_of(stage.build.project, stage.build.commit, built.lock, built.graphs)
-        return make_executable(_executable_file(stage), packed, code, told, self._blobs)
 
     def _image(self, stage: Stage, config: ImageConfig) -> Iterator[tuple[Output, dict[str, Any]]]:
         """The image and its base, or none where nothing here can build images."""
