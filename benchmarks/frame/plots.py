@@ -34,8 +34,11 @@ def panels(rows: list[dict[str, Any]]) -> dict[str, list[tuple[str, float | None
 
 
 def draw(rows: list[dict[str, Any]], file: Path) -> None:
-    """Horizontal bars on logarithmic axes; a peer without a number says so."""
+    """Horizontal bars on logarithmic axes; a peer without a number says so; empty without peers."""
     drawn = panels(rows)
+    if not drawn:
+        file.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
+        return
     heights = [len(bars) * ROW + PANEL for bars in drawn.values()]
     figure, axes = plt.subplots(
         len(drawn), 1, figsize=(7.5, sum(heights)), height_ratios=heights, layout="constrained", squeeze=False

@@ -1,9 +1,10 @@
-"""What tests that kill whole systems need to see: which processes there are."""
+"""What tests of whole systems need: one to push to, and to see which processes there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from delivered import Tiny
 
 ProcessesOf = Callable[..., list[int]]
 
@@ -12,6 +13,17 @@ ProcessesOf = Callable[..., list[int]]
 def processes_of() -> ProcessesOf:
     """`processes_of(home, *words)`: processes whose command line names a home and all the words."""
     return living
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Tiny]:
+    """A system of its own that knows a small project."""
+    tiny = Tiny(tmp_path / "tiny", tmp_path / "home")
+    try:
+        tiny.begin()
+        yield tiny
+    finally:
+        tiny.system.stop()
 
 
 def living(home: Path, *words: str) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,17 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 import pytest
+from reaper import CONTROL, PREDICTION, WORKERS, ProcessesOf, Reaper, rows
 
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.cli.demo.system import System
 from penstock.cli.demo.traffic import Flight, Passengers
 from penstock.cli.new.make import make_project
-
-ProcessesOf = Callable[..., list[int]]
 
 START = datetime(2025, 4, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -46,9 +44,8 @@ deploy = { on = "promote", after = "test", successful_runs = 1 }
 [models.returns]
 gate = ["roc_auc >= 0.6", "contract"]
 """
-CONTROL, WORKERS, PREDICTION = "penstock.cli\0up", "executors.worker", "penstock.adapters.predictor"
 MOMENTS = {
-    "build at test: the project's tests": CONTROL,
+    "the project's tests": CONTROL,
     "release.made": CONTROL,
     "step 1/fit": CONTROL,
     "version.registered": CONTROL,
@@ -59,7 +56,7 @@ MOMENTS = {
 """What is killed as soon as something is first seen in the store."""
 SEEN = """
 SELECT kind FROM events
-UNION SELECT 'build at ' || stage FROM builds WHERE status = 'running'
+UNION SELECT 'the project''s tests' FROM builds WHERE status = 'running' AND stage LIKE 'test: %'
 UNION SELECT 'step ' || id FROM step_runs WHERE status = 'running'
 """
 
@@ -128,8 +125,7 @@ class Shop:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the store holds."""
-        with closing(sqlite3.connect(f"file:{self.system.home.database}?mode=ro", uri=True)) as store:
-            return store.execute(query, values).fetchall()
+        return rows(self.system.home, query, *values)
 
     def end_state(self) -> dict[str, Any]:
         """All that became of it: nouns without their numbers of events, and each event once."""
@@ -149,38 +145,6 @@ class Shop:
             "windows": "SELECT id, predictions, labelled, metrics FROM windows",
         }
         return {name: sorted(self.rows(query), key=repr) for name, query in told.items()}
-
-
-class Reaper:
-    """Kills processes of a home at each of some moments, once."""
-
-    def __init__(self, shop: Shop, processes_of: ProcessesOf) -> None:
-        self.killed: set[str] = set()
-        self._shop = shop
-        self._processes_of = processes_of
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="reaper")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._enough.set()
-        self._thread.join()
-
-    def _go(self) -> None:
-        while not self._enough.wait(0.01):
-            for moment in (self._seen() & set(MOMENTS)) - self.killed:
-                for pid in self._processes_of(self._shop.system.home.folder, MOMENTS[moment]):
-                    os.kill(pid, signal.SIGKILL)
-                    self.killed.add(moment)
-
-    def _seen(self) -> set[str]:
-        try:
-            return {str(found) for (found,) in self._shop.rows(SEEN)}
-        except sqlite3.OperationalError:  # the home is just being made
-            return set()
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +183,7 @@ def test_killed_at_every_turn_a_system_goes_on_to_the_same_end(
 ) -> None:
     expected = undisturbed.end_state()
     with shop_in(tmp_path, project) as shop:
-        with Reaper(shop, processes_of) as reaper:
+        with Reaper(shop.system.home, MOMENTS, SEEN, processes_of) as reaper:
             shop.live()
             shop.watch()
             shop.train("to compare", 0.2)

@@ -76,7 +76,7 @@ def test_what_a_killed_system_announced_does_not_count_though_its_process_id_liv
 
 def test_whoever_waits_for_consequences_hears_that_the_system_ends_before(home: Home) -> None:
     with open_app(home.folder) as app, ThreadPoolExecutor() as threads:
-        app.loop = Loop((("restless", lambda _: True),), app.clock.now, app.active, app.carry)
+        app.loop = Loop((("restless", lambda _: True),), app.clock.now, app.pace, app.carry)
         app.loop.start()
         waiting = threads.submit(app.settle, 60.0)
         app.loop.stop()

@@ -15,11 +15,14 @@ Tick = Callable[[datetime], bool]
 log = logging.getLogger("penstock.loop")
 
 BUSY = 0.03
-"""Seconds between passes while work is under way, and none of it ends."""
+"""Seconds between passes while runs are under way, and none of their tasks ends."""
 SPELL = 0.25
 """Seconds for which runs alone may be carried forward, step after step, before other duties have a turn."""
 IDLE = 0.5
-"""Seconds between passes while nothing is: the longest that a push by path goes unseen."""
+"""Seconds between passes while none are: the longest that a push by path goes unseen."""
+
+_UNKNOWN: float | None = BUSY
+"""The pace while nobody can say."""
 
 
 class Loop:
@@ -34,15 +37,16 @@ class Loop:
         self,
         ticks: Sequence[tuple[str, Tick]],
         now: Callable[[], datetime],
-        active: Callable[[], bool],
+        pace: Callable[[], float | None],
         carry: Callable[[float], bool],
     ) -> None:
-        """`carry` waits up to so many seconds for a task to end and then carries the runs forward; whether
-        it did.
+        """`pace` gives the seconds between passes, BUSY or IDLE, while work is under way, and None while it
+        is not. `carry` waits up to so many seconds for a task to end and then carries the runs forward;
+        whether it did.
         """
         self._ticks = ticks
         self._now = now
-        self._active = active
+        self._pace = pace
         self._carry = carry
         self._state = threading.Condition()
         self._begun = 0
@@ -94,14 +98,14 @@ class Loop:
                 number = self._begun
                 self._woken = False
             changed = self.pass_once()
-            active = bool(self._tried("work under way", self._active, otherwise=True))
+            pace = self._tried("work under way", self._pace, otherwise=_UNKNOWN)
             with self._state:
-                if not changed and not active and not self.problems:
+                if not changed and pace is None and not self.problems:
                     self._quiet = number
                 self._state.notify_all()
-                if not changed and (self.problems or not active):
-                    self._state.wait_for(lambda: self._woken or self._stopping, BUSY if active else IDLE)
-            if active and not self.problems:
+                if not changed and (self.problems or pace != BUSY):
+                    self._state.wait_for(lambda: self._woken or self._stopping, pace or IDLE)
+            if pace == BUSY and not self.problems:
                 self._carry_runs()
 
     def _carry_runs(self) -> None:

@@ -87,8 +87,8 @@ def _serve(
             loop.poke()
         return found
 
-    outside = Loop((("upstreams", look_outside),), app.clock.now, lambda: False, lambda _seconds: False)
-    loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.active, app.carry)
+    outside = Loop((("upstreams", look_outside),), app.clock.now, lambda: None, lambda _seconds: False)
+    loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.pace, app.carry)
     try:
         predictor.start()
         address = f"http://{HOST}:{listening.getsockname()[1]}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.home import Home
-from penstock.app.loop import Loop, Tick
+from penstock.app.loop import BUSY, IDLE, Loop, Tick
 from penstock.app.workbench import Workbench
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
@@ -61,7 +62,7 @@ class App(Workbench):
         """See `Workbench`."""
         super().__init__(home, virtual=virtual, on=on, room=room)
         self.forge = BuiltinForge(home.git)
-        self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
+        self.builder = LocalBuilder(home.folder, self.forge, self.blobs, wake=lambda: self.poked(None))
         self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
@@ -72,7 +73,7 @@ class App(Workbench):
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
         )
         self.tokens = AccessTokens(self.store, self.clock)
-        self.builds = Builds(self.store, self.blobs, self.builder)
+        self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.rollouts = Rollouts(
@@ -101,14 +102,14 @@ class App(Workbench):
             ("rollouts", self.rollouts.tick),
         )
 
-    def active(self) -> bool:
-        """Whether builds, runs or tryouts of candidates are under way."""
+    def pace(self) -> float | None:
+        """How often to look while builds, runs or tryouts of candidates are under way: builds tell when they
+        get on, the others are many or short.
+        """
         with self.store.read() as reader:
-            return bool(
-                self.rollouts.trying
-                or reader.count(Run, status=("queued", "running"))
-                or reader.count(Build, status=("queued", "running"))
-            )
+            if self.rollouts.trying or reader.count(Run, status=("queued", "running")):
+                return BUSY
+            return IDLE if reader.count(Build, status=("queued", "running")) else None
 
     def carry(self, patience: float) -> bool:
         """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""

@@ -23,6 +23,19 @@ def unbuilt(branches: Sequence[Branch], built: Collection[tuple[str, str]]) -> l
     return [branch for head, branch in reversed(heads.items()) if head not in built]
 
 
+def passed_over(queued: Sequence[Build], branches: Sequence[Branch]) -> list[tuple[Build, Branch]]:
+    """The builds that nobody has begun and whose branch has moved on, with where it stands."""
+    heads = {(branch.project, branch.commit) for branch in branches}
+    there = {(branch.project, branch.name): branch for branch in branches}
+    return [
+        (build, there[build.project, build.branch])
+        for build in queued
+        if build.token == 0
+        and (build.project, build.commit) not in heads
+        and (build.project, build.branch) in there
+    ]
+
+
 def orphans(running: Sequence[Build], alive: Collection[str], now: datetime) -> list[Build]:
     """The running builds that nobody here works on and whose lease ran out at `now`, the machine's time."""
     return [b for b in running if b.id not in alive and (b.lease is None or b.lease.until <= now)]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import get_args
 
 from msgspec.structs import replace
 
-from penstock.builds.decide import orphans, pause, ready, unbuilt
+from penstock.builds.decide import orphans, passed_over, pause, ready, unbuilt
 from penstock.builds.ports import Builder
 from penstock.builds.releasing import described, record_release
-from penstock.builds.types import Build, Built, Release
+from penstock.builds.types import Build, BuildStatus, Built, Release
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
+from penstock.revisions.decide import SHOWN as SHOWN_DIGITS
+from penstock.revisions.record import supersede
 from penstock.revisions.statuses import tell
 from penstock.revisions.types import Branch, Project, State
 
@@ -23,24 +27,41 @@ LEASE = timedelta(seconds=60)
 SHOWN = timedelta(seconds=0.5)
 """How often the tests of a running build are written down at most."""
 _MACHINE = SystemClock()
+_ASKED_FOR = tuple(status for status in get_args(BuildStatus) if status != "superseded")
 
 
 class Builds:
     """Builds the newest commit of every branch, each commit once."""
 
-    def __init__(self, store: Store, blobs: Blobs, builder: Builder, *, machine: Clock = _MACHINE) -> None:
-        """`machine` is the clock by which leases run out."""
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        builder: Builder,
+        *,
+        machine: Clock = _MACHINE,
+        each: Callable[[str, str], bool] = lambda _project, _commit: False,
+    ) -> None:
+        """`machine` is the clock by which leases run out; `each` tells whether a project, at a commit, wants
+        every commit of a branch built and not the newest alone.
+        """
+        self._each = each
         self._store = store
         self._blobs = blobs
         self._builder = builder
         self._machine = machine
         self._owner = secrets.token_hex(8)
         self._shown = machine.now()
+        self._answers: list[Built] = []
 
     def tick(self, now: datetime) -> bool:
         """Record what ended, queue what was pushed, keep claims alive, start what waits."""
-        recorded = [self._record(built, now) for built in self._builder.finished()]
-        return any([*recorded, self._queue(now), self._keep(), self._start(now)])
+        self._answers += self._builder.finished()
+        recorded = False
+        while self._answers:  # one that cannot be written down now, as on a full disk, is not lost
+            recorded |= self._record(self._answers[0], now)
+            del self._answers[0]
+        return any([recorded, self._queue(now), self._keep(), self._start(now)])
 
     def recover(self) -> None:
         """Put every build that ran when the system died back into the queue."""
@@ -92,11 +113,16 @@ class Builds:
 
     def _queue(self, now: datetime) -> bool:
         with self._store.read() as reader:
-            if not _waiting(reader):
+            over = self._passed_over(reader)
+            if not over and not _waiting(reader):
                 return False
         with self._store.begin() as tx:
+            for build, head in over:
+                if tx.get(Build, build.id) == build:
+                    _supersede(tx, build, head, now)
             for branch in _waiting(tx):
-                key = tx.mint(Build)
+                again = tx.find(Build, project=branch.project, commit=branch.commit)  # it was superseded
+                key = again[0].id if again else tx.mint(Build)
                 [event] = tx.publish(
                     Event(
                         kind="build.queued",
@@ -118,10 +144,14 @@ class Builds:
                     event=event,
                     folder="".join(project.folder for project in tx.find(Project, id=branch.project)),
                 )
-                tx.add(build)
+                (tx.put if again else tx.add)(build)
                 path = f"/builds/{key}"
                 tell(tx, branch.project, branch.commit, state="pending", description="queued", path=path)
         return True
+
+    def _passed_over(self, reader: Reader) -> list[tuple[Build, Branch]]:
+        found = passed_over(reader.find(Build, status="queued"), reader.find(Branch, deleted=None))
+        return [(build, head) for build, head in found if not self._each(head.project, head.commit)]
 
     def _keep(self) -> bool:
         """Show how far builds have come here and renew their leases; free what nobody works on any more."""
@@ -188,9 +218,26 @@ def _waiting(reader: Reader) -> list[Branch]:
     built = {
         (branch.project, branch.commit)
         for branch in branches
-        if reader.count(Build, project=branch.project, commit=branch.commit)
+        if reader.count(Build, project=branch.project, commit=branch.commit, status=_ASKED_FOR)
     }
     return unbuilt(branches, built)
+
+
+def _supersede(tx: Transaction, build: Build, head: Branch, now: datetime) -> None:
+    said = f"superseded by {head.commit[:SHOWN_DIGITS]}"
+    [event] = tx.publish(
+        Event(
+            kind="build.superseded",
+            subject=f"build:{build.id}",
+            time=now,
+            project=build.project,
+            evidence={"commit": head.commit},
+            cause=head.event,
+        )
+    )
+    tx.put(replace(build, status="superseded", finished=now, error=said, event=event))
+    supersede(tx, build.project, build.commit, head.commit)
+    tell(tx, build.project, build.commit, state="failure", description=said, path=f"/builds/{build.id}")
 
 
 def _requeue(tx: Transaction, builds: list[Build]) -> None:

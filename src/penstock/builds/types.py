@@ -13,8 +13,9 @@ from penstock.pipelines.types import Graph
 OutputName = Literal["wheel", "lock", "requirements", "executable", "image", "sbom", "manifest", "provenance"]
 """What can be had of a release. `lock` is the project's own, `requirements` the same for any installer."""
 
-BuildStatus = Literal["queued", "running", "passed", "failed", "error", "cancelled"]
-"""`failed` is red by the project's fault; `error` is when the machine, network or index failed each time."""
+BuildStatus = Literal["queued", "running", "passed", "failed", "error", "cancelled", "superseded"]
+"""`failed` is red by the project's fault; `error` is when the machine, network or index failed each time;
+`superseded` is one that was not begun before its branch moved on."""
 
 
 class TestCase(msgspec.Struct, frozen=True, kw_only=True):

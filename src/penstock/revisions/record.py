@@ -137,6 +137,12 @@ def _withdraw(tx: Transaction, before: Branch, moved: int, now: datetime) -> Non
         tx.put(replace(approval, withdrawn=now, event=event))
 
 
+def supersede(tx: Transaction, project: str, commit: str, by: str) -> None:
+    """Tell of a revision that it is not built, as the branch has moved on to another commit."""
+    for revision in tx.find(Revision, id=f"{project}:{commit}"):
+        tx.put(replace(revision, superseded=by))
+
+
 def _seen(
     tx: Transaction,
     project: Project,

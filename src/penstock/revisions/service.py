@@ -268,6 +268,10 @@ class Revisions:
             return replace(passed[0], branch=head.branch), ()
         return head, passed
 
+    def builds_each(self, project: str, commit: str) -> bool:
+        """Whether every commit of a project's branches is to be built, as this one says. Raises NotFound."""
+        return self._builds_each(self._project(project), commit)
+
     def _builds_each(self, project: Project, commit: str) -> bool:
         try:
             return self._config(project, commit).builds == "each"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from penstock.app.loop import Loop, Tick
+from penstock.app.loop import BUSY, IDLE, Loop, Tick
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -16,10 +16,12 @@ def nothing_ends(patience: float) -> bool:
 
 @contextmanager
 def running(
-    *ticks: Tick, active: Callable[[], bool] = lambda: False, carry: Callable[[float], bool] = nothing_ends
+    *ticks: Tick,
+    pace: Callable[[], float | None] = lambda: None,
+    carry: Callable[[float], bool] = nothing_ends,
 ) -> Iterator[Loop]:
     named = [(f"tick {number}", tick) for number, tick in enumerate(ticks)]
-    loop = Loop(named, lambda: NOW, active, carry)
+    loop = Loop(named, lambda: NOW, pace, carry)
     loop.start()
     try:
         yield loop
@@ -41,7 +43,7 @@ def test_a_tick_is_called_again_until_nothing_changes() -> None:
 
 def test_work_under_way_is_not_settled() -> None:
     ended = threading.Event()
-    with running(lambda _now: False, active=lambda: not ended.is_set()) as loop:
+    with running(lambda _now: False, pace=lambda: None if ended.is_set() else BUSY) as loop:
         assert not loop.wait_settled(0.1)
         ended.set()
         loop.poke()
@@ -106,7 +108,7 @@ def test_steps_that_end_soon_follow_one_another_and_the_other_duties_still_have_
         order.append("duty")
         return False
 
-    with running(duty, active=lambda: not enough.is_set(), carry=carry) as loop:
+    with running(duty, pace=lambda: None if enough.is_set() else BUSY, carry=carry) as loop:
         assert enough.wait(60)
         loop.poke()
         assert loop.wait_settled(10)
@@ -126,7 +128,28 @@ def test_what_is_asked_for_does_not_wait_until_the_steps_have_ended() -> None:
             asked.set()
         return False
 
-    with running(duty, active=lambda: not asked.is_set(), carry=carry) as loop:
+    with running(duty, pace=lambda: None if asked.is_set() else BUSY, carry=carry) as loop:
         assert carried.wait(10)
         loop.poke()
         assert asked.wait(10)
+
+
+def test_while_only_builds_are_under_way_nothing_is_carried_and_a_build_that_gets_on_wakes_the_loop() -> None:
+    carried: list[float] = []
+    passes, got_on = [0], threading.Event()
+
+    def duty(_now: datetime) -> bool:
+        passes[0] += 1
+        if passes[0] == 2:
+            got_on.set()
+        return False
+
+    def carry(patience: float) -> bool:
+        carried.append(patience)
+        return False
+
+    with running(duty, pace=lambda: IDLE, carry=carry) as loop:
+        loop.poke()
+        assert got_on.wait(10)
+        assert not loop.settled
+    assert carried == []

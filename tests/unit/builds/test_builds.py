@@ -11,7 +11,7 @@ from penstock.builds.decide import PAUSES
 from penstock.builds.requests import cancel, retry
 from penstock.builds.service import LEASE, SHOWN, Builds
 from penstock.builds.types import Build, Release, TestCase
-from penstock.core.errors import Conflict
+from penstock.core.errors import Conflict, Unavailable
 from penstock.core.events import Event
 from penstock.pipelines.types import Graph
 from penstock.revisions.types import Branch
@@ -240,20 +240,50 @@ def test_a_cancelled_build_ends_and_its_late_answer_counts_for_nothing(world: Wo
     assert [r.commit for r in world.found(Release)] == [FIRST]
 
 
+def test_an_answer_that_cannot_be_written_down_is_written_down_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.head("dev", FIRST)
+    world.tick()
+    world.builder.finish("1")
+    with monkeypatch.context() as full:
+        full.setattr(world.blobs, "put", _full)
+        with pytest.raises(Unavailable, match="disk"):
+            world.tick()
+    world.tick()
+    assert [(b.status, b.token) for b in world.found(Build)] == [("passed", 1)]
+
+
+def _full(_data: bytes) -> str:
+    raise Unavailable(what="The disk is full.")
+
+
 def test_of_ten_pushes_in_a_second_the_newest_is_built_and_the_running_one_ends(world: World) -> None:
     for number in range(10):
         world.head("dev", f"{number:040x}")
-        if number in {0, 4}:
+        if number in {0, 4, 7}:
             world.tick()
     world.tick()
-    world.builder.finish("1")
-    for key in ("2", "3"):
-        world.tick()
+    for key in ("1", "4"):
         world.builder.finish(key)
-    world.tick()
-    assert [(int(b.commit, 16), b.status) for b in world.found(Build)] == [
-        (0, "passed"),
-        (4, "passed"),
-        (9, "passed"),
+        world.tick()
+    assert [(int(b.commit, 16), b.status, b.error) for b in world.found(Build)] == [
+        (0, "passed", ""),
+        (4, "superseded", "superseded by 0000000000"),
+        (7, "superseded", "superseded by 0000000000"),
+        (9, "passed", ""),
     ]
     assert not world.tick()
+    world.head("dev", f"{4:040x}")
+    world.tick()
+    assert [b.status for b in world.found(Build)] == ["passed", "running", "superseded", "passed"]
+
+
+def test_where_each_is_to_be_built_no_build_is_passed_over(world: World) -> None:
+    world.builds = Builds(
+        world.store, world.blobs, world.builder, each=lambda project, _: project == "flights"
+    )
+    for commit in (FIRST, SECOND, THIRD):
+        world.head("dev", commit)
+        world.tick()
+    assert [b.status for b in world.found(Build)] == ["running", "queued", "queued"]

@@ -1,26 +1,27 @@
-"""One build, stage by stage: checkout, files, environment, tests, package, graph, automatic tests."""
+"""One build: checkout, files, environment; tests, automatic tests and package side by side; outputs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Lock
 
 import msgspec
 
 from penstock.adapters.builders.automatic import Plan
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.archives import settle_wheel
-from penstock.adapters.builders.outputs.make import Outputs, Stage
+from penstock.adapters.builders.outputs.make import Gathered, Outputs, Stage
 from penstock.adapters.builders.packages import Packages
+from penstock.adapters.builders.parts import Part, side_by_side
 from penstock.adapters.builders.processes import Processes, TookTooLong
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
 from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.decide import dangling
-from penstock.builds.types import Build, Built, TestCase
+from penstock.builds.types import Build, Built, Output, TestCase
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject
 from penstock.lineage.ports import Blobs
@@ -32,6 +33,9 @@ from penstock.revisions.ports import Forge
 TIMEOUT = 1800.0
 """Seconds after which a project's tests, or the drawing of its pipelines, are given up."""
 TESTED = "tested"
+_LOOK = 0.05
+"""Seconds between two looks for the drawn graphs."""
+OUTPUTS = "what can be had of the release can be made"
 WATCHING = "penstock.adapters.builders.watching"
 
 
@@ -48,7 +52,10 @@ class Tools:
 
 
 class Attempt:
-    """Works through one build in an empty folder."""
+    """Works through one build in an empty folder.
+
+    Each part has a clean checkout of its own: what the tests leave in theirs reaches no wheel.
+    """
 
     def __init__(
         self,
@@ -65,52 +72,82 @@ class Attempt:
         self._build = build
         self._data_root = data_root
         self._folder = folder
-        self._log = log
         self._tell = tell
-        self._tests: list[TestCase] = []
-        self._told: Told | None = None
+        self._telling = Lock()
+        self._survey, self._drawing_ended = folder / "survey.json", Event()
         self._junit = ""
-        for private in ("home", "tmp"):
-            (folder / private).mkdir()
+        self._files, self._tests, self._outputs = Part(log), Part(log), Part(log)
+        self._package, self._automatic = (Part(folder / f"{name}.log") for name in ("package", "automatic"))
+        self._parts = (self._files, self._tests, self._package, self._automatic, self._outputs)
 
     def tests(self) -> tuple[TestCase, ...]:
-        """The tests so far, with the one that runs. May be called from another thread."""
-        told, ended = self._told, tuple(self._tests)
-        return ended + (told.tests() if told else ())
+        """The tests so far, with those that run. May be called from another thread."""
+        return tuple(test for part in self._parts for test in part.tests())
 
     def work(self) -> Built:
-        """Go on until the end or the first stage that is red.
+        """Go on until the end, or until something is red: what was begun beside it is done as well.
 
         Raises Stopped when the system stops, and Unavailable or OSError where the machine, the network
         or the package index fails and not the project.
         """
         built = Built(build=self._build.id, token=self._build.token)
         try:
-            checkout = self._checkout(TESTED)
-            config = self._files(checkout)
-            environment = self._tools.environments.make(checkout, self._log, self._tell)
-            python = self._tools.environments.python(environment)
-            self._project(python, checkout, duration(config.tests.longest).total_seconds())
-            clean = self._checkout("packed")  # tests may have left files in theirs
-            wheel = self._package(clean)
-            graphs = self._graphs(python, clean, config)
-            built = msgspec.structs.replace(
-                built,
-                wheel=self._tools.blobs.put_file(str(wheel)),
-                lock=self._tools.blobs.put_file(str(clean / LOCK)),
-                config=self._tools.blobs.put_file(str(clean / CONFIG)),
-                environment=environment,
-                graphs=graphs,
-            )
-            built = self._outputs(built, config, clean, wheel)
-            return msgspec.structs.replace(built, tests=tuple(self._tests), junit=self._junit)
+            built = self._green(built)
         except InvalidProject as error:
-            return msgspec.structs.replace(
-                built, tests=tuple(self._tests), junit=self._junit, error=str(error)
+            built = msgspec.structs.replace(built, error=str(error))
+        return msgspec.structs.replace(built, tests=self.tests(), junit=self._junit)
+
+    def _green(self, built: Built) -> Built:
+        self._doing(self._files, "checkout")
+        checkout = self._checkout(TESTED)
+        config = self._checked(checkout)
+        environments, blobs = self._tools.environments, self._tools.blobs
+        environment = environments.make(
+            checkout, self._files.log, lambda what: self._doing(self._files, what)
+        )
+        python, clean = environments.python(environment), self._checkout("packed")
+        scratch = self._folder / "outputs"
+        scratch.mkdir()
+        stage = Stage(self._build, environment, config, clean, scratch, self._package.log, self._outputs.skip)
+        self._doing(self._files, "")
+        (wheel, gathered, executable), graphs = self._proved(python, checkout, config, stage)
+        built = msgspec.structs.replace(
+            built,
+            wheel=blobs.put_file(str(wheel)),
+            lock=blobs.put_file(str(clean / LOCK)),
+            config=blobs.put_file(str(clean / CONFIG)),
+            environment=environment,
+            graphs=graphs,
+        )
+        self._doing(self._outputs, "package: outputs")
+        with self._outputs.proving("package", OUTPUTS):
+            return self._tools.outputs.make(stage, built, wheel, gathered, executable)
+
+    def _proved(
+        self, python: Path, checkout: Path, config: ProjectConfig, stage: Stage
+    ) -> tuple[tuple[Path, Gathered, Output | None], tuple[Graph, ...]]:
+        """What takes long, side by side: the project's tests, the wheel and what is packed, the automatic
+        tests. Each has the surroundings that it would have alone.
+        """
+        longest = duration(config.tests.longest).total_seconds()
+        try:
+            _, packed, graphs = side_by_side(
+                lambda: self._project(python, checkout, longest),
+                lambda: self._packed(stage),
+                lambda: self._drawn_and_tested(python, config),
+                give_up=lambda: self._tools.processes.cancel(self._tests.log, self._folder),
             )
+        finally:
+            for part in (self._package, self._automatic):
+                part.hand_over(self._tests.log)
+        return packed, graphs
+
+    def _doing(self, part: Part, what: str) -> None:
+        with self._telling:
+            part.doing = what
+            self._tell(", ".join(part.doing for part in self._parts if part.doing))
 
     def _checkout(self, name: str) -> Path:
-        self._tell("checkout")
         folder = self._folder / name
         folder.mkdir()
         self._tools.forge.checkout(self._build.project, self._build.commit, str(folder))
@@ -118,133 +155,123 @@ class Attempt:
             raise InvalidProject(what=f"The commit has no folder {self._build.folder}.")
         return folder / self._build.folder
 
-    def _files(self, checkout: Path) -> ProjectConfig:
-        self._tell("files")
-        try:
-            config = check_files(checkout, self._build.project, self._folder / TESTED)
-        except InvalidProject as error:
-            self._case("files", f"{PROJECT}, {CONFIG}, {LOCK}", str(error))
-            raise
-        self._case("files", f"{PROJECT}, {CONFIG}, {LOCK}")
-        return config
+    def _checked(self, checkout: Path) -> ProjectConfig:
+        self._doing(self._files, "files")
+        with self._files.proving("files", f"{PROJECT}, {CONFIG}, {LOCK}"):
+            return check_files(checkout, self._build.project, self._folder / TESTED)
 
     def _project(self, python: Path, checkout: Path, longest: float) -> None:
         """The project's own tests, in its own environment."""
-        self._tell("test: the project's tests")
+        part = self._tests
+        self._doing(part, "test: the project's tests")
         report, told = self._folder / "report.xml", self._folder / "told.jsonl"
         command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING]
         asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}"]
         places = [f"--basetemp={self._folder / 'tests'}", f"--rootdir={checkout}"]
         try:
-            with self._telling(Told(told)):
-                status = self._run([*command, *asked, *places], checkout)
+            with part.telling(Told(told)):
+                status = self._run(part, [*command, *asked, *places], checkout)
         except InvalidProject as slow:
-            within = "".join(f" {test.name} had begun." for test in self._tests if test.message == UNENDED)
+            within = "".join(f" {test.name} had begun." for test in part.tests() if test.message == UNENDED)
             raise InvalidProject(what=f"The tests take too long: {slow.what}{within}") from slow
         if report.exists():
             self._junit = self._tools.blobs.put_file(str(report))
-        if error := verdict(status, [test for test in self._tests if test.suite == "project"]):
+        if error := verdict(status, part.tests()):
             raise InvalidProject(what=error)
+        self._doing(part, "")
 
-    @contextmanager
-    def _telling(self, told: Told) -> Iterator[None]:
-        """Something runs that tells of its tests."""
-        self._told = told
+    def _drawn_and_tested(self, python: Path, config: ProjectConfig) -> tuple[Graph, ...]:
         try:
-            yield
+            return self._graphs(python, config)
         finally:
-            self._told = None
-            self._tests += told.ended()
+            self._drawing_ended.set()  # nobody waits for graphs any more
 
-    def _graphs(self, python: Path, checkout: Path, config: ProjectConfig) -> tuple[Graph, ...]:
+    def _graphs(self, python: Path, config: ProjectConfig) -> tuple[Graph, ...]:
         """The graphs of the project's pipelines, and what the automatic tests find of them.
 
         Both are made by one process of the project's environment, where its code is imported.
         """
-        self._tell("graph and automatic tests")
-        tested, drawn, report = (self._folder / name for name in ("plan.json", "survey.json", "tests.jsonl"))
+        part = self._automatic
+        self._doing(part, "automatic tests")
+        checkout = self._checkout("drawn")
+        tested, report = self._folder / "plan.json", self._folder / "tests.jsonl"
         root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
         plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
         tested.write_bytes(msgspec.json.encode(plan))
-        command = [
-            str(python),
-            "-m",
-            "penstock.adapters.builders.automatic",
-            *map(str, (tested, drawn, report)),
-        ]
+        module = "penstock.adapters.builders.automatic"
+        command = [str(python), "-m", module, *map(str, (tested, self._survey, report))]
         told = Told(report)
-        with self._telling(told):
-            status = self._run(command, checkout, OMP_NUM_THREADS="1")  # a sample is too small to share out
-            graphs = self._drawn(drawn, config, status)
+        with part.telling(told):
+            status = self._run(part, command, checkout, OMP_NUM_THREADS="1")  # too few rows to share out
+            graphs = self._drawn(config, status)
         error = failures(told.tests(), "automatic tests")
         if error or status != 0:
             broken = f"The automatic tests broke off with status {status}. See the build's log."
             raise InvalidProject(what=error or broken)
+        self._doing(part, "")
         return graphs
 
-    def _drawn(self, file: Path, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
-        if not file.exists():
+    def _drawn(self, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
+        part = self._automatic
+        if not self._survey.exists():
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
             )
-        survey = msgspec.json.decode(file.read_bytes(), type=Survey)
+        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
         for drawing in survey.drawings:
-            self._case("graph", f"{drawing.target} can be drawn", drawing.error)
+            part.case("graph", f"{drawing.target} can be drawn", drawing.error)
         graphs = tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
         errors = [survey.error, *(drawing.error for drawing in survey.drawings)]
         sentences = [error for error in errors if error]
         if not sentences:
             sentences = dangling(config, graphs) if graphs else ["The project has no pipeline."]
-            self._case("graph", f"{CONFIG} names what there is", " ".join(sentences))
+            part.case("graph", f"{CONFIG} names what there is", " ".join(sentences))
         if sentences:
             raise InvalidProject(what=" ".join(sentences))
         return graphs
 
-    def _package(self, checkout: Path) -> Path:
-        self._tell("package")
+    def _packed(self, stage: Stage) -> tuple[Path, Gathered, Output | None]:
+        """The wheel, and what else of the outputs can be made before all is proved."""
+        part = self._package
+        self._doing(part, "package")
         place = self._folder / "wheels"
-        try:
+        with part.proving("package", "the wheel can be built"):
             self._tools.packages.run(
                 ["build", "--wheel", "--python", sys.executable, "--out-dir", str(place)],
-                folder=checkout,
-                log=self._log,
+                folder=stage.checkout,
+                log=part.log,
                 failed="The wheel cannot be built",
             )
-        except InvalidProject as error:
-            self._case("package", "the wheel can be built", str(error))
-            raise
         [wheel] = place.glob("*.whl")
         settle_wheel(wheel)
-        self._case("package", "the wheel can be built")
-        return wheel
-
-    def _outputs(self, built: Built, config: ProjectConfig, checkout: Path, wheel: Path) -> Built:
-        scratch = self._folder / "outputs"
-        scratch.mkdir()
-        stage = Stage(self._build, built, config, checkout, wheel, scratch, self._log, self._tell, self._skip)
-        name = "what can be had of the release can be made"
         try:
-            built = self._tools.outputs.make(stage)
+            gathered = self._tools.outputs.gather(stage)
+            graphs = self._drawn_meanwhile()
+            executable = self._tools.outputs.executable(stage, wheel, graphs, gathered) if graphs else None
         except InvalidProject as error:
-            self._case("package", name, str(error))
+            self._outputs.case("package", OUTPUTS, str(error))
             raise
-        self._case("package", name)
-        return built
+        self._doing(part, "")
+        return wheel, gathered, executable
 
-    def _skip(self, name: str, why: str) -> None:
-        self._tests.append(TestCase(name=name, suite="package", outcome="skipped", message=why))
+    def _drawn_meanwhile(self) -> tuple[Graph, ...]:
+        """The graphs as soon as they are drawn, while the automatic tests go on; none where that failed."""
+        while not self._survey.exists():
+            if self._drawing_ended.wait(_LOOK) and not self._survey.exists():
+                return ()
+        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
+        return tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
 
-    def _run(self, command: list[str], folder: Path, **also: str) -> int:
+    def _run(self, part: Part, command: list[str], folder: Path, **also: str) -> int:
         """Run the project's code; one that does not end is the project's fault."""
-        private = {"HOME": str(self._folder / "home"), "TMPDIR": str(self._folder / "tmp")}
+        private = {}
+        for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
+            own = self._folder / f"{name}-{Path(folder).relative_to(self._folder).parts[0]}"
+            own.mkdir()
+            private[variable] = str(own)
         try:
             return self._tools.processes.run(
-                command, folder=folder, variables=plain() | private | also, log=self._log, timeout=TIMEOUT
+                command, folder=folder, variables=plain() | private | also, log=part.log, timeout=TIMEOUT
             )
         except TookTooLong as error:
             raise InvalidProject(what=error.what, fix=error.fix) from error
-
-    def _case(self, suite: str, name: str, error: str = "") -> None:
-        self._tests.append(
-            TestCase(name=name, suite=suite, outcome="failed" if error else "passed", message=error)
-        )

@@ -6,6 +6,7 @@ they are drawn, and a line of JSON for each test as it ends.
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import warnings
@@ -30,7 +31,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def work(plan: Plan, drawn: Path, report: Path) -> None:
     """Draw the pipelines and, if all can be drawn, do the tests."""
     found = survey(plan.folder)
-    drawn.write_bytes(msgspec.json.encode(found))
+    half = drawn.with_suffix(".new")
+    half.write_bytes(msgspec.json.encode(found))
+    half.rename(drawn)  # it is read as soon as it is there
     if not found.error and not any(drawing.error for drawing in found.drawings):
         _examine(plan, found, report)
 
@@ -40,6 +43,7 @@ def _examine(plan: Plan, found: Survey, report: Path) -> None:
     from penstock.adapters.builders.bench import Bench
     from penstock.builds.automatic.examine import examine
 
+    gc.freeze()  # all that is imported stays: to look through it for garbage takes a third of the time
     graphs = [drawing.graph for drawing in found.drawings if drawing.graph]
     with tempfile.TemporaryDirectory() as scratch, report.open("ab") as file:
         bench = Bench(FolderBlobs(Path(scratch)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from penstock.adapters.formats.conversion import used_columns
+from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.onnx import load
 from penstock.adapters.formats.publish import make_candidate
@@ -30,14 +32,23 @@ class Bench:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
+        self._estimator: tuple[str, object] = ("", None)
 
     def keep(self, value: object, asked: str) -> Artifact:
         """See `Workbench.keep`."""
         return write(value, self._blobs, asked)
 
     def take(self, kept: Artifact, annotation: Any) -> Any:
-        """See `Workbench.take`."""
-        return read(kept, self._blobs, annotation, worker=True)
+        """See `Workbench.take`.
+
+        An estimator that several steps take in turn is read once, which takes as long as training it on a
+        sample, and each gets a copy: what one does to its own reaches no other, as in a run.
+        """
+        if kept.format != Estimators.name:
+            return read(kept, self._blobs, annotation, worker=True)
+        if self._estimator[0] != kept.digest:
+            self._estimator = kept.digest, read(kept, self._blobs, annotation, worker=True)
+        return deepcopy(self._estimator[1])
 
     def model(self, model: object, schema: Mapping[str, Any]) -> AskedModel:
         """See `Workbench.model`. Raises UnsupportedModel."""

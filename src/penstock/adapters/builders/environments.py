@@ -8,14 +8,13 @@ import sysconfig
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable
-from importlib.metadata import distributions
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from penstock.adapters.builders.interpreters import interpreter
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.project_files import LOCK, PROJECT
+from penstock.adapters.builders.project_files import LOCK, PROJECT, normal
 from penstock.core.digests import digest_bytes, digest_value
 
 PYTHON = Path("bin", "python")
@@ -72,15 +71,11 @@ class Environments:
         self, checkout: Path, base: str, scratch: Path, log: Path, tell: Callable[[str], None]
     ) -> Path:
         place = scratch / "venv"
+        failed = f"The environment cannot be made from {LOCK}"
 
-        def uv(*arguments: str, output: Path = log) -> None:
-            self._packages.run(
-                arguments,
-                folder=checkout,
-                log=output,
-                failed=f"The environment cannot be made from {LOCK}",
-                also={"UV_PROJECT_ENVIRONMENT": str(place)},
-            )
+        def uv(*arguments: str) -> None:
+            also = {"UV_PROJECT_ENVIRONMENT": str(place)}
+            self._packages.run(arguments, folder=checkout, log=log, failed=failed, also=also)
 
         tell("environment: installing what is locked")
         uv("venv", "--relocatable", "--python", base, str(place))
@@ -90,12 +85,16 @@ class Environments:
         name, data = own_wheel()
         wheel = scratch / name
         wheel.write_bytes(data)
-        python = str(place / PYTHON)
-        frozen = scratch / "frozen.txt"
-        uv("pip", "freeze", "--python", python, output=frozen)
         constraints = scratch / "constraints.txt"
-        constraints.write_text(_constraints(frozen.read_text()))
-        uv("pip", "install", "--python", python, "--constraints", str(constraints), str(wheel))
+        constraints.write_text("\n".join([*constrained(held(place)), ""]))
+        self._packages.install(
+            ["--constraints", str(constraints), str(wheel)],
+            python=place / PYTHON,
+            folder=checkout,
+            scratch=scratch,
+            log=log,
+            failed=failed,
+        )
         return place
 
 
@@ -130,13 +129,22 @@ def _near(checkout: Path) -> list[list[str]]:
     return near
 
 
-def _constraints(frozen: str) -> str:
+def held(environment: Path) -> dict[str, str]:
+    """The versions of the packages in a virtual environment, by their normal names."""
+    return _installed(environment.glob("lib/python*/site-packages"))
+
+
+def constrained(locked: Mapping[str, str]) -> list[str]:
     """What is locked stays as it is; what only Penstock needs gets the versions that run here."""
-    locked = [line for line in frozen.splitlines() if "==" in line]
-    names = {line.partition("==")[0].lower() for line in locked}
-    running = {
-        each.name.lower().replace("_", "-"): f"{each.name}=={each.version}"
-        for each in distributions()
-        if each.name != "penstock"
-    }
-    return "\n".join([*locked, *(pin for name, pin in sorted(running.items()) if name not in names), ""])
+    running = _installed(Path(place) for place in sys.path)
+    pinned = {**running, **locked}
+    return [f"{name}=={version}" for name, version in sorted(pinned.items()) if name != "penstock"]
+
+
+def _installed(places: Iterable[Path]) -> dict[str, str]:
+    """By the names of folders that the installer gives (PEP 427): to read what is in them takes long."""
+    found = {}
+    for described in (each for place in places for each in place.glob("*.dist-info")):
+        name, _, version = described.stem.rpartition("-")
+        found[normal(name)] = version
+    return found

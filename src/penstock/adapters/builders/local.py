@@ -7,7 +7,7 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
@@ -26,9 +26,18 @@ _log = logging.getLogger(__name__)
 class LocalBuilder:
     """A `builds.ports.Builder` that keeps environments and code under the home. Starts nothing by itself."""
 
-    def __init__(self, home: Path, forge: Forge, blobs: Blobs, *, room: int = 1) -> None:
-        """`room` is how many builds may run at a time."""
+    def __init__(
+        self,
+        home: Path,
+        forge: Forge,
+        blobs: Blobs,
+        *,
+        room: int = 1,
+        wake: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread."""
         self._home = home
+        self._wake = wake
         self._room = room
         self._closed = False
         self._processes = Processes()
@@ -48,7 +57,7 @@ class LocalBuilder:
     def start(self, build: Build, data_root: str) -> None:
         """See `Builder.start`."""
         self._stages[build.id] = "waiting"
-        self._processes.allow(self._home / build.log)
+        self._processes.allow(*self._places(build))
         thread = threading.Thread(
             target=self._work, args=(build, data_root), name=f"build-{build.id}", daemon=True
         )
@@ -76,7 +85,7 @@ class LocalBuilder:
 
     def cancel(self, build: Build) -> None:
         """See `Builder.cancel`."""
-        self._processes.cancel(self._home / build.log)
+        self._processes.cancel(*self._places(build))
 
     def workspace(self, release: Release, data_root: str) -> Workspace:
         """See `Builder.workspace`.
@@ -108,11 +117,12 @@ class LocalBuilder:
     def _work(self, build: Build, data_root: str) -> None:
         def tell(stage: str) -> None:
             self._stages[build.id] = stage
+            self._wake()
 
-        log = self._home / build.log
-        folder = self._place("builds") / build.id
+        log, folder = self._places(build)
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
+            for place in (log, folder):
+                place.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
             for stale in folder.parent.iterdir():  # what killed attempts left
                 if stale.name == build.id or stale.name not in self._stages:
@@ -132,6 +142,11 @@ class LocalBuilder:
             self._ended.put(Built(build=build.id, token=build.token, tests=tests, error=what, broken=True))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            self._wake()
+
+    def _places(self, build: Build) -> tuple[Path, Path]:
+        """Where the programs of a build write to: its log, and its folder."""
+        return self._home / build.log, self._home / "builds" / build.id
 
     def _place(self, name: str) -> Path:
         place = self._home / name

@@ -31,6 +31,20 @@ class Packages:
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
 
+    def install(
+        self, arguments: Sequence[str], *, python: Path, folder: Path, scratch: Path, log: Path, failed: str
+    ) -> None:
+        """Install for a Python what is pinned: from uv's cache, or from the index where that lacks something.
+
+        Asking the index about packages that are there takes longer than all the rest. `scratch` is a folder
+        for notes. Raises as `run` does.
+        """
+        command = ["pip", "install", "--python", str(python), *arguments]
+        try:
+            self.run([*command, "--offline"], folder=folder, log=scratch / "offline.log", failed=failed)
+        except (InvalidProject, Unavailable):
+            self.run(command, folder=folder, log=log, failed=failed)
+
     def run(
         self,
         arguments: Sequence[str],

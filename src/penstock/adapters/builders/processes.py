@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -56,7 +55,8 @@ class Processes:
         log: Path,
         timeout: float,
     ) -> int:
-        """Run a command until it ends; gives its status, negative for a signal. Output is added to `log`.
+        """Run a command until it ends; gives its status, negative for a signal. Output is added to `log`, to
+        which nothing else writes meanwhile.
 
         What it started and left running is killed. Raises Stopped after `close` and while what writes to
         `log` is cancelled, and TookTooLong after `timeout` seconds.
@@ -70,7 +70,7 @@ class Processes:
                 _end(process)
                 with self._lock:
                     del self._running[process]
-            if self._closed or log in self._cancelled:
+            if self._refuses(log):
                 raise Stopped
             if not in_time:
                 what = f"{Path(command[0]).name} did not end within {timeout:g} seconds."
@@ -78,18 +78,18 @@ class Processes:
                 raise TookTooLong(what=what, fix="See the build's log.")
         return process.returncode
 
-    def cancel(self, log: Path) -> None:
-        """Kill what writes to this log and refuse what comes, until `allow`."""
+    def cancel(self, *places: Path) -> None:
+        """Kill what writes to one of these logs, or to one below these folders; refuse what comes."""
         with self._lock:
-            self._cancelled.add(log)
-            for process, written in self._running.items():
-                if written == log:
+            self._cancelled |= set(places)
+            for process, log in self._running.items():
+                if self._refuses(log):
                     process.terminate()
 
-    def allow(self, log: Path) -> None:
+    def allow(self, *places: Path) -> None:
         """Take back `cancel`."""
         with self._lock:
-            self._cancelled.discard(log)
+            self._cancelled -= set(places)
 
     def close(self) -> None:
         """Kill what runs and refuse what comes."""
@@ -97,6 +97,9 @@ class Processes:
             self._closed = True
             for process in self._running:
                 process.terminate()
+
+    def _refuses(self, log: Path) -> bool:
+        return self._closed or not self._cancelled.isdisjoint([log, *log.parents])
 
     def _start(
         self,
@@ -107,10 +110,11 @@ class Processes:
         most: Mapping[str, int],
     ) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._closed or log in self._cancelled:
+            if self._refuses(log):
                 raise Stopped
+            allowed = ",".join(f"{name}={limit}" for name, limit in most.items())
             process = subprocess.Popen(
-                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), json.dumps(most), *command],
+                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), allowed, *command],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,

@@ -34,9 +34,13 @@ _OURS_TO_SAY = {
 
 
 def plain() -> dict[str, str]:
-    """For a project's own code: no settings of Python, and no way to a package index or its passwords."""
+    """For a project's own code: no settings of Python, and no way to a package index or its passwords.
+
+    Threads of OpenMP that have nothing to do sleep: those that spin would take the processor from what is
+    done beside them, for many times as long as the work takes.
+    """
     kept = {name: value for name, value in os.environ.items() if name in _PLAIN or name.startswith("LC_")}
-    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "passive"}
 
 
 def with_index() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.environments import Environments, held
 from penstock.adapters.builders.outputs.archives import write_tar
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
@@ -74,24 +74,24 @@ class Dependencies:
         return made
 
     def _install(self, asked: Asked, site: Path) -> None:
-        python = str(self._environments.python(asked.environment))
         name, data = own_wheel()
-        wheel, frozen = asked.scratch / name, asked.scratch / "frozen.txt"
+        wheel, constraints = asked.scratch / name, asked.scratch / "constraints.txt"
         wheel.write_bytes(data)
+        pinned = held(self._environments.folder(asked.environment))
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(pinned.items())))
 
-        def uv(*arguments: str, output: Path = asked.log) -> None:
-            self._packages.run(
-                ["pip", *arguments, "--python", python],
+        def install(*arguments: str) -> None:
+            self._packages.install(
+                ["--target", str(site), *arguments],
+                python=self._environments.python(asked.environment),
                 folder=asked.checkout,
-                log=output,
+                scratch=asked.scratch,
+                log=asked.log,
                 failed="What the executable needs cannot be installed",
             )
 
-        uv("freeze", output=frozen)
-        locked = [line for line in frozen.read_text().splitlines() if "==" in line]
-        frozen.write_text("\n".join([*locked, ""]))
-        uv("install", "--no-deps", "--target", str(site), "--requirements", str(asked.requirements))
-        uv("install", "--target", str(site), "--constraints", str(frozen), str(wheel))
+        install("--no-deps", "--requirements", str(asked.requirements))
+        install("--constraints", str(constraints), str(wheel))
 
 
 def _members(site: Path) -> dict[str, Path | bytes]:

@@ -24,6 +24,7 @@ from penstock.adapters.builders.project_files import CONFIG, LOCK
 from penstock.builds.types import Build, Built, Output, OutputName
 from penstock.core.digests import canonical, digest_bytes
 from penstock.lineage.ports import Blobs
+from penstock.pipelines.types import Graph
 from penstock.revisions.config import ImageConfig, ProjectConfig
 
 _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
@@ -31,17 +32,24 @@ _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-pac
 
 @dataclass(frozen=True)
 class Stage:
-    """What there is to make outputs of, an empty folder to do it in, and whom to tell what is being done."""
+    """What there is to make outputs of, an empty folder to do it in, and whom to tell what is left out."""
 
     build: Build
-    built: Built
+    environment: str
     config: ProjectConfig
     checkout: Path
-    wheel: Path
     scratch: Path
     log: Path
-    tell: Callable[[str], None]
     skip: Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What outputs are made of that depends on the lock alone; `packed` where there will be an executable."""
+
+    requirements: Path
+    exported: dict[str, Any]
+    packed: Packed | None
 
 
 class Outputs:
@@ -55,38 +63,45 @@ class Outputs:
         self._images = Images(processes)
         self._dependencies = Dependencies(packages, environments, blobs)
 
-    def make(self, stage: Stage) -> Built:
-        """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
-        stage.tell("package: requirements")
-        requirements = self._requirements(stage)
-        outputs = [
-            self._file("wheel", stage.wheel),
-            self._file("lock", stage.checkout / LOCK),
-            self._file("requirements", requirements),
-        ]
-        materials, packed = _materials(outputs), None
+    def gather(self, stage: Stage) -> Gathered:
+        """What can be made before anything is proved. Raises InvalidProject with a sentence."""
+        requirements, packed = self._requirements(stage), None
         if stage.config.outputs.executable:
-            stage.tell("package: what the executable needs")
-            asked = Asked(stage.built.environment, stage.checkout, requirements, stage.scratch, stage.log)
+            asked = Asked(stage.environment, stage.checkout, requirements, stage.scratch, stage.log)
             packed = self._dependencies.packed(asked)
-            stage.tell("package: executable")
-            outputs.append(self._executable(stage, packed))
+        return Gathered(requirements, self._exported(stage), packed)
+
+    def executable(
+        self, stage: Stage, wheel: Path, graphs: Sequence[Graph], gathered: Gathered
+    ) -> Output | None:
+        """The executable, where there is to be one."""
+        if not gathered.packed:
+            return None
+        code = _code(wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
+        lock = digest_bytes((stage.checkout / LOCK).read_bytes())
+        told = told_of(stage.build.project, stage.build.commit, lock, graphs)
+        return make_executable(_executable_file(stage), gathered.packed, code, told, self._blobs)
+
+    def make(
+        self, stage: Stage, built: Built, wheel: Path, gathered: Gathered, executable: Output | None
+    ) -> Built:
+        """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
+        outputs = [
+            self._file("wheel", wheel),
+            self._file("lock", stage.checkout / LOCK),
+            self._file("requirements", gathered.requirements),
+        ]
+        materials, packed = _materials(outputs), gathered.packed
+        outputs += [executable] if executable else []
         if stage.config.outputs.image:
             for output, material in self._image(stage, stage.config.outputs.image):
                 outputs.append(output)
                 materials.append(material)
-        stage.tell("package: bill of materials")
-        installed = packed.packages if packed else ()
-        bill = bill_of_materials(self._exported(stage), installed, version("penstock"))
+        bill = bill_of_materials(gathered.exported, packed.packages if packed else (), version("penstock"))
         bom = stage.scratch / f"{stage.build.project}.cdx.json"
         bom.write_bytes(canonical(bill))
         outputs.append(self._file("sbom", bom))
-        return replace(stage.built, outputs=tuple(outputs), materials=tuple(materials))
-
-    def _executable(self, stage: Stage, packed: Packed) -> Output:
-        code = _code(stage.wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
-        told = told_of(stage.build.project, stage.build.commit, stage.built.lock, stage.built.graphs)
-        return make_executable(_executable_file(stage), packed, code, told, self._blobs)
+        return replace(built, outputs=tuple(outputs), materials=tuple(materials))
 
     def _image(self, stage: Stage, config: ImageConfig) -> Iterator[tuple[Output, dict[str, Any]]]:
         """The image and its base, or none where nothing here can build images."""
@@ -94,7 +109,6 @@ class Outputs:
         if not builder:
             stage.skip("image", "skipped: no docker, podman or buildah that answers")
             return
-        stage.tell(f"package: image, by {Path(builder).name}")
         scratch = stage.scratch / "image"
         scratch.mkdir()
         build = stage.build
