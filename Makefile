@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format lint types contracts bench bench-runs bench-builds clean
+.PHONY: demo test check format lint types contracts bench bench-runs bench-builds bench-serving clean
 
 .venv/made: pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -30,13 +30,16 @@ types: .venv/made
 contracts: .venv/made
 	@$(BIN)/lint-imports --no-cache
 
-bench: bench-runs bench-builds  ## every area beside its peers; the page is docs/benchmarks.md
+bench: bench-runs bench-builds bench-serving  ## every area beside its peers; the page is docs/benchmarks.md
 
 bench-runs: .venv/made
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.runs
 
 bench-builds: .venv/made
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.builds
+
+bench-serving: .venv/made
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.serving
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-home demo-report.json

@@ -30,9 +30,14 @@ class Server(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def serving(
-    command: Callable[[int], Sequence[str]], *, folder: Path, env: Mapping[str, str], log: Path
+    command: Callable[[int], Sequence[str]],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    log: Path,
+    health: str = "/health",
 ) -> Iterator[Server]:
-    """Start a server on a free port, wait until its `/health` is OK, and end it with all its processes.
+    """Start a server on a free port, wait until its health is OK, and end it with all its processes.
 
     Raises Failed when it does not come up.
     """
@@ -43,7 +48,7 @@ def serving(
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait(url, process, log)
+        _wait(url + health, process, log)
         yield Server(url, process.pid)
     finally:
         process.terminate()
@@ -56,7 +61,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + READY
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
-            if all(httpx.get(f"{url}/health").status_code == 200 for _ in range(STEADY)):
+            if all(httpx.get(url).status_code == 200 for _ in range(STEADY)):
                 return
         time.sleep(0.1)
     raise Failed(f"no answer from {url}: " + " ".join(log.read_text(errors="replace").split())[-300:])
