@@ -1,4 +1,4 @@
-"""`python -m benchmarks.builds.corpus [NAME…] [--out FILE]`: how many of the bugs are found, and by whom."""
+"""`python -m benchmarks.builds.corpus [NAME…] [--bugs FOLDER] [--out FILE]`: which bugs are found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.builds.corpus.measuring import PRELOADED, measured
-from benchmarks.builds.corpus.projects import bugs, twins
+from benchmarks.builds.corpus.projects import HERE, bugs, twins
 
 BAR = 0.85
 
@@ -20,18 +20,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these bugs or twins")
     parser.add_argument("--out", type=Path, help="a file for the results as JSON")
+    parser.add_argument(
+        "--bugs", type=Path, help="a folder of other bugs, measured instead of ours beside all clean twins"
+    )
     given = parser.parse_args()
-    chosen = {
-        name: (bug, kind)
-        for kind, each in (("twin", twins()), ("bug", bugs()))
+    home = (given.bugs or HERE).resolve()
+    kinds = [("twin", HERE, twins()), ("bug", home, bugs(home))]
+    if given.bugs:
+        kinds.insert(1, ("twin", home, twins(home)))
+    chosen = [
+        (name, bug, kind, where)
+        for kind, where, each in kinds
         for name, bug in each.items()
         if not given.names or name in given.names
-    }
+    ]
+    if not any(kind == "bug" for _, _, kind, _ in chosen) and not given.names:
+        parser.error(f"expected bugs, as NAME.toml, in {home}; found none")
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as scratch, context.Pool(2, maxtasksperchild=1) as pool:
-        work = [(name, *what, Path(scratch)) for name, what in chosen.items()]
+        work = [(*what, Path(scratch)) for what in chosen]
         lines = []
         for line in pool.imap(measured, work, chunksize=1):
             lines.append(line)

@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+import tempfile
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +31,10 @@ PRELOADED = [
 """Modules that are slow to import; none of them starts a thread."""
 
 
-def measured(item: tuple[str, Bug, str, Path]) -> dict[str, Any]:
+def measured(item: tuple[str, Bug, str, Path, Path]) -> dict[str, Any]:
     """Write a project below a folder and test it both ways; to be called once in a process."""
-    name, bug, kind, scratch = item
-    folder = write(bug, scratch / name)
+    name, bug, kind, home, scratch = item
+    folder = write(bug, Path(tempfile.mkdtemp(dir=scratch)) / name, home)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True

@@ -29,32 +29,42 @@ class Bug(msgspec.Struct, frozen=True):
     title: str
     why: str
     base: str
-    change: tuple[Change, ...]
+    change: tuple[Change, ...] = ()
     both: tuple[Change, ...] = ()
     held_out: bool = False
     note: str = ""
 
 
-def bugs() -> dict[str, Bug]:
-    """Every bug by its name."""
-    files = sorted((HERE / "bugs").glob("*.toml"))
+def bugs(home: Path = HERE) -> dict[str, Bug]:
+    """Every bug of a corpus by its name: the files of its folder `bugs`, or of the folder itself."""
+    return _read(home / "bugs" if (home / "bugs").is_dir() else home)
+
+
+def twins(home: Path = HERE) -> dict[str, Bug]:
+    """Every clean project by its name: bases, files of `twins`, and twins of bugs that are no plain base."""
+    bases = {base: Bug(title=base, why="", base=base) for base in BASES} if home == HERE else {}
+    own = {
+        bug.both: Bug(title=bug.title, why="", base=bug.base, both=bug.both) for bug in bugs(home).values()
+    }
+    of_bugs = {f"{twin.base}-{n}": twin for n, twin in enumerate(own.values()) if twin.both}
+    return bases | _read(home / "twins") | of_bugs
+
+
+def _read(folder: Path) -> dict[str, Bug]:
+    files = sorted(folder.glob("*.toml"))
     return {file.stem: msgspec.toml.decode(file.read_bytes(), type=Bug) for file in files}
 
 
-def twins() -> dict[str, Bug]:
-    """Every clean project by its name: the bases, and twins of bugs that are no plain base."""
-    bases = {base: Bug(title=base, why="", base=base, change=()) for base in BASES}
-    own = {
-        bug.both: Bug(title=bug.title, why="", base=bug.base, change=(), both=bug.both)
-        for bug in bugs().values()
-    }
-    return bases | {f"{twin.base}-{n}": twin for n, twin in enumerate(own.values()) if twin.both}
+def write(bug: Bug, folder: Path, home: Path = HERE) -> Path:
+    """Write a project with its bug (a twin has none) to `folder`; gives it.
 
-
-def write(bug: Bug, folder: Path) -> Path:
-    """Write a project with its bug (a twin has none) to `folder`; gives it."""
+    Its base lies in the corpus `home`, or is one of ours.
+    """
+    base = home / "bases" / bug.base
     shutil.copytree(
-        HERE / "bases" / bug.base, folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "data")
+        base if base.is_dir() else HERE / "bases" / bug.base,
+        folder,
+        ignore=shutil.ignore_patterns("__pycache__", ".*", "data"),
     )
     for change in (*bug.both, *bug.change):
         file = folder / change.file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
@@ -11,13 +12,14 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from penstock.adapters.builders.fits import Fits
 from penstock.adapters.formats.conversion import used_columns
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.onnx import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import read, write
-from penstock.builds.automatic.ports import Floats
+from penstock.builds.automatic.ports import Fit, Floats
 from penstock.core.errors import UnsupportedModel
 from penstock.datasets.types import Column
 from penstock.lineage.ports import Blobs
@@ -33,6 +35,7 @@ class Bench:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._estimator: tuple[str, object] = ("", None)
+        self._fits = Fits()
 
     def keep(self, value: object, asked: str) -> Artifact:
         """See `Workbench.keep`."""
@@ -50,15 +53,19 @@ class Bench:
             self._estimator = kept.digest, read(kept, self._blobs, annotation, worker=True)
         return deepcopy(self._estimator[1])
 
+    def watch(self) -> AbstractContextManager[None]:
+        """See `Workbench.watch`."""
+        return self._fits.watch()
+
     def model(self, model: object, schema: Mapping[str, Any]) -> AskedModel:
         """See `Workbench.model`. Raises UnsupportedModel."""
-        return AskedModel(model, schema, self._blobs)
+        return AskedModel(model, schema, self._blobs, self._fits)
 
 
 class AskedModel:
     """A `builds.automatic.ports.Asked` scikit-learn model; converted when it is first asked as served."""
 
-    def __init__(self, model: object, schema: Mapping[str, Any], blobs: Blobs) -> None:
+    def __init__(self, model: object, schema: Mapping[str, Any], blobs: Blobs, fits: Fits) -> None:
         self._native = NativeModel(model)
         self._schema = schema
         self._blobs = blobs
@@ -66,6 +73,7 @@ class AskedModel:
         self.inputs = {column.name: column.dtype for column in columns}
         self.nullable = frozenset(column.name for column in columns if column.nullable)
         self.classes = self._native.classes
+        self.fit: Fit | None = fits.of(model, self._native.fitted_on or tuple(self.inputs))
 
     def trained(self, rows: pl.DataFrame) -> Floats:
         """See `Asked.trained`."""

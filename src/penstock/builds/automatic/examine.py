@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from penstock.builds.automatic import models, pipelines, steps, views
+from penstock.builds.automatic import answers, changes, clock, fitted, models, pipelines, steps, views
 from penstock.builds.automatic.pipelines import Trained
 from penstock.builds.automatic.ports import Workbench
 from penstock.builds.automatic.rehearsal import Change, rehearse, training_rows_of
 from penstock.builds.automatic.sample import Sample, asked_rows, sample, sources_of
+from penstock.builds.automatic.steady import steady
 from penstock.builds.automatic.verdicts import NotJudged, Verdicts
 from penstock.builds.types import TestCase
 from penstock.core.errors import NotFound, PenstockError
@@ -55,8 +57,9 @@ class _Examination:
 
         @cache
         def train(change: Change | None = None) -> Trained:
-            done = rehearse(graph, taken[0].tables, self._as_of, self._bench, change)
-            return Trained(done, [self._bench.model(each.model, each.schema) for each in done.published])
+            with self._bench.watch() if change is None else _at(change, graph):
+                done = rehearse(graph, taken[0].tables, self._as_of, self._bench, change)
+                return Trained(done, [self._bench.model(each.model, each.schema) for each in done.published])
 
         found = ask("end_to_end", graph.pipeline, lambda: taken.append(self._sample(graph)))
         if taken:
@@ -76,6 +79,8 @@ class _Examination:
             name = published.name
             self._used |= set(model.inputs)
             yield ask("leaked_target", name, models.leaked_target, published, model)
+            yield ask("fitted_values", name, fitted.fitted_values, published, model)
+            yield ask("fitted_rows", name, fitted.fitted_rows, published, model)
             yield ask("honest_metrics", name, models.honest_metrics, published, model)
             yield ask("parity", name, models.parity, published, model)
             yield ask("finite", name, models.finite_model, published, model)
@@ -83,6 +88,11 @@ class _Examination:
             yield ask("unseen_holdout", name, pipelines.unseen_holdout, name, train)
             yield ask("shuffled_labels", name, pipelines.shuffled_labels, name, train)
             yield ask("learns", name, pipelines.learns, name, train)
+            yield ask("every_input", name, answers.every_input, published, model, train)
+            yield ask("sentinels", name, answers.sentinels, published, model)
+            yield ask("alone", name, answers.alone, published, model)
+            yield ask("beats_constant", name, answers.beats_constant, published, model)
+            yield ask("unbiased", name, answers.unbiased, published, model)
 
     def end(self) -> Iterator[TestCase]:
         """What can be said only when every pipeline was looked at, and came to its end."""
@@ -105,7 +115,12 @@ class _Examination:
     def _rows(self, graph: Graph, asked: Sequence[RowsSettings], taken: Sample) -> Iterator[TestCase]:
         """The tests of sources and feature views, each once however many pipelines use it."""
         ask, once = self._verdicts.ask, self._verdicts.asked
+        labels = {each.source.name: each.label for each in asked}
         for source in sources_of(graph):
+            rows = taken.whole[source.name]
+            if not once("steady", source.name):
+                aside = {name for each in asked for view in each.views for name in view.entity}
+                yield ask("steady", source.name, steady, source, rows, aside, labels.get(source.name, ""))
             if source.key and not once("unique_keys", source.name):
                 yield ask("unique_keys", source.name, views.unique_keys, source, taken.whole[source.name])
         for each in asked:
@@ -123,3 +138,10 @@ class _Examination:
                 except PenstockError:
                     continue  # the test from end to end tells of it
                 yield ask("arrives", declared.name, views.arrives, view, rows, made, each.source.event_time)
+
+
+def _at(change: Change | None, graph: Graph) -> AbstractContextManager[None]:
+    """The date at which a pipeline is rehearsed."""
+    if change is not changes.later:
+        return nullcontext()
+    return clock.later({node.target.split(".")[0].split(":")[0] for node in graph.nodes if node.target})

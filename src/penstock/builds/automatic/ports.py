@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 Floats = npt.NDArray[np.float64]
+
+
+class Fit(NamedTuple):
+    """What a model was given when it was fitted: n rows by the names of its inputs, and n labels."""
+
+    rows: pl.DataFrame
+    labels: pl.Series
+    weighed: pl.DataFrame | None
+    """What came of the rows before its last estimator, where that weighs columns by their scale."""
 
 
 class Asked(Protocol):
@@ -28,6 +38,11 @@ class Asked(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """Its classes, the positive one of two last; none for a regression."""
+        ...
+
+    @property
+    def fit(self) -> Fit | None:
+        """How it was fitted, if that was watched and done in one call."""
         ...
 
     def trained(self, rows: pl.DataFrame) -> Floats:
@@ -53,6 +68,10 @@ class Carrier(Protocol):
 
 class Workbench(Carrier, Protocol):
     """What stands there when a pipeline really runs, and what stands behind its end."""
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Note how the models are fitted that are made within."""
+        ...
 
     def model(self, model: object, schema: Mapping[str, Any]) -> Asked:
         """A model that is published, with the schema of its training rows. Raises PenstockError."""

@@ -28,13 +28,14 @@ Change = Callable[[TrainingSet], TrainingSet]
 
 
 class Published(NamedTuple):
-    """What a `publish` node was given, and the training rows that it refers to."""
+    """What a `publish` node was given, the training rows that it refers to, and the column of their time."""
 
     name: str
     model: Any
     metrics: Mapping[str, float]
     schema: Mapping[str, Any]
     rows: TrainingSet
+    time: str
 
 
 class Rehearsed(NamedTuple):
@@ -88,7 +89,7 @@ class _Rehearsal:
         self._change = change
         self._params = {each.name: each.default for each in graph.parameters}
         self._kept: dict[str, dict[str, Any]] = {}
-        self._rows: dict[str, TrainingSet] = {}
+        self._rows: dict[str, tuple[TrainingSet, str]] = {}
         self._inputs: dict[str, dict[str, Any]] = {}
         self._outputs: dict[str, dict[str, Any]] = {}
         self._instances: dict[str, list[str]] = {}
@@ -166,7 +167,7 @@ class _Rehearsal:
         asked = msgspec.convert(node.settings, RowsSettings)
         made = training_rows_of(asked, self._tables, self._as_of)
         made = self._change(made) if self._change else made
-        self._rows[node.name] = made
+        self._rows[node.name] = made, asked.source.event_time
         return {"train": made.train, "holdout": made.holdout, "schema": _described(made)}
 
     def _step(self, node: Node) -> dict[str, Any]:
@@ -188,13 +189,15 @@ class _Rehearsal:
         wires = node.inputs
         schema, rows = wires["inputs"], wires["holdout"]
         assert isinstance(rows, Output)  # noqa: S101 - `publish` draws it so
+        made, time = self._rows[rows.node]
         self._published.append(
             Published(
                 name=str(node.settings["model"]),
                 model=self._take(wires["model"], None),
                 metrics=self._take(wires["metrics"], None),
                 schema=self._take(schema, None),
-                rows=self._rows[rows.node],
+                rows=made,
+                time=time,
             )
         )
         return {}

@@ -25,7 +25,10 @@ SILENCE = 20
 """A value is stale when it is so many times older than the longest usual pause of its source."""
 _ROUNDING = 1e-9
 _ARRIVE = 0.02
+_USUAL = 0.5
 _STALE = 0.01
+_AGAIN = 0.01
+_NEWEST = 20_000
 
 
 def no_future(view: FeatureView, rows: pl.DataFrame, label: str = "", moments: int = MOMENTS) -> None:
@@ -92,7 +95,10 @@ def not_finite(table: pl.DataFrame) -> str:
 
 
 def unique_keys(source: Source, rows: pl.DataFrame) -> None:
-    """Raises AssertionError when the declared key of a source does not tell its rows apart."""
+    """Raises AssertionError when the declared key of a source does not tell its rows apart.
+
+    Nor may it tell apart rows that are the same in all else, where they have a number that hardly repeats.
+    """
     key = list(source.key)
     twice = rows.group_by(key).len().filter(pl.col("len") > 1).sort(key) if key else rows.head(0)
     if key and twice.height:
@@ -101,13 +107,26 @@ def unique_keys(source: Source, rows: pl.DataFrame) -> None:
             f"one row for each {', '.join(key)}. The same row in training and holdout flatters the model: "
             "drop duplicates where the rows are written."
         )
+    rest = [name for name in rows.columns if name not in {*key, source.known_time}]
+    rich = [name for name in rest if rows.schema[name].is_float() and rows[name].n_unique() > rows.height / 2]
+    if key and rich and source.event_time not in key:
+        rows = rows.tail(_NEWEST)
+        again = rows.filter(~pl.struct(rest).is_first_distinct())
+        if again.height > _AGAIN * rows.height:
+            raise AssertionError(
+                f"{again.height} of {rows.height} rows of {source.name} are there again under another "
+                "key, such "
+                f"as {again.select(key).row(0)}: expected one row for each thing that happened. Look for "
+                "a delivery "
+                "that was repeated, and for a join that multiplies rows."
+            )
 
 
 def arrives(view: FeatureView, rows: pl.DataFrame, made: TrainingSet, event_time: str) -> None:
     """Whether the features that a view makes are found, and are fresh, where rows are joined with them.
 
-    Raises AssertionError when nearly all are missing, or when a view without `ttl` hands on values from
-    before its source fell silent.
+    Raises AssertionError when nearly all are missing, there or in the holdout alone, or when a view without
+    `ttl` hands on values from before its source fell silent.
     """
     table = pl.concat([made.train, made.holdout])
     features = view(rows.lazy()).collect()
@@ -118,6 +137,14 @@ def arrives(view: FeatureView, rows: pl.DataFrame, made: TrainingSet, event_time
                 f"{view.settings.name} hardly ever arrives: `{name}` is there in {there:.0%} of its own "
                 f"rows and in {found:.0%} of the training rows. Compare the values of "
                 f"{', '.join(view.settings.entity)} on both sides, their times, and the view's ttl."
+            )
+        learned, asked = (1 - part[name].null_count() / part.height for part in (made.train, made.holdout))
+        if asked < _ARRIVE and learned > _USUAL:
+            raise AssertionError(
+                f"{view.settings.name} no longer arrives: `{name}` is there in {learned:.0%} of the training "
+                f"rows and in {asked:.0%} of the holdout. Expected what was learned from to be there "
+                "when the "
+                f"model is asked: see whether {view.settings.source.name} is still delivered."
             )
     if not view.settings.ttl:
         _fresh(view, features, table, event_time)
