@@ -40,7 +40,7 @@ def _taken(reader: Reader, release: Release) -> str:
         if owners and owners[0] != release.project:
             return (
                 f"cannot take release {release.number}: it publishes the model {model}, and that name "
-                f"belongs to the project {owners[0]}. Publish it under another name"
+                f"belongs to {f'the project {owners[0]}' if owners[0] else 'clients'}. Publish it under another name"
             )
     return ""
 
