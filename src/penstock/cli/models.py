@@ -43,7 +43,7 @@ EVIDENCE = (
     "metadata=version.metadata",
 )
 NOT_SERVED = (
-    "It is kept as a client uploaded it, and not served: nobody has converted it and proved what came of that.\n"
+    "It is kept as a client uploaded it, and not served: nobody has converted it and proved the outcome.\n"
     "Publish the model from a pipeline to have it served."
 )
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")

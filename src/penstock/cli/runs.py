@@ -171,10 +171,8 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
     note = f"And {left} more steps that succeeded in less time; --json has them all.\n" if left else ""
     if not data["graph"]["target"]:
         files = Table(data["files"], ("file=path", "bytes"), "It has no files.")
-        used = (
-            [Table(data["data"], ("data=name", "digest", "source_type", "tags"), "")] if data["data"] else []
-        )
-        return Page(data, (facts, "A client carries it out and tells of it here.", measured, files, *used))
+        used = Table(data["data"], ("data=name", "digest", "source_type", "tags"), "It named no data.")
+        return Page(data, (facts, "A client carries it out and tells of it here.", measured, files, used))
     table = Table(spent, steps, "It has no steps.")
     parts = (facts, table, note, measured) if note else (facts, table, measured)
     return Page(data, parts, (_more(data["id"], program),))

@@ -260,7 +260,8 @@ def search_runs(app: App, _who: str, asked: Search) -> Answer:
     """Runs of some experiments, the newest first or in an order."""
     skip, limit = asked.span(USUAL, MOST)
     clauses, orders = parse_filter(asked.filter), parse_order(asked.order_by)
-    where: dict[str, Any] = {"experiment": asked.experiment_ids}
+    ids = asked.experiment_ids
+    where: dict[str, Any] = {"experiment": ids[0] if len(ids) == 1 else ids}  # of one, in order by its index
     wants_deleted = deleted_of(asked.run_view_type)
     if wants_deleted is False:
         where["deleted"] = None
