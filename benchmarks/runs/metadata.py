@@ -1,4 +1,4 @@
-"""Metadata: a run, a metric and an alias, beside an MLflow server over HTTP."""
+"""Metadata: a run, a metric and an alias, by the same calls on Penstock and on an MLflow server."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from benchmarks.frame.environments import Failed
 from benchmarks.frame.measure import Once
 from benchmarks.frame.report import say
 from benchmarks.frame.results import Bar
+from benchmarks.frame.servers import Server
 from benchmarks.runs.bench import Bench
-from benchmarks.runs.delivered import MODEL, PRODUCTION, WAITS, deliver
 from benchmarks.runs.peers import PENSTOCK
-from benchmarks.runs.servers import DEFAULT, TUNED, MLflow, posted
+from benchmarks.runs.servers import DEFAULT, TUNED, MLflow, posted, up
 
 API = "/api/2.0/mlflow"
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
+MODEL = "delay"
 CALLS = 20
 """Calls a round."""
 BARS = {DEFAULT: 10, TUNED: 3}
 NOTES = {
-    "create run": "POST /triggers/fire: checked and in the ledger, it starts when the run under way ends",
-    "log metric": "in a step, without a server: a run that logs 10,000 numbers less one with none, for each",
-    "set alias": "POST /promote: another champion, with history and cause, and serving swaps to it",
+    "create run": "POST runs/create; ours is in the ledger",
+    "log metric": "POST runs/log-metric, another value of one metric",
+    "set alias": "POST registered-models/alias, to the other of two versions; ours is in the ledger",
 }
 STARTS = 2
 """How often a server may try to come up: a busy machine is no fault of it."""
@@ -69,40 +71,24 @@ def _attempted(name: str, stack: ExitStack, start: Callable[[ExitStack], dict[st
 
 
 def _ours(bench: Bench, stack: ExitStack) -> dict[str, Once]:
-    client = stack.enter_context(deliver(bench))
-    fire = {"pipeline": WAITS, "environment": PRODUCTION}
-    posted(client, "/triggers/fire", {**fire, "params": {"seconds": 3600.0}})
-
-    def run(i: int) -> Call:
-        return "/triggers/fire", {**fire, "params": {"seconds": i}}
-
-    def alias(i: int) -> Call:
-        return "/promote", {"what": f"{MODEL}@{1 + i % 2}", "environment": PRODUCTION}
-
-    calls = partial(_calls, str(client.base_url))
-    return {
-        "create run": partial(calls, run),
-        "set alias": partial(calls, alias),
-        "log metric": partial(_logged, bench),
-    }
-
-
-def _logged(bench: Bench, number: int) -> float:
-    """What a metric costs from the step to the store."""
-    state = bench.state(PENSTOCK.name)
-    long, short = (PENSTOCK.run(shape, number, state) for shape in ("log_10000", "log_0"))
-    return (long - short) / 10_000 * 1000
+    folder = bench.folder / "penstock-metadata"
+    return _told_to(stack.enter_context(up(folder, folder / "home")))
 
 
 def _mlflow(bench: Bench, peer: MLflow, stack: ExitStack) -> dict[str, Once]:
-    server = stack.enter_context(peer.up(bench.folder / peer.name))
+    return _told_to(stack.enter_context(peer.up(bench.folder / peer.name)))
+
+
+def _told_to(server: Server) -> dict[str, Once]:
+    """The calls, on a server that has a run with a file and a model with two versions made of it."""
     started = {"experiment_id": "0", "start_time": _now()}
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
-        run_id = posted(client, f"{API}/runs/create", started)["run"]["info"]["run_id"]
+        info = posted(client, f"{API}/runs/create", started)["run"]["info"]
+        run_id, place = info["run_id"], info["artifact_uri"].removeprefix("mlflow-artifacts:/")
+        client.put(f"{FILES}/{place}/model/weights", content=b"0").raise_for_status()
         posted(client, f"{API}/registered-models/create", {"name": MODEL})
-        for number in (1, 2):
-            source = f"mlflow-artifacts:/0/{run_id}/artifacts/model{number}"
-            version = {"name": MODEL, "source": source, "run_id": run_id}
+        for _ in range(2):
+            version = {"name": MODEL, "source": f"{info['artifact_uri']}/model", "run_id": run_id}
             posted(client, f"{API}/model-versions/create", version)
 
     def run(_i: int) -> Call:
@@ -113,7 +99,7 @@ def _mlflow(bench: Bench, peer: MLflow, stack: ExitStack) -> dict[str, Once]:
         return f"{API}/runs/log-metric", {"run_id": run_id, **value}
 
     def alias(i: int) -> Call:
-        named = {"name": MODEL, "alias": "champion", "version": str(1 + i % 2)}
+        named = {"name": MODEL, "alias": "favourite", "version": str(1 + i % 2)}
         return f"{API}/registered-models/alias", named
 
     calls = partial(_calls, server.url)

@@ -24,7 +24,7 @@ def _dagster(executor: str, made: Environment, shape: str, seed: int, state: Pat
 
 
 def _penstock(made: Environment, shape: str, seed: int, state: Path) -> list[str]:
-    module = {"table": "tables", "log_0": "metrics", "log_10000": "metrics"}.get(shape, "shapes")
+    module = "tables" if shape == "table" else "shapes"
     return [
         made.program("penstock"),
         "run",

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.app.reach import kept_releases, kept_runs, reachable, unneeded
+from penstock.app.reach import kept_releases, kept_runs, not_gone, reachable, unneeded
 from penstock.app.wiring import App
 from penstock.builds.types import Build, Release
 from penstock.core.errors import Corrupt, NotFound
 from penstock.datasets.types import Snapshot
 from penstock.deployments.types import Deployment
 from penstock.lineage.ports import Between, Reader
+from penstock.lineage.types import Attachment
+from penstock.models.logged import LoggedModel, subject
 from penstock.models.types import Version
 from penstock.runs.types import Run, StepRun
 
@@ -95,7 +97,7 @@ class Gc:
         releases = reader.find(Release)
         deployed = {deployment.release for deployment in reader.find(Deployment, active=True)}
         recent = reader.find(Snapshot, as_of=Between(self._since))
-        nouns = [*runs, *self._steps(reader, runs), *recent, *reader.find(Version)]
+        nouns = [*runs, *self._steps(reader, runs), *recent, *self._uploaded(reader, runs)]
         here = kept_releases(releases, deployed, runs, self._since)
         return Needed(
             blobs=reachable([*nouns, *releases, *reader.find(Build)], self._small(self._app.blobs.digests())),
@@ -111,6 +113,14 @@ class Gc:
             under_way=_under_way(reader),
             building=bool(reader.count(Build, status=("queued", "running"))),
         )
+
+    def _uploaded(self, reader: Reader, runs: list[Run]) -> Iterator[Attachment | Version]:
+        """Versions, and the files that clients stored, but for what they have taken back."""
+        owners = {f"run:{run.id}" for run in runs} | {
+            subject(model.id) for model in reader.find(LoggedModel) if not_gone(model.deleted, self._since)
+        }
+        yield from (file for file in reader.find(Attachment) if file.subject in owners)
+        yield from (v for v in reader.find(Version) if not_gone(v.withdrawn, self._since))
 
     def _delete(self, digest: str) -> bool:
         return self._app.blobs.delete(digest, self._grace)

@@ -36,17 +36,28 @@ def kept_runs(runs: Iterable[Run], since: datetime) -> list[Run]:
     """The runs whose data are needed, given all in the order in which they were submitted.
 
     Those that are under way with all of their projects, since they may take any earlier result; those
-    that ended after `since`; and of each pipeline the last that succeeded in an environment.
+    that ended after `since`; and of each pipeline the last that succeeded in an environment. What clients
+    stored with a run nobody can make again: that is kept until it is deleted.
     """
-    runs = list(runs)
+    all_runs = list(runs)
+    runs = [run for run in all_runs if not run.told]
     busy = {run.project for run in runs if run.finished is None}
     last = {(run.project, run.pipeline, run.environment): run.id for run in runs if run.status == "succeeded"}
     newest = set(last.values())
     return [
         run
-        for run in runs
-        if run.finished is None or run.finished >= since or run.project in busy or run.id in newest
+        for run in all_runs
+        if (
+            not_gone(run.deleted, since)
+            if run.told
+            else run.finished is None or run.finished >= since or run.project in busy or run.id in newest
+        )
     ]
+
+
+def not_gone(deleted: datetime | None, since: datetime) -> bool:
+    """Whether something that a client may delete is there, or was until lately."""
+    return deleted is None or deleted >= since
 
 
 def kept_releases(

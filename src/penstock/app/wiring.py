@@ -31,7 +31,9 @@ from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
+from penstock.models.uploads import Uploads
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import parse_config
 from penstock.revisions.names import check_name
@@ -40,6 +42,7 @@ from penstock.revisions.service import Revisions
 from penstock.revisions.tokens import AccessTokens
 from penstock.revisions.types import Project
 from penstock.revisions.upstreams import Upstreams
+from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.service import Triggers
@@ -73,6 +76,9 @@ class App(Workbench):
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
         )
         self.tokens = AccessTokens(self.store, self.clock)
+        self.logbook = Logbook(self.store, self.clock)
+        self.logged = LoggedModels(self.store, self.clock)
+        self.uploads = Uploads(self.store, self.blobs, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)

@@ -61,7 +61,7 @@ class Workbench:
             self.clock,
             registers=self._registers,
             commit_of=self.commit_of,
-            last_environment=self._last_environment,
+            last_environment=self.last_environment,
         )
 
     def close(self) -> None:
@@ -98,7 +98,8 @@ class Workbench:
     def _registers(self, project: str, environment: str) -> bool:
         return environment == "development" or self.serves(project, environment)
 
-    def _last_environment(self, project: str) -> str:
+    def last_environment(self, project: str) -> str:
+        """The end of a project's order of promotion."""
         config = self.config(project)
         return config.last if config else "production"
 

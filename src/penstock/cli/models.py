@@ -11,6 +11,7 @@ from penstock.cli.face import Api, ProjectOption, prints
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.rows import as_columns, read_rows
 from penstock.core.errors import InvalidValue, Unavailable
+from penstock.models.types import FILES
 
 PANEL = "Models"
 ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
@@ -40,6 +41,10 @@ EVIDENCE = (
     "artifact=version.artifact",
     "parity=version.parity",
     "metadata=version.metadata",
+)
+NOT_SERVED = (
+    "It is kept as a client uploaded it, and not served: nobody has converted it and proved the outcome.\n"
+    "Publish the model from a pipeline to have it served."
 )
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
@@ -76,6 +81,10 @@ def show(
     history = api.items(f"/models/{name}/history")
     gates = [gate for gate in api.items("/gates", model=name) if gate["number"] == number]
     verdicts = [{**verdict, "in": gate["environment"]} for gate in gates for verdict in gate["verdicts"]]
+    if version["format"] == FILES:
+        facts = Facts(found, (*EVIDENCE, "withdrawn=version.withdrawn"))
+        run = version["run"]
+        return Page(found, (facts, NOT_SERVED), (f"penstock run show {run}",) if run else ())
     parts = (
         Facts(
             {**found, "snapshots": [snapshot["id"] for snapshot in version["training"]["snapshots"]]},

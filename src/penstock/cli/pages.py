@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 GOOD = frozenset({"passed", "succeeded", "champion", "yes"})
 BAD = frozenset({"failed", "rejected", "error", "cancelled"})
-BUSY = frozenset({"queued", "running", "waiting"})
+BUSY = frozenset({"queued", "running", "waiting", "open"})
 PIPED_WIDTH = 200
 """Columns of a page that no terminal shows."""
 

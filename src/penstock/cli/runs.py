@@ -164,11 +164,15 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
     measured = Table(
         measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
     )
-    facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error"))
+    facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error", "tags"))
     shown = _worth_a_line(data["steps"])
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in shown]
     left = len(data["steps"]) - len(shown)
     note = f"And {left} more steps that succeeded in less time; --json has them all.\n" if left else ""
+    if not data["graph"]["target"]:
+        files = Table(data["files"], ("file=path", "bytes"), "It has no files.")
+        used = Table(data["data"], ("data=name", "digest", "source_type", "tags"), "It named no data.")
+        return Page(data, (facts, "A client carries it out and tells of it here.", measured, files, used))
     table = Table(spent, steps, "It has no steps.")
     parts = (facts, table, note, measured) if note else (facts, table, measured)
     return Page(data, parts, (_more(data["id"], program),))

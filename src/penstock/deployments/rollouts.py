@@ -18,7 +18,7 @@ from penstock.deployments.tryouts import Submit, Tryouts, at_once
 from penstock.deployments.types import GateReport, Verdict
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
-from penstock.models.types import Model, Placement, Version
+from penstock.models.types import FILES, Model, Placement, Version
 from penstock.serving.ports import PredictionService
 from penstock.serving.types import Plan
 
@@ -100,6 +100,7 @@ class Rollouts:
         """
         with self._store.begin() as tx:
             version = self._plans.version(tx, model, number)
+            _require_proved(version)
             placed = _placement(tx, environment, version)
             if placed is not None and placed.role in {"champion", "candidate"}:
                 return placed
@@ -212,6 +213,16 @@ class Rollouts:
                 found="serve = false" if held else "no release there",
                 fix="Promote a release to an environment that serves first.",
             )
+
+
+def _require_proved(version: Version) -> None:
+    if version.format == FILES:
+        raise NotAllowed(
+            what=f"{version.id} is kept as a client uploaded it and cannot be served",
+            expected="a version that a pipeline published",
+            found="files that nobody has converted and proved",
+            fix="Publish the model from a pipeline: its gate, parity and examples come with that.",
+        )
 
 
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:

@@ -38,9 +38,10 @@ def _taken(reader: Reader, release: Release) -> str:
         known = reader.find(Model, id=model)
         owners = [known[0].project] if known else _publishers(reader, model, release.project)
         if owners and owners[0] != release.project:
+            whose = f"the project {owners[0]}" if owners[0] else "clients"
             return (
                 f"cannot take release {release.number}: it publishes the model {model}, and that name "
-                f"belongs to the project {owners[0]}. Publish it under another name"
+                f"belongs to {whose}. Publish it under another name"
             )
     return ""
 

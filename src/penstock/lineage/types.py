@@ -55,3 +55,31 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     head: str
     broken_at: int | None = None
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that somebody attached to a noun under a key.
+
+    `subject` is a reference such as `run:128` or `version:delay@3`, and `id` is `subject/key`. A tag that was
+    removed has no value.
+    """
+
+    id: str
+    subject: str
+    key: str
+    value: str | None
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a client stored with a run or a logged model. `id` is `subject/path`.
+
+    `path` only names it there (see `attachments`): its bytes are the blob `digest` of `size` bytes. A file
+    that was removed has no digest.
+    """
+
+    id: str
+    subject: str
+    path: str
+    digest: str | None
+    size: int
+    stored: datetime

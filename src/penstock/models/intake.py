@@ -14,7 +14,7 @@ from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.decide import draft, snapshots_of
-from penstock.models.types import Model, Version
+from penstock.models.types import Model, Version, owner_of
 from penstock.pipelines.types import Candidate
 from penstock.revisions.types import Approval, Revision
 from penstock.runs.types import Artifact, Run, StepRun
@@ -97,7 +97,7 @@ class Intake:
             return
         known = tx.find(Model, id=drafted.model)
         if known and known[0].project != drafted.project:
-            why = f"The model {drafted.model} belongs to the project {known[0].project}."
+            why = f"The model {drafted.model} belongs to {owner_of(known[0])}."
             tx.publish(_told(drafted, "version.refused", f"run:{drafted.run}", cause, error=why))
             return
         if not known:

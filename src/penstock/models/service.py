@@ -142,7 +142,7 @@ class Models:
         """`NAME` (its newest version), `NAME@3` or `NAME@production` (its champion). Raises NotFound."""
         name, _, place = ref.partition("@")
         with self._store.read() as reader:
-            known = reader.find(Model)
+            known = reader.find(Model, withdrawn=None)
             model = next((model for model in known if model.id == name), None)
             if model is None:
                 fix = meant(name, (model.id for model in known))
@@ -161,8 +161,10 @@ def _version(reader: Reader, name: str, place: str) -> Version:
     if place.isdecimal():
         return reader.get(Version, f"{name}@{int(place)}")
     if not place:
-        [newest] = reader.find(Version, model=name, order="-number", limit=1)
-        return newest
+        newest = reader.find(Version, model=name, withdrawn=None, order="-number", limit=1)
+        if not newest:
+            raise NotFound(what=f"The model {name} has no version yet.")
+        return newest[0]
     champions = reader.find(Placement, model=name, environment=place, role="champion")
     if not champions:
         raise NotFound(

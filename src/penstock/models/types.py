@@ -9,12 +9,18 @@ import msgspec
 
 from penstock.datasets.types import Column, Profile
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "unknown"]
 Role = Literal["candidate", "champion", "previous", "retired", "rejected"]
+FILES = "files"
+"""The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
+has proved what they hold, so that it cannot be served."""
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model takes and gives. `classes` are the labels in the order of the probabilities."""
+    """What a model takes and gives. `classes` are the labels in the order of the probabilities.
+
+    Of a version that a client uploaded the task is unknown, and no inputs are told.
+    """
 
     task: Task
     inputs: tuple[Column, ...]
@@ -22,15 +28,25 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A named model of a project. `id` is its name."""
+    """A named model of a project, or of clients, which have none. `id` is its name.
+
+    What clients have registered they may withdraw; it comes back with its next version.
+    """
 
     id: str
     project: str
     created: datetime
+    withdrawn: datetime | None = None
+
+
+def owner_of(model: Model) -> str:
+    """Whose a model is, in a sentence: nobody else may add versions."""
+    return f"the project {model.project}" if model.project else "clients, which upload its versions"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered model version. `id` is `model@number`; it never changes once added.
+    """A registered model version. `id` is `model@number`; it never changes once added, but for being
+    withdrawn by the client that uploaded it.
 
     `artifact` is the digest of the serialized model, `location` its remote path,
     `training` the snapshots, rows and profile it was made from, `governance` who made it from what,
@@ -59,6 +75,19 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     governance: dict[str, Any]
     metadata: dict[str, Any] = {}
     event: int = 0
+    withdrawn: datetime | None = None
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that somebody gave to a version of a model, to ask for it by. `id` is `model@name`.
+
+    It decides nothing: what answers is the champion. Without a number it was taken away.
+    """
+
+    id: str
+    model: str
+    name: str
+    number: int | None
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,16 +11,18 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.core.errors import InvalidValue
+from penstock.lineage.attachments import check_path
 from penstock.pipelines.metrics import finite
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One logged thing. `step` is the caller's own count, such as an epoch.
 
-    A figure has its bytes in `data` and their media type as its `value`.
+    A figure has its bytes in `data` and their media type as its `value`; the `value` of a file is where it is
+    to be read, or empty where its bytes are in `data`.
     """
 
-    kind: Literal["metric", "param", "text", "figure"]
+    kind: Literal["metric", "param", "text", "figure", "file"]
     name: str
     value: str | float
     step: int = 0
@@ -55,6 +57,17 @@ class Log:
         """
         data = picture(figure)
         self._write(Entry(kind="figure", name=name, value=_media(name, data), data=data))
+
+    def file(self, name: str, file: bytes | Path) -> None:
+        """Keep a file with the step run, under a name that may be a path: its bytes, or where it is.
+
+        Raises InvalidValue for a name that leads elsewhere.
+        """
+        check_path(name)
+        if isinstance(file, bytes):
+            self._write(Entry(kind="file", name=name, value="", data=file))
+        else:
+            self._write(Entry(kind="file", name=name, value=str(file)))
 
     @contextmanager
     def to(self, sink: Sink) -> Iterator[None]:

@@ -26,7 +26,7 @@ _MACHINE = SystemClock()
 
 
 class AccessTokens:
-    """Who may use the git host over HTTP, once that is asked."""
+    """Who may use the git host, and the protocols of clients, over HTTP, once that is asked."""
 
     def __init__(self, store: Store, clock: Clock, *, machine: Clock = _MACHINE) -> None:
         """`machine` is the clock by which tokens expire, also where the home's clock is virtual."""
@@ -100,7 +100,7 @@ class AccessTokens:
         return token
 
     def admit(self, text: str, project: str, *, write: bool, near: bool) -> str:
-        """Let a git program in and give the name of whom it belongs to, empty for nobody in particular.
+        """Let a git program or a client in; gives whom it belongs to, empty for nobody in particular.
 
         Someone who is `near`, at this machine, needs no token as long as none was ever made. Raises
         NotAuthenticated without a valid token, and NotAllowed when it is not for this.
@@ -112,7 +112,7 @@ class AccessTokens:
         token = next(iter(found), None)
         if token is None or not hmac.compare_digest(token.digest, digest_bytes(text.encode())):
             raise NotAuthenticated(
-                what="This git host asks for an access token, given as the password.",
+                what="This asks for an access token, given as the password.",
                 fix="Make one with: penstock tokens create --for NAME --role ml_expert.",
             )
         now = self._machine.now()
@@ -125,7 +125,7 @@ class AccessTokens:
             raise NotAllowed(what=f"The access token {token.id} is for the project {token.project} only.")
         if token.role not in (WRITERS if write else READERS):
             raise NotAllowed(
-                what=f"The access token {token.id} does not allow a {'push' if write else 'fetch'}",
+                what=f"The access token {token.id} does not allow {'changes' if write else 'reading'}",
                 expected=f"one of the roles {', '.join(sorted(WRITERS if write else READERS))}",
                 found=token.role,
             )

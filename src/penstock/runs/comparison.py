@@ -152,7 +152,9 @@ def _environment(each: Compared) -> dict[str, Any]:
 def _by_name(metrics: Iterable[Metric]) -> dict[str, tuple[tuple[int, float], ...]]:
     found: dict[str, list[tuple[int, float]]] = {}
     for metric in metrics:
-        found.setdefault(f"{metric.step}.{metric.name}", []).append((metric.index, metric.value))
+        found.setdefault(f"{metric.step}.{metric.name}".removeprefix("."), []).append(
+            (metric.index, metric.value)
+        )
     return {name: tuple(sorted(points)) for name, points in found.items()}
 
 

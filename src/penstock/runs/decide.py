@@ -118,6 +118,7 @@ class Progress:
             cpu=outcome.cpu,
             memory=outcome.memory,
             figures=outcome.figures,
+            files=outcome.files,
         )
         if outcome.error or outcome.lost:
             self._settle_error(spent, outcome, machine_now)
@@ -185,6 +186,7 @@ class Progress:
                 key=key,
                 outputs=found.outputs,
                 figures=found.figures,
+                files=found.files,
                 cached_from=origin,
                 started=self.now,
                 why=f"cached from run {origin.partition('/')[0]} because nothing it depends on changed",

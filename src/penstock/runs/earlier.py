@@ -24,7 +24,7 @@ def find_hit(reader: Reader, blobs: Blobs, key: str) -> Hit:
     found = reader.find(StepRun, key=key, status="succeeded", order="-finished", limit=1) if key else []
     if not found:
         return Hit()
-    kept = [*found[0].outputs.values(), *found[0].figures.values()]
+    kept = [*found[0].outputs.values(), *found[0].figures.values(), *found[0].files.values()]
     wrong = next((artifact for artifact in kept if not intact(artifact, blobs)), None)
     if wrong is None:
         return Hit(found[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,14 +21,17 @@ FIELDS = tuple(name for name in Run.__struct_fields__ if name not in _LARGE)
 """What is told of a run in a list: all but its graph and its workspace."""
 
 Ranked = list[tuple[str, float | None]]
+Keep = Callable[[Reader, tuple[str, ...]], Collection[str]]
+"""Those of some runs that are wanted, for what a question cannot say."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs are wanted, and in which order.
 
     `where` are values of the run's own fields, `params` those of its parameters as text, and `bounds` what
-    its metrics must satisfy. The order is by the metric `by`, the greatest first or the `least`; without
-    `by`, the newest come first. `limit` 0 is none.
+    its metrics must satisfy. The order is by the metric `by`, the greatest first or the `least`, followed
+    with `rest` by the runs that never measured it; without `by`, the newest come first. The first `skip` of
+    these are left out. `limit` 0 is none.
     """
 
     where: Mapping[str, Any] = {}
@@ -36,12 +39,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     bounds: tuple[Check, ...] = ()
     by: str = ""
     least: bool = False
+    rest: bool = False
+    skip: int = 0
     limit: int = 0
 
 
-def search(reader: Reader, question: Question) -> list[dict[str, Any]]:
+def search(reader: Reader, question: Question, keep: Keep | None = None) -> list[dict[str, Any]]:
     """The runs that are wanted, each with `FIELDS` and, where the order is by a metric, its `value`."""
-    ranked = _ranked(reader, question)
+    ranked = _ranked(reader, question, keep)
     ids = tuple(run for run, _ in ranked)
     found = {row[0]: row for row in reader.pick(Run, FIELDS, id=ids)}
     value = {run: {"value": number} if question.by else {} for run, number in ranked}
@@ -67,23 +72,26 @@ def _last(reader: Reader, run: str, measured: Sequence[tuple[str, int, float]]) 
     return max(measured, key=lambda each: (place[node_of(each[0])], each[1]))[2]
 
 
-def _ranked(reader: Reader, question: Question) -> Ranked:
+def _ranked(reader: Reader, question: Question, keep: Keep | None) -> Ranked:
     """The first runs in order that pass the filters; without filters no more is read than is wanted."""
-    filtered = question.params or question.bounds or (question.by and question.where)
-    size = max(FIRST, 2 * question.limit) if filtered or question.by else question.limit
+    filtered = question.params or question.bounds or keep or (question.by and question.where)
+    last = question.limit and question.skip + question.limit
+    size = max(FIRST, 2 * last) if last and (filtered or question.by) else last
     while True:
-        candidates = _candidates(reader, question, size)
-        passed = list(_passing(reader, question, candidates))
-        enough = question.limit and len(passed) >= question.limit
-        if enough or not size or len(candidates) < size:
-            return passed[: question.limit or None]
+        measured = _measured(reader, question, size) if question.by else []
+        others = _newest(reader, question, size) if question.rest or not question.by else []
+        passed = list(_passing(reader, question, measured + others, keep))
+        if (last and len(passed) >= last) or not size or max(len(measured), len(others)) < size:
+            return passed[question.skip : last or None]
         size *= 8
 
 
-def _candidates(reader: Reader, question: Question, size: int) -> Ranked:
-    if not question.by:
-        ids = reader.pick(Run, ("id",), order="-created", limit=size, **question.where)
-        return [(run, None) for (run,) in ids]
+def _newest(reader: Reader, question: Question, size: int) -> Ranked:
+    ids = reader.pick(Run, ("id",), order="-created", limit=size, **question.where)
+    return [(run, None) for (run,) in ids]
+
+
+def _measured(reader: Reader, question: Question, size: int) -> Ranked:
     order = "value" if question.least else "-value"
     within = _within(check for check in question.bounds if check.left == question.by)
     return reader.pick(
@@ -104,9 +112,13 @@ def _within(bounds: Iterable[Check]) -> Between:
     return Between(start if math.isfinite(start) else None, end if math.isfinite(end) else None)
 
 
-def _passing(reader: Reader, question: Question, candidates: Ranked) -> Iterator[tuple[str, float | None]]:
+def _passing(
+    reader: Reader, question: Question, candidates: Ranked, keep: Keep | None
+) -> Iterator[tuple[str, float | None]]:
     ids = tuple(dict.fromkeys(run for run, _ in candidates))
     kept = _with_fields(reader, question, ids)
+    if keep:
+        kept = dict.fromkeys(keep(reader, tuple(kept)))
     names = {check.left for check in question.bounds} | ({question.by} if question.by else set())
     measured = {name: values_of(reader, name, tuple(kept)) for name in names}
     seen = set[str]()

@@ -18,6 +18,7 @@ from penstock.lineage.ports import Blobs, Store, Transaction
 from penstock.pipelines.graph import coerce, validate
 from penstock.pipelines.types import Graph
 from penstock.runs.earlier import find_hit, previous
+from penstock.runs.experiments import of_pipeline
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor
 from penstock.runs.room import check_fits
@@ -110,6 +111,7 @@ class Runs:
             )
             run = Run(
                 id=number,
+                experiment=of_pipeline(change, project, pipeline, now),
                 project=project,
                 pipeline=pipeline,
                 environment=environment,
@@ -154,6 +156,7 @@ class Runs:
         now = self._clock.now()
         with self._store.begin() as tx:
             found = tx.get(Run, run)
+            _require_own(found)
             if found.status not in ACTIVE:
                 raise Conflict(what=f"Run {run} cannot be cancelled: it has already {found.status}.")
             return end(tx, found, f"cancelled by {actor}", actor, now)
@@ -164,6 +167,7 @@ class Runs:
         gone = self._results_gone(run)
         with self._store.begin() as tx:
             found = tx.get(Run, run)
+            _require_own(found)
             if found.status not in ("failed", "cancelled"):
                 raise Conflict(
                     what=f"Run {run} cannot be retried: it is {found.status}.",
@@ -248,6 +252,14 @@ class Runs:
         else:
             with self._store.begin() as own:
                 yield own
+
+
+def _require_own(run: Run) -> None:
+    if run.told:
+        raise Conflict(
+            what=f"Run {run.id} is carried out by something else, which tells how it ends.",
+            fix="Stop or start it there.",
+        )
 
 
 def end(tx: Transaction, run: Run, why: str, actor: str, now: datetime) -> Run:

@@ -10,7 +10,7 @@ import msgspec
 from penstock.lineage.types import Lease
 from penstock.pipelines.types import Graph, Node
 
-RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled", "open"]
 StepStatus = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
 
 
@@ -47,6 +47,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     `as_of` is the domain's time at which sources are read; `firing` the trigger firing that asked for it,
     and `sweep` the search of which it is a trial.
     Where there is not room for all, runs of higher `priority` come first, then older ones.
+    `experiment` is the number of the series that it belongs to. A run that something else carries out has
+    no graph: it is `open` until that says how it ended, and may be `deleted` by it.
     """
 
     id: str
@@ -69,6 +71,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = "penstock"
     event: int = 0
     priority: int = 0
+    experiment: str = ""
+    deleted: datetime | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether something else carries it out, and this is what it tells."""
+        return not self.graph.target
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +105,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     and `losses` with the worker's death. `token` counts every claim there ever was. After an error it
     rests until `not_before`, which is the machine's time.
     `seconds`, `cpu` (seconds of processors) and `memory` (peak in bytes) are those of the last attempt;
-    `figures` are the pictures that it logged, by name.
+    `figures` are the pictures that it logged, by name, and `files` other files, by path.
     """
 
     id: str
@@ -121,12 +130,14 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     memory: int = 0
     figures: dict[str, Artifact] = {}
     not_before: datetime | None = None
+    files: dict[str, Artifact] = {}
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A number that a step logged or a pipeline published. `id` is `run/step/name/index`.
 
-    `final` says that it is the last of its name in its step.
+    `final` says that it is the last of its name in its step. Of a run that something else carries out,
+    `step` is empty and `id` ends with the metric's time and value, since a count may come twice.
     """
 
     id: str
@@ -164,7 +175,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     of the error's class and of those it descends from, by which `retry_on` knows it.
 
     `lost` is true when the worker died without answering. `memory` is the peak in bytes,
-    `cpu` the seconds of processors, and `figures` are the pictures that were logged, by name.
+    `cpu` the seconds of processors, `figures` are the pictures that were logged, by name, and `files` other
+    files, by path.
     """
 
     step_run: str
@@ -178,3 +190,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float = 0.0
     memory: int = 0
     figures: dict[str, Artifact] = {}
+    files: dict[str, Artifact] = {}

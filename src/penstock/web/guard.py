@@ -1,8 +1,10 @@
-"""Keeps other people's web pages from speaking to a system on this machine."""
+"""Keeps other people's web pages from speaking to a system on this machine, and reads what requests carry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import base64
+import binascii
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 from litestar import Request
@@ -60,10 +62,39 @@ def _host(scope: Scope) -> str:
 
 
 def only_json(request: Request[Any, Any, Any]) -> None:
-    """Raises InvalidValue unless the body says that it is JSON.
+    """Raises InvalidValue unless the body says that it is JSON (see `require_json`)."""
+    require_json(request.content_type[0])
+
+
+def require_json(content_type: str) -> None:
+    """Raises InvalidValue unless a Content-Type says JSON.
 
     A form of another site cannot say so without this site's leave, which is never given.
     """
-    kind, _ = request.content_type
+    kind = content_type.partition(";")[0].strip()
     if kind != "application/json":
         raise InvalidValue(expected="the header Content-Type: application/json", found=kind or "none")
+
+
+def token_of(headers: Mapping[str, str]) -> str:
+    """The token of a request: the password of Basic, or a bearer's. Empty for none."""
+    scheme, _, rest = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return rest  # what cannot be read is no token, and must not count as none
+
+
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """The request's body as it comes; it ends early when the client goes away."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        yield message["body"]
+        more = message["more_body"]

@@ -7,6 +7,7 @@ import os
 import re
 from asyncio import to_thread
 from collections.abc import Collection
+from importlib import metadata
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
 from penstock.web.hooks import hooks_handler
+from penstock.web.mlflow import mlflow_handler
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
 
@@ -45,6 +47,11 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     def health() -> str:
         """OK while the process answers."""
         return "OK"
+
+    @get("/version", media_type=MediaType.TEXT, sync_to_thread=False)
+    def version() -> str:
+        """The version of Penstock."""
+        return metadata.version("penstock")
 
     @get("/", sync_to_thread=True)
     def front() -> Response[str]:
@@ -83,7 +90,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
+        [health, front, nouns, verbs, version, hooks_handler(app), git_handler(app), mlflow_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,

@@ -49,7 +49,7 @@ def test_a_push_needs_a_token_as_soon_as_there_is_one(app: App, server: str, per
     clone.git("remote", "set-url", "origin", f"http://anyone:{viewer}@{server}/git/flights.git")
     clone.git("fetch", "origin")
     refused = clone.git("push", "origin", "dev", check=False)
-    assert "The access token 1 does not allow a push" in refused.stderr
+    assert "The access token 1 does not allow changes" in refused.stderr
     _, expert = app.tokens.create("ada", "ml_expert", "ops", project="flights")
     clone.git("remote", "set-url", "origin", f"http://anyone:{expert}@{server}/git/flights.git")
     clone.push("dev", {"a": b"2"})

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from penstock.adapters.executors.perform import Measured, prepare
 from penstock.adapters.executors.steplog import StepLog
 from penstock.adapters.executors.usage import cpu_seconds
+from penstock.adapters.tracking.step import tracking
 from penstock.core.errors import PenstockError, names_of
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.log import Entry, log
@@ -35,10 +36,13 @@ def execute(
     outcome = Outcome(step_run=task.step_run, token=task.token)
     began, used = time.perf_counter(), cpu_seconds()
     figures: dict[str, Artifact] = {}
+    files: dict[str, Artifact] = {}
 
     def keep(entry: Entry) -> None:
         if entry.kind == "figure":
             figures[entry.name] = _keep_figure(entry, blobs, step_log)
+        elif entry.kind == "file":
+            files[entry.name] = _keep_file(entry, blobs, step_log)
         else:
             step_log.entry(entry)
 
@@ -47,7 +51,8 @@ def execute(
             work = prepare(task, blobs)
             begun()
             began, used = time.perf_counter(), cpu_seconds()
-            outputs, measured = work()
+            with tracking():
+                outputs, measured = work()
             outcome = replace(outcome, outputs=outputs, metrics=_in_order(step_log.measured, measured))
         except through:
             raise
@@ -56,7 +61,7 @@ def execute(
             sentence = step_log.masked(_sentence(error, Path(task.workspace.folder).resolve()))
             outcome = replace(outcome, error=sentence, raised=names_of(error))
     seconds, cpu = time.perf_counter() - began, cpu_seconds() - used
-    return replace(outcome, seconds=seconds, cpu=cpu, figures=figures)
+    return replace(outcome, seconds=seconds, cpu=cpu, figures=figures, files=files)
 
 
 @contextmanager
@@ -77,6 +82,14 @@ def _keep_figure(entry: Entry, blobs: Blobs, step_log: StepLog) -> Artifact:
     digest, size = blobs.put(entry.data), len(entry.data)
     step_log.write("figure", f"{entry.name}: {entry.value}, {size} bytes", name=entry.name, digest=digest)
     return Artifact(digest=digest, format="bytes", size=size, meta={"media": entry.value})
+
+
+def _keep_file(entry: Entry, blobs: Blobs, step_log: StepLog) -> Artifact:
+    path = str(entry.value)
+    digest = blobs.put_file(path) if path else blobs.put(entry.data)
+    size = Path(path).stat().st_size if path else len(entry.data)
+    step_log.write("file", f"{entry.name}: {size} bytes", name=entry.name, digest=digest)
+    return Artifact(digest=digest, format="bytes", size=size)
 
 
 def _sentence(error: BaseException, folder: Path) -> str:

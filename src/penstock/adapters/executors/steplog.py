@@ -24,10 +24,10 @@ _HIDDEN = 4
 class StepLog:
     """Appends lines `{"time", "stream", "text"}` to the file of a step run, whole and at once.
 
-    `stream` is `stdout`, `stderr`, `warning`, `metric`, `param`, `text`, `figure`, or `penstock` for what
-    the executor says. A line is handed to the system before the step goes on, so that it is there
+    `stream` is `stdout`, `stderr`, `warning`, `metric`, `param`, `text`, `figure`, `file`, or `penstock` for
+    what the executor says. A line is handed to the system before the step goes on, so that it is there
     whatever becomes of the process. Metrics and parameters also have their `name`, `value` and, where it
-    counts, `index`; figures their `name` and `digest`.
+    counts, `index`; figures and files their `name` and `digest`.
     """
 
     def __init__(self, folder: Path, step_run: str, hidden: Iterable[str] = ()) -> None:

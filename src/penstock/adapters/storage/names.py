@@ -6,7 +6,9 @@ import msgspec
 
 NAMES = {
     "AccessToken": "access_tokens",
+    "Alias": "aliases",
     "Approval": "approvals",
+    "Attachment": "attachments",
     "Branch": "branches",
     "Build": "builds",
     "CommitStatus": "commit_statuses",
@@ -14,9 +16,11 @@ NAMES = {
     "Delivery": "deliveries",
     "Deployment": "deployments",
     "Event": "events",
+    "Experiment": "experiments",
     "Firing": "firings",
     "GateReport": "gate_reports",
     "Hold": "holds",
+    "LoggedModel": "logged_models",
     "Metric": "metrics",
     "Model": "models",
     "Placement": "placements",
@@ -34,8 +38,10 @@ NAMES = {
     "StepSecret": "step_secrets",
     "Swap": "swaps",
     "Sweep": "sweeps",
+    "Tag": "tags",
     "TriggerState": "trigger_states",
     "Upstream": "upstreams",
+    "UsedData": "used_data",
     "Version": "versions",
     "Window": "windows",
 }

@@ -25,8 +25,9 @@ from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.lineage.nouns import Field, fields_of, unique_of
-from penstock.lineage.types import Cursor, Secret, Setting
-from penstock.models.types import Model, Placement, RoleChange, Version
+from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
+from penstock.models.logged import LoggedModel
+from penstock.models.types import Alias, Model, Placement, RoleChange, Version
 from penstock.monitoring.types import Prediction, Window
 from penstock.revisions.types import (
     AccessToken,
@@ -38,6 +39,8 @@ from penstock.revisions.types import (
     Revision,
     Upstream,
 )
+from penstock.runs.experiments import Experiment
+from penstock.runs.logbook import UsedData
 from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
@@ -82,6 +85,8 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Setting: _table(Setting),
     Cursor: _table(Cursor),
     Secret: _table(Secret),
+    Tag: _table(Tag, ("subject",)),
+    Attachment: _table(Attachment, ("subject",)),
     Project: _table(Project),
     Revision: _table(Revision, ("project", "branch")),
     Branch: _table(Branch, ("project",)),
@@ -103,13 +108,18 @@ TABLES: dict[type[msgspec.Struct], Table] = {
         ("project", "pipeline", "status", "finished"),
         ("release",),
         ("sweep",),
+        ("experiment", "created"),
     ),
+    Experiment: _table(Experiment),
+    UsedData: _table(UsedData, ("run",)),
     Sweep: _table(Sweep, ("project", "target")),
     StepRun: _table(StepRun, ("run", "status"), ("status",), ("key", "status")),
-    Metric: _table(Metric, ("run", "name", "final"), ("name", "final", "value")),
+    Metric: _table(Metric, ("run", "name", "final"), ("run", "final"), ("name", "final", "value")),
     Snapshot: _table(Snapshot, ("digest",)),
     Model: _table(Model, ("project",)),
     Version: _table(Version, ("model", "number"), ("run",)),
+    Alias: _table(Alias, ("model",)),
+    LoggedModel: _table(LoggedModel, ("run",), ("experiment",)),
     Placement: _table(Placement, ("model", "environment"), ("environment", "role")),
     RoleChange: _table(RoleChange, ("model", "environment")),
     GateReport: _table(GateReport, ("model", "number")),

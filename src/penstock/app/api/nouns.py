@@ -175,7 +175,7 @@ def environments(app: App, project: str = "") -> Any:
 def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Models with their newest version and champions."""
     items = []
-    for model in listed(app, Model, "", limit, project=project)["items"]:
+    for model in listed(app, Model, "", limit, project=project, withdrawn=None)["items"]:
         with app.store.read() as reader:
             versions = reader.find(Version, model=model.id, order="-number", limit=1)
             champions = reader.find(Placement, model=model.id, role="champion")

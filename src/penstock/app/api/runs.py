@@ -16,8 +16,11 @@ from penstock.app.workbench import Workbench
 from penstock.checks import Check, parse
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue, NotFound
+from penstock.lineage.attachments import attached
+from penstock.lineage.tags import tags_of
 from penstock.runs.comparison import Compared, compare
 from penstock.runs.instances import in_order, node_of
+from penstock.runs.logbook import UsedData
 from penstock.runs.search import Question, search
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
@@ -55,7 +58,7 @@ def runs(
     given = {"project": project, "pipeline": pipeline, "environment": environment, "status": status}
     known = METRICS.get(order)
     question = Question(
-        where={name: value for name, value in given.items() if value},
+        where={"deleted": None} | {name: value for name, value in given.items() if value},
         params=dict(_pairs(params)),
         bounds=tuple(_bound(text) for text in where.split(",") if text.strip()),
         by=order,
@@ -68,13 +71,19 @@ def runs(
 
 @route("GET", "/runs/{id}")
 def run(bench: Workbench, id: str) -> Any:  # noqa: A002 - the field's name
-    """A run with its steps and metrics."""
+    """A run with its steps and metrics; of one that a client logged, also its tags, files and data."""
     with bench.store.read() as reader:
         found = reader.get(Run, id)
         return {
             **msgspec.structs.asdict(found),
             "steps": in_order(found.graph, reader.find(StepRun, run=id)),
             "metrics": reader.find(Metric, run=id),
+            "tags": tags_of(reader, [f"run:{id}"])[f"run:{id}"],
+            "files": [
+                {"path": path, "bytes": file.size, "digest": file.digest}
+                for path, file in sorted(attached(reader, f"run:{id}").items())
+            ],
+            "data": reader.find(UsedData, run=id),
         }
 
 

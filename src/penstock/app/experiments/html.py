@@ -42,7 +42,9 @@ def run_html(run: Mapping[str, Any], figures: Sequence[Mapping[str, Any]]) -> st
     """A run as a piece of a page, for a notebook: `run` as `/runs/{id}` answers."""
     points: dict[str, list[tuple[int, float]]] = {}
     for metric in run["metrics"]:
-        points.setdefault(f"{metric['step']}.{metric['name']}", []).append((metric["index"], metric["value"]))
+        points.setdefault(f"{metric['step']}.{metric['name']}".removeprefix("."), []).append(
+            (metric["index"], metric["value"])
+        )
     series = {name: sorted(found) for name, found in points.items()}
     plots = [
         (name, Markup(curves([(run["id"], found)])))  # noqa: S704 drawn here

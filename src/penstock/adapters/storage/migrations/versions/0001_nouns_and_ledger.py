@@ -21,6 +21,18 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("cursors_id", "cursors", ["id"], unique=True)
     op.create_table("secrets", _key("seq"), *_text("id", "sealed"), *_integer("changed"))
     op.create_index("secrets_id", "secrets", ["id"], unique=True)
+    op.create_table("tags", _key("seq"), *_text("id", "subject", "key"), *_text("value", nullable=True))
+    op.create_index("tags_id", "tags", ["id"], unique=True)
+    op.create_index("tags_subject", "tags", ["subject"])
+    op.create_table(
+        "attachments",
+        _key("seq"),
+        *_text("id", "subject", "path"),
+        *_text("digest", nullable=True),
+        *_integer("size", "stored"),
+    )
+    op.create_index("attachments_id", "attachments", ["id"], unique=True)
+    op.create_index("attachments_subject", "attachments", ["subject"])
     op.create_table(
         "projects",
         _key("seq"),
@@ -166,8 +178,11 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("started", "finished", nullable=True),
         *_text("error", "actor"),
         *_integer("event", "priority"),
+        *_text("experiment"),
+        *_integer("deleted", nullable=True),
     )
     op.create_index("runs_created", "runs", ["created"])
+    op.create_index("runs_experiment_created", "runs", ["experiment", "created"])
     op.create_index("runs_id", "runs", ["id"], unique=True)
     op.create_index("runs_project_environment_pipeline", "runs", ["project", "environment", "pipeline"])
     op.create_index(
@@ -176,6 +191,22 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("runs_release", "runs", ["release"])
     op.create_index("runs_status", "runs", ["status"])
     op.create_index("runs_sweep", "runs", ["sweep"])
+    op.create_table(
+        "experiments",
+        _key("seq"),
+        *_text("id", "name", "project"),
+        *_integer("created", "changed"),
+        *_integer("deleted", nullable=True),
+    )
+    op.create_index("experiments_id", "experiments", ["id"], unique=True)
+    op.create_index("experiments_name", "experiments", ["name"], unique=True)
+    op.create_table(
+        "used_data",
+        _key("seq"),
+        *_text("id", "run", "name", "digest", "source_type", "source", "schema", "profile", "tags"),
+    )
+    op.create_index("used_data_id", "used_data", ["id"], unique=True)
+    op.create_index("used_data_run", "used_data", ["run"])
     op.create_table(
         "sweeps",
         _key("seq"),
@@ -201,6 +232,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("memory"),
         *_text("figures"),
         *_integer("not_before", nullable=True),
+        *_text("files"),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
@@ -216,6 +248,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     )
     op.create_index("metrics_id", "metrics", ["id"], unique=True)
     op.create_index("metrics_name_final_value", "metrics", ["name", "final", "value"])
+    op.create_index("metrics_run_final", "metrics", ["run", "final"])
     op.create_index("metrics_run_name_final", "metrics", ["run", "name", "final"])
     op.create_table(
         "snapshots",
@@ -228,7 +261,13 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     )
     op.create_index("snapshots_digest", "snapshots", ["digest"])
     op.create_index("snapshots_id", "snapshots", ["id"], unique=True)
-    op.create_table("models", _key("seq"), *_text("id", "project"), *_integer("created"))
+    op.create_table(
+        "models",
+        _key("seq"),
+        *_text("id", "project"),
+        *_integer("created"),
+        *_integer("withdrawn", nullable=True),
+    )
     op.create_index("models_id", "models", ["id"], unique=True)
     op.create_index("models_project", "models", ["project"])
     op.create_table(
@@ -253,10 +292,24 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "metadata",
         ),
         *_integer("event"),
+        *_integer("withdrawn", nullable=True),
     )
     op.create_index("versions_id", "versions", ["id"], unique=True)
     op.create_index("versions_model_number", "versions", ["model", "number"])
     op.create_index("versions_run", "versions", ["run"])
+    op.create_table("aliases", _key("seq"), *_text("id", "model", "name"), *_integer("number", nullable=True))
+    op.create_index("aliases_id", "aliases", ["id"], unique=True)
+    op.create_index("aliases_model", "aliases", ["model"])
+    op.create_table(
+        "logged_models",
+        _key("seq"),
+        *_text("id", "experiment", "run", "name", "kind", "status", "params", "metrics"),
+        *_integer("step", "created", "changed"),
+        *_integer("deleted", nullable=True),
+    )
+    op.create_index("logged_models_experiment", "logged_models", ["experiment"])
+    op.create_index("logged_models_id", "logged_models", ["id"], unique=True)
+    op.create_index("logged_models_run", "logged_models", ["run"])
     op.create_table(
         "placements",
         _key("seq"),
