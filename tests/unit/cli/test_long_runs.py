@@ -8,7 +8,7 @@ from penstock.cli.runs import LONG, show
 
 def steps_on_page(*steps: dict[str, Any]) -> tuple[list[str], int]:
     """The steps that the page has lines for, and how many it says there are besides."""
-    data = {"id": "1", "steps": list(steps), "metrics": []}
+    data = {"id": "1", "graph": {"target": "shapes:run"}, "steps": list(steps), "metrics": []}
     page = show(data)
     [table] = [part for part in page.parts if isinstance(part, Table) and "status" in part.columns]
     notes = [part for part in page.parts if isinstance(part, str)]

@@ -200,7 +200,7 @@ def test_runs_of_pipelines_are_seen_and_only_tagged(mlflow: Client, app: App) ->
 def test_an_open_run_is_nobodys_work(mlflow: Client, app: App) -> None:
     run = mlflow.run()
     assert not app.runs.tick(app.clock.now())
-    assert not app.active()
+    assert app.pace() is None
     assert call(app, "GET", f"/runs/{run}")["status"] == "open"
     told = mlflow.web.post(f"/runs/{run}/cancel", json={})
     assert told.status_code == 409
