@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from penstock.builds.automatic.ports import Asked, Floats
 from penstock.builds.automatic.rehearsal import Published
@@ -22,6 +23,7 @@ LEAK = 0.97
 DIFFERENT = 0.0051
 """How far a reported metric may be from the measured one: two decimals are enough; above 1 a share of it."""
 _FEW = 50
+_HEAVIEST, _PARTS = 100.0, 20
 _GROUPS = 40
 _OTHERS: Mapping[str, Callable[[Floats, Floats], float]] = {
     "mse": lambda truth, score: float(np.mean((score - truth) ** 2)),
@@ -51,7 +53,8 @@ def honest_metrics(published: Published, asked: Asked) -> None:
     """Raises AssertionError when a reported metric is not what the model earns on the rows of the holdout.
 
     The model is given the rows as requests bring them, so that whatever is done to rows between
-    `training_rows` and the model, and would not be done in serving, is noticed too.
+    `training_rows` and the model, and would not be done in serving, is noticed too. A column of weights,
+    positive numbers that the model does not take, may count rows several times.
     """
     rows = published.rows.holdout
     truth = truth_of(rows[_label(published)], asked.classes)
@@ -61,23 +64,50 @@ def honest_metrics(published: Published, asked: Asked) -> None:
     if truth is None or not reported:
         return
     score = score_of(_answers(published, "itself", lambda: asked.trained(rows)))
+    weights = _weights(rows, {*asked.inputs, _label(published)})
     for name, value in reported.items():
         try:
-            earned = _OTHERS[name](truth, score) if name in _OTHERS else measure(name, truth, score)
+            earned = _earned(name, truth, score, value)
         except UndefinedMetric:
             continue
         except PenstockError as error:
             raise AssertionError(
                 f"The model {published.name} cannot be measured by {name}: {error}"
             ) from error
-        earned = min((earned, -earned), key=lambda each: abs(value - each)) if name == "bias" else earned
-        if abs(value - earned) > DIFFERENT * max(1.0, abs(earned)):
+        if _differ(value, earned) and all(
+            _differ(value, _earned(name, np.repeat(truth, times), np.repeat(score, times), value))
+            for times in weights
+        ):
             raise AssertionError(
                 f"The model {published.name} reports {name} {value:.4g}, but earns {earned:.4g} on the "
                 "holdout as requests bring it: expected the same. Look at which rows are measured, which "
                 "class is the positive one, and what is done to rows or labels outside the model that "
                 "serving does not do."
             )
+
+
+def _earned(name: str, truth: Floats, score: Floats, said: float) -> float:
+    """A metric of the answers; of a bias the sign that is nearer to what is `said`: both are in use."""
+    earned = _OTHERS[name](truth, score) if name in _OTHERS else measure(name, truth, score)
+    return min((earned, -earned), key=lambda each: abs(said - each)) if name == "bias" else earned
+
+
+def _differ(reported: float, earned: float) -> bool:
+    return abs(reported - earned) > DIFFERENT * max(1.0, abs(earned))
+
+
+def _weights(rows: pl.DataFrame, others: set[str]) -> list[NDArray[np.int64]]:
+    """How often each row counts by each column that may be one of weights, in whole numbers."""
+    found = []
+    for name, kind in rows.schema.items():
+        if name in others or not kind.is_numeric():
+            continue
+        values = rows[name].cast(pl.Float64).to_numpy()
+        if np.isfinite(values).all() and values.min() > 0 and 1 < values.max() / values.min() <= _HEAVIEST:
+            times = values / values.min()
+            exact = np.allclose(times, np.round(times))
+            found.append(np.round(times if exact else times * _PARTS).astype(np.int64))
+    return found
 
 
 def finite_model(published: Published, asked: Asked) -> None:
