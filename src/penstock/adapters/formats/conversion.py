@@ -100,7 +100,8 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
     }
     model = native.model
     if not hasattr(_head(model), "transformers_"):
-        together = ColumnTransformer([("columns", "passthrough", list(kinds))]).fit(rows)
+        places = list(range(len(kinds)))  # by place: not every scikit-learn finds columns of Polars by name
+        together = ColumnTransformer([("columns", "passthrough", places)]).fit(rows.to_numpy())
         model = Pipeline([("columns", together), ("model", model)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converters' own affairs
