@@ -39,6 +39,7 @@ def run(
     virtual: datetime | None = None,
     on: str = "local",
     room: Room | None = None,
+    isolation: str = "none",
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
 
@@ -55,8 +56,9 @@ def run(
     place.make()
     with place.owned(), _listen(port, "--port") as listening:
         _log_to(place.logs / "control.log")
-        app = App(place, virtual=virtual, on=on, room=room)
+        app = App(place, virtual=virtual, on=on, room=room, isolation=isolation)
         try:
+            app.isolation.prove()
             _serve(app, listening, predict_port, make_web, on_ready)
         finally:
             place.withdraw()

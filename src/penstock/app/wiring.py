@@ -56,12 +56,18 @@ class App(Workbench):
     """One system on one home: all components, adapters, and the order of their ticks."""
 
     def __init__(
-        self, home: Home, *, virtual: datetime | None = None, on: str = "local", room: Room | None = None
+        self,
+        home: Home,
+        *,
+        virtual: datetime | None = None,
+        on: str = "local",
+        room: Room | None = None,
+        isolation: str = "none",
     ) -> None:
         """See `Workbench`."""
-        super().__init__(home, virtual=virtual, on=on, room=room)
+        super().__init__(home, virtual=virtual, on=on, room=room, isolation=isolation)
         self.forge = BuiltinForge(home.git)
-        self.builder = LocalBuilder(home.folder, self.forge, self.blobs)
+        self.builder = LocalBuilder(home.folder, self.forge, self.blobs, isolation=self.isolation)
         self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None

@@ -59,6 +59,15 @@ def up(  # noqa: PLR0917 the options of a command
         str, typer.Option("--memory", metavar="SIZE", help="The same of its memory, such as 8GB.")
     ] = "",
     on: OnOption = "local",
+    isolation: Annotated[
+        str,
+        typer.Option(
+            "--isolation",
+            envvar="PENSTOCK_ISOLATION",
+            metavar="HOW",
+            help='Projects kept from the home: none, user:NAME, podman, "podman run OPTIONS", docker.',
+        ),
+    ] = "none",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,6 +96,7 @@ def up(  # noqa: PLR0917 the options of a command
             on_ready=ready,
             virtual=start,
             on=on,
+            isolation=isolation,
             room=system.machine_room(cpus, gpus, size(memory) if memory else 0)
             if cpus or gpus or memory
             else None,

@@ -19,6 +19,7 @@ from penstock.adapters.builders.processes import Processes, TookTooLong
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
 from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
+from penstock.adapters.isolation.written import written
 from penstock.builds.decide import dangling
 from penstock.builds.types import Build, Built, TestCase
 from penstock.core.durations import duration
@@ -31,7 +32,10 @@ from penstock.revisions.ports import Forge
 
 TIMEOUT = 1800.0
 """Seconds after which a project's tests, or the drawing of its pipelines, are given up."""
-TESTED = "tested"
+TESTED, PACKED = "tested", "packed"
+PRIVATE = ("home", "tmp", "told", "wheels")
+"""Folders of a build that its programs may write to; what else lies beside them is ours."""
+PREFIX, PYTHON = Path(sys.base_prefix).resolve(), str(Path(sys.executable).resolve())
 WATCHING = "penstock.adapters.builders.watching"
 
 
@@ -70,7 +74,8 @@ class Attempt:
         self._tests: list[TestCase] = []
         self._told: Told | None = None
         self._junit = ""
-        for private in ("home", "tmp"):
+        folder.chmod(0o755)
+        for private in PRIVATE:
             (folder / private).mkdir()
 
     def tests(self) -> tuple[TestCase, ...]:
@@ -88,17 +93,20 @@ class Attempt:
         try:
             checkout = self._checkout(TESTED)
             config = self._files(checkout)
-            environment = self._tools.environments.make(checkout, self._log, self._tell)
+            environment = self._tools.environments.make(
+                checkout, self._log, self._tell, tree=self._folder / TESTED
+            )
             python = self._tools.environments.python(environment)
             self._project(python, checkout, duration(config.tests.longest).total_seconds())
-            clean = self._checkout("packed")  # tests may have left files in theirs
+            clean = self._checkout(PACKED)  # tests may have left files in theirs
+            lock, settings = (self._tools.blobs.put_file(str(clean / name)) for name in (LOCK, CONFIG))
             wheel = self._package(clean)
             graphs = self._graphs(python, clean, config)
             built = msgspec.structs.replace(
                 built,
                 wheel=self._tools.blobs.put_file(str(wheel)),
-                lock=self._tools.blobs.put_file(str(clean / LOCK)),
-                config=self._tools.blobs.put_file(str(clean / CONFIG)),
+                lock=lock,
+                config=settings,
                 environment=environment,
                 graphs=graphs,
             )
@@ -131,10 +139,10 @@ class Attempt:
     def _project(self, python: Path, checkout: Path, longest: float) -> None:
         """The project's own tests, in its own environment."""
         self._tell("test: the project's tests")
-        report, told = self._folder / "report.xml", self._folder / "told.jsonl"
+        report, told = self._folder / "told" / "report.xml", self._folder / "told" / "told.jsonl"
         command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING]
         asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}"]
-        places = [f"--basetemp={self._folder / 'tests'}", f"--rootdir={checkout}"]
+        places = [f"--basetemp={self._folder / 'tmp' / 'tests'}", f"--rootdir={checkout}"]
         try:
             with self._telling(Told(told)):
                 status = self._run([*command, *asked, *places], checkout)
@@ -142,7 +150,7 @@ class Attempt:
             within = "".join(f" {test.name} had begun." for test in self._tests if test.message == UNENDED)
             raise InvalidProject(what=f"The tests take too long: {slow.what}{within}") from slow
         if report.exists():
-            self._junit = self._tools.blobs.put_file(str(report))
+            self._junit = self._tools.blobs.put_file(str(written(report)))
         if error := verdict(status, [test for test in self._tests if test.suite == "project"]):
             raise InvalidProject(what=error)
 
@@ -162,7 +170,8 @@ class Attempt:
         Both are made by one process of the project's environment, where its code is imported.
         """
         self._tell("graph and automatic tests")
-        tested, drawn, report = (self._folder / name for name in ("plan.json", "survey.json", "tests.jsonl"))
+        tested, place = self._folder / "plan.json", self._folder / "told"
+        drawn, report = place / "survey.json", place / "tests.jsonl"
         root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
         plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
         tested.write_bytes(msgspec.json.encode(plan))
@@ -187,7 +196,7 @@ class Attempt:
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
             )
-        survey = msgspec.json.decode(file.read_bytes(), type=Survey)
+        survey = msgspec.json.decode(written(file).read_bytes(), type=Survey)
         for drawing in survey.drawings:
             self._case("graph", f"{drawing.target} can be drawn", drawing.error)
         graphs = tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
@@ -205,16 +214,19 @@ class Attempt:
         place = self._folder / "wheels"
         try:
             self._tools.packages.run(
-                ["build", "--wheel", "--python", sys.executable, "--out-dir", str(place)],
+                ["build", "--wheel", "--python", PYTHON, "--out-dir", str(place)],
                 folder=checkout,
                 log=self._log,
                 failed="The wheel cannot be built",
+                within=place,
+                writes=(self._folder / PACKED,),
+                reads=(PREFIX,),
             )
         except InvalidProject as error:
             self._case("package", "the wheel can be built", str(error))
             raise
         [wheel] = place.glob("*.whl")
-        settle_wheel(wheel)
+        settle_wheel(written(wheel))
         self._case("package", "the wheel can be built")
         return wheel
 
@@ -237,9 +249,19 @@ class Attempt:
     def _run(self, command: list[str], folder: Path, **also: str) -> int:
         """Run the project's code; one that does not end is the project's fault."""
         private = {"HOME": str(self._folder / "home"), "TMPDIR": str(self._folder / "tmp")}
+        trees = (self._folder / name for name in (TESTED, PACKED))
         try:
             return self._tools.processes.run(
-                command, folder=folder, variables=plain() | private | also, log=self._log, timeout=TIMEOUT
+                command,
+                folder=folder,
+                variables=plain() | private | also,
+                log=self._log,
+                timeout=TIMEOUT,
+                writes=[
+                    *(self._folder / name for name in PRIVATE),
+                    *(tree for tree in trees if tree.exists()),
+                ],
+                reads=[Path(command[0]).parent.parent, self._folder / "plan.json", Path(self._data_root)],
             )
         except TookTooLong as error:
             raise InvalidProject(what=error.what, fix=error.fix) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,8 +41,14 @@ class Packages:
         log: Path,
         failed: str,
         also: Mapping[str, str] | None = None,
+        within: Path | None = None,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
     ) -> None:
         """Run uv in a folder; its output is added to `log`.
+
+        Where it may run code of a project, it is isolated `within` a folder of its own, and may also write to
+        and read what is named.
 
         Raises InvalidProject with the sentence `failed` and uv's reason; Unavailable with the same where
         that is the network, the index or the disk; and what `Processes.run` raises.
@@ -49,9 +57,12 @@ class Packages:
         status = self._processes.run(
             [uv.find_uv_bin(), *arguments],
             folder=folder,
-            variables=with_index() | dict(also or {}),
+            variables=with_index() | self._own(within) | dict(also or {}),
             log=log,
             timeout=TIMEOUT,
+            writes=(*([within] if within else []), *writes),
+            reads=(folder, Path(uv.find_uv_bin()), *reads),
+            trusted=within is None,
         )
         if status != 0:
             with log.open("rb") as output:
@@ -60,6 +71,28 @@ class Packages:
                 said = output.read().decode(errors="replace")
             error = Unavailable if is_passing(said) else InvalidProject
             raise error(what=failed, found=reason(said))
+
+    def _own(self, within: Path | None) -> dict[str, str]:
+        """What an isolated uv has for itself: a home with the machine's settings, and a cache.
+
+        A cache that it shared would bring the code of one project into the environment of another.
+        """
+        if within is None or not self._processes.shut:
+            return {}
+        home = within / ".uv"
+        if not home.exists():
+            (home / ".config" / "uv").mkdir(parents=True)
+            settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "uv", "uv.toml")
+            if settings.is_file():
+                shutil.copyfile(settings, home / ".config" / "uv" / "uv.toml")
+        return {
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "UV_CACHE_DIR": str(home / "cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_CACHE_HOME": str(home),
+            "XDG_DATA_HOME": str(home),
+        }
 
 
 def is_passing(said: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG, LOCK
+from penstock.adapters.isolation.written import written
 from penstock.builds.types import Build, Built, Output, OutputName
 from penstock.core.digests import canonical, digest_bytes
 from penstock.lineage.ports import Blobs
 from penstock.revisions.config import ImageConfig, ProjectConfig
 
+PREFIX = Path(sys.base_prefix).resolve()
 _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
 
 
@@ -43,6 +46,11 @@ class Stage:
     tell: Callable[[str], None]
     skip: Callable[[str, str], None]
 
+    @property
+    def within(self) -> Path:
+        """Where uv may write."""
+        return self.scratch / "uv"
+
 
 class Outputs:
     """Makes the outputs of releases."""
@@ -58,16 +66,19 @@ class Outputs:
     def make(self, stage: Stage) -> Built:
         """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
         stage.tell("package: requirements")
+        stage.within.mkdir()
         requirements = self._requirements(stage)
         outputs = [
             self._file("wheel", stage.wheel),
-            self._file("lock", stage.checkout / LOCK),
+            self._kept("lock", LOCK, stage.built.lock),
             self._file("requirements", requirements),
         ]
         materials, packed = _materials(outputs), None
         if stage.config.outputs.executable:
             stage.tell("package: what the executable needs")
-            asked = Asked(stage.built.environment, stage.checkout, requirements, stage.scratch, stage.log)
+            asked = Asked(
+                stage.built.environment, stage.checkout, requirements, stage.scratch, stage.within, stage.log
+            )
             packed = self._dependencies.packed(asked)
             stage.tell("package: executable")
             outputs.append(self._executable(stage, packed))
@@ -84,7 +95,7 @@ class Outputs:
         return replace(stage.built, outputs=tuple(outputs), materials=tuple(materials))
 
     def _executable(self, stage: Stage, packed: Packed) -> Output:
-        code = _code(stage.wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
+        code = _code(stage.wheel) | {CONFIG: self._blobs.get(stage.built.config)}
         told = told_of(stage.build.project, stage.build.commit, stage.built.lock, stage.built.graphs)
         return make_executable(_executable_file(stage), packed, code, told, self._blobs)
 
@@ -103,24 +114,34 @@ class Outputs:
 
     def _requirements(self, stage: Stage) -> Path:
         """The locked packages with their hashes, for any installer."""
-        file = stage.scratch / "requirements.txt"
+        file = stage.within / "requirements.txt"
         self._uv(stage, [*_EXPORT, "--no-header", "--output-file", str(file)])
         return file
 
     def _exported(self, stage: Stage) -> dict[str, Any]:
-        file = stage.scratch / "exported.json"
+        file = stage.within / "exported.json"
         form = ["--format", "cyclonedx1.5", "--preview-features", "sbom-export"]
         self._uv(stage, [*_EXPORT[:3], *_EXPORT[4:], *form, "--output-file", str(file)])
-        exported: dict[str, Any] = json.loads(file.read_bytes())
+        exported: dict[str, Any] = json.loads(written(file).read_bytes())
         return exported
 
     def _uv(self, stage: Stage, arguments: Sequence[str]) -> None:
         failed = f"What {LOCK} holds cannot be told"
-        self._packages.run(arguments, folder=stage.checkout, log=stage.log, failed=failed)
+        self._packages.run(
+            arguments,
+            folder=stage.checkout,
+            log=stage.log,
+            failed=failed,
+            within=stage.within,
+            reads=(PREFIX,),
+        )
 
     def _file(self, name: OutputName, file: Path) -> Output:
-        digest = self._blobs.put_file(str(file))
+        digest = self._blobs.put_file(str(written(file)))
         return Output(name=name, file=file.name, digest=digest, size=file.stat().st_size, parts=(digest,))
+
+    def _kept(self, name: OutputName, file: str, digest: str) -> Output:
+        return Output(name=name, file=file, digest=digest, size=len(self._blobs.get(digest)), parts=(digest,))
 
 
 def _executable_file(stage: Stage) -> Path:
