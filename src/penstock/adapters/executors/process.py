@@ -132,7 +132,11 @@ class WorkerProcess:
             self._status = start.status
             pipe = subprocess.PIPE
             self._process = start.launch(
-                supervised=self._enclosed is not None, stdin=pipe, stdout=pipe, stderr=self._printed, bufsize=0
+                supervised=self._enclosed is not None,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=self._printed,
+                bufsize=0,
             )
         except OSError as error:
             self._held.close()

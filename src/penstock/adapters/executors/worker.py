@@ -44,7 +44,6 @@ from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable
 from penstock.runs.types import Outcome
 
-
 PRINTED = "printed"
 
 
