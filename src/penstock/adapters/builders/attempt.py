@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.adapters.builders.automatic import Plan
+from penstock.adapters.builders.covered import covered, judged, with_features
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.archives import settle_wheel
 from penstock.adapters.builders.outputs.make import Outputs, Stage
@@ -21,7 +22,7 @@ from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.adapters.isolation.written import written
 from penstock.builds.decide import dangling
-from penstock.builds.types import Build, Built, TestCase
+from penstock.builds.types import Build, Built, ModuleCoverage, TestCase
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject
 from penstock.lineage.ports import Blobs
@@ -36,7 +37,7 @@ TESTED, PACKED = "tested", "packed"
 PRIVATE = ("home", "tmp", "told", "wheels")
 """Folders of a build that its programs may write to; what else lies beside them is ours."""
 PREFIX, PYTHON = Path(sys.base_prefix).resolve(), str(Path(sys.executable).resolve())
-WATCHING = "penstock.adapters.builders.watching"
+WATCHING, MEASURING = "penstock.adapters.builders.watching", "penstock.adapters.builders.measuring"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Attempt:
         self._tests: list[TestCase] = []
         self._told: Told | None = None
         self._junit = ""
+        self._covered: tuple[ModuleCoverage, ...] = ()
         folder.chmod(0o755)
         for private in PRIVATE:
             (folder / private).mkdir()
@@ -111,11 +113,14 @@ class Attempt:
                 graphs=graphs,
             )
             built = self._outputs(built, config, clean, wheel)
-            return msgspec.structs.replace(built, tests=tuple(self._tests), junit=self._junit)
+            return self._told_in(built)
         except InvalidProject as error:
-            return msgspec.structs.replace(
-                built, tests=tuple(self._tests), junit=self._junit, error=str(error)
-            )
+            return self._told_in(built, str(error))
+
+    def _told_in(self, built: Built, error: str = "") -> Built:
+        return msgspec.structs.replace(
+            built, tests=tuple(self._tests), junit=self._junit, coverage=self._covered, error=error
+        )
 
     def _checkout(self, name: str) -> Path:
         self._tell("checkout")
@@ -140,8 +145,9 @@ class Attempt:
         """The project's own tests, in its own environment."""
         self._tell("test: the project's tests")
         report, told = self._folder / "told" / "report.xml", self._folder / "told" / "told.jsonl"
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING]
-        asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}"]
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING, "-p", MEASURING]
+        measured = self._folder / "told" / "covered.json"
+        asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}", f"--covered={measured}"]
         places = [f"--basetemp={self._folder / 'tmp' / 'tests'}", f"--rootdir={checkout}"]
         try:
             with self._telling(Told(told)):
@@ -149,6 +155,7 @@ class Attempt:
         except InvalidProject as slow:
             within = "".join(f" {test.name} had begun." for test in self._tests if test.message == UNENDED)
             raise InvalidProject(what=f"The tests take too long: {slow.what}{within}") from slow
+        self._covered = covered(measured)
         if report.exists():
             self._junit = self._tools.blobs.put_file(str(written(report)))
         if error := verdict(status, [test for test in self._tests if test.suite == "project"]):
@@ -207,6 +214,12 @@ class Attempt:
             self._case("graph", f"{CONFIG} names what there is", " ".join(sentences))
         if sentences:
             raise InvalidProject(what=" ".join(sentences))
+        self._covered = with_features(self._covered, survey.features)
+        if config.tests.coverage:
+            asked = list(judged(self._covered, config.tests.coverage))
+            self._tests += asked
+            if short := " ".join(test.message for test in asked if test.message):
+                raise InvalidProject(what=short)
         return graphs
 
     def _package(self, checkout: Path) -> Path:

@@ -103,6 +103,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("folder", "junit"),
         *_integer("broken"),
         *_integer("not_before", nullable=True),
+        *_text("coverage"),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])
