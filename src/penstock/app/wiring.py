@@ -72,6 +72,8 @@ class App(Workbench):
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
+        self.exposed = False
+        """Whether the system answers on more than the loopback: then everybody needs a token."""
 
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
@@ -200,7 +202,8 @@ class App(Workbench):
         """The state of the system as one small table, asked of the running one: it alone knows its loop."""
         server = self.home.server()
         if server and not self.loop:
-            with suppress(Unavailable), closing(RemoteApi(server.url, timeout=PATIENCE)) as running:
+            asked = RemoteApi(server.url, token=self.home.key(), timeout=PATIENCE)
+            with suppress(Unavailable), closing(asked) as running:
                 found: dict[str, Any] = running.call("GET", "/status")
                 return found
         with self.store.read() as reader:

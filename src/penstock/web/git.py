@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import parse_qs
@@ -16,6 +14,7 @@ from penstock.adapters.forges.git_http import Response, refused, serve_git
 from penstock.app import App
 from penstock.core.errors import NotAllowed, NotAuthenticated
 from penstock.web.guard import is_near
+from penstock.web.login import token_of
 
 MOUNT = "/git"
 _ASK = ("WWW-Authenticate", 'Basic realm="Penstock: an access token is the password", charset="UTF-8"')
@@ -46,7 +45,7 @@ async def _answer(app: App, scope: Scope, headers: Mapping[str, str], receive: R
     write = path.endswith("/git-receive-pack") or parse_qs(query).get("service") == ["git-receive-pack"]
     near = is_near(scope)
     try:
-        who = await to_thread(app.tokens.admit, _token(headers), project, write=write, near=near)
+        who = await to_thread(app.tokens.admit, token_of(headers), project, write=write, near=near)
     except NotAuthenticated as error:
         return refused(error.status, str(error), _ASK)
     except NotAllowed as error:
@@ -60,19 +59,6 @@ async def _answer(app: App, scope: Scope, headers: Mapping[str, str], receive: R
         body=_pieces(receive),
         user=who,
     )
-
-
-def _token(headers: Mapping[str, str]) -> str:
-    """The token of a request: the password of Basic, or a bearer's. Empty for none."""
-    scheme, _, rest = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return rest  # what cannot be read is no token, and must not count as none
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

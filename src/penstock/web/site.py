@@ -18,10 +18,11 @@ from litestar.status_codes import HTTP_200_OK
 from penstock.app import App
 from penstock.app.api import call
 from penstock.app.api.downloads import Download, download, is_download
-from penstock.core.errors import InvalidValue, PenstockError
+from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
 from penstock.web.hooks import hooks_handler
+from penstock.web.login import admit, asking, login_handlers
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
 
@@ -46,19 +47,22 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         """OK while the process answers."""
         return "OK"
 
-    @get("/", sync_to_thread=True)
-    def front() -> Response[str]:
+    @get("/")
+    async def front(request: Request[Any, Any, Any]) -> Response[str]:
         """The overview as a page."""
-        return _html(overview_page(overview(app)))
+        await admit(app, request, "/", {})
+        return _html(overview_page(await to_thread(overview, app)))
 
     @get("/{path:path}")
     async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
         """A noun as JSON at its URL with `.json`, as a page without; or what can be downloaded."""
         path = request.url.path
         if is_download(path):
+            await admit(app, request, path, {})
             return _attachment(await to_thread(download, app, path))
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
+        query = await admit(app, request, wanted.removesuffix(XML_SUFFIX), query)
         if wanted.endswith(XML_SUFFIX):
             found = await to_thread(call, app, "GET", wanted.removesuffix(XML_SUFFIX), query)
             return _kept(found["xml"], wanted)
@@ -80,10 +84,11 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         only_json(request)
         fields = _fields(await request.body())
         only_near(request.scope, request.url.path, fields)
+        fields = await admit(app, request, request.url.path, fields)
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, hooks_handler(app), git_handler(app)],
+        [health, front, nouns, verbs, *login_handlers(app), hooks_handler(app), git_handler(app)],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,
@@ -133,6 +138,8 @@ def _attachment(found: Download) -> Stream:
 
 def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        if isinstance(error, NotAuthenticated):
+            return asking(str(error), error.status)
         return _html(error_page(error), error.status)
     return _json(error.as_dict(), error.status)
 

@@ -65,6 +65,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("created"),
         *_integer("expires", "revoked", nullable=True),
         *_integer("event"),
+        *_text("environment"),
     )
     op.create_index("access_tokens_id", "access_tokens", ["id"], unique=True)
     op.create_table(
