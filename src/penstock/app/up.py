@@ -17,13 +17,13 @@ from penstock.adapters.executors.machine import machine_room
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home, Server
 from penstock.app.loop import Loop
-from penstock.app.wiring import App
+from penstock.app.wiring import LOOPBACK, App
 from penstock.core.errors import Conflict, InvalidValue
 from penstock.runs.room import Room
 
 __all__ = ["machine_room", "run"]
 
-HOST, ANY = "127.0.0.1", "0.0.0.0"  # noqa: S104 - it is compared with
+HOST, ANY = LOOPBACK, "0.0.0.0"  # noqa: S104 - it is compared with
 GRACE = 10
 """Seconds that open requests are given at the end."""
 log = logging.getLogger("penstock.up")
@@ -62,7 +62,7 @@ def run(
         app = App(place, virtual=virtual, on=on, room=room, isolation=isolation)
         try:
             app.isolation.prove()
-            app.exposed = host != HOST
+            app.host = host
             _serve(app, listening, predict_port, make_web, on_ready)
         finally:
             place.withdraw()

@@ -48,6 +48,7 @@ PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
 HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
 """The forges outside that are spoken with, by the names of their kinds."""
+LOOPBACK = "127.0.0.1"
 DIGITS = 19
 """Longer numbers name no event that a store could keep."""
 
@@ -72,8 +73,7 @@ class App(Workbench):
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
-        self.exposed = False
-        """Whether the system answers on more than the loopback: then everybody needs a token."""
+        self.host = LOOPBACK
 
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
@@ -94,6 +94,11 @@ class App(Workbench):
         )
         self.monitoring = Monitoring(self.store, self.log, self.clock)
         self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the system answers on more than the loopback: then everybody needs a token."""
+        return self.host != LOOPBACK
 
     @property
     def ticks(self) -> tuple[tuple[str, Tick], ...]:

@@ -18,11 +18,12 @@ from litestar.status_codes import HTTP_200_OK
 from penstock.app import App
 from penstock.app.api import call
 from penstock.app.api.downloads import Download, download, is_download
+from penstock.app.api.roles import is_key
 from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
 from penstock.web.hooks import hooks_handler
-from penstock.web.login import admit, asking, login_handlers
+from penstock.web.login import admit, asking, login_handlers, token_of
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
 
@@ -40,7 +41,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     no web page elsewhere can speak to it by giving its own name this machine's address.
     """
     told = (name.strip() for name in os.environ.get(ALLOWED_HOSTS, "").split(","))
-    known = frozenset({*LOOPBACK, *hosts, *filter(None, told)})
+    known = frozenset({*LOOPBACK, app.host, *hosts, *filter(None, told)})
 
     @get("/health", media_type=MediaType.TEXT, sync_to_thread=False)
     def health() -> str:
@@ -83,7 +84,8 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         """Do something, told as a JSON object."""
         only_json(request)
         fields = _fields(await request.body())
-        only_near(request.scope, request.url.path, fields)
+        if not is_key(app, token_of(request.headers)):
+            only_near(request.scope, request.url.path, fields)
         fields = await admit(app, request, request.url.path, fields)
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 

@@ -49,10 +49,10 @@ def test_at_this_machine_nobody_needs_a_token_until_there_is_one_or_the_system_i
     assert admitted(app, "", "GET", "/runs", {}, near=True) == {}
     with pytest.raises(NotAuthenticated, match="asks for an access token: in PENSTOCK_TOKEN"):
         admitted(app, "", "GET", "/runs", {}, near=False)
-    app.exposed = True
+    app.host = "10.0.0.7"
     with pytest.raises(NotAuthenticated):
         admitted(app, "", "GET", "/runs", {}, near=True)
-    app.exposed = False
+    app.host = "127.0.0.1"
     token("viewer")
     with pytest.raises(NotAuthenticated):
         admitted(app, "", "GET", "/runs", {}, near=True)

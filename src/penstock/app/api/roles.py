@@ -99,7 +99,7 @@ def admitted(
     to the network; who can read the home shows its key. Raises NotAuthenticated or NotAllowed.
     """
     given = dict(fields)
-    if text and hmac.compare_digest(text.encode(), app.home.key().encode()):
+    if is_key(app, text):
         return given
     if near and not text and not app.exposed and not app.tokens.any():
         return given
@@ -130,6 +130,11 @@ def admitted(
             fix="Ask for that environment, or with another token.",
         )
     return given
+
+
+def is_key(app: App, text: str) -> bool:
+    """Whether this is the key of the home, which only who can read that can show."""
+    return bool(text) and hmac.compare_digest(text.encode(), app.home.key().encode())
 
 
 def _pattern(method: str, path: str) -> tuple[str, dict[str, str]]:
