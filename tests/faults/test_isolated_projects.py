@@ -55,8 +55,8 @@ dev = ["pytest>=8.3"]
 
 [build-system]
 requires = ["hatchling>=1.27"]
-build-backend = "nosy.backend"
-backend-path = ["."]
+build-backend = "making"
+backend-path = ["tools", "."]
 """,
     "penstock.toml": """\
 [project]
@@ -67,7 +67,7 @@ deploy = { on = "push", branch = "dev" }
 executable = false
 """,
     "nosy/__init__.py": "",
-    "nosy/backend.py": """
+    "tools/making.py": """
 from hatchling.build import *
 from hatchling.build import build_wheel as make
 from nosy.look import found
@@ -143,7 +143,7 @@ def test_a_project_finds_nothing_of_the_home(how: str, home: Path, monkeypatch: 
         assert "survey.json is not a plain file after the project's code has run" in built.error, (
             home / log
         ).read_text()
-        assert [test.outcome for test in built.tests if test.suite != "files"] == ["passed"] * 2
+        assert [test.outcome for test in built.tests if test.suite != "files"][:2] == ["passed"] * 2
         release = Release(
             id="1" * 64,
             number=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -303,13 +304,12 @@ class Attempt:
 
     def _drawn_meanwhile(self) -> tuple[Graph, ...]:
         """The graphs as soon as they are drawn, while the automatic tests go on; none where that failed."""
-        while True:
-            ended = self._drawing_ended.is_set()
-            if survey := self._surveyed():
-                return tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
-            if ended:
-                return ()
-            self._drawing_ended.wait(_LOOK)
+        survey, ended = None, False
+        with suppress(InvalidProject):  # the automatic tests tell of it
+            while survey is None and not ended:
+                ended = self._drawing_ended.wait(_LOOK)
+                survey = self._surveyed()
+        return tuple(drawing.graph for drawing in survey.drawings if drawing.graph) if survey else ()
 
     def _surveyed(self) -> Survey | None:
         """What is drawn, if anything is yet."""

@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401 - os.execvp imports it, which another user may be unable to
 from contextlib import suppress
 
 TYPE_CHECKING = False
