@@ -179,6 +179,7 @@ def test_a_notebook_shows_runs_and_gets_their_results(
         open_app(Path(".penstock")) as opened,
         TestClient(create_web(opened), base_url="http://127.0.0.1") as web,
     ):
+        web.headers["Authorization"] = f"Bearer {opened.home.key()}"
         connection = connect("http://127.0.0.1")
         monkeypatch.setattr(connection._remote, "_http", web)
         told(connection)

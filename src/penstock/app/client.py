@@ -69,7 +69,7 @@ class Connection:
 
     def __init__(self, home: Path, server: str) -> None:
         self._home = home
-        self._remote = RemoteApi(server) if server else None
+        self._remote = RemoteApi(server, token=os.environ.get("PENSTOCK_TOKEN", "")) if server else None
 
     @property
     def models(self) -> ModelViews:

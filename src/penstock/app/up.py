@@ -17,13 +17,13 @@ from penstock.adapters.executors.machine import machine_room
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home, Server
 from penstock.app.loop import Loop
-from penstock.app.wiring import App
+from penstock.app.wiring import LOOPBACK, App
 from penstock.core.errors import Conflict, InvalidValue
 from penstock.runs.room import Room
 
 __all__ = ["machine_room", "run"]
 
-HOST = "127.0.0.1"
+HOST, ANY = LOOPBACK, "0.0.0.0"  # noqa: S104 - it is compared with
 GRACE = 10
 """Seconds that open requests are given at the end."""
 log = logging.getLogger("penstock.up")
@@ -39,8 +39,12 @@ def run(
     virtual: datetime | None = None,
     on: str = "local",
     room: Room | None = None,
+    isolation: str = "none",
+    host: str = HOST,
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
+
+    On a `host` other than the loopback, pages and API answer nobody without an access token.
 
     Raises Conflict when a port is taken or another system owns the home, and InvalidValue and
     Unavailable where steps cannot run `on` what was named.
@@ -53,10 +57,12 @@ def run(
         )
     place = Home(home)
     place.make()
-    with place.owned(), _listen(port, "--port") as listening:
+    with place.owned(), _listen(host, port) as listening:
         _log_to(place.logs / "control.log")
-        app = App(place, virtual=virtual, on=on, room=room)
+        app = App(place, virtual=virtual, on=on, room=room, isolation=isolation)
         try:
+            app.isolation.prove()
+            app.host = host
             _serve(app, listening, predict_port, make_web, on_ready)
         finally:
             place.withdraw()
@@ -91,7 +97,8 @@ def _serve(
     loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.pace, app.carry)
     try:
         predictor.start()
-        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        bound, port = listening.getsockname()
+        address = f"http://{HOST if bound in {HOST, ANY} else bound}:{port}"
         server = Server(url=address, predict_url=predictor.url, pid=os.getpid())
         app.recover()
         app.home.announce(server)
@@ -125,16 +132,16 @@ class _Web(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(port: int, option: str) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
+        listening.bind((host, port))
         listening.listen()  # whoever is told the address may come at once
     except OSError:
         listening.close()
         raise Conflict(
-            what=f"Port {port} is taken by another program.", fix=f"Stop it, or choose another with {option}."
+            what=f"Port {port} is taken by another program.", fix="Stop it, or choose another with --port."
         ) from None
     return listening
 

@@ -52,6 +52,7 @@ PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
 HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
 """The forges outside that are spoken with, by the names of their kinds."""
+LOOPBACK = "127.0.0.1"
 DIGITS = 19
 """Longer numbers name no event that a store could keep."""
 
@@ -60,16 +61,29 @@ class App(Workbench):
     """One system on one home: all components, adapters, and the order of their ticks."""
 
     def __init__(
-        self, home: Home, *, virtual: datetime | None = None, on: str = "local", room: Room | None = None
+        self,
+        home: Home,
+        *,
+        virtual: datetime | None = None,
+        on: str = "local",
+        room: Room | None = None,
+        isolation: str = "none",
     ) -> None:
         """See `Workbench`."""
-        super().__init__(home, virtual=virtual, on=on, room=room)
+        super().__init__(home, virtual=virtual, on=on, room=room, isolation=isolation)
         self.forge = BuiltinForge(home.git)
-        self.builder = LocalBuilder(home.folder, self.forge, self.blobs, wake=lambda: self.poked(None))
+        self.builder = LocalBuilder(
+            home.folder,
+            self.forge,
+            self.blobs,
+            wake=lambda: self.poked(None),
+            isolation=self.isolation,
+        )
         self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
+        self.host = LOOPBACK
 
         self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
         self.upstreams = Upstreams(
@@ -93,6 +107,11 @@ class App(Workbench):
         )
         self.monitoring = Monitoring(self.store, self.log, self.clock)
         self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the system answers on more than the loopback: then everybody needs a token."""
+        return self.host != LOOPBACK
 
     @property
     def ticks(self) -> tuple[tuple[str, Tick], ...]:
@@ -201,7 +220,8 @@ class App(Workbench):
         """The state of the system as one small table, asked of the running one: it alone knows its loop."""
         server = self.home.server()
         if server and not self.loop:
-            with suppress(Unavailable), closing(RemoteApi(server.url, timeout=PATIENCE)) as running:
+            asked = RemoteApi(server.url, token=self.home.key(), timeout=PATIENCE)
+            with suppress(Unavailable), closing(asked) as running:
                 found: dict[str, Any] = running.call("GET", "/status")
                 return found
         with self.store.read() as reader:

@@ -13,6 +13,7 @@ from typing import Any
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.executors.choice import open_executor
 from penstock.adapters.executors.steplog import read_lines
+from penstock.adapters.isolation.choice import open_isolation
 from penstock.adapters.secrets.keyfile import KeyFile
 from penstock.adapters.storage.clock import StoreClock
 from penstock.adapters.storage.store import open_store
@@ -39,14 +40,19 @@ class Workbench:
         on: str = "local",
         room: Room | None = None,
         executor: Executor | None = None,
+        isolation: str = "none",
     ) -> None:
         """`virtual` gives a home that is new a virtual clock that starts there; `on` says where steps run
         and `room` what they may need together there, by default all there is (see `open_executor`), unless
-        an `executor` is there already.
+        an `executor` is there already; `isolation` how programs of projects are kept from the home (see
+        `open_isolation`).
         """
         self.home = home
         home.make()
-        self.executor = executor or open_executor(on, logs=home.logs / "runs", blobs=home.blobs, room=room)
+        self.isolation = open_isolation(isolation, home.folder)
+        self.executor = executor or open_executor(
+            on, logs=home.logs / "runs", blobs=home.blobs, room=room, isolation=self.isolation
+        )
         self.store = open_store(home.address or home.database, virtual=virtual, home=home.identity())
         home.keep_identity()
         self.clock = StoreClock(self.store)

@@ -103,6 +103,7 @@ class Builds:
                 lease=None,
                 event=event,
                 junit=built.junit,
+                coverage=built.coverage,
                 broken=build.broken + built.broken,
             )
             tx.put(build)

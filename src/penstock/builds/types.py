@@ -23,6 +23,7 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
 
     `suite` says what it asks: `files` are complete and right, the `project`'s own tests,
     the `graph` of its pipelines can be drawn, the `automatic` tests hold of them on a sample of rows,
+    the tests' `coverage` of modules with feature views is enough,
     the `package` can be made. `waived` is one that failed and may, for the reason in its message.
     """
 
@@ -35,6 +36,19 @@ class TestCase(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class ModuleCoverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the project's tests run of a module: `percent` of its `lines`, without those that are `missing`.
+
+    `file` is in the project's folder, `missing` such as `3, 7-9`; `features` that it holds feature views.
+    """
+
+    file: str
+    percent: int
+    lines: int
+    missing: str = ""
+    features: bool = False
+
+
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """One test-and-package attempt of a revision. `id` is a number, `log` a file under the home.
 
@@ -42,7 +56,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     `stage` says what is being done while it runs; `cause` is the event that asked for it,
     `event` the last that tells of it. `broken` counts the attempts that the machine, the network or the
     package index broke off, `not_before` is the machine's time before which it is not begun again. `junit` is
-    the digest of pytest's own report (JUnit XML), empty where there is none.
+    the digest of pytest's own report (JUnit XML), empty where there is none; `coverage` what the tests run.
     """
 
     id: str
@@ -66,6 +80,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     junit: str = ""
     broken: int = 0
     not_before: datetime | None = None
+    coverage: tuple[ModuleCoverage, ...] = ()
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,4 +143,5 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     materials: tuple[dict[str, Any], ...] = ()
     junit: str = ""
+    coverage: tuple[ModuleCoverage, ...] = ()
     broken: bool = False

@@ -100,11 +100,15 @@ def _report(build: dict[str, Any]) -> Page:
     tests = Table(
         build["tests"], ("suite", "test=name", "outcome", "seconds", "message"), "No test has ended yet."
     )
+    covered = Table(
+        build["coverage"], ("module=file", "percent", "lines", "never run=missing", "features"), ""
+    )
+    tables = (tests, covered) if build["coverage"] else (tests,)
     facts = Facts(build, (*columns, "error"))
     if build["status"] in _UNDER_WAY:
-        return Page(build, (facts, tests), (f"penstock builds show {build['id']} -f",))
+        return Page(build, (facts, *tables), (f"penstock builds show {build['id']} -f",))
     released = (f"penstock releases show {human(build['release'])}",) if build["release"] else ()
-    return Page(build, (facts, tests), (f"penstock builds log {build['id']}", *released))
+    return Page(build, (facts, *tables), (f"penstock builds log {build['id']}", *released))
 
 
 def _tally(tests: list[dict[str, Any]]) -> str:

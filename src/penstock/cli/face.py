@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,7 +88,9 @@ def opened(home: Path, server: str, *, create: bool = False) -> Iterator[Api]:
     if server or running:
         from penstock.adapters.remote import RemoteApi
 
-        remote = RemoteApi(server or (running.url if running else ""))
+        at_home = running is not None and server in {"", running.url}
+        token = os.environ.get("PENSTOCK_TOKEN") or (Home(home).key() if at_home else "")
+        remote = RemoteApi(server or (running.url if running else ""), token=token)
         try:
             yield Api(remote.call, remote.pieces)
         finally:

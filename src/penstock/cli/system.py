@@ -58,7 +58,20 @@ def up(  # noqa: PLR0917 the options of a command
     memory: Annotated[
         str, typer.Option("--memory", metavar="SIZE", help="The same of its memory, such as 8GB.")
     ] = "",
+    host: Annotated[
+        str,
+        typer.Option("--host", help="The address for pages and git; not the loopback: all need a token."),
+    ] = "127.0.0.1",
     on: OnOption = "local",
+    isolation: Annotated[
+        str,
+        typer.Option(
+            "--isolation",
+            envvar="PENSTOCK_ISOLATION",
+            metavar="HOW",
+            help='Projects kept from the home: none, user:NAME, podman, "podman run OPTIONS", docker.',
+        ),
+    ] = "none",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,6 +100,8 @@ def up(  # noqa: PLR0917 the options of a command
             on_ready=ready,
             virtual=start,
             on=on,
+            isolation=isolation,
+            host=host,
             room=system.machine_room(cpus, gpus, size(memory) if memory else 0)
             if cpus or gpus or memory
             else None,

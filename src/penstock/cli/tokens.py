@@ -1,4 +1,4 @@
-"""Access tokens for the git host: who has one, making one, revoking one."""
+"""Access tokens: who has one, making one, revoking one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
 from penstock.cli.pages import Page, Table
 
-tokens = typer.Typer(help="Access tokens for git over HTTP; create or revoke one.")
+tokens = typer.Typer(help="Access tokens for the system and git over HTTP; create or revoke one.")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,10 +22,10 @@ def register(app: typer.Typer) -> None:
 
 @prints
 def listed(api: Api, project: ProjectOption = "") -> Page:
-    """Access tokens for git over HTTP; create or revoke one."""
+    """Access tokens for the system and git over HTTP; create or revoke one."""
     items = api.items("/tokens", project=project)
-    columns = ("token=id", "for=actor", "role", "project", "created", "expires", "revoked")
-    empty = "There are no tokens: git at this machine needs none, git from elsewhere is refused."
+    columns = ("token=id", "for=actor", "role", "project", "environment", "created", "expires", "revoked")
+    empty = "There are no tokens: nobody at this machine needs one, and from elsewhere all is refused."
     return Page({"items": items}, (Table(items, columns, empty),))
 
 
@@ -39,11 +39,25 @@ def create(
     ] = "ml_expert",
     expires: Annotated[str, typer.Option("--expires", metavar="SPAN", help="Such as 90d; else never.")] = "",
     project: Annotated[str, typer.Option("--project", help="Only this project; else all.")] = "",
+    environment: Annotated[
+        str, typer.Option("--in", metavar="ENV", help="Only verbs in this environment; else all.")
+    ] = "",
     actor: ActorOption = "",
 ) -> Page:
     """Make an access token and show it, this once."""
-    found = api.post("/tokens", owner=owner, role=role, expires=expires, project=project, actor=actor)
-    lines = (found["token"], "Keep it: it is not shown again. Git takes it as the password, with any name.")
+    found = api.post(
+        "/tokens",
+        owner=owner,
+        role=role,
+        expires=expires,
+        project=project,
+        environment=environment,
+        actor=actor,
+    )
+    lines = (
+        found["token"],
+        "Keep it: it is not shown again. Commands take it from PENSTOCK_TOKEN, git as the password.",
+    )
     return Page(found, lines, ("penstock tokens",))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.core.targets import resolve
 from penstock.core.words import meant
+from penstock.features.views import FeatureView
 from penstock.pipelines.authoring import Pipeline
 from penstock.pipelines.sources import import_from_source
 from penstock.pipelines.types import Graph
@@ -54,6 +55,15 @@ def find_pipelines(folder: str | Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def find_features(folder: str | Path) -> list[str]:
+    """The modules of a project folder that hold feature views, of those that were imported."""
+    held = (
+        vars(sys.modules[name]).values() for name in sorted(_modules(Path(folder))) if name in sys.modules
+    )
+    views = (each for values in held for each in values if isinstance(each, FeatureView))
+    return list(dict.fromkeys(view.settings.target.partition(":")[0] for view in views))
+
+
 def make_importable(folder: str | Path) -> None:
     """Put a project's folder, and its `src` if it has one, first on the path of imports."""
     for place in _roots(Path(folder)):
@@ -68,15 +78,23 @@ def _roots(folder: Path) -> list[Path]:
     return [folder, source] if source.is_dir() else [folder]
 
 
+def package_folders(folder: Path) -> list[Path]:
+    """The folders of the project's packages."""
+    return [
+        package
+        for root in _roots(folder)
+        for package in root.iterdir()
+        if (package / "__init__.py").is_file() and package.name not in _NOT_THE_PROJECT
+    ]
+
+
 def _modules(folder: Path) -> Iterator[str]:
     """The names of the modules of the project's packages."""
-    for root in _roots(folder):
-        for package in root.iterdir():
-            if (package / "__init__.py").is_file() and package.name not in _NOT_THE_PROJECT:
-                for file in package.rglob("*.py"):
-                    parts = file.relative_to(root).with_suffix("").parts
-                    if parts[-1] != "__main__" and all(part.isidentifier() for part in parts):
-                        yield ".".join(parts).removesuffix(".__init__")
+    for package in package_folders(folder):
+        for file in package.rglob("*.py"):
+            parts = file.relative_to(package.parent).with_suffix("").parts
+            if parts[-1] != "__main__" and all(part.isidentifier() for part in parts):
+                yield ".".join(parts).removesuffix(".__init__")
 
 
 def _cannot_import(module: str, folder: Path, error: Exception) -> InvalidPipeline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from penstock.core.errors import PenstockError
-from penstock.pipelines.loading import draw_target, find_pipelines
+from penstock.pipelines.loading import draw_target, find_features, find_pipelines
 from penstock.pipelines.types import Graph
 
 
@@ -18,9 +18,13 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """All pipelines of a project. `error` is set when they cannot even be found."""
+    """All pipelines of a project, and its modules with `features`: feature views.
+
+    `error` is set when they cannot even be found.
+    """
 
     drawings: tuple[Drawing, ...] = ()
+    features: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -30,7 +34,8 @@ def survey(folder: str) -> Survey:
         targets = find_pipelines(folder)
     except PenstockError as error:
         return Survey(error=str(error))
-    return Survey(drawings=tuple(_drawing(target, folder) for target in targets))
+    drawings = tuple(_drawing(target, folder) for target in targets)
+    return Survey(drawings=drawings, features=tuple(find_features(folder)))
 
 
 def _drawing(target: str, folder: str) -> Drawing:

@@ -26,7 +26,7 @@ _MACHINE = SystemClock()
 
 
 class AccessTokens:
-    """Who may use the git host, and the protocols of clients, over HTTP, once that is asked."""
+    """Who may use the git host, the API and the protocols of clients over HTTP, once that is asked."""
 
     def __init__(self, store: Store, clock: Clock, *, machine: Clock = _MACHINE) -> None:
         """`machine` is the clock by which tokens expire, also where the home's clock is virtual."""
@@ -35,11 +35,19 @@ class AccessTokens:
         self._machine = machine
 
     def create(
-        self, owner: str, role: str, actor: str, *, project: str = "", expires: str = ""
+        self,
+        owner: str,
+        role: str,
+        actor: str,
+        *,
+        project: str = "",
+        environment: str = "",
+        expires: str = "",
     ) -> tuple[AccessToken, str]:
         """Make a token for `owner`; gives what is kept of it, and the token itself, which is kept nowhere.
 
-        It is for one project or for all, and expires after a span such as "90d", or never.
+        It is for one project or for all, and its verbs for one environment or for all; it expires after a
+        span such as "90d", or never.
         Raises InvalidValue and NotFound.
         """
         if role not in ROLES:
@@ -64,7 +72,7 @@ class AccessTokens:
                 time=self._clock.now(),
                 actor=actor,
                 project=project,
-                evidence={"for": owner, "role": role, "expires": expires},
+                evidence={"for": owner, "role": role, "environment": environment, "expires": expires},
             )
             [number] = tx.publish(event)
             token = AccessToken(
@@ -72,6 +80,7 @@ class AccessTokens:
                 actor=owner,
                 role=role,  # type: ignore[arg-type]  # it is one of ROLES
                 project=project,
+                environment=environment,
                 digest=digest_bytes(text.encode()),
                 created=machine,
                 expires=machine + span if span else None,
@@ -105,14 +114,36 @@ class AccessTokens:
         Someone who is `near`, at this machine, needs no token as long as none was ever made. Raises
         NotAuthenticated without a valid token, and NotAllowed when it is not for this.
         """
+        if near and not text and not self.any():
+            return ""
+        token = self.holder(text)
+        if token.project not in {"", project}:
+            raise NotAllowed(what=f"The access token {token.id} is for the project {token.project} only.")
+        if write and token.environment:
+            raise NotAllowed(
+                what=f"The access token {token.id} is for the environment {token.environment} only."
+            )
+        if token.role not in (WRITERS if write else READERS):
+            raise NotAllowed(
+                what=f"The access token {token.id} does not allow {'changes' if write else 'reading'}",
+                expected=f"one of the roles {', '.join(sorted(WRITERS if write else READERS))}",
+                found=token.role,
+            )
+        return token.actor
+
+    def any(self) -> bool:
+        """Whether a token was ever made."""
         with self._store.read() as reader:
-            if near and not text and not reader.count(AccessToken):
-                return ""
+            return bool(reader.count(AccessToken))
+
+    def holder(self, text: str) -> AccessToken:
+        """The token that this text is. Raises NotAuthenticated for none that is worth anything."""
+        with self._store.read() as reader:
             found = reader.find(AccessToken, id=text.split("_")[1]) if text.count("_") > 1 else []
         token = next(iter(found), None)
         if token is None or not hmac.compare_digest(token.digest, digest_bytes(text.encode())):
             raise NotAuthenticated(
-                what="This asks for an access token, given as the password.",
+                what="This system asks for an access token: in PENSTOCK_TOKEN, or as the password.",
                 fix="Make one with: penstock tokens create --for NAME --role ml_expert.",
             )
         now = self._machine.now()
@@ -121,12 +152,4 @@ class AccessTokens:
                 what=f"The access token {token.id} was revoked or has expired.",
                 fix="Make another with: penstock tokens create.",
             )
-        if token.project not in {"", project}:
-            raise NotAllowed(what=f"The access token {token.id} is for the project {token.project} only.")
-        if token.role not in (WRITERS if write else READERS):
-            raise NotAllowed(
-                what=f"The access token {token.id} does not allow {'changes' if write else 'reading'}",
-                expected=f"one of the roles {', '.join(sorted(WRITERS if write else READERS))}",
-                found=token.role,
-            )
-        return token.actor
+        return token

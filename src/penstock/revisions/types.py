@@ -84,9 +84,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """Leave to use the git host over HTTP. `id` is a number; of the token only the digest is kept.
+    """Leave to use the system over HTTP. `id` is a number; of the token only the digest is kept.
 
-    `project` is empty for all projects. `created`, `expires` and `revoked` are the machine's times.
+    `project` is empty for all projects, `environment` for all of theirs. `created`, `expires` and `revoked`
+    are the machine's times.
     """
 
     id: str
@@ -98,6 +99,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None
     revoked: datetime | None = None
     event: int = 0
+    environment: str = ""
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from litestar.types import Receive, Scope, Send
 
 from penstock.adapters.forges.git_http import Response, refused, serve_git
 from penstock.app import App
+from penstock.app.api.roles import let_in
 from penstock.core.errors import NotAllowed, NotAuthenticated
 from penstock.web.guard import is_near, pieces, token_of
 
@@ -44,7 +45,7 @@ async def _answer(app: App, scope: Scope, headers: Mapping[str, str], receive: R
     write = path.endswith("/git-receive-pack") or parse_qs(query).get("service") == ["git-receive-pack"]
     near = is_near(scope)
     try:
-        who = await to_thread(app.tokens.admit, token_of(headers), project, write=write, near=near)
+        who = await to_thread(let_in, app, token_of(headers), project, write=write, near=near)
     except NotAuthenticated as error:
         return refused(error.status, str(error), _ASK)
     except NotAllowed as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from litestar import Request
@@ -14,6 +15,7 @@ from penstock.core.errors import InvalidValue, NotAllowed
 
 ALLOWED_HOSTS = "PENSTOCK_ALLOWED_HOSTS"
 NEAR = frozenset({"127.0.0.1", "::1"})
+COOKIE = "penstock_token"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -77,16 +79,20 @@ def require_json(content_type: str) -> None:
 
 
 def token_of(headers: Mapping[str, str]) -> str:
-    """The token of a request: the password of Basic, or a bearer's. Empty for none."""
+    """The token of a request: the password of Basic, a bearer's, or that of the cookie. Empty for none."""
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
-    if scheme.lower() != "basic":
-        return ""
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return rest  # what cannot be read is no token, and must not count as none
     try:
-        return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return rest  # what cannot be read is no token, and must not count as none
+        kept = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return kept.value if kept else ""
 
 
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:

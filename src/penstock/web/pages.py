@@ -57,6 +57,11 @@ def error_page(error: PenstockError) -> str:
     return _pages.get_template("error.html").render(error=error)
 
 
+def login_page(error: str) -> str:
+    """Where a person shows an access token; `error` says why one is asked for."""
+    return _pages.get_template("login.html").render(error=error)
+
+
 def _headline(windows: list[dict[str, Any]]) -> str:
     measured = {name for window in windows for name in window["metrics"]}
     return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)

@@ -7,7 +7,6 @@ import os
 import re
 from asyncio import to_thread
 from collections.abc import Collection
-from importlib import metadata
 from typing import Any
 
 import msgspec
@@ -19,11 +18,13 @@ from litestar.status_codes import HTTP_200_OK
 from penstock.app import App
 from penstock.app.api import call
 from penstock.app.api.downloads import Download, download, is_download
-from penstock.core.errors import InvalidValue, PenstockError
+from penstock.app.api.roles import is_key
+from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
-from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near
+from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near, token_of
 from penstock.web.hooks import hooks_handler
-from penstock.web.mlflow import mlflow_handler
+from penstock.web.login import admit, asking, login_handlers
+from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
 from penstock.web.pages import error_page, overview_page, page, run_page
 
@@ -41,31 +42,29 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     no web page elsewhere can speak to it by giving its own name this machine's address.
     """
     told = (name.strip() for name in os.environ.get(ALLOWED_HOSTS, "").split(","))
-    known = frozenset({*LOOPBACK, *hosts, *filter(None, told)})
+    known = frozenset({*LOOPBACK, app.host, *hosts, *filter(None, told)})
 
     @get("/health", media_type=MediaType.TEXT, sync_to_thread=False)
     def health() -> str:
         """OK while the process answers."""
         return "OK"
 
-    @get("/version", media_type=MediaType.TEXT, sync_to_thread=False)
-    def version() -> str:
-        """The version of Penstock."""
-        return metadata.version("penstock")
-
-    @get("/", sync_to_thread=True)
-    def front() -> Response[str]:
+    @get("/")
+    async def front(request: Request[Any, Any, Any]) -> Response[str]:
         """The overview as a page."""
-        return _html(overview_page(overview(app)))
+        await admit(app, request, "/", {})
+        return _html(overview_page(await to_thread(overview, app)))
 
     @get("/{path:path}")
     async def nouns(request: Request[Any, Any, Any]) -> Response[Any]:
         """A noun as JSON at its URL with `.json`, as a page without; or what can be downloaded."""
         path = request.url.path
         if is_download(path):
+            await admit(app, request, path, {})
             return _attachment(await to_thread(download, app, path))
         wanted = path.removesuffix(JSON_SUFFIX)
         query = dict(request.query_params.items())
+        query = await admit(app, request, wanted.removesuffix(XML_SUFFIX), query)
         if wanted.endswith(XML_SUFFIX):
             found = await to_thread(call, app, "GET", wanted.removesuffix(XML_SUFFIX), query)
             return _kept(found["xml"], wanted)
@@ -86,11 +85,16 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         """Do something, told as a JSON object."""
         only_json(request)
         fields = _fields(await request.body())
-        only_near(request.scope, request.url.path, fields)
+        if not is_key(app, token_of(request.headers)):
+            only_near(request.scope, request.url.path, fields)
+        fields = await admit(app, request, request.url.path, fields)
         return _json(await to_thread(call, app, "POST", request.url.path, fields))
 
     return Litestar(
-        [health, front, nouns, verbs, version, hooks_handler(app), git_handler(app), mlflow_handler(app)],
+        [
+            *(health, front, nouns, verbs, *login_handlers(app)),
+            *(hooks_handler(app), git_handler(app), *mlflow_handlers(app)),
+        ],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},
         openapi_config=None,
@@ -140,6 +144,8 @@ def _attachment(found: Download) -> Stream:
 
 def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        if isinstance(error, NotAuthenticated):
+            return asking(str(error), error.status)
         return _html(error_page(error), error.status)
     return _json(error.as_dict(), error.status)
 

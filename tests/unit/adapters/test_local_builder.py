@@ -265,6 +265,52 @@ def test_a_red_build_says_why_in_a_sentence(
     assert not list((home / "builds").iterdir())
 
 
+VIEW = b"""\
+from penstock import feature_view, files
+
+rows = files("data/rows", event_time="at", key="id")
+
+
+def unused(number: int) -> int:
+    if number > 3:
+        return number
+    return 0
+
+
+@feature_view(entity="shop", source=rows)
+def shops(rows):
+    return rows.select("shop", "at")
+"""
+
+
+def test_a_module_of_features_that_the_tests_hardly_run_makes_a_build_red(
+    builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
+) -> None:
+    imports = b"from tiny import features\n" + tiny["tests/test_tiny.py"]
+    files = {**tiny, "tiny/features.py": VIEW, "tests/test_tiny.py": imports}
+    asked = {"penstock.toml": tiny["penstock.toml"] + b"[tests]\ncoverage = 80\n"}
+    ended = built(builder, queued(forge, {**files, **asked}))
+    assert ended.error == (
+        "The tests run 55 % of tiny/features.py, and [tests] coverage asks for 80 %: "
+        "no test runs line 7-9, 14."
+    ), log_of(home)
+    assert [(m.file, m.percent, m.missing, m.features) for m in ended.coverage] == [
+        ("tiny/features.py", 55, "7-9, 14", True),
+        ("tiny/pipeline.py", 85, "11", False),
+    ]
+    tests = b"""
+def test_features():
+    assert [features.unused(n) for n in (3, 4)] == [0, 4]
+    import polars
+    features.shops.function(polars.DataFrame({"shop": [], "at": []}))
+"""
+    ended = built(builder, queued(forge, {**files, **asked, "tests/test_tiny.py": imports + tests}))
+    assert ended.error == "", log_of(home)
+    assert [(t.name, t.outcome) for t in ended.tests if t.suite == "coverage"] == [
+        ("80 % of tiny/features.py", "passed")
+    ]
+
+
 def test_a_lock_that_cannot_be_installed_is_told_with_the_reason_and_leaves_no_environment(
     builder: LocalBuilder, forge: FakeForge, home: Path, tiny: Files
 ) -> None:

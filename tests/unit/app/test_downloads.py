@@ -44,7 +44,7 @@ def api(app: App) -> Iterator[RemoteApi]:
     """A client of the system's pages."""
     address = "http://127.0.0.1:4747"
     with TestClient(create_web(app), base_url=address) as web:
-        yield RemoteApi(address, transport=web._transport)
+        yield RemoteApi(address, token=app.home.key(), transport=web._transport)
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_a_server_sends_the_parts_as_one_file(api: RemoteApi, release: Release) 
 
 def test_the_page_of_a_release_leads_to_its_downloads(app: App, release: Release) -> None:
     with TestClient(create_web(app), base_url="http://127.0.0.1:4747") as web:
+        web.headers["Authorization"] = f"Bearer {app.home.key()}"
         assert f'href="/releases/{release.id[:12]}/outputs/executable"' in web.get("/releases/1").text
         answer = web.get("/releases/1/outputs/executable")
     assert answer.headers["content-disposition"] == 'attachment; filename="a.pyz"'

@@ -30,6 +30,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 def web(app: App) -> Iterator[TestClient[Litestar]]:
     """A client that asks by a loopback name."""
     with TestClient(create_web(app), base_url="http://127.0.0.1:4747") as client:
+        client.headers["Authorization"] = f"Bearer {app.home.key()}"
         yield client
 
 

@@ -239,6 +239,18 @@ def test_a_token_says_who_and_is_needed_once_there_is_one(mlflow: Client, app: A
     mlflow.post("runs/search", experiment_ids=["0"])
     mlflow.web.headers["authorization"] = f"Bearer {expert}"
     assert mlflow.post("runs/create", user_id="someone")["run"]["info"]["user_id"] == "ada"
+    _, bound = app.tokens.create("bot", "operator", "ops", environment="staging")
+    mlflow.web.headers["authorization"] = f"Bearer {bound}"
+    assert "for the environment staging only" in mlflow.post("runs/create", 403)["message"]
+
+
+def test_a_system_that_is_open_to_the_network_asks_everybody(mlflow: Client, app: App) -> None:
+    assert mlflow.web.get("/version").status_code == 200
+    app.host = "10.0.0.7"
+    assert mlflow.get("runs/get", 401, run_id="1")["error_code"] == "UNAUTHENTICATED"
+    assert mlflow.web.get("/version").status_code == mlflow.put("runs/1/artifacts/a", b"").status_code == 401
+    mlflow.web.headers["authorization"] = f"Bearer {app.home.key()}"
+    mlflow.run()
 
 
 HOSTILE = (

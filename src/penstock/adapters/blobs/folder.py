@@ -158,7 +158,7 @@ class FolderBlobs:
     def _sweep(self) -> None:
         """Remove what writers that were killed have left."""
         for part in self._folder.glob("*.part"):
-            with suppress(FileNotFoundError, BlockingIOError):
+            with suppress(FileNotFoundError, BlockingIOError, PermissionError):
                 if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
                     with part.open("rb") as file:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

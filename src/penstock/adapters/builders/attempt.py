@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -11,6 +12,7 @@ from threading import Event, Lock
 import msgspec
 
 from penstock.adapters.builders.automatic import Plan
+from penstock.adapters.builders.covered import covered, judged, with_features
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.archives import settle_wheel
 from penstock.adapters.builders.outputs.make import Gathered, Outputs, Stage
@@ -20,8 +22,9 @@ from penstock.adapters.builders.processes import Processes, TookTooLong
 from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
 from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
+from penstock.adapters.isolation.written import open_written, written
 from penstock.builds.decide import dangling
-from penstock.builds.types import Build, Built, Output, TestCase
+from penstock.builds.types import Build, Built, ModuleCoverage, Output, TestCase
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject
 from penstock.lineage.ports import Blobs
@@ -32,11 +35,15 @@ from penstock.revisions.ports import Forge
 
 TIMEOUT = 1800.0
 """Seconds after which a project's tests, or the drawing of its pipelines, are given up."""
-TESTED = "tested"
+TESTED, PACKED, DRAWN = "tested", "packed", "drawn"
+"""The checkouts: of the project's tests, of the wheel, of the automatic tests."""
+PRIVATE = ("home", "tmp", "told")
+"""What a part's programs may write to beside their checkout; other folders and files of a build are ours."""
+PREFIX, PYTHON = Path(sys.base_prefix).resolve(), str(Path(sys.executable).resolve())
 _LOOK = 0.05
 """Seconds between two looks for the drawn graphs."""
 OUTPUTS = "what can be had of the release can be made"
-WATCHING = "penstock.adapters.builders.watching"
+WATCHING, MEASURING = "penstock.adapters.builders.watching", "penstock.adapters.builders.measuring"
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,11 @@ class Attempt:
         self._folder = folder
         self._tell = tell
         self._telling = Lock()
-        self._survey, self._drawing_ended = folder / "survey.json", Event()
+        self._survey, self._drawing_ended = self._own(DRAWN, "told") / "survey.json", Event()
         self._junit = ""
+        self._covered: tuple[ModuleCoverage, ...] = ()
+        self._with_features: tuple[str, ...] = ()
+        folder.chmod(0o755)
         self._files, self._tests, self._outputs = Part(log), Part(log), Part(log)
         self._package, self._automatic = (Part(folder / f"{name}.log") for name in ("package", "automatic"))
         self._parts = (self._files, self._tests, self._package, self._automatic, self._outputs)
@@ -95,7 +105,7 @@ class Attempt:
             built = self._green(built)
         except InvalidProject as error:
             built = msgspec.structs.replace(built, error=str(error))
-        return msgspec.structs.replace(built, tests=self.tests(), junit=self._junit)
+        return msgspec.structs.replace(built, tests=self.tests(), junit=self._junit, coverage=self._covered)
 
     def _green(self, built: Built) -> Built:
         self._doing(self._files, "checkout")
@@ -103,19 +113,33 @@ class Attempt:
         config = self._checked(checkout)
         environments, blobs = self._tools.environments, self._tools.blobs
         environment = environments.make(
-            checkout, self._files.log, lambda what: self._doing(self._files, what)
+            checkout,
+            self._files.log,
+            lambda what: self._doing(self._files, what),
+            tree=self._folder / TESTED,
         )
-        python, clean = environments.python(environment), self._checkout("packed")
+        python, clean = environments.python(environment), self._checkout(PACKED)
+        lock, settings = (blobs.put_file(str(clean / name)) for name in (LOCK, CONFIG))
         scratch = self._folder / "outputs"
         scratch.mkdir()
-        stage = Stage(self._build, environment, config, clean, scratch, self._package.log, self._outputs.skip)
+        stage = Stage(
+            self._build,
+            environment,
+            config,
+            lock,
+            settings,
+            clean,
+            scratch,
+            self._package.log,
+            self._outputs.skip,
+        )
         self._doing(self._files, "")
         (wheel, gathered, executable), graphs = self._proved(python, checkout, config, stage)
         built = msgspec.structs.replace(
             built,
             wheel=blobs.put_file(str(wheel)),
-            lock=blobs.put_file(str(clean / LOCK)),
-            config=blobs.put_file(str(clean / CONFIG)),
+            lock=lock,
+            config=settings,
             environment=environment,
             graphs=graphs,
         )
@@ -140,12 +164,28 @@ class Attempt:
         finally:
             for part in (self._package, self._automatic):
                 part.hand_over(self._tests.log)
+            short = self._short_of(config.tests.coverage)
+        if short:
+            raise InvalidProject(what=short)
         return packed, graphs
+
+    def _short_of(self, least: int) -> str:
+        """What is wrong with the coverage of modules with feature views, once both are known."""
+        self._covered = with_features(self._covered, self._with_features)
+        if not least or failures(self._tests.tests(), "tests"):
+            return ""
+        asked = list(judged(self._covered, least))
+        self._tests.add(asked)
+        return " ".join(test.message for test in asked if test.message)
 
     def _doing(self, part: Part, what: str) -> None:
         with self._telling:
             part.doing = what
             self._tell(", ".join(part.doing for part in self._parts if part.doing))
+
+    def _own(self, tree: str, name: str) -> Path:
+        """A folder that is written to by no programs but those in this checkout."""
+        return self._folder / f"{name}-{tree}"
 
     def _checkout(self, name: str) -> Path:
         folder = self._folder / name
@@ -164,18 +204,20 @@ class Attempt:
         """The project's own tests, in its own environment."""
         part = self._tests
         self._doing(part, "test: the project's tests")
-        report, told = self._folder / "report.xml", self._folder / "told.jsonl"
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING]
-        asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}"]
-        places = [f"--basetemp={self._folder / 'tests'}", f"--rootdir={checkout}"]
+        place = self._own(TESTED, "told")
+        report, told, measured = (place / name for name in ("report.xml", "told.jsonl", "covered.json"))
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", WATCHING, "-p", MEASURING]
+        asked = [f"--told={told}", f"--longest={longest}", f"--junitxml={report}", f"--covered={measured}"]
+        places = [f"--basetemp={self._own(TESTED, 'tmp') / 'tests'}", f"--rootdir={checkout}"]
         try:
             with part.telling(Told(told)):
                 status = self._run(part, [*command, *asked, *places], checkout)
         except InvalidProject as slow:
             within = "".join(f" {test.name} had begun." for test in part.tests() if test.message == UNENDED)
             raise InvalidProject(what=f"The tests take too long: {slow.what}{within}") from slow
+        self._covered = covered(measured)
         if report.exists():
-            self._junit = self._tools.blobs.put_file(str(report))
+            self._junit = self._tools.blobs.put_file(str(written(report)))
         if error := verdict(status, part.tests()):
             raise InvalidProject(what=error)
         self._doing(part, "")
@@ -193,8 +235,8 @@ class Attempt:
         """
         part = self._automatic
         self._doing(part, "automatic tests")
-        checkout = self._checkout("drawn")
-        tested, report = self._folder / "plan.json", self._folder / "tests.jsonl"
+        checkout = self._checkout(DRAWN)
+        tested, report = self._folder / "plan.json", self._own(DRAWN, "told") / "tests.jsonl"
         root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
         plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
         tested.write_bytes(msgspec.json.encode(plan))
@@ -202,7 +244,8 @@ class Attempt:
         command = [str(python), "-m", module, *map(str, (tested, self._survey, report))]
         told = Told(report)
         with part.telling(told):
-            status = self._run(part, command, checkout, OMP_NUM_THREADS="1")  # too few rows to share out
+            few = {"OMP_NUM_THREADS": "1"}  # too few rows to share out
+            status = self._run(part, command, checkout, few, reads=(tested,))
             graphs = self._drawn(config, status)
         error = failures(told.tests(), "automatic tests")
         if error or status != 0:
@@ -213,11 +256,12 @@ class Attempt:
 
     def _drawn(self, config: ProjectConfig, status: int) -> tuple[Graph, ...]:
         part = self._automatic
-        if not self._survey.exists():
+        survey = self._surveyed()
+        if survey is None:
             raise InvalidProject(
                 what=f"Drawing the pipelines ended with status {status}.", fix="See the build's log."
             )
-        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
+        self._with_features = survey.features
         for drawing in survey.drawings:
             part.case("graph", f"{drawing.target} can be drawn", drawing.error)
         graphs = tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
@@ -235,15 +279,19 @@ class Attempt:
         part = self._package
         self._doing(part, "package")
         place = self._folder / "wheels"
+        place.mkdir()
         with part.proving("package", "the wheel can be built"):
             self._tools.packages.run(
-                ["build", "--wheel", "--python", sys.executable, "--out-dir", str(place)],
+                ["build", "--wheel", "--python", PYTHON, "--out-dir", str(place)],
                 folder=stage.checkout,
                 log=part.log,
                 failed="The wheel cannot be built",
+                within=place,
+                writes=(self._folder / PACKED,),
+                reads=(PREFIX,),
             )
         [wheel] = place.glob("*.whl")
-        settle_wheel(wheel)
+        settle_wheel(written(wheel))
         try:
             gathered = self._tools.outputs.gather(stage)
             graphs = self._drawn_meanwhile()
@@ -256,22 +304,46 @@ class Attempt:
 
     def _drawn_meanwhile(self) -> tuple[Graph, ...]:
         """The graphs as soon as they are drawn, while the automatic tests go on; none where that failed."""
-        while not self._survey.exists():
-            if self._drawing_ended.wait(_LOOK) and not self._survey.exists():
-                return ()
-        survey = msgspec.json.decode(self._survey.read_bytes(), type=Survey)
-        return tuple(drawing.graph for drawing in survey.drawings if drawing.graph)
+        survey, ended = None, False
+        with suppress(InvalidProject):  # the automatic tests tell of it
+            while survey is None and not ended:
+                ended = self._drawing_ended.wait(_LOOK)
+                survey = self._surveyed()
+        return tuple(drawing.graph for drawing in survey.drawings if drawing.graph) if survey else ()
 
-    def _run(self, part: Part, command: list[str], folder: Path, **also: str) -> int:
+    def _surveyed(self) -> Survey | None:
+        """What is drawn, if anything is yet."""
+        try:
+            with open_written(self._survey) as file:
+                return msgspec.json.decode(file.read(), type=Survey)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise InvalidProject(what="What the pipelines drew cannot be read", found=str(error)) from error
+
+    def _run(
+        self,
+        part: Part,
+        command: list[str],
+        folder: Path,
+        also: Mapping[str, str] | None = None,
+        reads: Sequence[Path] = (),
+    ) -> int:
         """Run the project's code; one that does not end is the project's fault."""
-        private = {}
-        for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
-            own = self._folder / f"{name}-{Path(folder).relative_to(self._folder).parts[0]}"
-            own.mkdir()
-            private[variable] = str(own)
+        tree = folder.relative_to(self._folder).parts[0]
+        own = {name: self._own(tree, name) for name in PRIVATE}
+        for place in own.values():
+            place.mkdir()
+        private = {"HOME": str(own["home"]), "TMPDIR": str(own["tmp"])}
         try:
             return self._tools.processes.run(
-                command, folder=folder, variables=plain() | private | also, log=part.log, timeout=TIMEOUT
+                command,
+                folder=folder,
+                variables=plain() | private | dict(also or {}),
+                log=part.log,
+                timeout=TIMEOUT,
+                writes=[*own.values(), self._folder / tree],
+                reads=[Path(command[0]).parent.parent, Path(self._data_root), *reads],
             )
         except TookTooLong as error:
             raise InvalidProject(what=error.what, fix=error.fix) from error

@@ -10,6 +10,7 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.adapters.builders.interpreters import interpreter
 from penstock.adapters.builders.own_wheel import own_wheel
@@ -18,6 +19,16 @@ from penstock.adapters.builders.project_files import LOCK, PROJECT, normal
 from penstock.core.digests import digest_bytes, digest_value
 
 PYTHON = Path("bin", "python")
+
+
+class Wanted(NamedTuple):
+    """An environment of a checkout in a tree, on a Python; where its making is logged, who hears of it."""
+
+    checkout: Path
+    tree: Path
+    base: str
+    log: Path
+    tell: Callable[[str], None]
 
 
 class Environments:
@@ -43,9 +54,12 @@ class Environments:
         """The Python program of an environment, whether it is there or not."""
         return self.folder(digest) / PYTHON
 
-    def make(self, checkout: Path, log: Path, tell: Callable[[str], None]) -> str:
+    def make(
+        self, checkout: Path, log: Path, tell: Callable[[str], None], *, tree: Path | None = None
+    ) -> str:
         """Make the environment of a checkout unless it is there; gives its digest.
 
+        `tree` is the folder of the whole commit, where the project is not all of it.
         It is made beside its place and then moved there, so that a crash leaves no half of it.
         `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
         """
@@ -55,32 +69,44 @@ class Environments:
             return digest
         with self._making:
             if not self.python(digest).exists():
-                self._make(digest, checkout, python, log, tell)
+                self._make(digest, Wanted(checkout, tree or checkout, python, log, tell))
         return digest
 
-    def _make(self, digest: str, checkout: Path, base: str, log: Path, tell: Callable[[str], None]) -> None:
+    def _make(self, digest: str, wanted: Wanted) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for stale in self._folder.glob(".new-*"):  # what a killed process left
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
-            place = self._install(checkout, base, Path(scratch), log, tell)
+            place = self._install(wanted, Path(scratch))
             shutil.rmtree(self._folder / digest, ignore_errors=True)
             place.rename(self._folder / digest)
 
-    def _install(
-        self, checkout: Path, base: str, scratch: Path, log: Path, tell: Callable[[str], None]
-    ) -> Path:
-        place = scratch / "venv"
+    def _install(self, wanted: Wanted, scratch: Path) -> Path:
+        checkout, tree, base, log, tell = wanted
+        within = scratch / "made"
+        within.mkdir()
+        scratch.chmod(0o755)
+        place = within / "venv"
+        real = Path(base).resolve()  # where only that and its prefix can be seen
+        reads = (scratch, real.parent.parent)
         failed = f"The environment cannot be made from {LOCK}"
 
         def uv(*arguments: str) -> None:
-            also = {"UV_PROJECT_ENVIRONMENT": str(place)}
-            self._packages.run(arguments, folder=checkout, log=log, failed=failed, also=also)
+            self._packages.run(
+                arguments,
+                folder=checkout,
+                log=log,
+                failed=failed,
+                also={"UV_PROJECT_ENVIRONMENT": str(place)},
+                within=within,
+                writes=(tree,),
+                reads=reads,
+            )
 
         tell("environment: installing what is locked")
-        uv("venv", "--relocatable", "--python", base, str(place))
+        uv("venv", "--relocatable", "--python", str(real), str(place))
         left_out = ["--no-install-project", "--no-install-package", "penstock", "--no-editable"]
-        uv("sync", "--frozen", *left_out, "--python", base)
+        uv("sync", "--frozen", *left_out, "--python", str(real))
         tell("environment: installing Penstock")
         name, data = own_wheel()
         wheel = scratch / name
@@ -94,6 +120,8 @@ class Environments:
             scratch=scratch,
             log=log,
             failed=failed,
+            within=within,
+            reads=reads,
         )
         return place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 import tempfile
 import tomllib
@@ -15,6 +16,7 @@ from penstock.adapters.builders.project_files import PROJECT
 from penstock.core.errors import InvalidProject, Unavailable
 
 PINNED = ".python-version"
+_VERSION = re.compile(r"[\w.+@-]+")
 
 
 def asked(checkout: Path) -> str:
@@ -25,6 +27,10 @@ def asked(checkout: Path) -> str:
     here = platform.python_version()
     pinned = _first_line(checkout / PINNED)
     if pinned:
+        if not _VERSION.fullmatch(pinned):  # a path would be started
+            raise InvalidProject(
+                what=f"{PINNED} names no version", expected="such as 3.12", found=repr(pinned)
+            )
         return "" if f"{here}.".startswith(f"{pinned}.") else pinned
     wanted = tomllib.loads((checkout / PROJECT).read_text()).get("project", {}).get("requires-python", "")
     try:

@@ -15,6 +15,8 @@ from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes, Stopped
+from penstock.adapters.isolation.plain import PlainProcess
+from penstock.adapters.isolation.program import Isolation
 from penstock.builds.types import Build, Built, Release, TestCase
 from penstock.lineage.ports import Blobs
 from penstock.revisions.ports import Forge
@@ -34,13 +36,16 @@ class LocalBuilder:
         *,
         room: int = 1,
         wake: Callable[[], object] = lambda: None,
+        isolation: Isolation | None = None,
     ) -> None:
-        """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread."""
+        """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread;
+        `isolation` is how their programs are kept apart.
+        """
         self._home = home
         self._wake = wake
         self._room = room
         self._closed = False
-        self._processes = Processes()
+        self._processes = Processes(isolation or PlainProcess(home))
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
         outputs = Outputs(packages, environments, self._processes, blobs)
@@ -103,7 +108,7 @@ class LocalBuilder:
                 tree.rename(code)
         log = self._place("logs") / "environments.log"
         folder = code / release.folder
-        environment = self._tools.environments.make(folder, log, _log.info)
+        environment = self._tools.environments.make(folder, log, _log.info, tree=code)
         python = self._tools.environments.python(environment)
         return Workspace(python=str(python), folder=str(folder), data_root=data_root, lock=release.lock)
 

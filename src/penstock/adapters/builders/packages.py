@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,18 +34,31 @@ class Packages:
         self._processes = processes
 
     def install(
-        self, arguments: Sequence[str], *, python: Path, folder: Path, scratch: Path, log: Path, failed: str
+        self,
+        arguments: Sequence[str],
+        *,
+        python: Path,
+        folder: Path,
+        scratch: Path,
+        log: Path,
+        failed: str,
+        within: Path,
+        reads: Sequence[Path],
     ) -> None:
         """Install for a Python what is pinned: from uv's cache, or from the index where that lacks something.
 
         Asking the index about packages that are there takes longer than all the rest. `scratch` is a folder
-        for notes. Raises as `run` does.
+        for notes. Isolated and raises as `run` does.
         """
         command = ["pip", "install", "--python", str(python), *arguments]
+
+        def uv(command: Sequence[str], log: Path) -> None:
+            self.run(command, folder=folder, log=log, failed=failed, within=within, reads=reads)
+
         try:
-            self.run([*command, "--offline"], folder=folder, log=scratch / "offline.log", failed=failed)
+            uv([*command, "--offline"], scratch / "offline.log")
         except (InvalidProject, Unavailable):
-            self.run(command, folder=folder, log=log, failed=failed)
+            uv(command, log)
 
     def run(
         self,
@@ -53,8 +68,14 @@ class Packages:
         log: Path,
         failed: str,
         also: Mapping[str, str] | None = None,
+        within: Path | None = None,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
     ) -> None:
         """Run uv in a folder; its output is added to `log`.
+
+        Where it may run code of a project, it is isolated `within` a folder of its own, and may also write to
+        and read what is named.
 
         Raises InvalidProject with the sentence `failed` and uv's reason; Unavailable with the same where
         that is the network, the index or the disk; and what `Processes.run` raises.
@@ -63,9 +84,12 @@ class Packages:
         status = self._processes.run(
             [uv.find_uv_bin(), *arguments],
             folder=folder,
-            variables=with_index() | dict(also or {}),
+            variables=with_index() | self._own(within) | dict(also or {}),
             log=log,
             timeout=TIMEOUT,
+            writes=(*([within] if within else []), *writes),
+            reads=(folder, Path(uv.find_uv_bin()), *reads),
+            trusted=within is None,
         )
         if status != 0:
             with log.open("rb") as output:
@@ -74,6 +98,28 @@ class Packages:
                 said = output.read().decode(errors="replace")
             error = Unavailable if is_passing(said) else InvalidProject
             raise error(what=failed, found=reason(said))
+
+    def _own(self, within: Path | None) -> dict[str, str]:
+        """What an isolated uv has for itself: a home with the machine's settings, and a cache.
+
+        A cache that it shared would bring the code of one project into the environment of another.
+        """
+        if within is None or not self._processes.shut:
+            return {}
+        home = within / ".uv"
+        if not home.exists():
+            (home / ".config" / "uv").mkdir(parents=True)
+            settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "uv", "uv.toml")
+            if settings.is_file():
+                shutil.copyfile(settings, home / ".config" / "uv" / "uv.toml")
+        return {
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "UV_CACHE_DIR": str(home / "cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_CACHE_HOME": str(home),
+            "XDG_DATA_HOME": str(home),
+        }
 
 
 def is_passing(said: str) -> bool:

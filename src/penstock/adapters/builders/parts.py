@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,15 +32,17 @@ class Part:
         told, ended = self._told, tuple(self._cases)
         return ended + (told.tests() if told else ())
 
+    def add(self, tests: Iterable[TestCase]) -> None:
+        """Tell of tests that have ended."""
+        self._cases += tests
+
     def case(self, suite: str, name: str, error: str = "") -> None:
         """Tell of a test of our own, red if there is an error."""
-        self._cases.append(
-            TestCase(name=name, suite=suite, outcome="failed" if error else "passed", message=error)
-        )
+        self.add([TestCase(name=name, suite=suite, outcome="failed" if error else "passed", message=error)])
 
     def skip(self, name: str, why: str) -> None:
         """Tell of an output that is not made."""
-        self._cases.append(TestCase(name=name, suite="package", outcome="skipped", message=why))
+        self.add([TestCase(name=name, suite="package", outcome="skipped", message=why)])
 
     def hand_over(self, log: Path) -> None:
         """Add what was printed to the log of the whole build."""
@@ -67,7 +69,7 @@ class Part:
             yield
         finally:
             self._told = None
-            self._cases += told.ended()
+            self.add(told.ended())
 
 
 def side_by_side(*works: Callable[[], Any], give_up: Callable[[], None]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Child processes of a build: each under a supervisor, its output in the build's log, none left behind."""
+"""Child processes of a build: supervised and isolated, their output in the build's log, none left behind."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from penstock.adapters.builders.limits import limits
 from penstock.adapters.builders.output import Output
+from penstock.adapters.isolation.limits import limits
+from penstock.adapters.isolation.plain import PlainProcess
+from penstock.adapters.isolation.program import Isolation, Program, Start
 from penstock.core.errors import PenstockError, Unavailable
 
-_SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
+_PLAIN = PlainProcess(Path())
 _CHUNK = 256 * 1024
 _GRACE = 10.0
 """Seconds in which a supervisor has to end what it watches over."""
@@ -40,7 +41,9 @@ class TookTooLong(Unavailable):
 class Processes:
     """Starts child processes and ends them all on `close`. Methods may be called from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, isolation: Isolation = _PLAIN) -> None:
+        """`isolation` is for programs that are a project's or may run its code."""
+        self._isolation = isolation
         self._lock = threading.Lock()
         self._running: dict[subprocess.Popen[bytes], Path] = {}
         self._cancelled: set[Path] = set()
@@ -54,16 +57,31 @@ class Processes:
         variables: Mapping[str, str],
         log: Path,
         timeout: float,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
+        trusted: bool = False,
     ) -> int:
         """Run a command until it ends; gives its status, negative for a signal. Output is added to `log`, to
         which nothing else writes meanwhile.
 
+        It is isolated, with the folders that it `writes` to and what it `reads`, unless it is `trusted`: ours
+        alone, and running no code of a project.
+
         What it started and left running is killed. Raises Stopped after `close` and while what writes to
         `log` is cancelled, and TookTooLong after `timeout` seconds.
         """
-        with Output(log) as output:
+        program = Program(
+            command=command,
+            folder=folder,
+            variables=variables,
+            writes=writes,
+            reads=reads,
+            limits=limits(timeout),
+        )
+        isolation = _PLAIN if trusted else self._isolation
+        with Output(log) as output, isolation.enclosed(program) as start:
             output.write(f"$ {' '.join(command)}\n".encode())
-            process = self._start(command, folder, variables, log, limits(timeout))
+            process = self._start(start, log)
             try:
                 in_time = _copy(process, output, time.monotonic() + timeout)
             finally:
@@ -76,7 +94,7 @@ class Processes:
                 what = f"{Path(command[0]).name} did not end within {timeout:g} seconds."
                 output.write(f"{what}\n".encode())
                 raise TookTooLong(what=what, fix="See the build's log.")
-        return process.returncode
+        return start.status(process.returncode)
 
     def cancel(self, *places: Path) -> None:
         """Kill what writes to one of these logs, or to one below these folders; refuse what comes."""
@@ -101,27 +119,16 @@ class Processes:
     def _refuses(self, log: Path) -> bool:
         return self._closed or not self._cancelled.isdisjoint([log, *log.parents])
 
-    def _start(
-        self,
-        command: Sequence[str],
-        folder: Path,
-        variables: Mapping[str, str],
-        log: Path,
-        most: Mapping[str, int],
-    ) -> subprocess.Popen[bytes]:
+    @property
+    def shut(self) -> bool:
+        """Whether programs are kept from what the user of the system can reach."""
+        return self._isolation.shuts
+
+    def _start(self, start: Start, log: Path) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._refuses(log):
                 raise Stopped
-            allowed = ",".join(f"{name}={limit}" for name, limit in most.items())
-            process = subprocess.Popen(
-                [sys.executable, "-IS", _SUPERVISOR, str(os.getpid()), allowed, *command],
-                cwd=folder,
-                env=dict(variables),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = start.launch(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             self._running[process] = log
             return process
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from penstock.adapters.isolation.written import open_written
 from penstock.builds.types import TestCase
+from penstock.core.errors import InvalidProject
 
 NAMED = 3
 """Failed tests that a sentence names."""
@@ -26,14 +29,16 @@ class Told:
 
     def tests(self) -> tuple[TestCase, ...]:
         """Those so far, in the order in which they began. May be asked while the file is written."""
-        if self._file.exists():
-            with self._file.open("rb") as file:
+        with suppress(
+            FileNotFoundError, InvalidProject, msgspec.DecodeError
+        ):  # the project's code may write it
+            with open_written(self._file) as file:
                 file.seek(self._read)
                 lines, _, _half = file.read().rpartition(b"\n")
-            if lines:
-                self._read += len(lines) + 1
-                told = (msgspec.json.decode(line, type=TestCase) for line in lines.splitlines())
-                self._tests |= {test.name: test for test in told}
+            self._read += len(lines) + bool(lines)
+            for line in lines.splitlines():
+                test = msgspec.json.decode(line, type=TestCase)
+                self._tests[test.name] = test
         return tuple(self._tests.values())
 
     def ended(self) -> tuple[TestCase, ...]:

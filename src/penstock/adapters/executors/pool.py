@@ -11,6 +11,7 @@ from pathlib import Path
 from penstock.adapters.executors.process import WorkerGone, WorkerProcess, code_of, key_of
 from penstock.adapters.executors.protocol import Answer, Do, Done, Draw, Drawn, Stale
 from penstock.adapters.executors.steplog import StepLog
+from penstock.adapters.isolation.program import Isolation
 from penstock.core.errors import InvalidPipeline, names_of
 from penstock.pipelines.types import Graph
 from penstock.runs.room import ANYTHING, Room
@@ -30,9 +31,19 @@ class WorkerPool:
     """
 
     def __init__(
-        self, *, size: int, logs: Path, blobs: Path, room: Room = ANYTHING, patience: float = PATIENCE
+        self,
+        *,
+        size: int,
+        logs: Path,
+        blobs: Path,
+        room: Room = ANYTHING,
+        patience: float = PATIENCE,
+        isolation: Isolation | None = None,
     ) -> None:
-        """`room` is what tasks may need together; for `patience` seconds an idle worker is kept warm."""
+        """`room` is what tasks may need together; for `patience` seconds an idle worker is kept warm;
+        `isolation` is how workers are kept from the home.
+        """
+        self._isolation = isolation
         self._size = size
         self._room = room
         self._patience = patience
@@ -52,7 +63,7 @@ class WorkerPool:
     def warm(self, workspace: Workspace) -> None:
         """See `Executor.warm`."""
         with suppress(WorkerGone):  # said when it is asked for something
-            self._idle.append(WorkerProcess(workspace, self._logs, self._blobs))
+            self._idle.append(WorkerProcess(workspace, self._logs, self._blobs, self._isolation))
 
     def start(self, task: Task) -> None:
         """See `Executor.start`."""
@@ -203,7 +214,7 @@ class WorkerPool:
             return ours
         if self._idle and len(self._idle) + len(self._jobs) > self._size:
             self._idle.pop(0).close()
-        return WorkerProcess(workspace, self._logs, self._blobs)
+        return WorkerProcess(workspace, self._logs, self._blobs, self._isolation)
 
 
 class _Job:

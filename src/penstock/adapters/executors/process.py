@@ -8,13 +8,27 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
-from penstock.adapters.executors.protocol import PIPE, Answer, Begun, Channel, Do, Draw, Ready, Request
+from penstock.adapters.executors.enclosed import Enclosed
+from penstock.adapters.executors.protocol import (
+    PIPE,
+    Answer,
+    Begun,
+    Channel,
+    Do,
+    Draw,
+    Ready,
+    Request,
+    Said,
+)
+from penstock.adapters.executors.steplog import StepLog
 from penstock.adapters.executors.tree import MARK, end_tree, new_mark
 from penstock.adapters.executors.usage import held_by
+from penstock.adapters.isolation.program import Isolation, Start
 from penstock.core.sizes import size_text
 from penstock.runs.types import Workspace
 
@@ -90,7 +104,12 @@ class WorkerProcess:
     Raises WorkerGone when the environment cannot start.
     """
 
-    def __init__(self, workspace: Workspace, logs: Path, blobs: Path) -> None:
+    def __init__(
+        self, workspace: Workspace, logs: Path, blobs: Path, isolation: Isolation | None = None
+    ) -> None:
+        self._logs = logs
+        self._blobs = blobs
+        self._log = ""
         self.key = key_of(workspace)
         self.idle_since = math.inf
         self._mark = new_mark()
@@ -99,19 +118,28 @@ class WorkerProcess:
         self._ready = False
         self._asked: _Asked | None = None
         self._unsent = b""
-        command = [workspace.python, "-P", "-m", "penstock.adapters.executors.worker"]
+        self._held = ExitStack()
+        self._enclosed = Enclosed(isolation, self._held) if isolation and isolation.shuts else None
+        command = [workspace.python, "-P", "-m", "penstock.adapters.executors.worker", workspace.folder]
+        start = Start(
+            command=[*command, str(logs), str(blobs)],
+            folder=Path(workspace.folder),
+            variables={**_environment(), MARK: self._mark},
+        )
         try:
-            self._process = subprocess.Popen(
-                [*command, workspace.folder, str(logs), str(blobs)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+            if self._enclosed:
+                start = self._enclosed.start(start.command, workspace, blobs, {MARK: self._mark})
+            self._status = start.status
+            pipe = subprocess.PIPE
+            self._process = start.launch(
+                supervised=self._enclosed is not None,
+                stdin=pipe,
+                stdout=pipe,
                 stderr=self._printed,
                 bufsize=0,
-                cwd=workspace.folder,
-                env={**_environment(), MARK: self._mark},
-                start_new_session=True,
             )
         except OSError as error:
+            self._held.close()
             self._printed.close()
             sentence = f"the environment {workspace.python} cannot start: {error.strerror} ({error.filename})"
             raise WorkerGone(sentence) from error
@@ -143,6 +171,7 @@ class WorkerProcess:
         else:
             self._asked = _Asked(timeout, memory, time.monotonic() + START_LIMIT)
         self.warm_for.add(code)
+        self._log = request.task.step_run if isinstance(request, Do) else ""
         self._unsent = self._channel.packed(request)
         if self._ready or len(self._unsent) <= PIPE:  # a worker that never gets up must not hold us
             self._send()
@@ -170,8 +199,13 @@ class WorkerProcess:
                     self._send()
                 case Begun():
                     self._begun()
+                case Said():
+                    with StepLog(self._logs, self._log) as step_log:
+                        step_log.take(said.lines)
                 case _:
                     self._asked = None
+                    if self._enclosed:
+                        self._enclosed.take_in(self._blobs)
                     return said
 
     def due(self) -> float:
@@ -192,6 +226,7 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout, self._printed):
             if stream:
                 stream.close()
+        self._held.close()
 
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, b""
@@ -220,7 +255,7 @@ class WorkerProcess:
 
     def _gone(self) -> WorkerGone:
         self.kill()
-        code = self._process.wait()
+        code = self._status(self._process.wait())
         printed = self._standard_error()
         if code == -signal.SIGABRT and _NO_MEMORY in printed:
             return WorkerGone("needed more memory than there is", printed=printed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 from typing import Generic, TypeVar
 
 import msgspec
@@ -55,8 +56,14 @@ class Stale(msgspec.Struct, frozen=True, tag="stale"):
     """The worker has imported code that was changed since: a new one must do the work."""
 
 
+class Said(msgspec.Struct, frozen=True, tag="said"):
+    """Lines of the log of a task, from a worker that cannot write them there itself."""
+
+    lines: bytes
+
+
 Request = Do | Draw
-Answer = Ready | Begun | Done | Drawn | Stale
+Answer = Ready | Begun | Done | Drawn | Stale | Said
 Message = TypeVar("Message")
 
 
@@ -69,6 +76,7 @@ class Channel(Generic[Message]):
         self._buffer = bytearray()
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(incoming)
+        self._writing = threading.Lock()  # what a step's threads print may be said from each of them
         self._poll = select.poll()
         self._poll.register(inlet, select.POLLIN)
 
@@ -84,8 +92,9 @@ class Channel(Generic[Message]):
     def write(self, packed: bytes) -> None:
         """Send a packed message; waits for the other side to read what is more than a pipe holds."""
         data = memoryview(packed)
-        while data:
-            data = data[os.write(self._outlet, data) :]
+        with self._writing:
+            while data:
+                data = data[os.write(self._outlet, data) :]
 
     def receive(self, timeout: float | None = None) -> Message | None:
         """The next message; None when it is not there within `timeout` seconds.

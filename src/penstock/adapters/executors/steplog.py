@@ -6,11 +6,11 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import msgspec
 
@@ -30,14 +30,18 @@ class StepLog:
     counts, `index`; figures and files their `name` and `digest`.
     """
 
-    def __init__(self, folder: Path, step_run: str, hidden: Iterable[str] = ()) -> None:
-        """`hidden` are texts that are never written, whoever prints them."""
+    def __init__(
+        self,
+        folder: Path,
+        step_run: str,
+        hidden: Iterable[str] = (),
+        send: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """`hidden` are texts that are never written, whoever prints them; `send` takes the lines instead."""
         lines = {line for text in hidden for line in (text, *text.splitlines()) if len(line) >= _HIDDEN}
         self._hidden = sorted(lines, key=len, reverse=True)
-        path = log_file(folder, step_run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        self._end_torn_line(path)
+        self._file: IO[bytes] | None = None
+        self._send = send or self._open(log_file(folder, step_run))
         self._encoder = msgspec.json.Encoder()
         self.measured: list[tuple[str, float, int]] = []
 
@@ -48,11 +52,12 @@ class StepLog:
         lines = [
             {"time": now, "stream": stream, "text": line, **more} for line in self.masked(text).splitlines()
         ]
-        self._file.write(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
+        if lines:
+            self._send(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
 
     def take(self, lines: bytes) -> None:
         """Append whole lines of another log as they are."""
-        self._file.write(lines)
+        self._send(lines)
 
     def masked(self, text: str) -> str:
         """A text with everything hidden in it replaced by stars."""
@@ -67,17 +72,20 @@ class StepLog:
         more = {"name": entry.name, "value": entry.value, "index": entry.step}
         self.write(entry.kind, f"{entry.name} = {entry.value}", **more)
 
-    def _end_torn_line(self, path: Path) -> None:
-        """A writer that was killed may have left half a line: the next one begins after it."""
+    def _open(self, path: Path) -> Callable[[bytes], object]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
         with path.open("rb") as written:
             if written.seek(0, os.SEEK_END) and (written.seek(-1, os.SEEK_END), written.read())[1] != b"\n":
-                self._file.write(b"\n")
+                self._file.write(b"\n")  # a writer that was killed may have left half a line
+        return self._file.write
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
 
 
 def log_file(folder: Path, step_run: str) -> Path:

@@ -1,7 +1,8 @@
 """The worker process: runs tasks of one workspace, one at a time, and stays warm between them.
 
-Started by a pool as `python -m penstock.adapters.executors.worker FOLDER LOGS BLOBS`. Requests come in
-at standard input and answers go out at standard output; user code sees neither of them.
+Started by a pool as `python -m penstock.adapters.executors.worker FOLDER LOGS BLOBS [OWN]`. Requests come in
+at standard input and answers go out at standard output; user code sees neither of them. An isolated one only
+reads the blobs, puts new ones into its OWN folder, from where the pool takes them, and sends it the logs.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from penstock.adapters.blobs.behind import Behind
+from penstock.adapters.blobs.borrowed import BorrowedBlobs
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.executors.enclosed import OWN_BLOBS
 from penstock.adapters.executors.execute import execute
 from penstock.adapters.executors.imported import Imported
 from penstock.adapters.executors.protocol import (
@@ -29,25 +33,35 @@ from penstock.adapters.executors.protocol import (
     Drawn,
     Ready,
     Request,
+    Said,
     Stale,
 )
 from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
 from penstock.adapters.executors.usage import forget_peak, peak
 from penstock.core.errors import PenstockError
+from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable
 from penstock.runs.types import Outcome
+
+PRINTED = "printed"
 
 
 class Worker:
     """Answers the requests of a pool for the project in `folder`."""
 
-    def __init__(self, channel: Channel[Request], folder: Path, logs: Path, blobs: Path) -> None:
+    def __init__(
+        self, channel: Channel[Request], folder: Path, logs: Path, blobs: Path, own: Path | None = None
+    ) -> None:
         self._channel = channel
         self._folder = folder
         self._logs = logs
         self._behind = Behind()
-        self._blobs = FolderBlobs(blobs, behind=self._behind)
+        self._blobs: Blobs = FolderBlobs(blobs, behind=self._behind)
+        self._send: Callable[[bytes], object] | None = None
+        if own:
+            self._blobs = BorrowedBlobs(blobs, own / OWN_BLOBS)
+            self._send = lambda lines: channel.send(Said(lines))
         self._imported = Imported(folder)
         self._streams = Streams()
         self._told: dict[str, str] = {}
@@ -89,7 +103,7 @@ class Worker:
         _forget_printed()
         try:
             with (
-                StepLog(self._logs, task.step_run, task.secrets.values()) as step_log,
+                StepLog(self._logs, task.step_run, task.secrets.values(), self._send) as step_log,
                 self._streams.to(step_log),
                 warnings_to(step_log),
             ):
@@ -141,11 +155,13 @@ def _end_with_all() -> None:
 
 def main() -> None:
     """Serve a pool; see the module."""
-    folder, logs, blobs = (Path(argument) for argument in sys.argv[1:])
+    folder, logs, blobs, *own = (Path(argument) for argument in sys.argv[1:])
+    if own:
+        os.dup2(os.open(own[0] / PRINTED, os.O_RDWR | os.O_CREAT, 0o600), 2)  # a file, as it is elsewhere
     inlet, outlet = _take_over_standard_streams()
     threading.Thread(target=_die_with_the_pool, args=(inlet,), daemon=True).start()
     try:
-        Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs).serve()
+        Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs, *own).serve()
     except (EOFError, BrokenPipeError):  # the pool is gone: ending before the watcher has done its work would
         _end_with_all()  # leave behind what steps have started
 

@@ -14,14 +14,20 @@ from penstock.core.errors import PenstockError, Unavailable, from_dict
 class RemoteApi:
     """A server at a URL such as `http://127.0.0.1:4747`.
 
-    `transport` stands in for the network in tests.
+    `token` is shown to it. `transport` stands in for the network in tests.
     """
 
     def __init__(
-        self, url: str, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        token: str = "",
+        timeout: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, headers=headers)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The server's answer as JSON-like data.

@@ -34,7 +34,8 @@ def build(app: App, id: str) -> Any:  # noqa: A002 - the field's name
         found = reader.get(Build, id)
         links = [r.link for r in reader.find(Revision, id=f"{found.project}:{found.commit}")]
     tests = [msgspec.structs.asdict(test) for test in found.tests]
-    return {**msgspec.structs.asdict(found), "tests": tests, "link": "".join(links)}
+    covered = [msgspec.structs.asdict(module) for module in found.coverage]
+    return {**msgspec.structs.asdict(found), "tests": tests, "coverage": covered, "link": "".join(links)}
 
 
 @route("GET", "/builds/{id}/log")

@@ -59,6 +59,11 @@ class Route:
         typed = {name: _typed(name, value, self._kinds[name]) for name, value in fields.items()}
         return msgspec.to_builtins(self.handler(system, **typed), str_keys=True)
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that it takes."""
+        return frozenset(self._kinds)
+
     @functools.cached_property
     def _kinds(self) -> dict[str, Any]:
         """The types of the fields by name."""
@@ -93,15 +98,29 @@ class Routes:
         """Whether a route of this table answers."""
         return any(route.method == method and route.match(path) is not None for route in self._routes)
 
+    def pattern(self, method: str, path: str) -> tuple[str, dict[str, str]]:
+        """The pattern of the route that answers, and the path's parts. Raises NotFound."""
+        route, parts = self._find(method, path)
+        return route.pattern, parts
+
+    def fields(self, method: str, path: str) -> frozenset[str]:
+        """The fields that a route takes; of a path that no route has, none."""
+        found = (each for each in self._routes if each.method == method and each.match(path) is not None)
+        return next((route.fields for route in found), frozenset())
+
     def call(self, system: Any, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Answer a call with JSON-like data.
 
         Raises NotFound for an unknown path, InvalidValue for a field that is unknown, missing or
         of another type than the function takes, and whatever the verb itself refuses.
         """
+        route, parts = self._find(method, path)
+        return route.answer(system, {**(body or {}), **parts})
+
+    def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._routes:
             if route.method == method and (parts := route.match(path)) is not None:
-                return route.answer(system, {**(body or {}), **parts})
+                return route, parts
         raise NotFound(
             what=f"There is no {method} {path}.",
             fix="penstock --help lists the nouns and verbs that there are.",

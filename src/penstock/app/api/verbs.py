@@ -62,10 +62,20 @@ def merge(app: App, branch: str, project: str = "", actor: str = "") -> Any:
 
 @route("POST", "/tokens")
 def create_token(
-    app: App, owner: str, *, role: str, project: str = "", expires: str = "", actor: str = ""
+    app: App,
+    owner: str,
+    *,
+    role: str,
+    project: str = "",
+    environment: str = "",
+    expires: str = "",
+    actor: str = "",
 ) -> Any:
-    """Make an access token for the git host; it is in this answer and nowhere else."""
-    token, text = app.tokens.create(owner, role, app.actor(actor), project=project, expires=expires)
+    """Make an access token; it is in this answer and nowhere else."""
+    who = app.actor(actor)
+    token, text = app.tokens.create(
+        owner, role, who, project=project, environment=environment, expires=expires
+    )
     return {**without_digest(token), "token": text}
 
 

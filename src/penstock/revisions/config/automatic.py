@@ -46,7 +46,8 @@ class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How the automatic tests are done: on at most `rows` rows to train on, and half as many in the holdout.
 
     They are read below the project's data root, or where `sample` is set below that folder of the project.
-    A test of the project is given up after `longest`, a duration.
+    A test of the project is given up after `longest`, a duration. The project's tests have to run
+    `coverage` percent of the lines of each module with feature views.
     """
 
     __test__ = False
@@ -55,11 +56,12 @@ class TestsConfig(msgspec.Struct, frozen=True, kw_only=True):
     sample: str = ""
     waive: tuple[Waiver, ...] = ()
     longest: str = LONGEST
+    coverage: int = 0
 
 
 def read_tests(table: Table) -> TestsConfig:
     """Read the table. Raises InvalidProject with the line, and the test that was perhaps meant."""
-    table.allow("rows", "sample", "waive", "longest")
+    table.allow("rows", "sample", "waive", "longest", "coverage")
     sample = table.get("sample", str, "")
     if sample.startswith("/") or ".." in sample.split("/"):
         table.refuse(
@@ -67,7 +69,12 @@ def read_tests(table: Table) -> TestsConfig:
         )
     waivers = tuple(_waiver(item) for item in table.tables("waive"))
     rows, longest = table.number("rows", 2000, least=200), table.span("longest", LONGEST)
-    return TestsConfig(rows=rows, sample=sample, waive=waivers, longest=longest)
+    coverage = table.number("coverage", 0, least=0)
+    if coverage > 100:
+        table.refuse(
+            "coverage", "'coverage' has an impossible value", expected="a percentage", found=str(coverage)
+        )
+    return TestsConfig(rows=rows, sample=sample, waive=waivers, longest=longest, coverage=coverage)
 
 
 def _waiver(table: Table) -> Waiver:

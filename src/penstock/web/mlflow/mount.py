@@ -6,17 +6,20 @@ import logging
 from asyncio import to_thread
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from importlib import metadata
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from litestar import asgi
-from litestar.handlers import ASGIRouteHandler
+from litestar import MediaType, Request, asgi, get
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from penstock.app import App
+from penstock.app.api.roles import let_in
 from penstock.core.errors import InvalidValue, PenstockError
 from penstock.web.guard import is_near, pieces, require_json, token_of
+from penstock.web.login import admit
 from penstock.web.mlflow import logged, registry, runs, series
 from penstock.web.mlflow.artifacts import Download, delete, download, listed, upload
 from penstock.web.mlflow.table import Calls, Refused, refused
@@ -35,8 +38,14 @@ T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 
 
-def mlflow_handler(app: App) -> ASGIRouteHandler:
+def mlflow_handlers(app: App) -> list[ASGIRouteHandler | HTTPRouteHandler]:
     """Answer MLflow's clients."""
+
+    @get("/version", media_type=MediaType.TEXT)
+    async def version(request: Request[Any, Any, Any]) -> str:
+        """The version of Penstock, to whoever may ask how it is."""
+        await admit(app, request, "/status", {})
+        return metadata.version("penstock")
 
     @asgi(MOUNT, is_mount=True, copy_scope=True)
     async def calls(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,14 +68,14 @@ def mlflow_handler(app: App) -> ASGIRouteHandler:
         else:
             await _send(send, 200, answer, [JSON])
 
-    return calls
+    return [version, calls]
 
 
 async def _answer(app: App, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes | Download:
     method, path = str(scope.get("method", "GET")), _path(scope)
     query = scope["query_string"].decode("latin-1")
     write = method not in {"GET", "HEAD"} and not path.endswith(SEARCH)
-    admit = partial(app.tokens.admit, token_of(headers), "", write=write, near=is_near(scope))
+    admit = partial(let_in, app, token_of(headers), "", write=write, near=is_near(scope))
     if method == "GET" and path == FILES:
         return msgspec.json.encode(await to_thread(_after, admit, lambda _: listed(app, query)))
     if path.startswith(f"{FILES}/"):

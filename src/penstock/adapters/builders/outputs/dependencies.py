@@ -38,12 +38,13 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(NamedTuple):
-    """For which environment of which checkout, with which requirements; `scratch` is an empty folder."""
+    """For which environment of which checkout, with which requirements; `within` lies what uv writes."""
 
     environment: str
     checkout: Path
     requirements: Path
     scratch: Path
+    within: Path
     log: Path
 
 
@@ -62,7 +63,7 @@ class Dependencies:
             known = msgspec.json.decode(memory.read_bytes(), type=Packed)
             if self._blobs.has(known.digest):
                 return known
-        site = asked.scratch / "site"
+        site = asked.within / "site"
         self._install(asked, site)
         members = _members(site)
         with self._blobs.writing() as file:
@@ -88,6 +89,8 @@ class Dependencies:
                 scratch=asked.scratch,
                 log=asked.log,
                 failed="What the executable needs cannot be installed",
+                within=asked.within,
+                reads=(asked.scratch, self._environments.folder(asked.environment)),
             )
 
         install("--no-deps", "--requirements", str(asked.requirements))
@@ -99,7 +102,13 @@ def _members(site: Path) -> dict[str, Path | bytes]:
     members: dict[str, Path | bytes] = {}
     for file in site.rglob("*"):
         parts = file.relative_to(site).parts
-        if not file.is_file() or parts[0] == "bin" or parts[0].startswith(".") or "__pycache__" in parts:
+        if (
+            file.is_symlink()
+            or not file.is_file()
+            or parts[0] == "bin"
+            or parts[0].startswith(".")
+            or "__pycache__" in parts
+        ):
             continue
         if len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] in _OF_THE_INSTALLER:
             continue

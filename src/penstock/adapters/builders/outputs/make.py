@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,26 +22,38 @@ from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG, LOCK
+from penstock.adapters.isolation.written import written
 from penstock.builds.types import Build, Built, Output, OutputName
 from penstock.core.digests import canonical, digest_bytes
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import ImageConfig, ProjectConfig
 
+PREFIX = Path(sys.base_prefix).resolve()
 _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What there is to make outputs of, an empty folder to do it in, and whom to tell what is left out."""
+    """What there is to make outputs of, an empty folder to do it in, and whom to tell what is left out.
+
+    `lock` and `settings` are the digests of the commit's files: a build backend may change its checkout.
+    """
 
     build: Build
     environment: str
     config: ProjectConfig
+    lock: str
+    settings: str
     checkout: Path
     scratch: Path
     log: Path
     skip: Callable[[str, str], None]
+
+    @property
+    def within(self) -> Path:
+        """Where uv may write."""
+        return self.scratch / "uv"
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,12 @@ class Outputs:
 
     def gather(self, stage: Stage) -> Gathered:
         """What can be made before anything is proved. Raises InvalidProject with a sentence."""
+        stage.within.mkdir()
         requirements, packed = self._requirements(stage), None
         if stage.config.outputs.executable:
-            asked = Asked(stage.environment, stage.checkout, requirements, stage.scratch, stage.log)
+            asked = Asked(
+                stage.environment, stage.checkout, requirements, stage.scratch, stage.within, stage.log
+            )
             packed = self._dependencies.packed(asked)
         return Gathered(requirements, self._exported(stage), packed)
 
@@ -77,9 +93,8 @@ class Outputs:
         """The executable, where there is to be one."""
         if not gathered.packed:
             return None
-        code = _code(wheel) | {CONFIG: (stage.checkout / CONFIG).read_bytes()}
-        lock = digest_bytes((stage.checkout / LOCK).read_bytes())
-        told = told_of(stage.build.project, stage.build.commit, lock, graphs)
+        code = _code(wheel) | {CONFIG: self._blobs.get(stage.settings)}
+        told = told_of(stage.build.project, stage.build.commit, stage.lock, graphs)
         return make_executable(_executable_file(stage), gathered.packed, code, told, self._blobs)
 
     def make(
@@ -88,7 +103,7 @@ class Outputs:
         """What was built, with its outputs and what went into them. Raises InvalidProject with a sentence."""
         outputs = [
             self._file("wheel", wheel),
-            self._file("lock", stage.checkout / LOCK),
+            self._kept("lock", LOCK, stage.lock),
             self._file("requirements", gathered.requirements),
         ]
         materials, packed = _materials(outputs), gathered.packed
@@ -117,24 +132,34 @@ class Outputs:
 
     def _requirements(self, stage: Stage) -> Path:
         """The locked packages with their hashes, for any installer."""
-        file = stage.scratch / "requirements.txt"
+        file = stage.within / "requirements.txt"
         self._uv(stage, [*_EXPORT, "--no-header", "--output-file", str(file)])
         return file
 
     def _exported(self, stage: Stage) -> dict[str, Any]:
-        file = stage.scratch / "exported.json"
+        file = stage.within / "exported.json"
         form = ["--format", "cyclonedx1.5", "--preview-features", "sbom-export"]
         self._uv(stage, [*_EXPORT[:3], *_EXPORT[4:], *form, "--output-file", str(file)])
-        exported: dict[str, Any] = json.loads(file.read_bytes())
+        exported: dict[str, Any] = json.loads(written(file).read_bytes())
         return exported
 
     def _uv(self, stage: Stage, arguments: Sequence[str]) -> None:
         failed = f"What {LOCK} holds cannot be told"
-        self._packages.run(arguments, folder=stage.checkout, log=stage.log, failed=failed)
+        self._packages.run(
+            arguments,
+            folder=stage.checkout,
+            log=stage.log,
+            failed=failed,
+            within=stage.within,
+            reads=(PREFIX,),
+        )
 
     def _file(self, name: OutputName, file: Path) -> Output:
-        digest = self._blobs.put_file(str(file))
+        digest = self._blobs.put_file(str(written(file)))
         return Output(name=name, file=file.name, digest=digest, size=file.stat().st_size, parts=(digest,))
+
+    def _kept(self, name: OutputName, file: str, digest: str) -> Output:
+        return Output(name=name, file=file, digest=digest, size=len(self._blobs.get(digest)), parts=(digest,))
 
 
 def _executable_file(stage: Stage) -> Path:

@@ -77,6 +77,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("created"),
         *_integer("expires", "revoked", nullable=True),
         *_integer("event"),
+        *_text("environment"),
     )
     op.create_index("access_tokens_id", "access_tokens", ["id"], unique=True)
     op.create_table(
@@ -115,6 +116,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_text("folder", "junit"),
         *_integer("broken"),
         *_integer("not_before", nullable=True),
+        *_text("coverage"),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])

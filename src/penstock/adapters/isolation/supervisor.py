@@ -1,10 +1,12 @@
-"""Runs one program of a build within limits, and ends everything that it started when it ends.
+"""Runs one program of a project within limits, and ends everything that it started when it ends.
 
-`python -IS supervisor.py PARENT LIMITS COMMAND...`, where LIMITS are names of `resource.RLIMIT_*` without the
-prefix, and numbers: `CORE=0,NOFILE=4096`. It ends as the program did. It uses little of the standard library,
-as what it imports delays each program, and asks
-Linux for three things: to become the parent of what lost its own (so that nothing escapes by forking twice),
-to be told when its own parent is killed, and to have the program killed when it is killed itself.
+`python -IS supervisor.py PARENT LIMITS USER AFTER... -- COMMAND...`: LIMITS are names of `resource.RLIMIT_*`
+without the prefix, and numbers (`CORE=0,NOFILE=4096`), USER the numbers of the user and group that the
+program becomes (`65534:65534`) or empty, AFTER a command to do when all has ended, or nothing. It ends as the
+program did. It uses little of the standard library, as what it imports delays each program, and asks Linux
+for three things: to become the parent of what lost its own (so that nothing escapes by forking twice), to be
+told when its own parent is killed, and to have the program killed when it is killed itself. In a container it
+is the first process, with PARENT 0.
 """
 
 from __future__ import annotations
@@ -14,45 +16,71 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401 - os.execvp imports it, which another user may be unable to
 from contextlib import suppress
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _DIE_WITH_PARENT, _BE_SUBREAPER = 1, 36
 
 
-def main(parent: int, limits: dict[str, int], command: list[str]) -> NoReturn:
+def main(
+    parent: int, limits: dict[str, int], user: list[int], after: list[str], command: list[str]
+) -> NoReturn:
     """Run the command; does not return."""
-    signal.signal(signal.SIGTERM, _end_all)
+
+    def end_all(*_: object) -> NoReturn:
+        _end_children()
+        _finish(after)
+        os._exit(128 + signal.SIGTERM)
+
+    def orphaned(*_: object) -> None:
+        if os.getppid() != parent:  # else a thread of it has ended, by which this process was started
+            end_all()
+
+    signal.signal(signal.SIGTERM, end_all)
+    signal.signal(signal.SIGUSR1, orphaned)
     _prctl(_BE_SUBREAPER, 1)
-    _prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+    _prctl(_DIE_WITH_PARENT, signal.SIGUSR1)
     if os.getppid() != parent:
         sys.exit("its parent has died already")
     me, program = os.getpid(), os.fork()
     if program == 0:
-        _become(me, limits, command)
+        _become(me, limits, user, command)
     while True:
         ended, status = os.wait()
         if ended == program:
             break
     _end_children()
     if os.WIFSIGNALED(status):
+        if me == 1:  # signals do not end the first process of a container
+            os._exit(128 + os.WTERMSIG(status))
         with suppress(OSError):  # of SIGKILL, which needs it not
             signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(me, os.WTERMSIG(status))
     os._exit(os.waitstatus_to_exitcode(status))
 
 
-def _become(supervisor: int, limits: dict[str, int], command: list[str]) -> NoReturn:
+def _become(supervisor: int, limits: dict[str, int], user: list[int], command: list[str]) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != supervisor:
-        os._exit(1)
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     for name, most in limits.items():
         kind = getattr(resource, f"RLIMIT_{name}")
         allowed = resource.getrlimit(kind)[1]
         limit = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(kind, (limit, limit))
     try:
+        if user:
+            number, group = user
+            os.umask(0o022)
+            os.setgroups([])
+            os.setgid(group)
+            os.setuid(number)
+        _prctl(_DIE_WITH_PARENT, signal.SIGKILL)  # Linux forgets it where the user changes
+        if os.getppid() != supervisor:
+            os._exit(1)
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     except OSError as error:
         sys.stderr.write(f"{command[0]} cannot be started: {error.strerror}\n")
@@ -60,9 +88,12 @@ def _become(supervisor: int, limits: dict[str, int], command: list[str]) -> NoRe
         os._exit(127)
 
 
-def _end_all(*_: object) -> NoReturn:
-    _end_children()
-    os._exit(128 + signal.SIGTERM)
+def _finish(after: list[str]) -> None:
+    if after:
+        import subprocess  # takes long, and is seldom needed
+
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(after, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
 
 
 def _end_children() -> None:
@@ -102,4 +133,8 @@ def _prctl(option: int, value: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), _read(sys.argv[2]), sys.argv[3:])
+    _parent, _limits, _user, *_words = sys.argv[1:]
+    _at = _words.index("--")
+    main(
+        int(_parent), _read(_limits), [int(n) for n in _user.split(":") if n], _words[:_at], _words[_at + 1 :]
+    )

@@ -1,4 +1,4 @@
-"""What a program of a build may use of this machine; it protects from mistakes rather than from malice."""
+"""What a program of a project may use of this machine; it protects from mistakes rather than from malice."""
 
 from __future__ import annotations
 
