@@ -89,6 +89,7 @@ def api(request: pytest.FixtureRequest, app: App) -> Iterator[Api]:
         yield Api(functools.partial(call, app), lambda path: iter([path.encode()]))
     else:
         with TestClient(create_web(app), base_url="http://127.0.0.1") as web:
+            web.headers["Authorization"] = f"Bearer {app.home.key()}"
             remote = RemoteApi("http://testserver")
             remote._http = web
             yield Api(remote.call, remote.pieces)

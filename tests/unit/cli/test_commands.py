@@ -102,8 +102,9 @@ def test_a_command_cannot_tell_a_server_from_a_home(
     with open_app(tmp_path / "home") as app, TestClient(create_web(app), base_url="http://127.0.0.1") as web:
 
         class Served(remote.RemoteApi):
-            def __init__(self, url: str) -> None:
-                super().__init__(url, transport=httpx.MockTransport(self.passed_on))
+            def __init__(self, url: str, *, token: str = "") -> None:
+                shown = token or app.home.key()
+                super().__init__(url, token=shown, transport=httpx.MockTransport(self.passed_on))
 
             def passed_on(self, request: httpx.Request) -> httpx.Response:
                 return web.request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 
@@ -145,7 +145,8 @@ class Attempt:
         )
         self._doing(self._outputs, "package: outputs")
         with self._outputs.proving("package", OUTPUTS):
-            return self._tools.outputs.make(stage, built, wheel, gathered, executable)
+            alone = replace(stage, log=self._outputs.log)  # the others have handed theirs over
+            return self._tools.outputs.make(alone, built, wheel, gathered, executable)
 
     def _proved(
         self, python: Path, checkout: Path, config: ProjectConfig, stage: Stage
