@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Facts, Page, Stream, Table
 from penstock.core.human import human
 
@@ -20,7 +21,7 @@ POLL = 0.3
 """Seconds between looks at a build that is followed."""
 _UNDER_WAY = {"queued", "running"}
 
-builds = typer.Typer(help="Builds, the newest first; or one's report and log, retrying and cancelling.")
+builds = group(help="Builds, the newest first; or one's report and log, retrying and cancelling.")
 
 
 def register(app: typer.Typer) -> None:

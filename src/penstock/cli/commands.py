@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
+
+from penstock.cli.help import Group, group
 
 PARTS = {
     "system": ("up", "demo", "status", "clock", "gc"),
@@ -46,7 +48,7 @@ class Commands(Mapping[str, TyperCommand]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            part = typer.Typer(callback=_nothing)
+            part = group(callback=_nothing)
             import_module(f"penstock.cli.{self._parts[name]}").register(part)
             self._made |= typer.main.get_group(part).commands
         return self._made[name]
@@ -58,7 +60,7 @@ class Commands(Mapping[str, TyperCommand]):
         return len(self._parts)
 
 
-class Group(TyperGroup):
+class Program(Group):
     """The program: a group whose commands are made when they are needed."""
 
     def __init__(self, **settings: Any) -> None:
@@ -71,11 +73,12 @@ def _nothing() -> None:
 
 
 app = typer.Typer(
-    cls=Group,
+    cls=Program,
     callback=_nothing,
     name="penstock",
     help="From a git push to continuously learning software.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

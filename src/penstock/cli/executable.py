@@ -14,6 +14,7 @@ import typer
 
 from penstock.cli import runs
 from penstock.cli.face import DEFAULT_HOME, HomeOption, opened, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Page, Table
 from penstock.cli.rows import parameters, read_parameters
 from penstock.core.errors import InvalidValue
@@ -40,11 +41,10 @@ class Released:
 def program(released: Released) -> typer.Typer:
     """The commands of an executable."""
     about = released.about
-    app = typer.Typer(
+    app = group(
         help=f"The pipelines of {about['project']} at commit {about['commit'][:12]}, as they were released.",
         no_args_is_help=True,
         add_completion=False,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 

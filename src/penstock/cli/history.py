@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import Api, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Page, Table
 from penstock.core.errors import Corrupt
 
@@ -15,7 +16,7 @@ PANEL = "History"
 PAGE = 1000
 """Events that are asked for at a time."""
 
-audit = typer.Typer(help="The ledger: verify its hash chain, or export it.", no_args_is_help=True)
+audit = group(help="The ledger: verify its hash chain, or export it.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:

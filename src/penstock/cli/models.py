@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import Api, ProjectOption, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.rows import as_columns, read_rows
 from penstock.core.errors import InvalidValue, Unavailable
@@ -48,7 +49,7 @@ NOT_SERVED = (
 )
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
-models = typer.Typer(help="Models, their versions and champions; or one of them.")
+models = group(help="Models, their versions and champions; or one of them.")
 
 
 def register(app: typer.Typer) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import Api, ProjectOption, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Facts, Page, Table
 from penstock.core.sizes import size_text
 
-releases = typer.Typer(help="Releases, the newest first; show one, or get what can be had of it.")
+releases = group(help="Releases, the newest first; show one, or get what can be had of it.")
 ReleaseArgument = Annotated[str, typer.Argument(metavar="RELEASE", help="A release's number or digest.")]
 
 

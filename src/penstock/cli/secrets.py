@@ -19,10 +19,11 @@ from penstock.cli.face import (
     prints,
     project_folder,
 )
+from penstock.cli.help import group
 from penstock.cli.pages import Page, Table
 from penstock.cli.project import configuration
 
-secrets = typer.Typer(help="Secrets that steps are given in an environment; set or remove one.")
+secrets = group(help="Secrets that steps are given in an environment; set or remove one.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As the step declares it: DB_PASSWORD.")]
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Page, Table
 
-tokens = typer.Typer(help="Access tokens for the system and git over HTTP; create or revoke one.")
+tokens = group(help="Access tokens for the system and git over HTTP; create or revoke one.")
 
 
 def register(app: typer.Typer) -> None:

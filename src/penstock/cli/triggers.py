@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
+from penstock.cli.help import group
 from penstock.cli.pages import Page, Table
 from penstock.cli.rows import parameters
 
@@ -16,7 +17,7 @@ ParametersOption = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="K=V", help="A parameter.")
 ]
 
-triggers = typer.Typer(help="Triggers and their firings; fire, pause, resume or explain one.")
+triggers = group(help="Triggers and their firings; fire, pause, resume or explain one.")
 
 
 def register(app: typer.Typer) -> None:
