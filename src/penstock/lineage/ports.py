@@ -57,6 +57,11 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """A change of nouns and the events that tell of it: all of it is kept, or nothing."""
 
+    @property
+    def turn(self) -> int:
+        """One more than that of this store's last transaction, unless others may have written in between."""
+        ...
+
     def mint(self, kind: type[msgspec.Struct]) -> str:
         """The next number of this kind: "1", "2", …; never given twice."""
         ...

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
-import stat
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,10 @@ from penstock.core.errors import InvalidPipeline
 Stamp = tuple[int, int] | None
 Stamps = dict[str, Stamp]
 _known: dict[str, tuple[str, Stamps]] = {}
-"""By the file of a module its digest, as long as no file is otherwise where it was looked for modules."""
+"""By the file of a module its digest, as long as what was looked at is not otherwise: files, and folders that
+lacked one."""
+_SETTLED_NS = 50_000_000
+"""What was changed less than so long ago may be changed again without a later time of change."""
 
 
 def code_digest(target: str) -> str:
@@ -32,13 +35,17 @@ def code_digest(target: str) -> str:
     if not file or not file.endswith(".py"):
         raise InvalidPipeline(what=f"The module {name} has no source file.")
     known = _known.get(file)
-    if known is None or any(_stamp(path) != stamp for path, stamp in known[1].items()):
-        known = _known[file] = _digest_of(name, Path(file))
-    return known[0]
+    if known and all(_stamp(path) == stamp for path, stamp in known[1].items()):
+        return known[0]
+    now = time.time_ns()
+    digest, stamps = _digest_of(name, Path(file))
+    if all(stamp and stamp[0] < now - _SETTLED_NS for stamp in stamps.values()):
+        _known[file] = digest, stamps
+    return digest
 
 
 def _digest_of(name: str, path: Path) -> tuple[str, Stamps]:
-    """The digest for a module, and what files there were where it was looked for modules."""
+    """The digest for a module, and how the places were where it was looked for modules."""
     root = path.parents[name.count(".") + (path.name == "__init__.py")]
     only = name.partition(".")[0] if root.name in {"site-packages", "dist-packages"} else ""
     stamps: Stamps = {}
@@ -93,19 +100,25 @@ def _read(module: str, path: Path, _stamp: Stamp) -> tuple[str, tuple[str, ...]]
 def _source(root: Path, module: str, stamps: Stamps) -> Path | None:
     place = root.joinpath(*module.split("."))
     for path in (place / "__init__.py", place.with_suffix(".py")):
-        stamp = stamps[str(path)] = _stamp(str(path))
-        if stamp:
+        if stamp := _file_stamp(str(path)):
+            stamps[str(path)] = stamp
             return path
+        folder = next(above for above in path.parents if above.is_dir())
+        stamps[str(folder)] = _stamp(str(folder))
     return None
 
 
 def _stamp(path: str) -> Stamp:
-    """What tells that a file was not touched since; None where there is no file."""
+    """What tells that a file was not touched since, or a folder not added to; None where there is neither."""
     try:
         found = os.stat(path)  # noqa: PTH116 - asked before each step, of many places
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+    return found.st_mtime_ns, found.st_size
+
+
+def _file_stamp(path: str) -> Stamp:
+    return _stamp(path) if os.path.isfile(path) else None  # noqa: PTH113 - the same
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[str]:

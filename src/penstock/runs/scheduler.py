@@ -52,6 +52,7 @@ class Scheduler:
         self._in_flight: set[str] = set()
         self._held_up: dict[str, str] = {}
         self._another_may_go_on = False
+        self._turn = -1
 
     def tick(self, now: datetime) -> bool:
         """Take in what has ended, put back what was lost, and start what can be started."""
@@ -177,7 +178,11 @@ class Scheduler:
         applied: list[Progress] = []
         if changed:
             with self._store.begin() as tx:
-                applied = [p for p in self._current(tx, changed, known) if _applied(tx, p)]
+                alone = tx.turn == self._turn + 1
+                current = changed if alone and self._views.sure else self._current(tx, changed, known)
+                applied = [progress for progress in current if _applied(tx, progress)]
+            self._turn = tx.turn
+            self._views.written(alone=alone)
         late = {progress.run.id for progress in changed if progress not in applied}
         if late:
             self._views.forget_all()

@@ -15,13 +15,14 @@ class Views:
     """What is known of runs.
 
     A view is used again only while its run is unchanged and nobody else holds a step of it. It may still
-    be out of date; whoever writes on its strength compares it with the store first, and forgets all
-    views when it is.
+    be out of date unless views are `sure`; whoever writes on its strength compares it with the store
+    first, and forgets all views when it is.
     """
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._seen: dict[str, Progress] = {}
+        self.sure = False
 
     def under_way(self, reader: Reader, now: datetime) -> list[Progress]:
         """The progress of every run that has not ended, in the order in which they were submitted."""
@@ -33,6 +34,16 @@ class Views:
         """A run with its steps as they were last seen or stored, None for one that is not known."""
         found = self._seen.get(run)
         return (found.run, list(found.steps.values())) if found else None
+
+    def written(self, *, alone: bool) -> None:
+        """What was decided is stored; `alone` tells that since the last time nobody else has written.
+
+        After others have, every view is what it was before or after that: once they are quiet, all are
+        read anew, and are sure until others write again.
+        """
+        if alone and not self.sure:
+            self.forget_all()
+        self.sure = alone
 
     def forget_all(self) -> None:
         """Read every run anew the next time: what was decided of them may not have been stored."""

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,8 +107,9 @@ class MemoryReader:
 class MemoryTransaction(MemoryReader):
     """A `lineage.ports.Transaction` on a fork of the committed state."""
 
-    def __init__(self, state: _State) -> None:
+    def __init__(self, state: _State, turn: int) -> None:
         super().__init__(state)
+        self.turn = turn
         self._owned: set[type[msgspec.Struct]] = set()
 
     def mint(self, kind: type[msgspec.Struct]) -> str:
@@ -164,6 +166,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._state = _State()
         self._writing = WriteLock()
+        self._turns = count()
 
     @contextmanager
     def read(self) -> Iterator[MemoryReader]:
@@ -175,7 +178,7 @@ class MemoryStore:
         """See `Store.begin`."""
         with self._writing:
             state = self._state.fork()
-            yield MemoryTransaction(state)
+            yield MemoryTransaction(state, next(self._turns))
             self._state = state
 
 

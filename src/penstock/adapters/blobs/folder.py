@@ -169,8 +169,7 @@ class FolderBlobs:
         """A file beside the blobs; gone at the end unless it was settled."""
         part = self._folder / next(self._parts)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with part.open("xb") as file:
+            with _new(part) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # until the end, whatever that is
                 yield file
         except OSError as error:
@@ -187,18 +186,34 @@ class FolderBlobs:
         They have the digest, so they count as verified until somebody touches the file.
         """
         place = self._place(digest)
-        place.parent.mkdir(exist_ok=True)
         file.flush()
         os.fchmod(file.fileno(), 0o444)
         stamp = _stamp(file)
         if self._behind:
-            Path(file.name).replace(place)
+            _move(file.name, place)
             self._behind.flush(file.fileno(), place)
         else:
             os.fsync(file.fileno())
-            Path(file.name).replace(place)
+            _move(file.name, place)
             flush_folder(place.parent)
         self._verified[digest] = stamp
+
+
+def _new(path: Path) -> IO[bytes]:
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+
+
+def _move(name: str, place: Path) -> None:
+    part = Path(name)
+    try:
+        part.replace(place)
+    except FileNotFoundError:
+        place.parent.mkdir(exist_ok=True)
+        part.replace(place)
 
 
 def _stamp(file: IO[bytes]) -> Stamp:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Self
 
 import msgspec
@@ -26,8 +27,8 @@ class StepLog:
 
     `stream` is `stdout`, `stderr`, `warning`, `metric`, `param`, `text`, `figure`, `file`, or `penstock` for
     what the executor says. A line is handed to the system before the step goes on, so that it is there
-    whatever becomes of the process. Metrics and parameters also have their `name`, `value` and, where it
-    counts, `index`; figures and files their `name` and `digest`.
+    whatever becomes of the process; the file is made with the first. Metrics and parameters also have their
+    `name`, `value` and, where it counts, `index`; figures and files their `name` and `digest`.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class StepLog:
         """`hidden` are texts that are never written, whoever prints them; `send` takes the lines instead."""
         lines = {line for text in hidden for line in (text, *text.splitlines()) if len(line) >= _HIDDEN}
         self._hidden = sorted(lines, key=len, reverse=True)
+        self._path = log_file(folder, step_run)
         self._file: IO[bytes] | None = None
-        self._send = send or self._open(log_file(folder, step_run))
+        self._opening = Lock()
+        self._send = send or self._append
         self._encoder = msgspec.json.Encoder()
         self.measured: list[tuple[str, float, int]] = []
 
@@ -72,13 +75,10 @@ class StepLog:
         more = {"name": entry.name, "value": entry.value, "index": entry.step}
         self.write(entry.kind, f"{entry.name} = {entry.value}", **more)
 
-    def _open(self, path: Path) -> Callable[[bytes], object]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        with path.open("rb") as written:
-            if written.seek(0, os.SEEK_END) and (written.seek(-1, os.SEEK_END), written.read())[1] != b"\n":
-                self._file.write(b"\n")  # a writer that was killed may have left half a line
-        return self._file.write
+    def _append(self, lines: bytes) -> None:
+        with self._opening:  # a step's threads print too
+            file = self._file = self._file or _opened(self._path)
+        file.write(lines)
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +86,15 @@ class StepLog:
     def __exit__(self, *_: object) -> None:
         if self._file:
             self._file.close()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("ab", buffering=0)
+    with path.open("rb") as written:
+        if written.seek(0, os.SEEK_END) and (written.seek(-1, os.SEEK_END), written.read())[1] != b"\n":
+            file.write(b"\n")  # a writer that was killed may have left half a line
+    return file
 
 
 def log_file(folder: Path, step_run: str) -> Path:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
-_RESET = Path("/proc/self/clear_refs")
+_STATUS = "/proc/self/status"
+_RESET = "/proc/self/clear_refs"
+_ENOUGH = 1 << 14
 
 
 def forget_peak() -> None:
     """Begin to measure anew, where the system can (Linux)."""
-    if _RESET.exists():
-        _RESET.write_text("5")
+    with suppress(FileNotFoundError):
+        reset = os.open(_RESET, os.O_WRONLY)
+        os.write(reset, b"5")
+        os.close(reset)
 
 
 def peak() -> int:
     """The peak of resident memory in bytes, since `forget_peak` where the system can, else ever."""
-    if _STATUS.exists():
-        lines = _STATUS.read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    with suppress(FileNotFoundError):
+        status = os.open(_STATUS, os.O_RDONLY)
+        said = os.read(status, _ENOUGH)
+        os.close(status)
+        return int(said.partition(b"VmHWM:")[2].split(maxsplit=1)[0]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

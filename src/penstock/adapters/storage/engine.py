@@ -14,6 +14,11 @@ class Duplicate(Exception):
 class Connection(Protocol):
     """A connection inside a transaction."""
 
+    @property
+    def turn(self) -> int:
+        """See `lineage.ports.Transaction.turn`; for one that writes."""
+        ...
+
     def tables(self) -> list[str]:
         """The names of the tables that there are."""
         ...

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -50,8 +51,9 @@ class PostgresConnection:
     different and in the same order.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], turn: int = 0) -> None:
         self._connection = connection
+        self.turn = turn
 
     def tables(self) -> list[str]:
         """See `Connection.tables`."""
@@ -99,6 +101,7 @@ class PostgresEngine:
     def __init__(self, address: str) -> None:
         self._address = _checked(address)
         self._idle: list[psycopg.Connection[Any]] = []
+        self._turns = count(step=2)  # it does not tell whether others have written
         with plainly():
             first = self._connect()
         self._idle.append(first)
@@ -133,7 +136,7 @@ class PostgresEngine:
     def writing(self) -> Iterator[PostgresConnection]:
         """See `Engine.writing`."""
         with self._begun(_WRITE) as connection:
-            yield PostgresConnection(connection)
+            yield PostgresConnection(connection, next(self._turns))
             connection.execute("COMMIT")
 
     @contextmanager

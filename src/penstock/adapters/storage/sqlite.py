@@ -24,8 +24,9 @@ _CHECKPOINT = 4000
 class SqliteConnection:
     """An `engine.Connection`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, turn: int = 0) -> None:
         self._connection = connection
+        self.turn = turn
 
     def tables(self) -> list[str]:
         """See `Connection.tables`."""
@@ -69,6 +70,9 @@ class SqliteEngine:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._turn = 0
+        self._seen = -1
 
     @property
     def url(self) -> str:
@@ -91,10 +95,17 @@ class SqliteEngine:
     @contextmanager
     def writing(self) -> Iterator[SqliteConnection]:
         """See `Engine.writing`."""
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield SqliteConnection(connection)
-            connection.execute("COMMIT")
+        with plainly():
+            writer = self._writer or self._connect()
+            self._writer = None
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                yield SqliteConnection(writer, self._next_turn(writer))
+                writer.execute("COMMIT")
+            finally:
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK")
+                self._writer = writer
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -105,8 +116,18 @@ class SqliteEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        if self._writer:
+            self._idle.append(self._writer)
+            self._writer, self._seen = None, -1
         while self._idle:
             self._idle.pop().close()
+
+    def _next_turn(self, writer: sqlite3.Connection) -> int:
+        """SQLite tells a connection when another one has written, so there is one for all that is written."""
+        ((version,),) = writer.execute("PRAGMA data_version").fetchall()
+        self._turn += 1 if version == self._seen else 2
+        self._seen = version
+        return self._turn
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -99,8 +99,11 @@ def inserting(kind: type[msgspec.Struct]) -> str:
 
 @cache
 def updating(kind: type[msgspec.Struct]) -> str:
-    """All of a stored row, its values in the order of the fields, then once more its id."""
-    changes = ", ".join(f'"{name}" = ?' for name in fields_of(kind))
+    """All of a stored row but its id: its values in the order of the fields, and last the id.
+
+    What is set to what it was costs nothing but where there is an index on it.
+    """
+    changes = ", ".join(f'"{name}" = ?' for name in fields_of(kind) if name != "id")
     return f'UPDATE {_table(kind)} SET {changes} WHERE "id" = ?'  # noqa: S608 of names, not values
 
 

@@ -96,6 +96,8 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = WriteLock()
+        self._turn = -1
+        self._last: Event | None = None
 
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
@@ -106,8 +108,12 @@ class SqlStore:
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         """See `Store.begin`."""
-        with self._writing, self._engine.writing() as connection:
-            yield SqlTransaction(connection)
+        with self._writing:
+            with self._engine.writing() as connection:
+                alone = connection.turn == self._turn + 1
+                tx = SqlTransaction(connection, self._last if alone else None)
+                yield tx
+            self._turn, self._last = tx.turn, tx.last
 
     def close(self) -> None:
         """Give back the connections; the store can still be used and then opens new ones."""
@@ -182,9 +188,15 @@ class SqlReader:
 class SqlTransaction(SqlReader):
     """A `lineage.ports.Transaction` on one transaction that writes alone."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, last: Event | None) -> None:
+        """`last` is the newest event, None if that must be looked up."""
         super().__init__(connection)
-        self._last: Event | None = None
+        self.last = last
+
+    @property
+    def turn(self) -> int:
+        """See `Transaction.turn`."""
+        return self._connection.turn
 
     def mint(self, kind: type[msgspec.Struct]) -> str:
         """See `Transaction.mint`."""
@@ -200,18 +212,18 @@ class SqlTransaction(SqlReader):
         """See `Transaction.put`."""
         with self._connection.all_or_nothing(len(nouns)):
             for kind, some in _by_kind(nouns):
-                written = self._write(kind, some, updating(kind), lambda noun: [*kept(noun), _key(noun)])
+                written = self._write(kind, some, updating(kind), _kept_by_id)
                 if written < len(some):
                     raise _missing(kind, next(key for key in map(_key, some) if not self.count(kind, id=key)))
 
     def publish(self, *events: Event) -> list[int]:
         """See `Transaction.publish`."""
-        if self._last is None:
-            self._last = next(iter(self.events(limit=1, last=True)), None)
+        if self.last is None:
+            self.last = next(iter(self.events(limit=1, last=True)), None)
         sealed = []
         for event in events:
-            self._last = seal(event, self._last)
-            sealed.append(self._last)
+            self.last = seal(event, self.last)
+            sealed.append(self.last)
         if sealed:
             self._write(Event, sealed, inserting(Event), kept)
         return [event.id for event in sealed]
@@ -234,6 +246,12 @@ class SqlTransaction(SqlReader):
 
 def _by_kind(nouns: Sequence[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], list[msgspec.Struct]]]:
     return [(kind, list(some)) for kind, some in groupby(nouns, key=type)]
+
+
+def _kept_by_id(noun: msgspec.Struct) -> list[Any]:
+    """The values for `updating`; nouns are declared with their id first."""
+    key, *rest = kept(noun)
+    return [*rest, key]
 
 
 def _key(noun: Any) -> str:

@@ -137,6 +137,19 @@ class StoreContract:
         with store.begin() as tx:
             tx.add(prediction("a"))
 
+    def test_who_cannot_rule_out_that_others_wrote_in_between_says_so(self, store: Store) -> None:
+        turns = []
+        for name in "ab":
+            with store.begin() as tx:
+                tx.add(prediction(name))
+                turns.append(tx.turn)
+        with suppress(Changed), store.begin() as tx:
+            raise Changed
+        with store.begin() as tx:
+            turns.append(tx.turn)
+        assert turns[1] > turns[0]
+        assert turns[2] > turns[1] + 1
+
     def test_writers_take_turns(self, store: Store) -> None:
         started = Signal()
         seen: list[int] = []
