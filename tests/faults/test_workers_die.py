@@ -337,10 +337,10 @@ def test_everything_that_a_step_says_is_in_its_log(house: House) -> None:
 
 
 def test_a_log_that_cannot_be_written_fails_the_step_and_says_so(house: House) -> None:
-    run = house.submit("one")
+    run = house.submit("talk")
     (house.folder / "logs").mkdir()
     (house.folder / "logs" / run.id).write_text("not a folder")
-    assert house.end(run).error.startswith("one failed: its log cannot be kept: ")
+    assert house.end(run).error.startswith("talk failed: its log cannot be kept: ")
 
 
 def workers(house: House) -> list[int]:
