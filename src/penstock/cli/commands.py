@@ -33,6 +33,7 @@ PARTS = {
     "secrets": ("secrets",),
     "tokens": ("tokens",),
     "models": ("models", "predict", "labels", "monitor"),
+    "rollouts": ("rollouts",),
     "triggers": ("triggers",),
     "history": ("why", "audit"),
 }

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from penstock.deployments.environments import Environments
+from penstock.deployments.types import Rollout
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
-from penstock.serving.types import Plan, ServedModel, ServedVersion
+from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
 
 
 class Plans:
@@ -28,7 +29,7 @@ class Plans:
         return self._versions[key]
 
     def desired(self, reader: Reader, trial: tuple[str, Version] | None = None) -> Plan:
-        """Every approved version where it was approved; champion and previous one are kept loaded.
+        """Every approved version where it was approved; champion, previous one and challengers stay loaded.
 
         The environment nearest to the end of the project's path comes first and leads the model's
         URL. `trial` is an environment and a candidate to be loaded beside what is there.
@@ -40,6 +41,10 @@ class Plans:
             placed.setdefault(where, {})[placement.number] = placement.role != "retired"
             if placement.role == "champion":
                 champions[where] = placement.number
+        rivals: dict[tuple[str, str], list[Rollout]] = {}
+        for rollout in reader.find(Rollout, status=("running", "paused")):
+            rivals.setdefault((rollout.model, rollout.environment), []).append(rollout)
+            placed[rollout.model, rollout.environment][rollout.number] = True
         if trial:
             environment, candidate = trial
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
@@ -55,6 +60,11 @@ class Plans:
                         served(self.version(reader, model, number), resident=resident)
                         for number, resident in sorted(versions.items())
                     ),
+                    challengers=tuple(
+                        Challenger(contest=each.contest, number=each.number, share=each.share)
+                        for each in rivals.get((model, environment), ())
+                    ),
+                    key="".join(each.key for each in rivals.get((model, environment), ())),
                 )
                 for (model, environment), versions in sorted(
                     placed.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])

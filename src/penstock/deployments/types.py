@@ -67,6 +67,48 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     event: int
 
 
+Status = Literal["running", "paused", "promoted", "reverted", "aborted"]
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that passed its gate takes over from a champion, or goes back. `id` is a number.
+
+    `steps` are percentages, `step` the place of the one that it is at `since`; each takes `every` and
+    `requests` answers at least, while every `guard` holds. `key` is the column by which requests are
+    assigned. `why` tells of its last change, `event` of that in the ledger.
+    """
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    number: int
+    champion: int
+    status: Status
+    steps: tuple[int, ...]
+    step: int
+    every: str
+    guard: tuple[str, ...]
+    requests: int
+    key: str
+    started: datetime
+    since: datetime
+    ended: datetime | None
+    actor: str
+    why: str
+    event: int
+
+    @property
+    def share(self) -> int:
+        """Percent of the keys that the challenger answers."""
+        return 0 if self.ended else self.steps[self.step]
+
+    @property
+    def contest(self) -> str:
+        """What the prediction service calls it."""
+        return f"rollout:{self.id}"
+
+
 class Swap(msgspec.Struct, frozen=True, kw_only=True):
     """The prediction service was seen to answer with another champion. `id` is a number."""
 

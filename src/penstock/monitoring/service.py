@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.core.events import Event
+from penstock.deployments.ports import Outcomes
 from penstock.deployments.truth import truth_number
 from penstock.lineage.ports import Between, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
@@ -82,6 +83,34 @@ class Monitoring:
         """What a version has done as champion, wherever it was: its runtime metrics."""
         with self._store.read() as reader:
             return service_of(reader.find(Window, model=model, version=version, variant="champion"))
+
+    def labels(self, model: str, environment: str, since: datetime) -> int:
+        """See `Labelled.labels`."""
+        with self._store.read() as reader:
+            return reader.count(
+                Prediction,
+                model=model,
+                environment=environment,
+                time=Between(since),
+                truth_known=Between(since),
+            )
+
+    def outcomes(self, model: str, environment: str, version: int, variant: str, since: datetime) -> Outcomes:
+        """See `Labelled.outcomes`."""
+        with self._store.read() as reader:
+            rows = reader.pick(
+                Prediction,
+                ("truth", "score", "label"),
+                model=model,
+                environment=environment,
+                version=version,
+                variant=variant,
+                time=Between(since),
+                truth_known=Between(since),
+                order="truth_known",
+            )
+        truth, score, label = zip(*rows, strict=True) if rows else ((), (), ())
+        return Outcomes(truth=truth, score=score, label=label)
 
     def _ingest(self, now: datetime) -> bool:
         changed = False

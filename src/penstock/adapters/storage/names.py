@@ -30,6 +30,7 @@ NAMES = {
     "Request": "requests",
     "Revision": "revisions",
     "RoleChange": "role_changes",
+    "Rollout": "rollouts",
     "Run": "runs",
     "Secret": "secrets",
     "Setting": "settings",

@@ -10,6 +10,7 @@ from penstock.app.api.table import ROUTES
 from penstock.app.wiring import App
 from penstock.builds.types import Build
 from penstock.core.errors import NotAllowed
+from penstock.deployments.types import Rollout
 from penstock.models.types import Model
 from penstock.revisions.types import AccessToken
 from penstock.runs.types import Run
@@ -47,6 +48,8 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /windows": READ,
     "GET /gates": READ,
     "GET /swaps": READ,
+    "GET /rollouts": READ,
+    "GET /rollouts/{id}": READ,
     "GET /firings": READ,
     "GET /triggers": READ,
     "GET /events": READ,
@@ -79,6 +82,9 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /triggers/resume": OPERATE,
     "POST /promote": OPERATE,
     "POST /rollback": OPERATE,
+    "POST /rollouts/pause": OPERATE,
+    "POST /rollouts/resume": OPERATE,
+    "POST /rollouts/abort": OPERATE,
     "POST /holds": OPERATE,
     "POST /holds/lift": OPERATE,
     "POST /secrets": OPERATE,
@@ -176,6 +182,8 @@ def _project(app: App, own: str, pattern: str, fields: Mapping[str, Any]) -> str
     with app.store.read() as reader:
         if kind == "runs" and what:  # one that there is not is told so
             return next((run.project for run in reader.find(Run, id=what)), own)
+        if kind == "rollouts" and what:
+            return next((rollout.project for rollout in reader.find(Rollout, id=what)), own)
         if kind == "builds" and what:
             return next((build.project for build in reader.find(Build, id=what)), own)
         if model and not (kind == "rollback" and model == own):
