@@ -26,6 +26,8 @@ from penstock.deployments.types import Rollout
 from penstock.models.service import Models
 from penstock.monitoring.service import Monitoring
 from penstock.serving.encode import encode_request
+from penstock.serving.types import Challenger
+from penstock.testing.contracts.prediction import plan
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryStore
 from penstock.testing.prediction import SIGMOID_SIGNATURE
@@ -40,6 +42,7 @@ rollout = { canary = [50, 100], every = "10m", requests = 10, guard = [
 """
 )
 STORM = encode_request({"wind": [8.0], "carrier": ["UA"]})
+GALE = {"rows": [{"wind": 8.0, "carrier": "UA"}, {"wind": 1.0, "carrier": "AA"}]}
 ENOUGH = 400
 """Looks at a rollout that would have to be over: each comes after some answers."""
 
@@ -214,3 +217,27 @@ def test_it_goes_back_when_the_process_is_killed_and_on_when_only_the_control_pl
     assert world.rollout().status == "reverted"
     assert "killed" in world.rollout().why
     assert world.service.infer("delay", 0, {"wind": [1.0], "carrier": ["UA"]}).version == 1
+
+
+def test_a_shadow_is_asked_beside_and_heard_by_nobody(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    versions = (sigmoid_version(blobs, 1), sigmoid_version(blobs, 2), sigmoid_version(blobs, 3, fault="nan"))
+    process = PredictorProcess(tmp_path)
+    process.start()
+    service = HttpPredictionService(process.url, service_key(tmp_path))
+    try:
+        for number in (2, 3):
+            shadow = Challenger(contest=f"test:{number}", number=number, variant="shadow")
+            first = plan(1, *versions)
+            service.apply(replace(first, models=(replace(first.models[0], challengers=(shadow,)),)))
+            told = [httpx.post(f"{process.url}/predict/delay", json=GALE).json() for _ in range(20)]
+            assert {(each["version"], each["variant"]) for each in told} == {(1, "champion")}
+    finally:
+        process.stop()  # what waits for a shadow is asked before the end
+        service.close()
+    log = JsonlPredictionLog(tmp_path / "predictions")
+    records = [r for segment in log.segments() for r in log.read(segment, 0, 1000)[0]]
+    shadows = [r for r in records if r.variant == "shadow"]
+    assert [r.version for r in shadows] == [2] * 20, "what had no finite answer is no answer"
+    champions = {r.ids for r in records if r.variant == "champion"}
+    assert {tuple(name.removesuffix("~shadow") for name in r.ids) for r in shadows} <= champions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,114 +9,22 @@ from msgspec.structs import replace
 
 from penstock.core.errors import Conflict, NotFound
 from penstock.deployments.ports import Outcomes
-from penstock.deployments.releases import Releases
-from penstock.deployments.rollouts import Rollouts
-from penstock.deployments.types import Rollout
-from penstock.models.service import Models
-from penstock.models.types import Placement, Version
-from penstock.serving.types import Tally
-from penstock.testing.delivery import CONFIG, Delivered
-from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
-from penstock.testing.prediction import FakeLabels, FakePredictionService
-
-ROLLOUT = """
-rollout = { canary = [10, 50, 100], every = "10m", requests = 20, guard = [
-  "error_rate <= 0.05", "p99 <= 50ms", "distance <= 0.5", "roc_auc >= champion.roc_auc - 0.1",
-] }
-"""
-SERVING = CONFIG.replace('branch = "dev" }', 'branch = "dev" }\nserve = true') + ROLLOUT
-ROW = {"wind": [1.0], "carrier": ["UA"]}
-GOOD = Tally(number=0, requests=40, p50=1.0, p95=2.0, p99=3.0, max=4.0, scores=(0.1, 0.5, 0.9) * 20)
-
-
-class Constant:
-    """A model that always answers the same."""
-
-    def predict(
-        self, columns: Mapping[str, Sequence[Any]]
-    ) -> tuple[list[float], list[str], list[list[float]]]:
-        n = len(columns["wind"])
-        return [0.25] * n, ["False"] * n, [[0.75, 0.25]] * n
-
-
-class World:
-    """A release in `test`, which serves; the first version is champion, the second its challenger."""
-
-    def __init__(self, config: str = SERVING) -> None:
-        self.store, self.blobs, self.labels = MemoryStore(), MemoryBlobs(), FakeLabels()
-        self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
-        self.service = FakePredictionService(lambda _version: Constant())
-        self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
-        self.project = Delivered(self.store, self.blobs, self.clock)
-        self.project.release("c1", config)
-        self.project.move("dev", "c1")
-        Releases(self.store, self.blobs, self.clock).tick(self.clock.now())
-        self.start()
-        for _ in range(2):
-            self.train()
-            self.settle()
-
-    def start(self) -> None:
-        """A control plane begins, with nothing in its memory."""
-        self.rollouts = Rollouts(
-            self.store, self.blobs, self.service, self.models, self.clock, labelled=self.labels
-        )
-
-    def train(self) -> Version:
-        recorded = {"inputs": ROW, "score": [0.25], "label": ["False"]}
-        return self.project.version(environment="test", examples=recorded)
-
-    def settle(self) -> None:
-        for _ in range(10):
-            if not self.rollouts.tick(self.clock.now()):
-                return
-        raise AssertionError("it never settles")
-
-    def later(self, minutes: int = 10) -> None:
-        """Time passes, and what is due is done."""
-        self.clock.advance(timedelta(minutes=minutes))
-        self.settle()
-
-    def sees(self, **challenger: Any) -> None:
-        """What the service has seen of the challenger at its present share; the champion does well."""
-        seen = self.service.observed()[0]
-        self.service.seen[seen.id] = replace(
-            seen,
-            champion=replace(GOOD, number=seen.champion.number),
-            challenger=replace(GOOD, number=seen.challenger.number, **challenger),
-        )
-        self.settle()
-
-    def shares(self) -> list[int]:
-        """Of each challenger in the plan."""
-        return [each.share for model in self.service.plan.models for each in model.challengers]
-
-    def roles(self) -> list[str]:
-        with self.store.read() as reader:
-            return [p.role for p in reader.find(Placement)]
-
-    def rollout(self, key: str = "1") -> Rollout:
-        with self.store.read() as reader:
-            return reader.get(Rollout, key)
-
-    def told(self) -> list[str]:
-        with self.store.read() as reader:
-            return [event.kind for event in reader.events() if event.kind.startswith("rollout.")]
+from penstock.testing.contested import ROLLOUT, ROW, SERVING, Contested
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Contested:
+    return Contested()
 
 
-def test_the_first_version_leads_at_once_and_the_second_challenges_it(world: World) -> None:
+def test_the_first_version_leads_at_once_and_the_second_challenges_it(world: Contested) -> None:
     assert world.roles() == ["champion", "challenger"]
     assert world.shares() == [10]
     [model] = world.service.plan.models
     assert (model.champion, [v.number for v in model.versions]) == (1, [1, 2])
 
 
-def test_it_goes_on_when_time_is_over_and_guards_hold_on_enough_requests(world: World) -> None:
+def test_it_goes_on_when_time_is_over_and_guards_hold_on_enough_requests(world: Contested) -> None:
     world.later(30)
     assert world.shares() == [10], "nobody was answered"
     world.sees()
@@ -134,7 +40,7 @@ def test_it_goes_on_when_time_is_over_and_guards_hold_on_enough_requests(world: 
     assert world.told() == ["rollout.started", "rollout.stepped", "rollout.stepped", "rollout.promoted"]
 
 
-def test_the_champion_that_comes_of_it_is_caused_by_every_step(world: World) -> None:
+def test_the_champion_that_comes_of_it_is_caused_by_every_step(world: Contested) -> None:
     for _ in range(3):
         world.sees()
         world.later()
@@ -159,9 +65,9 @@ def test_the_champion_that_comes_of_it_is_caused_by_every_step(world: World) -> 
         ({"scores": (0.99,) * 100}, "distance 0"),
     ],
 )
-def test_it_goes_back_by_itself_and_tells_why(world: World, seen: dict[str, Any], why: str) -> None:
+def test_it_goes_back_by_itself_and_tells_why(world: Contested, seen: dict[str, Any], why: str) -> None:
     if "scores" in seen:
-        world = World(SERVING.replace("distance <= 0.5", "distance <= 0.1"))
+        world = Contested(SERVING.replace("distance <= 0.5", "distance <= 0.1"))
     world.sees(**seen)
     assert (world.shares(), world.roles()) == ([], ["champion", "reverted"])
     assert world.rollout().status == "reverted"
@@ -171,19 +77,19 @@ def test_it_goes_back_by_itself_and_tells_why(world: World, seen: dict[str, Any]
     assert world.roles() == ["champion", "reverted"], "nobody asked for it again"
 
 
-def test_it_goes_back_when_the_process_died_or_cannot_load_it(world: World) -> None:
+def test_it_goes_back_when_the_process_died_or_cannot_load_it(world: Contested) -> None:
     seen = world.service.observed()[0]
     world.service.seen[seen.id] = replace(seen, died=True)
     world.settle()
     assert "killed" in world.rollout().why
-    other = World()
+    other = Contested()
     [version] = [v for v in other.service.plan.models[0].versions if v.number == 2]
     other.service.broken[version.artifact] = "it is damaged"
     other.settle()
     assert other.rollout().why == "version 2 cannot be loaded: it is damaged"
 
 
-def test_labels_are_not_waited_for_and_heard_when_they_come(world: World) -> None:
+def test_labels_are_not_waited_for_and_heard_when_they_come(world: Contested) -> None:
     world.sees()
     world.later()
     assert world.shares() == [50]
@@ -196,7 +102,7 @@ def test_labels_are_not_waited_for_and_heard_when_they_come(world: World) -> Non
     assert world.roles() == ["champion", "reverted"]
 
 
-def test_a_pause_holds_it_where_it_is_but_it_still_goes_back(world: World) -> None:
+def test_a_pause_holds_it_where_it_is_but_it_still_goes_back(world: Contested) -> None:
     world.rollouts.progress.pause("delay", "test", "katherine")
     world.sees()
     world.later(60)
@@ -213,21 +119,21 @@ def test_a_pause_holds_it_where_it_is_but_it_still_goes_back(world: World) -> No
     assert world.rollout().status == "reverted"
 
 
-def test_an_abort_a_rollback_and_a_promotion_end_it(world: World) -> None:
+def test_an_abort_a_rollback_and_a_promotion_end_it(world: Contested) -> None:
     world.rollouts.progress.abort("delay", "test", "katherine")
     assert (world.rollout().status, world.rollout().actor) == ("aborted", "katherine")
     with pytest.raises(NotFound, match="no rollout of delay under way"):
         world.rollouts.progress.abort("delay", "test", "katherine")
-    other = World()
+    other = Contested()
     assert other.rollouts.rollback("delay", "test", "katherine").number == 1
     assert (other.roles(), other.rollout().why) == (["champion", "reverted"], "rolled back by katherine")
-    third = World()
+    third = Contested()
     third.rollouts.promote("delay", 2, "test", "katherine")
     third.settle()
     assert (third.roles(), third.rollout().status) == (["previous", "champion"], "promoted")
 
 
-def test_what_went_back_is_tried_again_when_somebody_asks(world: World) -> None:
+def test_what_went_back_is_tried_again_when_somebody_asks(world: Contested) -> None:
     world.sees(p99=60.0)
     assert world.rollouts.promote("delay", 2, "test", "katherine").role == "candidate"
     world.settle()
@@ -235,7 +141,7 @@ def test_what_went_back_is_tried_again_when_somebody_asks(world: World) -> None:
     assert world.rollout("2").status == "running"
 
 
-def test_newer_versions_wait_and_the_newest_of_them_is_next(world: World) -> None:
+def test_newer_versions_wait_and_the_newest_of_them_is_next(world: Contested) -> None:
     for _ in range(3):
         world.train()
         world.settle()
@@ -246,7 +152,7 @@ def test_newer_versions_wait_and_the_newest_of_them_is_next(world: World) -> Non
     assert world.rollout("2").number == 5
 
 
-def test_a_control_plane_that_begins_again_goes_on(world: World) -> None:
+def test_a_control_plane_that_begins_again_goes_on(world: Contested) -> None:
     world.sees()
     world.start()
     world.later()
@@ -260,23 +166,23 @@ def test_a_control_plane_that_begins_again_goes_on(world: World) -> None:
 def test_blue_green_is_one_cut_and_goes_back_at_once() -> None:
     whole = 'rollout = { blue_green = true, every = "1h", guard = ["error_rate <= 0.01"], requests = 20 }\n'
     config = SERVING.replace(ROLLOUT, "\n" + whole)
-    world = World(config)
+    world = Contested(config)
     assert world.shares() == [100]
     assert world.service.infer("delay", 0, ROW).variant == "challenger"
     world.sees(errors=1)
     assert world.service.infer("delay", 0, ROW).version == 1
-    other = World(config)
+    other = Contested(config)
     other.sees()
     other.later(60)
     assert other.roles() == ["previous", "champion"]
 
 
 def test_a_key_that_the_model_does_not_take_is_refused_at_the_gate() -> None:
-    world = World(SERVING.replace("requests = 20", 'requests = 20, key = "tail"'))
+    world = Contested(SERVING.replace("requests = 20", 'requests = 20, key = "tail"'))
     assert world.roles() == ["rejected", "rejected"]
 
 
-def test_what_is_shown_are_shares_numbers_and_history(world: World) -> None:
+def test_what_is_shown_are_shares_numbers_and_history(world: Contested) -> None:
     world.sees()
     shown = world.rollouts.progress.show("1")
     assert [(row["variant"], row["share"], row["requests"]) for row in shown.shares] == [

@@ -34,6 +34,7 @@ PARTS = {
     "tokens": ("tokens",),
     "models": ("models", "predict", "labels", "monitor"),
     "rollouts": ("rollouts",),
+    "tests": ("tests",),
     "triggers": ("triggers",),
     "history": ("why", "audit"),
 }

@@ -9,8 +9,12 @@ import msgspec
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """The labelled predictions of a version, in the order in which their labels came, each of shape (n,)."""
+    """The labelled predictions of a version, in the order in which their labels came, each of shape (n,).
 
+    `ids` of a shadow are those of the answers that were given in its place.
+    """
+
+    ids: tuple[str, ...] = ()
     truth: tuple[float, ...] = ()
     score: tuple[float, ...] = ()
     label: tuple[str, ...] = ()

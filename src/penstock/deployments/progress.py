@@ -12,7 +12,7 @@ from penstock.core.events import Event
 from penstock.deployments.champions import ACTIVE, Champions, told, under_way
 from penstock.deployments.plans import Plans
 from penstock.deployments.ports import Labelled
-from penstock.deployments.steps import Guard, Move, Quality, guards_of, next_move
+from penstock.deployments.steps import Guard, Move, Quality, guards_of, next_move, rules_of
 from penstock.deployments.truth import metrics_of
 from penstock.deployments.types import Rollout, Status
 from penstock.lineage.ports import Reader, Store, Transaction
@@ -128,7 +128,7 @@ class Progress:
             quality = self._measured(rollout)
             place = (rollout.model, rollout.number)
             waits = next_move(rollout, contest, loaded.get(place), quality, self._models.now()).why
-            guards = guards_of(rollout, contest, quality) if contest else ()
+            guards = guards_of(rules_of(rollout), contest, quality) if contest else ()
         return Shown(
             rollout=rollout,
             share=rollout.share,

@@ -15,6 +15,7 @@ from penstock.deployments.decide import judge
 from penstock.deployments.environments import Environments, Held
 from penstock.deployments.plans import Plans
 from penstock.deployments.ports import Labelled
+from penstock.deployments.production import ProductionTests
 from penstock.deployments.progress import Progress
 from penstock.deployments.swaps import Swaps
 from penstock.deployments.tryouts import Submit, Tryouts, at_once
@@ -28,11 +29,12 @@ from penstock.serving.types import Plan
 
 
 class _Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate where it is to serve, and the champion it is measured against."""
+    """A candidate where it is to serve, or be tested, and the champion it is measured against."""
 
     held: Held
     version: Version
     champion: Version | None
+    test: str = ""
 
 
 class Rollouts:
@@ -61,6 +63,9 @@ class Rollouts:
         self._swaps = Swaps(store, blobs, service, self._plans)
         self._tryouts = Tryouts(submit)
         self._champions = Champions(models, self._plans)
+        self.tests = ProductionTests(
+            store, service, models, self._plans, environments=self._environments, labelled=labelled
+        )
         self.progress = Progress(store, service, models, self._plans, labelled)
 
     @property
@@ -78,7 +83,8 @@ class Rollouts:
             trial = self._next_trial(reader)
         judged = self._judge(trial, now) if trial else False
         moved = self.progress.tick(now)
-        return self._swaps.follow(now) or judged or moved
+        ended = self.tests.tick(now)
+        return self._swaps.follow(now) or judged or moved or ended
 
     def push(self) -> None:
         """Bring the prediction service up to date now, such as with a new virtual time."""
@@ -164,6 +170,15 @@ class Rollouts:
                         version=version,
                         champion=self._champion(reader, model.id, held.rule.name),
                     )
+        for test in self.tests.waiting(reader):
+            place = self._environments.find(reader, test.project, test.environment)
+            if place is not None:
+                return _Trial(
+                    held=place,
+                    version=self._plans.version(reader, test.model, test.number),
+                    champion=self._champion(reader, test.model, test.environment),
+                    test=test.id,
+                )
         return None
 
     def _candidate(self, reader: Reader, model: str, held: Held) -> Version | None:
@@ -206,15 +221,17 @@ class Rollouts:
         verdicts = judge(gate, version.model, facts) + _keyed(configured, version)
         with self._store.begin() as tx:
             placed = _placement(tx, environment, version)
-            if placed is not None and placed.role != "candidate":
+            if placed is not None and placed.role != "candidate" and not trial.test:
                 return False
             if self._champion(tx, version.model, environment) != trial.champion:
                 return True
-            if under_way(tx, version.model, environment):
+            if under_way(tx, version.model, environment) and not trial.test:
                 return False
             cause = placed.event if placed else version.event
             report = _report(tx, version, environment, verdicts, cause=cause, now=now)
-            if report.outcome == "passed":
+            if trial.test:
+                self.tests.gate(tx, trial.test, report)
+            elif report.outcome == "passed":
                 self._over(tx, version, trial.champion, trial.held, report.event)
             else:
                 why = "; ".join(f"{v.check}: {v.why}" for v in verdicts if not v.passed)
@@ -241,6 +258,7 @@ class Rollouts:
                 self._models.place(
                     tx, older, environment, "superseded", actor="penstock", why=followed, cause=cause
                 )
+        self.tests.make_room(tx, version.model, environment, f"a rollout of version {version.number} began")
         self.progress.begin(tx, version, environment, champion.number, how, why=why, cause=cause)
 
     def _leads(self, reader: Reader, model: str, environment: str) -> bool:

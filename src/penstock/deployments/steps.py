@@ -18,6 +18,14 @@ from penstock.deployments.types import Rollout
 from penstock.serving.types import Contest, Loaded, Tally
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contest is held to: the guards, on so many requests at least, at a share of the traffic."""
+
+    guard: tuple[str, ...]
+    requests: int
+    share: int
+
+
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
     """How a guard stands: it holds, it fails, or it waits for numbers."""
 
@@ -59,7 +67,7 @@ def next_move(
         return Move(
             kind="revert", why="the prediction process was killed, or ended itself, while it answered"
         )
-    guards = guards_of(rollout, contest, quality)
+    guards = guards_of(rules_of(rollout), contest, quality)
     if failed := [guard for guard in guards if guard.state == "fails"]:
         return Move(kind="revert", why="; ".join(guard.why for guard in failed), guards=guards)
     waits = _waits(rollout, contest, guards, now)
@@ -70,9 +78,14 @@ def next_move(
     return Move(kind="promote" if last else "step", why=held, guards=guards)
 
 
-def guards_of(rollout: Rollout, contest: Contest, quality: Quality) -> tuple[Guard, ...]:
-    """How every guard of a rollout stands."""
-    return tuple(_guard(parse_guard(text), text, rollout, contest, quality) for text in rollout.guard)
+def rules_of(rollout: Rollout) -> Rules:
+    """What a rollout is held to now."""
+    return Rules(guard=rollout.guard, requests=rollout.requests, share=rollout.share)
+
+
+def guards_of(rules: Rules, contest: Contest, quality: Quality) -> tuple[Guard, ...]:
+    """How every guard stands."""
+    return tuple(_guard(parse_guard(text), text, rules, contest, quality) for text in rules.guard)
 
 
 def _waits(rollout: Rollout, contest: Contest, guards: tuple[Guard, ...], now: datetime) -> str:
@@ -86,42 +99,42 @@ def _waits(rollout: Rollout, contest: Contest, guards: tuple[Guard, ...], now: d
     return "; ".join(g.why for g in guards if g.state == "waits" and parse_guard(g.check).left in SERVED)
 
 
-def _guard(check: Check, text: str, rollout: Rollout, contest: Contest, quality: Quality) -> Guard:
+def _guard(check: Check, text: str, rules: Rules, contest: Contest, quality: Quality) -> Guard:
     if check.left not in SERVED:
-        return _of_labels(check, text, rollout, quality)
+        return _of_labels(check, text, rules, quality)
     ours, theirs = contest.challenger, contest.champion
-    few = f"{ours.requests} of {rollout.requests} requests were answered"
-    if ours.requests < rollout.requests:
+    few = f"{ours.requests} of {rules.requests} requests were answered"
+    if ours.requests < rules.requests:
         # Errors that are too many however good the requests to come are need not be waited for.
-        result = check.evaluate({RATE: ours.errors / rollout.requests})
+        result = check.evaluate({RATE: ours.errors / rules.requests})
         surely = check.left == RATE and not check.right and not result.passed
         return Guard(
             check=text,
             state="fails" if surely else "waits",
             why=_because(result.why, ours) if surely else few,
         )
-    if compares(check) and theirs.requests < rollout.requests:
-        if rollout.share == 100:
+    if compares(check) and theirs.requests < rules.requests:
+        if rules.share == 100:
             return Guard(check=text, state="holds", why=f"{text}: no champion answers to compare with")
         return Guard(
             check=text,
             state="waits",
-            why=f"the champion answered {theirs.requests} of {rollout.requests} requests to compare with",
+            why=f"the champion answered {theirs.requests} of {rules.requests} requests to compare with",
         )
     facts = _facts(ours) | {CHAMPION + name: value for name, value in _facts(theirs).items()}
     result = check.evaluate(facts | {DISTANCE: _distance(ours, theirs)})
     return _held(text, passed=result.passed, why=_because(result.why, ours))
 
 
-def _of_labels(check: Check, text: str, rollout: Rollout, quality: Quality) -> Guard:
+def _of_labels(check: Check, text: str, rules: Rules, quality: Quality) -> Guard:
     """A guard on a metric: it waits as long as there are few labels, and nobody waits for it."""
     mine, champions = quality.labels
     fewest = min(mine, champions) if check.right else mine
     facts = {**quality.challenger, **{CHAMPION + n: value for n, value in quality.champion.items()}}
     wanted = [name for name in (check.left, check.right) if name]
-    if fewest < rollout.requests or any(math.isnan(facts.get(name, math.nan)) for name in wanted):
+    if fewest < rules.requests or any(math.isnan(facts.get(name, math.nan)) for name in wanted):
         return Guard(
-            check=text, state="waits", why=f"{fewest} of {rollout.requests} labels have come for {text}"
+            check=text, state="waits", why=f"{fewest} of {rules.requests} labels have come for {text}"
         )
     result = check.evaluate(facts)
     return _held(text, passed=result.passed, why=f"{result.why} by {mine} labels")

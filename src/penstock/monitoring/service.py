@@ -20,6 +20,7 @@ from penstock.models.types import Version
 from penstock.monitoring.ingest import Answered, grown, known, rows_of, window_of
 from penstock.monitoring.measure import measured, performance, service_of
 from penstock.monitoring.types import Performance, Prediction, Service, Window
+from penstock.serving.answers import SHADOW
 from penstock.serving.ports import PredictionLog
 
 BATCH = 1000
@@ -56,7 +57,10 @@ class Monitoring:
         with self._store.begin() as tx:
             found = known(tx, values)
             _require_known(model, values, found)
-            labelled = [self._labelled(tx, found[key], value, now) for key, value in values.items()]
+            shadows = {key + SHADOW: value for key, value in values.items()}
+            found |= known(tx, shadows)
+            told = {key: value for key, value in (values | shadows).items() if key in found}
+            labelled = [self._labelled(tx, found[key], value, now) for key, value in told.items()]
             tx.put(*labelled)
             for key in sorted({window_of(prediction).id for prediction in labelled}):
                 self._measure(tx, tx.get(Window, key), now)
@@ -100,7 +104,7 @@ class Monitoring:
         with self._store.read() as reader:
             rows = reader.pick(
                 Prediction,
-                ("truth", "score", "label"),
+                ("id", "truth", "score", "label"),
                 model=model,
                 environment=environment,
                 version=version,
@@ -109,8 +113,9 @@ class Monitoring:
                 truth_known=Between(since),
                 order="truth_known",
             )
-        truth, score, label = zip(*rows, strict=True) if rows else ((), (), ())
-        return Outcomes(truth=truth, score=score, label=label)
+        ids, truth, score, label = zip(*rows, strict=True) if rows else ((), (), (), ())
+        answered = tuple(name.removesuffix(SHADOW) for name in ids)
+        return Outcomes(ids=answered, truth=truth, score=score, label=label)
 
     def _ingest(self, now: datetime) -> bool:
         changed = False

@@ -18,6 +18,10 @@ TOLERANCE = 1e-3
 """How far an answer may lie from the recorded one, relative to the larger of 1 and the recorded score."""
 
 
+SHADOW = "~shadow"
+"""What the ids of a shadow's answers end with, after that of the answer that was given."""
+
+
 class Examples(msgspec.Struct, frozen=True):
     """Recorded requests and the answers that the model gave where it was trained."""
 

@@ -21,7 +21,7 @@ from penstock.adapters.predictor.faces import Face
 from penstock.adapters.predictor.table import Live, State
 from penstock.adapters.predictor.tallies import Tallying
 from penstock.core.errors import PenstockError
-from penstock.serving.answers import ask, record_of
+from penstock.serving.answers import SHADOW, ask, record_of
 from penstock.serving.assignment import challenger_for
 from penstock.serving.columns import Question
 from penstock.serving.types import Answer, Challenger, Contest, LogRecord, ServedModel
@@ -34,8 +34,6 @@ INLINE_ROWS = 256
 """Requests of more rows are computed in a thread, so that small ones need not wait for them."""
 MOST_WAITING = 64
 """Requests that wait for a shadow before further ones are left out."""
-SHADOW = "~shadow"
-"""What the ids of a shadow's answers end with, after that of the answer that was given."""
 
 
 class Asked(NamedTuple):

@@ -25,6 +25,7 @@ NAMES = {
     "Model": "models",
     "Placement": "placements",
     "Prediction": "predictions",
+    "ProductionTest": "production_tests",
     "Project": "projects",
     "Release": "releases",
     "Request": "requests",
