@@ -35,8 +35,8 @@ def test_equals_are_rarely_told_apart_and_different_ones_never_the_wrong_way(
     bounded = kind != "distances"
     wrong, upside_down = 0, 0
     for _ in range(TESTS):
-        theirs = losses(kind, mean, rng, 400 * round(100 / share))
-        equal, worse = losses(kind, mean, rng, 400), losses(kind, (mean + 1) / 2, rng, 400)
+        theirs = losses(kind, mean, rng, 600 * round(100 / share))
+        equal, worse = losses(kind, mean, rng, 600), losses(kind, (mean + 1) / 2, rng, 600)
         wrong += judged(in_blocks(equal, theirs, share), bounded=bounded).verdict != "open"
         upside_down += judged(in_blocks(worse, theirs, share), bounded=bounded).verdict == "better"
     assert wrong <= FEW
@@ -63,7 +63,7 @@ def test_a_large_difference_is_found_and_a_verdict_stays() -> None:
     assert first.low < 0.3 < first.high
     equal = losses("hits", 0.2, rng, 2000)
     assert judged(in_blocks(np.concatenate([worse, equal]), better, 20), bounded=True).verdict == "worse"
-    many = losses("distances", 3.0, rng, 400)
+    many = losses("distances", 3.0, rng, 600)
     assert judged(many[:BURN_IN] * 0 + 1.0, bounded=False).verdict == "worse"
     assert judged(many[: BURN_IN - 1], bounded=False).verdict == "open"
     assert judged([], bounded=True).verdict == "open"

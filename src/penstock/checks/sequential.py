@@ -21,8 +21,9 @@ Numbers = NDArray[np.float64]
 Verdict = Literal["better", "worse", "open"]
 ALPHA = 0.05
 """How often at most two equal versions are ever told apart, however long they are compared."""
-BURN_IN = 100
-"""Blocks before losses without bounds are judged: their intervals are right for many only."""
+BURN_IN = 500
+"""Blocks before losses without bounds are judged: what is said of them is right for many only.
+"""
 _TUNED = 1000
 """Blocks at which the interval of losses without bounds is narrowest."""
 

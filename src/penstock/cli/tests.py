@@ -91,7 +91,8 @@ def show(api: Api, number: NumberArgument) -> Page:
     difference = found["difference"]
     about = ("test=id", "model", "environment", "kind", "share", "metric", "status", "started", "until")
     says = {**found, **{f"loss {name}": value for name, value in (difference or {}).items()}}
-    seen = ("difference=loss mean", "from=loss low", "to=loss high", "blocks=loss blocks")
+    loss = f"{found['metric']} as a loss, challenger less champion"
+    seen = (f"{loss}=loss mean", "surely from=loss low", "to=loss high", "blocks=loss blocks")
     parts = (
         Facts(says, (*about, "ended", "verdict", *seen, "why")),
         Table(found["measured"], MEASURED, "Nothing is being measured."),
