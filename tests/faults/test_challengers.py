@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,16 +23,19 @@ from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.kept import service_key
 from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.predictor.process import PredictorProcess
+from penstock.adapters.storage.store import open_store
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.types import Rollout
+from penstock.lineage.service import Ledger
 from penstock.models.service import Models
+from penstock.models.types import Placement
 from penstock.monitoring.service import Monitoring
 from penstock.serving.encode import encode_request
 from penstock.serving.types import Challenger
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.delivery import CONFIG, Delivered
-from penstock.testing.fakes import FixedClock, MemoryStore
+from penstock.testing.fakes import FixedClock
 from penstock.testing.prediction import SIGMOID_SIGNATURE
 from penstock.testing.tiny_onnx import Fault, sigmoid_version
 
@@ -43,15 +49,16 @@ rollout = { canary = [50, 100], every = "10m", requests = 10, guard = [
 )
 STORM = encode_request({"wind": [8.0], "carrier": ["UA"]})
 GALE = {"rows": [{"wind": 8.0, "carrier": "UA"}, {"wind": 1.0, "carrier": "AA"}]}
+PROGRAM = str(Path(__file__).with_name("rollout_program.py"))
 ENOUGH = 400
 """Looks at a rollout that would have to be over: each comes after some answers."""
 
 
 class World:
-    """A control plane in memory beside a real prediction process; the second version challenges the first."""
+    """A control plane beside a real prediction process; the second version challenges the first."""
 
     def __init__(self, folder: Path, fault: Fault) -> None:
-        self.store, self.blobs, self.folder = MemoryStore(), FolderBlobs(folder / "blobs"), folder
+        self.store, self.blobs = open_store(folder / "penstock.db"), FolderBlobs(folder / "blobs")
         self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
         self.process = PredictorProcess(folder)
         self.process.start()
@@ -88,6 +95,7 @@ class World:
     def end(self) -> None:
         self.service.close()
         self.process.stop()
+        self.store.close()
 
 
 @pytest.fixture
@@ -219,6 +227,32 @@ def test_it_goes_back_when_the_process_is_killed_and_on_when_only_the_control_pl
     assert world.service.infer("delay", 0, {"wind": [1.0], "carrier": ["UA"]}).version == 1
 
 
+def test_control_planes_that_are_killed_again_and_again_lead_it_to_its_end(
+    world_with: Callable[[Fault], World], tmp_path: Path
+) -> None:
+    world = world_with("")
+    now, kills = world.clock.now().isoformat(), 0
+    with load(world) as clients:
+        while not world.rollout().ended and kills < ENOUGH:
+            program = [sys.executable, PROGRAM, str(tmp_path), world.process.url, now]
+            with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as control:
+                assert control.stdout is not None
+                for _ in range(5):
+                    now = control.stdout.readline().split()[0]
+                control.kill()
+            kills += 1
+    assert kills > 2, "each had only five looks"
+    assert world.rollout().status == "promoted"
+    found = answers(clients)
+    assert {status for status, *_ in found} == {200}
+    assert len({(version, score) for _, version, _, score in found}) == 2
+    with world.store.read() as reader:
+        assert reader.count(Placement, role="champion") == 1
+        told = [event.kind for event in reader.events(subject="rollout:1")]
+    assert told == ["rollout.started", "rollout.stepped", "rollout.promoted"]
+    assert Ledger(world.store).verify().ok
+
+
 def test_a_shadow_is_asked_beside_and_heard_by_nobody(tmp_path: Path) -> None:
     blobs = FolderBlobs(tmp_path / "blobs")
     versions = (sigmoid_version(blobs, 1), sigmoid_version(blobs, 2), sigmoid_version(blobs, 3, fault="nan"))
@@ -232,8 +266,10 @@ def test_a_shadow_is_asked_beside_and_heard_by_nobody(tmp_path: Path) -> None:
             service.apply(replace(first, models=(replace(first.models[0], challengers=(shadow,)),)))
             told = [httpx.post(f"{process.url}/predict/delay", json=GALE).json() for _ in range(20)]
             assert {(each["version"], each["variant"]) for each in told} == {(1, "champion")}
+            while service.observed()[0].challenger.requests < 20:
+                time.sleep(0.01)
     finally:
-        process.stop()  # what waits for a shadow is asked before the end
+        process.stop()
         service.close()
     log = JsonlPredictionLog(tmp_path / "predictions")
     records = [r for segment in log.segments() for r in log.read(segment, 0, 1000)[0]]

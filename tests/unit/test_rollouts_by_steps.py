@@ -102,6 +102,27 @@ def test_labels_are_not_waited_for_and_heard_when_they_come(world: Contested) ->
     assert world.roles() == ["champion", "reverted"]
 
 
+def test_quality_that_is_a_mean_has_to_be_surely_worse_before_it_goes_back() -> None:
+    world = Contested(SERVING.replace("roc_auc >= champion.roc_auc - 0.1", "brier <= champion.brier + 0.05"))
+
+    def known(wrong: int, of: int) -> Outcomes:
+        """So many wrong answers, evenly among the right ones."""
+        score = tuple(0.0 if n * wrong % of < wrong else 1.0 for n in range(of))
+        return Outcomes(truth=(1.0,) * of, score=score, label=("True",) * of)
+
+    world.labels.known[1, "champion"] = known(3, 30)
+    world.labels.known[2, "challenger"] = known(8, 30)
+    world.sees()
+    guard = world.rollouts.progress.show("1").guards[-1]
+    assert guard.state == "holds"
+    assert guard.why.endswith("by 30 labels, which chance may have done")
+    world.labels.known[1, "champion"] = known(60, 600)
+    world.labels.known[2, "challenger"] = known(240, 600)
+    world.settle()
+    assert "brier <= champion.brier + 0.05 surely does not hold" in world.rollout().why
+    assert world.roles() == ["champion", "reverted"]
+
+
 def test_a_pause_holds_it_where_it_is_but_it_still_goes_back(world: Contested) -> None:
     world.rollouts.progress.pause("delay", "test", "katherine")
     world.sees()

@@ -13,7 +13,8 @@ from penstock.deployments.champions import ACTIVE, Champions, told, under_way
 from penstock.deployments.plans import Plans
 from penstock.deployments.ports import Labelled
 from penstock.deployments.steps import Guard, Move, Quality, guards_of, next_move, rules_of
-from penstock.deployments.truth import metrics_of
+from penstock.deployments.surely import surely
+from penstock.deployments.truth import answered_numbers, metrics_of
 from penstock.deployments.types import Rollout, Status
 from penstock.lineage.ports import Reader, Store, Transaction
 from penstock.models.service import Models
@@ -181,7 +182,7 @@ class Progress:
         return known[1]
 
     def _measure(self, rollout: Rollout) -> Quality:
-        metrics, labels = [], []
+        metrics, answers = [], []
         for number, variant in ((rollout.number, "challenger"), (rollout.champion, "champion")):
             found = self._labelled.outcomes(
                 rollout.model, rollout.environment, number, variant, rollout.started
@@ -190,8 +191,17 @@ class Progress:
                 signature = self._plans.version(reader, rollout.model, number).signature
             enough = len(found.truth) >= rollout.requests
             metrics.append(metrics_of(signature, found.truth, found.score, found.label) if enough else {})
-            labels.append(len(found.truth))
-        return Quality(challenger=metrics[0], champion=metrics[1], labels=(labels[0], labels[1]))
+            answers.append(answered_numbers(signature, found.truth, found.score, found.label))
+        ours, theirs = answers
+        checks = {text: parse_guard(text) for text in rollout.guard}
+        asked = {text: check for text, check in checks.items() if check.left in metrics[0]}
+        sure = {text: surely(check, ours, theirs) for text, check in asked.items()}
+        return Quality(
+            challenger=metrics[0],
+            champion=metrics[1],
+            labels=(len(ours[0]), len(theirs[0])),
+            sure={text: difference for text, difference in sure.items() if difference},
+        )
 
 
 def _required(reader: Reader, model: str, environment: str) -> Rollout:

@@ -13,6 +13,7 @@ from penstock.checks.check import CHAMPION, Check
 from penstock.checks.distances import beyond_chance, distance, distance_of_classes
 from penstock.checks.guard import DISTANCE, RATE, SERVED, compares, parse_guard
 from penstock.checks.load import TIMES
+from penstock.checks.sequential import Difference
 from penstock.core.durations import duration
 from penstock.deployments.types import Rollout
 from penstock.serving.types import Contest, Loaded, Tally
@@ -35,11 +36,14 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """What labels say so far: metrics of the challenger and of the champion, and how many labels each has."""
+    """What labels say so far: metrics of the challenger and of the champion, how many labels each has, and of
+    guards on means what is sure (see `surely`).
+    """
 
     challenger: Mapping[str, float] = {}
     champion: Mapping[str, float] = {}
     labels: tuple[int, int] = (0, 0)
+    sure: Mapping[str, Difference] = {}
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +133,9 @@ def _guard(check: Check, text: str, rules: Rules, contest: Contest, quality: Qua
 def _of_labels(check: Check, text: str, rules: Rules, quality: Quality) -> Guard:
     """A guard on a metric: it waits as long as there are few labels, and nobody waits for it."""
     mine, champions = quality.labels
+    if (sure := quality.sure.get(text)) and sure.verdict == "worse":
+        why = f"{text} surely does not hold: it is missed by {sure.mean:.4g}, and by {sure.low:.4g} at least"
+        return Guard(check=text, state="fails", why=f"{why}, after {mine} labels")
     fewest = min(mine, champions) if check.right else mine
     facts = {**quality.challenger, **{CHAMPION + n: value for n, value in quality.champion.items()}}
     wanted = [name for name in (check.left, check.right) if name]
@@ -137,7 +144,10 @@ def _of_labels(check: Check, text: str, rules: Rules, quality: Quality) -> Guard
             check=text, state="waits", why=f"{fewest} of {rules.requests} labels have come for {text}"
         )
     result = check.evaluate(facts)
-    return _held(text, passed=result.passed, why=f"{result.why} by {mine} labels")
+    told = f"{result.why} by {mine} labels"
+    if sure and not result.passed:
+        return Guard(check=text, state="holds", why=f"{told}, which chance may have done")
+    return _held(text, passed=result.passed, why=told)
 
 
 def _facts(tally: Tally) -> dict[str, float]:

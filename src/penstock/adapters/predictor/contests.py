@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -34,6 +34,8 @@ INLINE_ROWS = 256
 """Requests of more rows are computed in a thread, so that small ones need not wait for them."""
 MOST_WAITING = 64
 """Requests that wait for a shadow before further ones are left out."""
+REST = 3
+"""How long a shadow rests after each request, in times of what that took: others want the processor too."""
 
 
 class Asked(NamedTuple):
@@ -55,7 +57,9 @@ class Given(NamedTuple):
 
 
 class Contests:
-    """Asks challengers and shadows, in threads of their own, and counts what they do."""
+    """Asks challengers and shadows in threads of their own, but for challengers that have shown that they are
+    quick, and counts what they do.
+    """
 
     def __init__(self, log: Callable[[LogRecord], None], died: Collection[str] = ()) -> None:
         """`log` takes the answers of shadows; `died` are the contests in which the last process died."""
@@ -120,9 +124,9 @@ class Contests:
                 self._own(each).dropped()
 
     def close(self) -> None:
-        """Ask the shadows what waits, then end the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._shadows.shutdown()
+        """End the threads; what still waits for a shadow is not asked."""
+        for threads in (self._threads, self._shadows):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _by(self, champion: Live, question: Question, variant: str) -> Given:
         if question.rows > INLINE_ROWS:
@@ -131,6 +135,8 @@ class Contests:
 
     async def _challenged(self, asked: Asked, rival: Challenger, question: Question) -> Given:
         live, theirs = _theirs(asked, rival, question)
+        if question.rows <= INLINE_ROWS and self._own(rival).quick:
+            return _ask(live, theirs, rival.variant)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):
             return await loop.run_in_executor(self._threads, _ask, live, theirs, rival.variant)
@@ -149,6 +155,7 @@ class Contests:
             self._own(rival).failed(_said(error), perf_counter() - began)
         finally:
             self._waiting.release()
+        sleep(REST * (perf_counter() - began))
 
     def _own(self, rival: Challenger) -> Tallying:
         """The tally of a challenger, which begins anew with every share."""

@@ -58,7 +58,7 @@ class Server:
         )
 
     def close(self) -> None:
-        """Ask the shadows what they are still to be asked."""
+        """End what goes on beside requests."""
         self._contests.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

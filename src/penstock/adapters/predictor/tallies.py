@@ -11,6 +11,8 @@ from penstock.serving.types import Answer, Tally
 
 SAMPLE = 500
 """Scores that are kept of a version."""
+QUICK, PROVEN = 0.005, 20
+"""Seconds that a version takes at most, as it did lately, to be called quick; and after how many requests."""
 _GROWTH = math.log(1.05)
 
 
@@ -27,7 +29,7 @@ class Tallying:
         self._random = Random(number)  # noqa: S311 - a sample, no secret
         self._requests = self._errors = self._dropped = self._scored = 0
         self._why = ""
-        self._longest = 0.0
+        self._longest = self._lately = 0.0
         self._times: Counter[int] = Counter()
         self._scores: list[float] = []
         self._labels: Counter[str] = Counter()
@@ -54,6 +56,11 @@ class Tallying:
             self._why = self._why or why
             self._time(seconds)
 
+    @property
+    def quick(self) -> bool:
+        """Whether the version has done nothing wrong and took little time lately."""
+        return self._requests >= PROVEN and not self._errors and self._lately < QUICK
+
     def dropped(self) -> None:
         """A request was not asked."""
         with self._lock:
@@ -78,6 +85,7 @@ class Tallying:
             )
 
     def _time(self, seconds: float) -> None:
+        self._lately += (seconds - self._lately) / 10
         took = max(seconds * 1000, 0.001)
         self._longest = max(self._longest, took)
         self._times[math.ceil(math.log(took) / _GROWTH)] += 1
