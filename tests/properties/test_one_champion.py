@@ -21,7 +21,7 @@ from penstock.models.types import Placement, RoleChange
 from penstock.serving.types import Plan
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
-from penstock.testing.prediction import FakePredictionService
+from penstock.testing.prediction import FakeLabels, FakePredictionService
 
 CONFIG_ON_PUSH = CONFIG.replace('branch = "dev" }', 'branch = "dev" }\nserve = true')
 ROW = {"wind": [1.0], "carrier": ["UA"]}
@@ -45,6 +45,7 @@ class OneChampion(RuleBasedStateMachine):
         self.store, self.blobs = self.empty(), MemoryBlobs()
         self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
         self.service = FakePredictionService(lambda _version: Constant())
+        self.labels = FakeLabels()
         self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
         project = Delivered(self.store, self.blobs, self.clock)
         project.release("c1", CONFIG_ON_PUSH)
@@ -59,7 +60,9 @@ class OneChampion(RuleBasedStateMachine):
 
     @rule()
     def control_plane_crashes(self) -> None:
-        self.rollouts = Rollouts(self.store, self.blobs, self.service, self.models, self.clock)
+        self.rollouts = Rollouts(
+            self.store, self.blobs, self.service, self.models, self.clock, labelled=self.labels
+        )
 
     @rule(
         kind=st.sampled_from(["good"] * 5 + ["poor", "forgetful", "broken", "from elsewhere"]),

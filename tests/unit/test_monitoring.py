@@ -312,3 +312,15 @@ def test_performance_without_labels_or_of_another_task_is_honest_about_it(world:
         world.performance("rmse")
     with pytest.raises(InvalidValue, match="roc_auk"):
         world.performance("roc_auk")
+
+
+def test_a_label_is_that_of_a_shadow_s_answer_too(world: World) -> None:
+    world.answer("a", "b", score=0.4)
+    world.answer("a~shadow", "b~shadow", score=0.6, variant="shadow")
+    world.answer("c")
+    assert world.label(a=True, c=False) == 2
+    assert world.monitoring.labels("delay", "production", MIDNIGHT) == 3
+    shadows = world.monitoring.outcomes("delay", "production", 1, "shadow", MIDNIGHT)
+    assert (shadows.ids, shadows.truth, shadows.score) == (("a",), (1.0,), (0.6,))
+    assert world.monitoring.outcomes("delay", "production", 1, "champion", MIDNIGHT).ids == ("a", "c")
+    assert world.monitoring.outcomes("delay", "production", 1, "challenger", MIDNIGHT).ids == ()

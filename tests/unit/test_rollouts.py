@@ -25,7 +25,7 @@ from penstock.serving.answers import Examples
 from penstock.serving.types import Answer, Plan, Probe, ServedVersion
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
-from penstock.testing.prediction import FakePredictionService
+from penstock.testing.prediction import FakeLabels, FakePredictionService
 
 CONFIG_ON_PUSH = CONFIG.replace(
     'deploy = { on = "promote", after = "staging", successful_runs = 3 }',
@@ -79,6 +79,7 @@ class World:
         self.virtual: datetime | None = None
         self.submit: Submit = at_once
         self.project = Delivered(self.store, self.blobs, self.clock)
+        self.labels = FakeLabels()
         self.models = Models(self.store, self.blobs, self.clock, registers=lambda _project, _where: True)
         self.start()
         self.project.release("c1", config)
@@ -93,6 +94,7 @@ class World:
             self.service,
             self.models,
             self.clock,
+            labelled=self.labels,
             virtual_now=lambda: self.virtual,
             submit=self.submit,
         )

@@ -96,16 +96,17 @@ class App(Workbench):
         self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
+        self.monitoring = Monitoring(self.store, self.log, self.clock)
         self.rollouts = Rollouts(
             self.store,
             self.blobs,
             self.service,
             self.models,
             self.clock,
+            labelled=self.monitoring,
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
         )
-        self.monitoring = Monitoring(self.store, self.log, self.clock)
         self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
 
     @property

@@ -33,6 +33,8 @@ PARTS = {
     "secrets": ("secrets",),
     "tokens": ("tokens",),
     "models": ("models", "predict", "labels", "monitor"),
+    "rollouts": ("rollouts",),
+    "tests": ("tests",),
     "triggers": ("triggers",),
     "history": ("why", "audit"),
 }

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from penstock.deployments.environments import Environments
+from penstock.deployments.types import ProductionTest, Rollout
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
-from penstock.serving.types import Plan, ServedModel, ServedVersion
+from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
 
 
 class Plans:
@@ -28,7 +29,7 @@ class Plans:
         return self._versions[key]
 
     def desired(self, reader: Reader, trial: tuple[str, Version] | None = None) -> Plan:
-        """Every approved version where it was approved; champion and previous one are kept loaded.
+        """Every approved version where it was approved; champion, previous one and challengers stay loaded.
 
         The environment nearest to the end of the project's path comes first and leads the model's
         URL. `trial` is an environment and a candidate to be loaded beside what is there.
@@ -40,6 +41,12 @@ class Plans:
             placed.setdefault(where, {})[placement.number] = placement.role != "retired"
             if placement.role == "champion":
                 champions[where] = placement.number
+        rivals: dict[tuple[str, str], list[Rollout | ProductionTest]] = {}
+        contests: list[Rollout | ProductionTest] = [*reader.find(Rollout, status=("running", "paused"))]
+        contests += reader.find(ProductionTest, status="running")
+        for each in contests:
+            rivals.setdefault((each.model, each.environment), []).append(each)
+            placed[each.model, each.environment][each.number] = True
         if trial:
             environment, candidate = trial
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
@@ -55,12 +62,23 @@ class Plans:
                         served(self.version(reader, model, number), resident=resident)
                         for number, resident in sorted(versions.items())
                     ),
+                    challengers=tuple(_challenger(each) for each in rivals.get((model, environment), ())),
+                    key=next((each.key for each in rivals.get((model, environment), ()) if each.key), ""),
                 )
                 for (model, environment), versions in sorted(
                     placed.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])
                 )
             ),
         )
+
+
+def _challenger(each: Rollout | ProductionTest) -> Challenger:
+    return Challenger(
+        contest=each.contest,
+        number=each.number,
+        share=each.share,
+        variant="shadow" if isinstance(each, ProductionTest) and each.kind == "shadow" else "challenger",
+    )
 
 
 def served(version: Version, *, resident: bool = True) -> ServedVersion:

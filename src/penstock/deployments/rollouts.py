@@ -1,4 +1,4 @@
-"""Model versions on their way to traffic: gate, hot swap, and back."""
+"""Model versions on their way to traffic: gate, rollout or hot swap, and back."""
 
 from __future__ import annotations
 
@@ -10,25 +10,31 @@ import msgspec
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, NotAllowed, NotFound
 from penstock.core.events import Event
-from penstock.deployments.decide import demotions, judge
+from penstock.deployments.champions import Champions, under_way
+from penstock.deployments.decide import judge
 from penstock.deployments.environments import Environments, Held
 from penstock.deployments.plans import Plans
+from penstock.deployments.ports import Labelled
+from penstock.deployments.production import ProductionTests
+from penstock.deployments.progress import Progress
 from penstock.deployments.swaps import Swaps
 from penstock.deployments.tryouts import Submit, Tryouts, at_once
 from penstock.deployments.types import GateReport, Verdict
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
 from penstock.models.types import FILES, Model, Placement, Version
+from penstock.revisions.config import ModelConfig
 from penstock.serving.ports import PredictionService
 from penstock.serving.types import Plan
 
 
 class _Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate where it is to serve, and the champion it is measured against."""
+    """A candidate where it is to serve, or be tested, and the champion it is measured against."""
 
     held: Held
     version: Version
     champion: Version | None
+    test: str = ""
 
 
 class Rollouts:
@@ -42,6 +48,7 @@ class Rollouts:
         models: Models,
         clock: Clock,
         *,
+        labelled: Labelled,
         virtual_now: Callable[[], datetime | None] = lambda: None,
         submit: Submit = at_once,
     ) -> None:
@@ -55,6 +62,11 @@ class Rollouts:
         self._plans = Plans(self._environments, virtual_now)
         self._swaps = Swaps(store, blobs, service, self._plans)
         self._tryouts = Tryouts(submit)
+        self._champions = Champions(models, self._plans)
+        self.tests = ProductionTests(
+            store, service, models, self._plans, environments=self._environments, labelled=labelled
+        )
+        self.progress = Progress(store, service, models, self._plans, labelled)
 
     @property
     def trying(self) -> bool:
@@ -62,7 +74,7 @@ class Rollouts:
         return self._tryouts.under_way()
 
     def tick(self, now: datetime) -> bool:
-        """Judge the oldest candidate, then bring the prediction service to what was decided.
+        """Judge a candidate, move what is on its way, then bring the prediction service to what was decided.
 
         Raises Unavailable when the service does not answer: nothing was decided, the next tick
         tries again.
@@ -70,7 +82,9 @@ class Rollouts:
         with self._store.read() as reader:
             trial = self._next_trial(reader)
         judged = self._judge(trial, now) if trial else False
-        return self._swaps.follow(now) or judged
+        moved = self.progress.tick(now)
+        ended = self.tests.tick(now)
+        return self._swaps.follow(now) or judged or moved or ended
 
     def push(self) -> None:
         """Bring the prediction service up to date now, such as with a new virtual time."""
@@ -93,7 +107,8 @@ class Rollouts:
         return max((p.environment for p in champions), key=lambda name: order.get(name, 0))
 
     def promote(self, model: str, number: int, environment: str, actor: str) -> Placement:
-        """Make an approved version champion at once; propose one that was never judged to the gate there.
+        """Make an approved version champion at once, also one whose rollout is under way; propose another to
+        the gate there.
 
         Raises NotFound, and NotAllowed for a version that its gate rejected or an environment
         where models do not serve.
@@ -104,7 +119,7 @@ class Rollouts:
             placed = _placement(tx, environment, version)
             if placed is not None and placed.role in {"champion", "candidate"}:
                 return placed
-            if placed is None:
+            if placed is None or placed.role in {"reverted", "superseded"}:
                 self._require_serving(tx, version.project, environment)
                 why, cause = f"proposed by {actor}", version.event
                 return self._models.place(
@@ -117,11 +132,17 @@ class Rollouts:
                     fix="Train a better version, or change the gate and train again.",
                 )
             why = f"promoted by {actor}"
-            return self._crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
+            return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
 
     def rollback(self, model: str, environment: str, actor: str) -> Placement:
-        """Make the previous champion answer again, at once. Raises Conflict when there is none."""
+        """Make the previous champion answer again, at once; during a rollout, the one that still leads.
+
+        Raises Conflict when there is none.
+        """
         with self._store.begin() as tx:
+            if rollout := under_way(tx, model, environment):
+                self._champions.take_back(tx, rollout, "aborted", f"rolled back by {actor}", actor)
+                return tx.find(Placement, model=model, environment=environment, role="champion")[0]
             found = tx.find(Placement, model=model, environment=environment, role="previous")
             if not found:
                 raise Conflict(
@@ -130,35 +151,57 @@ class Rollouts:
                 )
             version = self._plans.version(tx, model, found[0].number)
             why = f"rolled back by {actor}"
-            return self._crown(tx, version, environment, actor=actor, why=why, cause=found[0].event)
+            return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=found[0].event)
 
     # The gate.
 
     def _next_trial(self, reader: Reader) -> _Trial | None:
-        """The oldest version that waits for its gate in an environment where models serve."""
+        """The version that waits for its gate in an environment where models serve, and whose turn it is."""
         for held in self._environments.held(reader):
             if not held.rule.serve:
                 continue
             for model in reader.find(Model, project=held.release.project):
-                version = self._candidate(reader, model.id, held.rule.name)
+                if under_way(reader, model.id, held.rule.name):
+                    continue
+                version = self._candidate(reader, model.id, held)
                 if version is not None:
                     return _Trial(
                         held=held,
                         version=version,
                         champion=self._champion(reader, model.id, held.rule.name),
                     )
+        for test in self.tests.waiting(reader):
+            place = self._environments.find(reader, test.project, test.environment)
+            if place is not None:
+                return _Trial(
+                    held=place,
+                    version=self._plans.version(reader, test.model, test.number),
+                    champion=self._champion(reader, test.model, test.environment),
+                    test=test.id,
+                )
         return None
 
-    def _candidate(self, reader: Reader, model: str, environment: str) -> Version | None:
+    def _candidate(self, reader: Reader, model: str, held: Held) -> Version | None:
+        """The oldest that waits; where there are rollouts, one that was asked for, or the newest."""
+        waiting, placed = self._waiting(reader, model, held.rule.name)
+        configured = held.config.models.get(model)
+        if configured and configured.rollout:
+            waiting = [version for version in waiting if version.id in placed] or waiting[-1:]
+        return waiting[0] if waiting else None
+
+    def _waiting(self, reader: Reader, model: str, environment: str) -> tuple[list[Version], set[str]]:
+        """The versions that wait for their gate, the oldest first, and the ids of all that were placed."""
         placed = {p.number: p.role for p in reader.find(Placement, model=model, environment=environment)}
-        for number in range(1, reader.count(Version, model=model) + 1):
-            if number not in placed:
-                version = self._plans.version(reader, model, number)
-                if version.environment == environment:
-                    return version
-            elif placed[number] == "candidate":
-                return self._plans.version(reader, model, number)
-        return None
+        waiting = [
+            version
+            for number in range(1, reader.count(Version, model=model) + 1)
+            if placed.get(number, "candidate") == "candidate"
+            and (
+                (version := self._plans.version(reader, model, number)).environment == environment
+                or number in placed
+            )
+        ]
+        return waiting, {f"{model}@{number}" for number in placed}
 
     def _champion(self, reader: Reader, model: str, environment: str) -> Version | None:
         found = reader.find(Placement, model=model, environment=environment, role="champion")
@@ -175,18 +218,21 @@ class Rollouts:
         )
         if facts is None:
             return False
-        verdicts = judge(gate, version.model, facts)
+        verdicts = judge(gate, version.model, facts) + _keyed(configured, version)
         with self._store.begin() as tx:
             placed = _placement(tx, environment, version)
-            if placed is not None and placed.role != "candidate":
+            if placed is not None and placed.role != "candidate" and not trial.test:
                 return False
             if self._champion(tx, version.model, environment) != trial.champion:
                 return True
+            if under_way(tx, version.model, environment) and not trial.test:
+                return False
             cause = placed.event if placed else version.event
             report = _report(tx, version, environment, verdicts, cause=cause, now=now)
-            if report.outcome == "passed":
-                why = f"passed the gate of {environment}"
-                self._crown(tx, version, environment, actor="penstock", why=why, cause=report.event)
+            if trial.test:
+                self.tests.gate(tx, trial.test, report)
+            elif report.outcome == "passed":
+                self._over(tx, version, trial.champion, trial.held, report.event)
             else:
                 why = "; ".join(f"{v.check}: {v.why}" for v in verdicts if not v.passed)
                 self._models.place(
@@ -194,16 +240,32 @@ class Rollouts:
                 )
         return True
 
-    def _crown(
-        self, tx: Transaction, version: Version, environment: str, *, actor: str, why: str, cause: int
-    ) -> Placement:
-        """Make a version champion; who led before steps down first."""
-        placements = tx.find(Placement, model=version.model, environment=environment)
-        for number, role in demotions(placements, version.number):
-            other = self._plans.version(tx, version.model, number)
-            followed = f"followed by version {version.number}"
-            self._models.place(tx, other, environment, role, actor=actor, why=followed, cause=cause)
-        return self._models.place(tx, version, environment, "champion", actor=actor, why=why, cause=cause)
+    def _over(
+        self, tx: Transaction, version: Version, champion: Version | None, held: Held, cause: int
+    ) -> None:
+        """Let a version that passed its gate take over, by a rollout where one is declared and there is
+        traffic to share.
+        """
+        environment = held.rule.name
+        why = f"passed the gate of {environment}"
+        how = held.config.models[version.model].rollout
+        if how is None or champion is None or not self._leads(tx, version.model, environment):
+            self._champions.crown(tx, version, environment, actor="penstock", why=why, cause=cause)
+            return
+        for older in self._waiting(tx, version.model, environment)[0]:
+            if older.number < version.number:
+                followed = f"version {version.number} was there before its turn came"
+                self._models.place(
+                    tx, older, environment, "superseded", actor="penstock", why=followed, cause=cause
+                )
+        self.tests.make_room(tx, version.model, environment, f"a rollout of version {version.number} began")
+        self.progress.begin(tx, version, environment, champion.number, how, why=why, cause=cause)
+
+    def _leads(self, reader: Reader, model: str, environment: str) -> bool:
+        """Whether requests to the model's URL come to this environment."""
+        order = self._environments.order(reader)
+        champions = reader.find(Placement, model=model, role="champion")
+        return max(champions, key=lambda p: order.get(p.environment, 0)).environment == environment
 
     def _require_serving(self, reader: Reader, project: str, environment: str) -> None:
         held = self._environments.find(reader, project, environment)
@@ -223,6 +285,16 @@ def _require_proved(version: Version) -> None:
             found="files that nobody has converted and proved",
             fix="Publish the model from a pipeline: its gate, parity and examples come with that.",
         )
+
+
+def _keyed(configured: ModelConfig | None, version: Version) -> tuple[Verdict, ...]:
+    """A verdict against a version that does not take the column by which a rollout would assign requests."""
+    key = configured.rollout.key if configured and configured.rollout else ""
+    names = [column.name for column in version.signature.inputs]
+    if not key or key in names:
+        return ()
+    why = f"its key {key!r} is no input of the model, which takes {', '.join(names)}"
+    return (Verdict(check="rollout", passed=False, why=why),)
 
 
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:
@@ -266,5 +338,5 @@ def _report(
         verdicts=verdicts,
         event=event,
     )
-    tx.add(report)
+    (tx.put if tx.count(GateReport, id=report.id) else tx.add)(report)
     return report

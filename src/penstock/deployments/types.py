@@ -67,6 +67,85 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     event: int
 
 
+Status = Literal["running", "paused", "promoted", "reverted", "aborted"]
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that passed its gate takes over from a champion, or goes back. `id` is a number.
+
+    `steps` are percentages, `step` the place of the one that it is at `since`; each takes `every` and
+    `requests` answers at least, while every `guard` holds. `key` is the column by which requests are
+    assigned. `why` tells of its last change, `event` of that in the ledger.
+    """
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    number: int
+    champion: int
+    status: Status
+    steps: tuple[int, ...]
+    step: int
+    every: str
+    guard: tuple[str, ...]
+    requests: int
+    key: str
+    started: datetime
+    since: datetime
+    ended: datetime | None
+    actor: str
+    why: str
+    event: int
+
+    @property
+    def share(self) -> int:
+        """Percent of the keys that the challenger answers."""
+        return 0 if self.ended else self.steps[self.step]
+
+    @property
+    def contest(self) -> str:
+        """What the prediction service calls it."""
+        return f"rollout:{self.id}"
+
+
+class ProductionTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that an ML expert has tried beside the champion: as a shadow, or in an A/B test by its
+    `share` of the keys. `id` is a number.
+
+    It waits for its gate, then runs until `until`, or until `metric` tells the two apart, and changes
+    nothing. It is held to `guard` on `requests` answers, and ends when that fails. `verdict` is of the
+    challenger, empty as long as there are no labels. `why` tells of its last change, `event` of that in the
+    ledger.
+    """
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    number: int
+    champion: int
+    kind: Literal["shadow", "ab"]
+    share: int
+    metric: str
+    status: Literal["waiting", "running", "ended"]
+    verdict: Literal["", "better", "worse", "open"]
+    guard: tuple[str, ...]
+    requests: int
+    key: str
+    started: datetime
+    until: datetime | None
+    ended: datetime | None
+    actor: str
+    why: str
+    event: int
+
+    @property
+    def contest(self) -> str:
+        """What the prediction service calls it."""
+        return f"test:{self.id}"
+
+
 class Swap(msgspec.Struct, frozen=True, kw_only=True):
     """The prediction service was seen to answer with another champion. `id` is a number."""
 

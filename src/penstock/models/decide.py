@@ -82,7 +82,7 @@ def stage(placements: Iterable[Placement], last_environment: str) -> Stage:
     roles = {(placement.role, placement.environment) for placement in placements}
     if ("champion", last_environment) in roles:
         return "production"
-    if any(role in {"champion", "candidate"} for role, _ in roles):
+    if any(role in {"champion", "candidate", "challenger"} for role, _ in roles):
         return "staging"
     return "archived" if roles else "development"
 

@@ -42,6 +42,10 @@ class Models:
         """Register the versions of runs that succeeded since the last tick, in that order."""
         return self._intake.tick(now)
 
+    def now(self) -> datetime:
+        """The time that role changes carry."""
+        return self._clock.now()
+
     def place(
         self,
         tx: Transaction,

@@ -10,7 +10,9 @@ import msgspec
 from penstock.datasets.types import Column, Profile
 
 Task = Literal["binary", "multiclass", "regression", "unknown"]
-Role = Literal["candidate", "champion", "previous", "retired", "rejected"]
+Role = Literal[
+    "candidate", "challenger", "champion", "previous", "retired", "rejected", "reverted", "superseded"
+]
 FILES = "files"
 """The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
 has proved what they hold, so that it cannot be served."""

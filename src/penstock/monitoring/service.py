@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.core.events import Event
+from penstock.deployments.ports import Outcomes
 from penstock.deployments.truth import truth_number
 from penstock.lineage.ports import Between, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
@@ -19,6 +20,7 @@ from penstock.models.types import Version
 from penstock.monitoring.ingest import Answered, grown, known, rows_of, window_of
 from penstock.monitoring.measure import measured, performance, service_of
 from penstock.monitoring.types import Performance, Prediction, Service, Window
+from penstock.serving.answers import SHADOW
 from penstock.serving.ports import PredictionLog
 
 BATCH = 1000
@@ -55,7 +57,10 @@ class Monitoring:
         with self._store.begin() as tx:
             found = known(tx, values)
             _require_known(model, values, found)
-            labelled = [self._labelled(tx, found[key], value, now) for key, value in values.items()]
+            shadows = {key + SHADOW: value for key, value in values.items()}
+            found |= known(tx, shadows)
+            told = {key: value for key, value in (values | shadows).items() if key in found}
+            labelled = [self._labelled(tx, found[key], value, now) for key, value in told.items()]
             tx.put(*labelled)
             for key in sorted({window_of(prediction).id for prediction in labelled}):
                 self._measure(tx, tx.get(Window, key), now)
@@ -82,6 +87,35 @@ class Monitoring:
         """What a version has done as champion, wherever it was: its runtime metrics."""
         with self._store.read() as reader:
             return service_of(reader.find(Window, model=model, version=version, variant="champion"))
+
+    def labels(self, model: str, environment: str, since: datetime) -> int:
+        """See `Labelled.labels`."""
+        with self._store.read() as reader:
+            return reader.count(
+                Prediction,
+                model=model,
+                environment=environment,
+                time=Between(since),
+                truth_known=Between(since),
+            )
+
+    def outcomes(self, model: str, environment: str, version: int, variant: str, since: datetime) -> Outcomes:
+        """See `Labelled.outcomes`."""
+        with self._store.read() as reader:
+            rows = reader.pick(
+                Prediction,
+                ("id", "truth", "score", "label"),
+                model=model,
+                environment=environment,
+                version=version,
+                variant=variant,
+                time=Between(since),
+                truth_known=Between(since),
+                order="truth_known",
+            )
+        ids, truth, score, label = zip(*rows, strict=True) if rows else ((), (), (), ())
+        answered = tuple(name.removesuffix(SHADOW) for name in ids)
+        return Outcomes(ids=answered, truth=truth, score=score, label=label)
 
     def _ingest(self, now: datetime) -> bool:
         changed = False

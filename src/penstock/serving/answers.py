@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -11,10 +12,14 @@ from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
 from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
-from penstock.serving.types import Answer
+from penstock.serving.types import Answer, LogRecord
 
 TOLERANCE = 1e-3
 """How far an answer may lie from the recorded one, relative to the larger of 1 and the recorded score."""
+
+
+SHADOW = "~shadow"
+"""What the ids of a shadow's answers end with, after that of the answer that was given."""
 
 
 class Examples(msgspec.Struct, frozen=True):
@@ -43,6 +48,21 @@ def ask(
         score=tuple(score),
         label=tuple(label),
         probabilities=tuple(map(tuple, probabilities)),
+    )
+
+
+def record_of(answer: Answer, columns: dict[str, list[Any]], environment: str, time: datetime) -> LogRecord:
+    """An answer as the prediction log keeps it."""
+    return LogRecord(
+        ids=answer.ids,
+        time=time,
+        model=answer.model,
+        environment=environment,
+        version=answer.version,
+        variant=answer.variant,
+        inputs=columns,
+        score=answer.score,
+        label=answer.label,
     )
 
 

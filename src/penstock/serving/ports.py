@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from penstock.serving.types import Answer, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
+from penstock.serving.types import Answer, Contest, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
 
 
 class Runtime(Protocol):
@@ -30,6 +30,10 @@ class PredictionService(Protocol):
 
     def loaded(self) -> Sequence[Loaded]:
         """What is loaded now. Raises Unavailable."""
+        ...
+
+    def observed(self) -> Sequence[Contest]:
+        """What challengers and champions did since they are beside each other. Raises Unavailable."""
         ...
 
     def infer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,13 +21,29 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     resident: bool = True
 
 
+class Challenger(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in a `contest` with the champion: it answers `share` percent of the keys in its place, or as
+    a shadow is asked the same and heard by nobody.
+    """
+
+    contest: str
+    number: int
+    share: int = 0
+    variant: Literal["challenger", "shadow"] = "challenger"
+
+
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model at its stable URL: `champion` answers (0 when there is none yet)."""
+    """A model at its stable URL: `champion` answers (0 when there is none yet), `challengers` their shares.
+
+    `key` is the column by which requests are assigned to one of them, where no request brings a key.
+    """
 
     name: str
     environment: str
     champion: int
     versions: tuple[ServedVersion, ...]
+    challengers: tuple[Challenger, ...] = ()
+    key: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +61,37 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     champion: bool = False
     error: str = ""
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version did in a contest, counted in requests. Times are in milliseconds; `scores` are a sample
+    of some hundred answers, `labels` count those of several classes; `why` is the first error; `dropped`
+    are the requests that a busy shadow was not asked.
+    """
+
+    number: int
+    requests: int = 0
+    errors: int = 0
+    dropped: int = 0
+    why: str = ""
+    p50: float = 0.0
+    p95: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+    scores: tuple[float, ...] = ()
+    labels: dict[str, int] = {}
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenger beside the champion, since its share was last changed. `died` says that the prediction
+    process was killed while this contest went on.
+    """
+
+    id: str
+    share: int
+    champion: Tally
+    challenger: Tally
+    died: bool = False
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,16 @@ import msgspec
 
 from penstock.core.errors import NotFound, PenstockError, Unavailable
 from penstock.datasets.types import Column
+from penstock.deployments.ports import Outcomes
 from penstock.models.types import Signature
 from penstock.serving.answers import ask
-from penstock.serving.assignment import assign, served_model, served_version
+from penstock.serving.assignment import assign, challenger_for, require_shares, served_model, served_version
 from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
 from penstock.serving.ports import Runtime
 from penstock.serving.types import (
     Answer,
+    Contest,
     Loaded,
     LoadReport,
     LogRecord,
@@ -26,6 +28,7 @@ from penstock.serving.types import (
     Probe,
     ServedModel,
     ServedVersion,
+    Tally,
 )
 
 SIGMOID_SIGNATURE = Signature(
@@ -73,11 +76,26 @@ class MemoryPredictionLog:
         return found, offset + len(found)
 
 
+class FakeLabels:
+    """A `deployments.ports.Labelled` that knows what it is told, by version and variant."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, str], Outcomes] = {}
+
+    def labels(self, _model: str, _where: str, _since: datetime) -> int:
+        """See `Labelled.labels`."""
+        return sum(len(outcomes.truth) for outcomes in self.known.values())
+
+    def outcomes(self, _model: str, _where: str, version: int, variant: str, _since: datetime) -> Outcomes:
+        """See `Labelled.outcomes`."""
+        return self.known.get((version, variant), Outcomes())
+
+
 class FakePredictionService:
     """A `serving.ports.PredictionService`; what it is to do wrong is set from outside.
 
     `down` makes it unreachable; `broken` maps an artifact to the reason why it does not load; `report` is
-    what every load test measures, and `loads` are those that were made.
+    what every load test measures, and `loads` are those that were made; `seen` is what contests have seen.
     """
 
     def __init__(self, runtime_of: Callable[[ServedVersion], Runtime] = by_number) -> None:
@@ -94,6 +112,7 @@ class FakePredictionService:
             memory_before=0,
             memory_after=0,
         )
+        self.seen: dict[str, Contest] = {}
         self.loads: list[tuple[str, int, float, float]] = []
         self.log = MemoryPredictionLog()
         self.plan = Plan(clock=None, models=())
@@ -104,6 +123,8 @@ class FakePredictionService:
     def apply(self, plan: Plan) -> Sequence[Loaded]:
         """See `PredictionService.apply`."""
         self._require_up()
+        for model in plan.models:
+            require_shares(model)
         self._live = {
             (model.name, version.number): self._runtime_of(version)
             for model in plan.models
@@ -135,6 +156,15 @@ class FakePredictionService:
             for version in model.versions
         ]
 
+    def observed(self) -> Sequence[Contest]:
+        """See `PredictionService.observed`."""
+        self._require_up()
+        return [
+            self._contest(each.contest, each.share, model.champion, each.number)
+            for model in self._models.values()
+            for each in model.challengers
+        ]
+
     def infer(
         self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True
     ) -> Answer:
@@ -142,6 +172,9 @@ class FakePredictionService:
         self._require_up()
         found = served_model(self._models, model)
         number, variant = assign(found, version)
+        rival = None if version else challenger_for(found, f"{len(self.log.records) + 1}")
+        if rival and (model, rival.number) in self._live:
+            number, variant = rival.number, rival.variant
         served = served_version(found, number)
         if served.artifact in self.broken:
             raise Unavailable(what=f"Version {number} cannot be loaded", found=self.broken[served.artifact])
@@ -186,6 +219,13 @@ class FakePredictionService:
     def flush(self) -> None:
         """See `PredictionService.flush`."""
         self._require_up()
+
+    def _contest(self, contest: str, share: int, champion: int, challenger: int) -> Contest:
+        seen = self.seen.get(contest)
+        if seen is None or seen.share != share:
+            ours, theirs = Tally(number=champion), Tally(number=challenger)
+            seen = self.seen[contest] = Contest(id=contest, share=share, champion=ours, challenger=theirs)
+        return seen
 
     def _require_up(self) -> None:
         if self.down:

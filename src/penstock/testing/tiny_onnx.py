@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import nan
+from typing import Any, Literal
 
 import msgspec
 from onnx import TensorProto, helper
@@ -14,13 +15,19 @@ from penstock.testing.prediction import SIGMOID_SIGNATURE, SigmoidRuntime
 _EXAMPLES: dict[str, list[Any]] = {"wind": [None, -1.0, 0.5, 2.0], "carrier": ["UA", "AA", "UA", "B6"]}
 
 
-def sigmoid_graph(weight: float) -> bytes:
+Fault = Literal["", "nan", "raises", "slow"]
+"""What a model does wrong when the wind is above 5."""
+
+
+def sigmoid_graph(weight: float, fault: Fault = "") -> bytes:
     """A serialized graph with the inputs `wind` and `carrier`, each of shape (n, 1)."""
-    scalar = {"weight": weight, "zero": 0.0, "one": 1.0}
+    scalar = {"weight": weight, "zero": 0.0, "one": 1.0, "five": 5.0, "nan": nan, "far": 9.0, "side": 1800.0}
     graph = helper.make_graph(
         [
+            *_FAULTS[fault],
             helper.make_node("IsNaN", ["wind"], ["missing"]),
-            helper.make_node("Where", ["missing", "zero", "wind"], ["known"]),
+            helper.make_node("Where", ["missing", "zero", "wind"], ["calm"]),
+            helper.make_node("Add", ["calm", "wrong"], ["known"]),
             helper.make_node("Mul", ["known", "weight"], ["scaled"]),
             helper.make_node("Sigmoid", ["scaled"], ["yes"]),
             helper.make_node("Sub", ["one", "yes"], ["no"]),
@@ -39,15 +46,43 @@ def sigmoid_graph(weight: float) -> bytes:
     return serialized
 
 
+_STORM = helper.make_node("Greater", ["wind", "five"], ["storm"])
+_FAULTS: dict[str, list[Any]] = {
+    "": [helper.make_node("Identity", ["zero"], ["wrong"])],
+    "nan": [_STORM, helper.make_node("Where", ["storm", "nan", "zero"], ["wrong"])],
+    "raises": [  # takes an element that there is not
+        _STORM,
+        helper.make_node("Where", ["storm", "far", "zero"], ["which"]),
+        helper.make_node("Cast", ["which"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["zero", "index"], ["wrong"]),
+    ],
+    "slow": [  # multiplies a large matrix
+        _STORM,
+        helper.make_node("Where", ["storm", "side", "one"], ["sides"]),
+        helper.make_node("ReduceMax", ["sides"], ["size"], axes=[1], keepdims=0),
+        helper.make_node("Cast", ["size"], ["length"], to=TensorProto.INT64),
+        helper.make_node("Concat", ["length", "length"], ["shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+        helper.make_node("MatMul", ["zeros", "zeros"], ["product"]),
+        helper.make_node("ReduceMax", ["product"], ["wrong"], keepdims=0),
+    ],
+}
+
+
 def sigmoid_version(
-    blobs: Blobs, number: int, *, weight: float = 0.0, resident: bool = True
+    blobs: Blobs, number: int, *, weight: float = 0.0, resident: bool = True, fault: Fault = ""
 ) -> ServedVersion:
-    """A stored version with recorded examples; its weight is its number unless another is given."""
+    """A stored version with recorded examples; its weight is its number unless another is given. One with a
+    fault is asked row by row when it is slow, and its examples show nothing of it.
+    """
     score, label, _ = SigmoidRuntime(weight or number).predict(_EXAMPLES)
-    recorded = {"inputs": _EXAMPLES, "score": score, "label": label}
+    inputs = _EXAMPLES
+    if fault == "slow":  # one row at a time is what its matrix is made for
+        inputs, score, label = {name: values[2:3] for name, values in inputs.items()}, score[2:3], label[2:3]
+    recorded = {"inputs": inputs, "score": score, "label": label}
     return ServedVersion(
         number=number,
-        artifact=blobs.put(sigmoid_graph(weight or number)),
+        artifact=blobs.put(sigmoid_graph(weight or number, fault)),
         format="onnx",
         signature=SIGMOID_SIGNATURE,
         examples=blobs.put(msgspec.json.encode(recorded)),

@@ -29,6 +29,8 @@ def overview(app: App) -> dict[str, Any]:
             {**model, "windows": _items(app, "/windows", model=model["id"], limit=WINDOWS)}
             for model in models
         ],
+        "rollouts": _items(app, "/rollouts", limit=RECENT),
+        "tests": _items(app, "/tests", limit=RECENT),
         "runs": _items(app, "/runs", limit=RECENT),
         "firings": _items(app, "/firings", limit=RECENT),
         "events": _items(app, "/events", limit=RECENT_EVENTS, last=True),

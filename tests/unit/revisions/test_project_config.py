@@ -104,7 +104,7 @@ def test_an_environment_is_found_by_name() -> None:
         ("successful_runs", "sucessful_runs", 12, "Did you mean 'successful_runs'?"),
         ("[[triggers]]", "[[trigger]]", 15, "Did you mean 'triggers'?"),
         ("cooldown", "load", 22, "one of pipeline, environments, any, cooldown"),
-        ("[models.delay]", "[models.delay]\nrollout = {}", 25, "'rollout' is not a key of models.delay"),
+        ("[models.delay]", "[models.delay]\nrollout = {}", 25, "lacks the key 'every'"),
         ('name = "flights"', "", 1, "project lacks the key 'name'"),
         ('name = "flights"', "name = 3", 2, "a text in quotes; found 3"),
         ('"flights"', '"Flights!"', 2, "found 'Flights!'"),

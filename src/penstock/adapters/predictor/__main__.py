@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.predictor.kept import PlanFile, only_one, service_key
+from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
@@ -51,8 +51,9 @@ def _serve(home: Path, listening: socket.socket) -> None:
     table = Table(FolderBlobs(home / "blobs"), PlanFile(home))
     table.resume()
     log = LogWriter(home / "predictions")
+    application = Server(table, log, service_key(home), killed_in(home, table.state.plan))
     config = uvicorn.Config(
-        Server(table, log, service_key(home)),
+        application,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -77,7 +78,9 @@ def _serve(home: Path, listening: socket.socket) -> None:
     try:
         server.run(sockets=[listening])
     finally:
+        application.close()
         log.close()
+        life_ends(home)
 
 
 class _Announcing(uvicorn.Server):

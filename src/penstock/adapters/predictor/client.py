@@ -24,7 +24,7 @@ from penstock.core.errors import (
     Unavailable,
 )
 from penstock.serving.encode import decode_answer, encode_request
-from penstock.serving.types import Answer, Loaded, LoadReport, Plan, Probe, ServedVersion
+from penstock.serving.types import Answer, Contest, Loaded, LoadReport, Plan, Probe, ServedVersion
 
 _ERRORS: dict[int, type[PenstockError]] = {
     400: InvalidRequest,
@@ -54,6 +54,10 @@ class HttpPredictionService:
     def loaded(self) -> Sequence[Loaded]:
         """See `PredictionService.loaded`."""
         return msgspec.json.decode(self._ask("GET", "/-/loaded", headers=self._key), type=list[Loaded])
+
+    def observed(self) -> Sequence[Contest]:
+        """See `PredictionService.observed`."""
+        return msgspec.json.decode(self._ask("GET", "/-/observed", headers=self._key), type=list[Contest])
 
     def infer(
         self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True

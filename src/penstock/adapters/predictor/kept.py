@@ -75,6 +75,39 @@ def service_key(home: Path) -> str:
     return path.read_text()
 
 
+class _Life(msgspec.Struct):
+    """Whether a process of this home serves, and the contests of its plan in which one was killed."""
+
+    alive: bool = False
+    killed: list[str] = []
+
+
+def killed_in(home: Path, plan: Plan) -> list[str]:
+    """The contests of the plan in which a process was killed: a challenger may have done that.
+
+    From now on this process is one that could be.
+    """
+    path = home / "serving" / "life.json"
+    contests = {each.contest for model in plan.models for each in model.challengers}
+    before = _life(path)
+    killed = sorted(contests if before.alive else contests & set(before.killed))
+    _replace(path, msgspec.json.encode(_Life(alive=True, killed=killed)))
+    return killed
+
+
+def life_ends(home: Path) -> None:
+    """This process ends as it should."""
+    path = home / "serving" / "life.json"
+    _replace(path, msgspec.json.encode(_Life(killed=_life(path).killed)))
+
+
+def _life(path: Path) -> _Life:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Life)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return _Life()
+
+
 def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

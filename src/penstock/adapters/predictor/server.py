@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from importlib.metadata import version as installed_version
 from time import perf_counter
@@ -24,20 +24,18 @@ from penstock.adapters.predictor.asgi import (
     read_body,
     version_number,
 )
+from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
 from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.probe import resident
 from penstock.adapters.predictor.table import Live, Table
 from penstock.core.errors import InvalidValue, NotAllowed, NotFound, PenstockError
-from penstock.serving.answers import ask
+from penstock.serving.answers import ask, record_of
 from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
-from penstock.serving.types import Answer, LogRecord, Plan
-
-INLINE_ROWS = 256
-"""Requests of more rows are computed in a thread, so that small ones need not wait for them."""
+from penstock.serving.types import Answer, Plan
 
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("penstock.predictor")
@@ -47,15 +45,21 @@ _PLATFORM = {"onnx": "onnx_onnxruntime"}
 class Server:
     """Answers requests from the table and remembers the answers in the log."""
 
-    def __init__(self, table: Table, log: LogWriter, key: str) -> None:
+    def __init__(self, table: Table, log: LogWriter, key: str, died: Collection[str] = ()) -> None:
+        """`died` are the contests in which the last process of the home was killed."""
         self._table = table
         self._log = log
         self._key = key.encode()
+        self._contests = Contests(log.append, died)
         self._metrics = Metrics()
         self._version = installed_version("penstock")
         self._name = _encode(
             {"name": "penstock", "version": self._version, "extensions": ["binary_tensor_data"]}
         )
+
+    def close(self) -> None:
+        """End what goes on beside requests."""
+        self._contests.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; every refusal is one sentence, in the form that the client expects."""
@@ -98,7 +102,7 @@ class Server:
                 return json({})
         raise _nothing(scope)
 
-    def _read(self, scope: Scope, rest: list[str]) -> Reply:  # noqa: PLR0911 - a table of routes
+    def _read(self, scope: Scope, rest: list[str]) -> Reply:  # noqa: C901, PLR0911 - a table of routes
         state = self._table.state
         match scope["path"].split("/")[1], rest:
             case "v2", [] | [""]:
@@ -123,6 +127,9 @@ class Server:
             case "-", ["loaded"]:
                 self._require_key(scope)
                 return json(state.loaded())
+            case "-", ["observed"]:
+                self._require_key(scope)
+                return json(self._contests.observed(state))
         raise _nothing(scope)
 
     async def _infer(self, face: Face, scope: Scope, receive: Receive) -> Reply:
@@ -134,13 +141,24 @@ class Server:
             live = await asyncio.to_thread(self._table.load_now, name, face.number)
         question = face.read(body, live.served.signature, scope)
         asked = perf_counter()
-        answer = await self._ask(live, name, variant, question)
+        state = self._table.state
+        model = None if face.number else state.models.get(name)
+        contest = Asked(model, state, face, body, scope) if model and model.challengers else None
+        if contest:
+            given = await self._contests.answer(contest, live, question)
+            live, question, answer = given
+        else:
+            answer = await self._ask(live, name, variant, question)
         answered = perf_counter()
         reply = face.write(answer, question, live.served.signature)
-        if header(scope, b"x-penstock-log") == b"off":
+        logged = header(scope, b"x-penstock-log") != b"off"
+        if not logged:
             self._require_key(scope)
         else:
-            self._log.append(self._record(live, question.columns, answer))
+            now = self._table.state.now()
+            self._log.append(record_of(answer, question.columns, live.environment, now))
+        if contest:
+            self._contests.shadow(contest, given, logged=logged)
         stages = (asked - began, answered - asked, perf_counter() - answered)
         self._metrics.answered(answer, live.environment, stages)
         return reply
@@ -174,19 +192,6 @@ class Server:
             expected="one model",
             found=", ".join(models) or "none yet",
             fix="Name it: /invocations/MODEL.",
-        )
-
-    def _record(self, live: Live, columns: dict[str, list[Any]], answer: Answer) -> LogRecord:
-        return LogRecord(
-            ids=answer.ids,
-            time=self._table.state.now(),
-            model=answer.model,
-            environment=live.environment,
-            version=answer.version,
-            variant=answer.variant,
-            inputs=columns,
-            score=answer.score,
-            label=answer.label,
         )
 
     def _metadata(self, name: str, chosen: int) -> bytes:

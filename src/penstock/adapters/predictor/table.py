@@ -12,7 +12,7 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
 from penstock.lineage.ports import Blobs
 from penstock.serving.answers import Examples, disagreement
-from penstock.serving.assignment import assign, served_model, served_version
+from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
 
@@ -172,6 +172,7 @@ def _require_sense(plan: Plan) -> None:
     for model in plan.models:
         if model.champion:
             served_version(model, model.champion)
+        require_shares(model)
         numbers = [version.number for version in model.versions]
         if min(numbers, default=1) < 1 or len(set(numbers)) < len(numbers):
             raise InvalidValue(

@@ -10,6 +10,7 @@ from penstock.app.api.table import ROUTES
 from penstock.app.wiring import App
 from penstock.builds.types import Build
 from penstock.core.errors import NotAllowed
+from penstock.deployments.types import ProductionTest, Rollout
 from penstock.models.types import Model
 from penstock.revisions.types import AccessToken
 from penstock.runs.types import Run
@@ -47,6 +48,10 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /windows": READ,
     "GET /gates": READ,
     "GET /swaps": READ,
+    "GET /rollouts": READ,
+    "GET /tests": READ,
+    "GET /tests/{id}": READ,
+    "GET /rollouts/{id}": READ,
     "GET /firings": READ,
     "GET /triggers": READ,
     "GET /events": READ,
@@ -74,11 +79,16 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /runs/{id}/retry": WORK,
     "POST /runs/{id}/cancel": WORK,
     "POST /triggers/fire": WORK,
+    "POST /tests/start": WORK,
+    "POST /tests/{id}/stop": WORK,
     "POST /labels": TELL,
     "POST /triggers/pause": OPERATE,
     "POST /triggers/resume": OPERATE,
     "POST /promote": OPERATE,
     "POST /rollback": OPERATE,
+    "POST /rollouts/pause": OPERATE,
+    "POST /rollouts/resume": OPERATE,
+    "POST /rollouts/abort": OPERATE,
     "POST /holds": OPERATE,
     "POST /holds/lift": OPERATE,
     "POST /secrets": OPERATE,
@@ -88,6 +98,8 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /gc": OPERATE,
 }
 _DOWNLOAD = "/releases/{ref}/outputs/{name}"
+_NUMBERED: dict[str, Any] = {"runs": Run, "builds": Build, "rollouts": Rollout, "tests": ProductionTest}
+"""Nouns of a project that are asked for by their number."""
 
 
 def admitted(
@@ -173,11 +185,11 @@ def _project(app: App, own: str, pattern: str, fields: Mapping[str, Any]) -> str
     model = str(fields.get("model") or "")
     if kind in {"models", "rollback"} or (kind == "promote" and "@" in what):
         model = what.partition("@")[0]
+    if pattern == "/tests/start":
+        model = str(fields.get("version") or "").partition("@")[0]
     with app.store.read() as reader:
-        if kind == "runs" and what:  # one that there is not is told so
-            return next((run.project for run in reader.find(Run, id=what)), own)
-        if kind == "builds" and what:
-            return next((build.project for build in reader.find(Build, id=what)), own)
+        if kind in _NUMBERED and what:  # one that there is not is told so
+            return next((each.project for each in reader.find(_NUMBERED[kind], id=what)), own)
         if model and not (kind == "rollback" and model == own):
             return "".join(each.project for each in reader.find(Model, id=model))
     if kind == "releases" and what:
@@ -188,7 +200,9 @@ def _project(app: App, own: str, pattern: str, fields: Mapping[str, Any]) -> str
 
 def _environment(app: App, pattern: str, fields: Mapping[str, Any]) -> str:
     """Which environment a verb is about, empty where it is not about one."""
-    if pattern.startswith("/runs/"):
+    kind = pattern.split("/")[1]
+    if kind in _NUMBERED and "{id}" in pattern:
         with app.store.read() as reader:
-            return "".join(run.environment for run in reader.find(Run, id=str(fields.get("id"))))
+            found = reader.find(_NUMBERED[kind], id=str(fields.get("id")))
+            return "".join(getattr(each, "environment", "") for each in found)
     return str(fields.get("environment") or "")

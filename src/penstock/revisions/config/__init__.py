@@ -5,6 +5,7 @@ from penstock.revisions.config.freezes import Freeze, Frozen, frozen
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
 from penstock.revisions.config.previews import preview_name
 from penstock.revisions.config.read import parse_config
+from penstock.revisions.config.rollouts import RolloutConfig
 from penstock.revisions.config.types import (
     PROOFS,
     EnvironmentConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "OutputsConfig",
     "ProjectConfig",
+    "RolloutConfig",
     "ScheduleCondition",
     "TestsConfig",
     "TriggerConfig",

@@ -16,6 +16,7 @@ from penstock.revisions.config.automatic import read_tests
 from penstock.revisions.config.freezes import read_freezes
 from penstock.revisions.config.outputs import read_outputs
 from penstock.revisions.config.previews import LONGEST, check_previews, read_branches
+from penstock.revisions.config.rollouts import read_rollout
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
     PROOFS,
@@ -271,7 +272,7 @@ def _model(name: str, table: Table) -> ModelConfig:
             expected="letters, digits, `-` or `_`",
             found=repr(name),
         )
-    table.allow("gate", "monitor")
+    table.allow("gate", "monitor", "rollout")
     gate = table.texts("gate")
     for index, text in enumerate(gate):
         try:
@@ -288,4 +289,6 @@ def _model(name: str, table: Table) -> ModelConfig:
                 found=repr(text),
                 fix=error.fix,
             )
-    return ModelConfig(gate=gate, monitor=table.choice("monitor", METRICS, "roc_auc"))
+    return ModelConfig(
+        gate=gate, monitor=table.choice("monitor", METRICS, "roc_auc"), rollout=read_rollout(table)
+    )

@@ -11,6 +11,7 @@ from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
 from penstock.revisions.config.freezes import Freeze
 from penstock.revisions.config.outputs import OutputsConfig
+from penstock.revisions.config.rollouts import RolloutConfig
 
 PROOFS = ("contract", "infrastructure")
 
@@ -73,10 +74,13 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's gate (checks, proofs by their bare names, and loads) and the metric to watch it by."""
+    """A model's gate (checks, proofs by their bare names, and loads), the metric to watch it by, and how a
+    version takes over: at once, or by a rollout.
+    """
 
     gate: tuple[str, ...]
     monitor: str = "roc_auc"
+    rollout: RolloutConfig | None = None
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):

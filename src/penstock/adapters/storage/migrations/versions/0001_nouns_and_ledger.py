@@ -350,6 +350,42 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("gate_reports_id", "gate_reports", ["id"], unique=True)
     op.create_index("gate_reports_model_number", "gate_reports", ["model", "number"])
     op.create_table(
+        "rollouts",
+        _key("seq"),
+        *_text("id", "project", "environment", "model"),
+        *_integer("number", "champion"),
+        *_text("status", "steps"),
+        *_integer("step"),
+        *_text("every", "guard"),
+        *_integer("requests"),
+        *_text("key"),
+        *_integer("started", "since"),
+        *_integer("ended", nullable=True),
+        *_text("actor", "why"),
+        *_integer("event"),
+    )
+    op.create_index("rollouts_id", "rollouts", ["id"], unique=True)
+    op.create_index("rollouts_model_environment", "rollouts", ["model", "environment"])
+    op.create_index("rollouts_status", "rollouts", ["status"])
+    op.create_table(
+        "production_tests",
+        _key("seq"),
+        *_text("id", "project", "environment", "model"),
+        *_integer("number", "champion"),
+        *_text("kind"),
+        *_integer("share"),
+        *_text("metric", "status", "verdict", "guard"),
+        *_integer("requests"),
+        *_text("key"),
+        *_integer("started"),
+        *_integer("until", "ended", nullable=True),
+        *_text("actor", "why"),
+        *_integer("event"),
+    )
+    op.create_index("production_tests_id", "production_tests", ["id"], unique=True)
+    op.create_index("production_tests_model_environment", "production_tests", ["model", "environment"])
+    op.create_index("production_tests_status", "production_tests", ["status"])
+    op.create_table(
         "swaps",
         _key("seq"),
         *_text("id", "environment", "model"),
