@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
@@ -18,6 +19,7 @@ from penstock.adapters.builders.processes import Processes, Stopped
 from penstock.adapters.isolation.plain import PlainProcess
 from penstock.adapters.isolation.program import Isolation
 from penstock.builds.types import Build, Built, Release, TestCase
+from penstock.core.digests import digest_value
 from penstock.lineage.ports import Blobs
 from penstock.revisions.ports import Forge
 from penstock.runs.types import Workspace
@@ -107,10 +109,15 @@ class LocalBuilder:
                 self._tools.forge.checkout(release.project, release.commit, str(tree))
                 tree.rename(code)
         log = self._place("logs") / "environments.log"
-        folder = code / release.folder
-        environment = self._tools.environments.make(folder, log, _log.info, tree=code)
-        python = self._tools.environments.python(environment)
-        return Workspace(python=str(python), folder=str(folder), data_root=data_root, lock=release.lock)
+        checkout = Checkout(code / release.folder, code)
+        python = self._tools.environments.python(self._tools.environments.make(checkout, log, _log.info))
+        return Workspace(
+            python=str(python),
+            folder=str(checkout.folder),
+            data_root=data_root,
+            lock=release.lock,
+            beside=digest_value(checkout.near) if checkout.near else "",
+        )
 
     def close(self) -> None:
         """See `Builder.close`."""
