@@ -36,6 +36,7 @@ from penstock.models.types import Version
 from penstock.models.uploads import Uploads
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import parse_config
+from penstock.revisions.merging import MergeRequests
 from penstock.revisions.names import check_name
 from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
@@ -85,7 +86,8 @@ class App(Workbench):
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
         self.host = LOOPBACK
 
-        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
+        requests = MergeRequests(self.store, HOSTS, self.secrets)
+        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS, requests)
         self.upstreams = Upstreams(
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
         )

@@ -14,6 +14,7 @@ from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.lineage.ports import Reader, Store, Transaction
 from penstock.revisions.decide import SHOWN, approvals_needed, objections, same_person
+from penstock.revisions.merging import MergeRequests
 from penstock.revisions.names import check_folder, check_name
 from penstock.revisions.ports import Forge, Host
 from penstock.revisions.record import approvals_of
@@ -32,12 +33,20 @@ class Revisions:
     """
 
     def __init__(
-        self, store: Store, forge: Forge, clock: Clock, hosts: Mapping[str, Host] | None = None
+        self,
+        store: Store,
+        forge: Forge,
+        clock: Clock,
+        hosts: Mapping[str, Host] | None = None,
+        requests: MergeRequests | None = None,
     ) -> None:
-        """`hosts` are the forges outside that know who approved what, by the names of their kinds."""
+        """`hosts` are the forges outside that know who approved what, by the names of their kinds;
+        `requests` merges there.
+        """
         self._store = store
         self._forge = forge
         self._clock = clock
+        self._requests = requests
         self._seeing = Seeing(store, forge, hosts or {})
 
     def connect(
@@ -152,9 +161,10 @@ class Revisions:
         """Merge the newest commit of a branch into the protected one; gives where that then stands.
 
         The approvals that are needed are those that the protected branch's own `penstock.toml` asks
-        for (the first merge goes by its own). `is_green(commit)` tells whether a build passed.
-        Merging again changes nothing. Raises NotFound, NotAllowed with everything that is missing,
-        or Conflict naming the files that do not merge.
+        for (the first merge goes by its own). `is_green(commit)` tells whether a build passed. A project that
+        comes from a forge outside is merged there, by the approvals that the forge knows. Merging again
+        changes nothing. Raises NotFound, NotAllowed with everything that is missing, or Conflict naming the
+        files that do not merge or giving the forge's reason.
         """
         now = self._clock.now()
         home = self._project(project)
@@ -168,19 +178,19 @@ class Revisions:
             raise InvalidValue(
                 what=f"{branch} cannot be merged into itself", expected="another branch", found=repr(branch)
             )
-        if elsewhere:
-            raise NotAllowed(
-                what=f"{project} is merged where it comes from, at {elsewhere.upstream.address}.",
-                fix="Merge it there.",
-            )
         if target and target.commit == source.commit:
             return target
+        request = None
+        if elsewhere and self._requests:
+            request = self._requests.find(elsewhere.upstream, source, home.protected)
+            approvals = request.approvals
         config = self._seeing.config(home, target.commit if target else source.commit)
         against = objections(
             source.commit,
             needed=approvals_needed(config, home.protected),
             approvals=approvals,
             green=is_green(source.commit),
+            link=request.link if request else "",
         )
         if against:
             raise NotAllowed(
@@ -189,13 +199,12 @@ class Revisions:
                 fix=" ".join(fix for _, fix in against),
             )
         self._ask(home, source, approvals, actor, now)
-        self._forge.merge(
-            project,
-            commit=source.commit,
-            into=home.protected,
-            actor=actor,
-            message=f"Merge {branch} into {home.protected}\n\nApproved by: {', '.join(approvals)}",
-        )
+        if elsewhere and self._requests and request:
+            self._requests.merge(elsewhere.upstream, request)
+        else:
+            message = f"Merge {branch} into {home.protected}\n\nApproved by: {', '.join(approvals)}"
+            into = home.protected
+            self._forge.merge(project, commit=source.commit, into=into, actor=actor, message=message)
         self._seeing.see(home, now)
         with self._store.read() as reader:
             return _branch(reader, project, home.protected)
