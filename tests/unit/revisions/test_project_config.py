@@ -111,6 +111,7 @@ def test_an_environment_is_found_by_name() -> None:
         ('"flights"', '"Flights!"', 2, "found 'Flights!'"),
         ("environments.test", "environments.Test", 4, "cannot be the name of an environment"),
         ("environments.test", "environments.development", 4, "Choose another name"),
+        ("environments.test", "environments.builds", 4, "'builds' is where secrets of builds belong"),
         ('"push"', '"pull"', 5, "one of push, merge, promote, branch; found 'pull'."),
         ('branch = "dev"', 'branch = ""', 5, "the name of a branch"),
         (', branch = "dev"', "", 5, "lacks the key 'branch'"),

@@ -7,12 +7,13 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
 from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.images import Images
 from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes, Stopped
@@ -39,9 +40,10 @@ class LocalBuilder:
         room: int = 1,
         wake: Callable[[], object] = lambda: None,
         isolation: Isolation | None = None,
+        secrets: Callable[[str], Mapping[str, str]] = lambda _project: {},
     ) -> None:
         """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread;
-        `isolation` is how their programs are kept apart.
+        `isolation` is how their programs are kept apart; `secrets` are those of a project's builds, by name.
         """
         self._home = home
         self._wake = wake
@@ -50,7 +52,7 @@ class LocalBuilder:
         self._processes = Processes(isolation or PlainProcess(home))
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
-        outputs = Outputs(packages, environments, self._processes, blobs)
+        outputs = Outputs(packages, environments, Images(self._processes, secrets), blobs)
         self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
         self._stages: dict[str, str] = {}
         self._attempts: dict[str, Attempt] = {}

@@ -14,6 +14,11 @@ from penstock.revisions.config.tables import Table
 from penstock.revisions.config.triggers import read_triggers_of
 from penstock.revisions.config.types import EnvironmentConfig
 
+RESERVED = {
+    "development": "where runs outside of any environment belong",
+    "builds": "where secrets of builds belong",
+}
+"""Names that stand in place of an environment's, and for what."""
 PROTECTED = "main"
 PREVIEWS = 5
 """Previews at a time where nothing is said of it."""
@@ -77,10 +82,8 @@ def _serve(table: Table, environment: EnvironmentConfig, *, default: bool) -> bo
 
 def _environment(name: str, table: Table, earlier: Sequence[str]) -> EnvironmentConfig:
     table.plain(None, name, "environment")
-    if name == "development":
-        table.refuse(
-            None, "'development' is where runs outside of any environment belong", fix="Choose another name."
-        )
+    if name in RESERVED:
+        table.refuse(None, f"{name!r} is {RESERVED[name]}", fix="Choose another name.")
     table.allow("deploy", "serve", "data", "run", "freeze", "params", "triggers", "models")
     if "deploy" not in table:
         table.refuse(

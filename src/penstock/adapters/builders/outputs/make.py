@@ -21,7 +21,6 @@ from penstock.adapters.builders.outputs.executable import make_executable, told_
 from penstock.adapters.builders.outputs.images import Image, Images, program
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.project_files import CONFIG
 from penstock.adapters.isolation.written import written
 from penstock.builds.types import Build, Built, Output, OutputName
@@ -79,12 +78,10 @@ class Gathered:
 class Outputs:
     """Makes the outputs of releases."""
 
-    def __init__(
-        self, packages: Packages, environments: Environments, processes: Processes, blobs: Blobs
-    ) -> None:
+    def __init__(self, packages: Packages, environments: Environments, images: Images, blobs: Blobs) -> None:
         self._packages = packages
         self._blobs = blobs
-        self._images = Images(processes)
+        self._images = images
         self._dependencies = Dependencies(packages, environments, blobs)
 
     def gather(self, stage: Stage) -> Gathered:
