@@ -21,7 +21,7 @@ import pytest
 from penstock.adapters.builders.outputs import images
 from penstock.adapters.builders.outputs.images import PASSWORD, USER, Image, Images
 from penstock.adapters.builders.processes import Processes
-from penstock.core.errors import InvalidProject
+from penstock.core.errors import InvalidProject, Unavailable
 from penstock.revisions.config import ImageConfig
 
 BASE = "localhost/this-python"
@@ -170,6 +170,29 @@ def test_the_image_is_pushed_and_no_password_is_logged(
     log = (made.home / release.build.log).read_text()
     assert "team/small" in log
     assert not [f for f in made.home.rglob("*") if f.is_file() and SESAME.encode() in f.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("pinging container registry: dial tcp 127.0.0.1:9: connect: connection refused", Unavailable),
+        ("writing blob: received unexpected HTTP status: 503 Service Unavailable", Unavailable),
+        ("Get https://registry.example.org/v2/: net/http: TLS handshake timeout", Unavailable),
+        ("received unexpected HTTP status: 500 Internal Server Error", Unavailable),
+        ("toomanyrequests: You have reached your pull rate limit.", Unavailable),
+        ("unauthorized: authentication required", InvalidProject),
+        ("manifest unknown: there is no such image", InvalidProject),
+    ],
+)
+def test_a_registry_that_is_down_is_not_the_projects_fault(
+    tmp_path: Path, said: str, error: type[Exception]
+) -> None:
+    program = tmp_path / "buildah"
+    program.write_text(f"#!/bin/sh\necho Trying to pull\necho 'Error: {said}' >&2\nexit 125\n")
+    program.chmod(0o755)
+    image = Image(ImageConfig(base=BASE), "small", "c" * 40, tmp_path / "p.pyz", tmp_path, tmp_path / "log")
+    with pytest.raises(error, match=re.escape(said.rstrip("."))):
+        Images(Processes(), lambda _project: {})._run(str(program), ["push"], image, "It cannot be pushed")
 
 
 def test_half_of_what_a_registry_asks_for_is_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from penstock.adapters.builders.outputs.executable import without_dependencies
+from penstock.adapters.builders.packages import is_passing
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.types import Output
-from penstock.core.errors import InvalidProject
+from penstock.core.errors import InvalidProject, Unavailable
 from penstock.revisions.config import ImageConfig
 
 PROGRAMS = ("buildah", "podman", "docker")
@@ -24,6 +26,10 @@ TIMEOUT = 1800.0
 USER, PASSWORD = "REGISTRY_USER", "REGISTRY_PASSWORD"
 """The secrets of builds by which they push."""
 _THEIRS = ("BUILDAH_", "CONTAINERS_", "DOCKER_", "STORAGE_", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR")
+_REGISTRY = re.compile(
+    r"HTTP status:? (code )?5\d\d|\b5\d\d [A-Z]\w+|toomanyrequests|TLS handshake|unexpected EOF"
+)
+"""What programs say of a registry that may be there again in a while."""
 _LOOPBACK = ("localhost", "127.0.0.1")
 _RECIPE = """\
 FROM {base}
@@ -69,7 +75,8 @@ class Images:
     def make(self, image: Image, builder: str) -> tuple[Output, dict[str, Any]]:
         """The image and, as in-toto describes it, the base that went into it.
 
-        Raises InvalidProject with the builder's reason: the base cannot be had, or has not the same Python.
+        Raises InvalidProject with the builder's reason: the base cannot be had, or has not the same Python;
+        Unavailable where a registry does not answer.
         """
         context = image.scratch / "context"
         context.mkdir()
@@ -152,7 +159,9 @@ class Images:
                 output.seek(before)
                 said = output.read().decode(errors="replace").strip().splitlines()[1:]
             errors = [line for line in said if "error:" in line.lower()] or said[-1:] or ["no message"]
-            raise InvalidProject(what=failed, found=errors[0].strip()[:600].rstrip("."))
+            text = "\n".join(said)
+            error = Unavailable if is_passing(text) or _REGISTRY.search(text) else InvalidProject
+            raise error(what=failed, found=errors[0].strip()[:600].rstrip("."))
 
 
 def _answers(found: str) -> bool:
