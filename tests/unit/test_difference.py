@@ -35,7 +35,7 @@ def test_every_part_that_changes_is_named_and_nothing_else():
         parameters=(Parameter(name="depth", type="int", default=5),),
     )
     gate = CONFIG.replace("roc_auc >= 0.6", "roc_auc >= 0.7").replace(
-        "successful_runs = 3", "successful_runs = 5"
+        'branch = "dev" }', 'branch = "dev" }\nserve = true'
     )
     with_lock(store, project.release("c1", CONFIG, old), blobs.put(LOCK.encode()), blobs.put(b"wheel"))
     project.move("dev", "c1")
@@ -53,7 +53,7 @@ def test_every_part_that_changes_is_named_and_nothing_else():
         ("dependency", "gone"),
         ("dependency", "new"),
         ("gate", "delay"),
-        ("environment", "production"),
+        ("environment", "test"),
         ("wheel", "bytes"),
     }
     assert told["dependency", "polars"] == ("1.0", "1.1")
@@ -63,6 +63,37 @@ def test_every_part_that_changes_is_named_and_nothing_else():
     assert "memory 1073741824" in told["step", "train.fit"][1]
     assert plan.against.startswith("Nothing is promoted to test")
     assert releases.plan("flights", "1", "test", clock.now()).changes == ()
+
+
+OWN = """
+[environments.production.models.delay]
+gate = ["contract"]
+
+[environments.production.triggers.train]
+cooldown = "9d"
+
+[environments.production.params.train]
+depth = 7
+"""
+
+
+def test_only_what_holds_in_the_environment_is_told():
+    store, blobs, clock = MemoryStore(), MemoryBlobs(), FixedClock()
+    project, releases = Delivered(store, blobs, clock), Releases(store, blobs, clock)
+    everywhere = CONFIG.replace(
+        'on = "promote", after = "staging", successful_runs = 3', 'on = "push", branch = "dev"'
+    )
+    project.release("c1", everywhere)
+    project.move("dev", "c1")
+    releases.tick(clock.now())
+    project.release("c2", everywhere + OWN)
+    assert releases.plan("flights", "2", "test", clock.now()).changes == ()
+    changes = releases.plan("flights", "2", "production", clock.now()).changes
+    assert [(c.part, c.name, c.after) for c in changes] == [
+        ("parameter", "train.depth", "int = 3, here 7"),
+        ("gate", "delay", "contract; watched by roc_auc"),
+        ("trigger", "train", changes[2].before.replace("2d", "9d")),
+    ]
 
 
 def with_lock(store: MemoryStore, release: object, lock: str, wheel: str) -> None:

@@ -247,6 +247,14 @@ def test_an_empty_gate_is_not_a_passed_gate():
     assert "An empty gate is not a passed gate. Add [models.delay]" in world.verdict(1, "gate").why
 
 
+def test_a_gate_of_the_environments_own_judges_there():
+    world = World(CONFIG_ON_PUSH + '[environments.production.models.delay]\ngate = ["roc_auc >= 0.99"]\n')
+    world.train(good, auc=0.8)
+    world.settle()
+    assert world.roles() == ["rejected"]
+    assert "0.99" in world.verdict(1, "roc_auc >= 0.99").why
+
+
 def test_a_champion_that_cannot_answer_these_rows_is_compared_by_its_record(world: World):
     world.train(good, auc=0.8)
     world.settle()

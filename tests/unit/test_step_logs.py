@@ -63,6 +63,20 @@ def train(rounds: int = 3):
 """
 
 
+def test_lines_of_another_log_are_masked_as_well(tmp_path: Path) -> None:
+    """Those of a node of a cluster: what it prints passes here before it is kept."""
+    secret = 'say "open\\sesame"'
+    with StepLog(tmp_path, "1/there") as there:
+        there.write("stdout", f"with {secret}", value=secret)
+        there.write("stdout", "without")
+    lines = log_file(tmp_path, "1/there").read_bytes()
+    with StepLog(tmp_path, "1/here", [secret]) as here:
+        here.take(lines + b"torn: " + secret.encode() + b"\n")
+    told, _ = read_lines(tmp_path, "1/here")
+    assert [line["text"] for line in told] == ["with ***", "without", "torn: ***"]
+    assert told[0]["value"] == "***"
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     with open_app(tmp_path / "home") as opened:

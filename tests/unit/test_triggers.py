@@ -28,6 +28,12 @@ ON_PUSH = CONFIG.replace(
 )
 
 
+OWN = """
+[environments.production.triggers.train]
+cooldown = "3d"
+"""
+
+
 class World:
     """A release in production, whose first run is over."""
 
@@ -298,6 +304,17 @@ def test_after_the_cooldown_a_reason_that_lasts_fires_again():
     world.project.finish()
     assert world.tick(days=1) == []
     assert [f.kind for f in world.tick(days=1)] == ["worse"]
+
+
+def test_what_the_environment_says_of_its_trigger_holds_there():
+    world = World(ON_PUSH + OWN).settled()
+    world.champion(auc=0.8)
+    world.ask()
+    world.tick(hours=1)
+    world.project.finish()
+    world.predictions(400, right=0.5)
+    assert world.tick(hours=1) == []
+    assert "cooling down until 2013-03-04 13:00" in world.explanation()
 
 
 def test_a_paused_trigger_hears_only_requests_and_forgets_what_passed_meanwhile(world: World):

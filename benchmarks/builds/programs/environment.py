@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
@@ -15,5 +16,5 @@ own_wheel()  # a system that runs has packed itself before
 shutil.rmtree(home, ignore_errors=True)
 environments = Environments(home / "envs", Packages(Processes()))
 started = time.perf_counter()
-environments.make(checkout, home.with_suffix(".log"), lambda _stage: None)
+environments.make(Checkout(checkout, checkout), home.with_suffix(".log"), lambda _stage: None)
 print(time.perf_counter() - started)

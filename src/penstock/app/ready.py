@@ -30,10 +30,11 @@ def ready_executor(home: Path, on: str, folder: Path) -> Iterator[Executor]:
 def local_workspace(folder: Path) -> Workspace:
     """A project's folder with the Python that runs this program."""
     folder = folder.resolve()
-    lock = folder / "uv.lock"
+    locks = (place / "uv.lock" for place in (folder, *folder.parents))  # a workspace has it at its root
+    lock = next((file for file in locks if file.exists()), None)
     return Workspace(
         python=sys.executable,
         folder=str(folder),
         data_root=str(folder),
-        lock=digest_bytes(lock.read_bytes()) if lock.exists() else "",
+        lock=digest_bytes(lock.read_bytes()) if lock else "",
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
 from penstock.models.uploads import Uploads
 from penstock.monitoring.service import Monitoring
-from penstock.revisions.config import parse_config
+from penstock.revisions.config import RESERVED, parse_config
+from penstock.revisions.merging import MergeRequests
 from penstock.revisions.names import check_name
 from penstock.revisions.ports import Host
 from penstock.revisions.service import Revisions
@@ -78,6 +79,7 @@ class App(Workbench):
             self.blobs,
             wake=lambda: self.poked(None),
             isolation=self.isolation,
+            secrets=partial(self.step_secrets.every, environment="builds"),
         )
         self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
         self.log = JsonlPredictionLog(home.predictions)
@@ -85,7 +87,8 @@ class App(Workbench):
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
         self.host = LOOPBACK
 
-        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS)
+        requests = MergeRequests(self.store, HOSTS, self.secrets)
+        self.revisions = Revisions(self.store, self.forge, self.clock, HOSTS, requests)
         self.upstreams = Upstreams(
             self.store, self.forge, HOSTS, self.secrets, self.clock, address=self._address
         )
@@ -183,13 +186,13 @@ class App(Workbench):
         return known[0]
 
     def place(self, project: str, environment: str) -> tuple[str, str]:
-        """A project and one of its environments, or `development`.
+        """A project and one of its environments, or what stands in place of one.
 
         Raises NotFound where the newest release knows no such environment.
         """
         name = project or self.project("")
         config = self.config(name)
-        if config and environment != "development":
+        if config and environment not in RESERVED:
             config.environment(environment)
         check_name(environment, "environment")
         return name, environment

@@ -75,14 +75,16 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
     models = {
         str(node.settings.get("model")) for graph in graphs for node in graph.nodes if node.kind == "publish"
     }
+    triggers = [*config.triggers, *(each for e in config.environments for each in e.triggers)]
+    guarded = [*config.models, *(name for e in config.environments for name in e.models)]
     sentences = [
         f"A trigger starts the pipeline {name!r}, which there is not. {meant(name, pipelines)}"
-        for name in dict.fromkeys(trigger.pipeline for trigger in config.triggers)
+        for name in dict.fromkeys(trigger.pipeline for trigger in triggers)
         if name not in pipelines
     ]
     sentences += [
         f"The gate of the model {name!r} guards nothing: no pipeline publishes it. {meant(name, models)}"
-        for name in config.models
+        for name in dict.fromkeys(guarded)
         if name not in models
     ]
     return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]

@@ -6,18 +6,20 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.digests import digest_value
-from penstock.pipelines.types import Node
+from penstock.pipelines.types import Node, Parameter
 from penstock.revisions.config import ProjectConfig
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """A release opened: its `penstock.toml`, the text of its lock, and the bytes of its wheel."""
+    """A release opened: what it says of an environment, the text of its lock, and the bytes of its wheel."""
 
     release: Release
     config: ProjectConfig
+    environment: str
     lock: str
     size: int
 
@@ -32,14 +34,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def difference(before: Contents | None, after: Contents) -> list[Change]:
-    """Every change, by part: steps, parameters, dependencies, gates, triggers, environment, size."""
+    """Every change, by part: steps, parameters, dependencies, gates, rollouts, triggers, rule, size."""
     aspects: dict[str, Callable[[Contents], dict[str, str]]] = {
         "step": _steps,
         "parameter": _parameters,
         "dependency": _dependencies,
         "gate": _gates,
+        "rollout": _rollouts,
         "trigger": _triggers,
-        "environment": _environments,
+        "environment": _environment,
         "wheel": lambda contents: {"bytes": str(contents.size)},
     }
     found: list[Change] = []
@@ -78,13 +81,20 @@ def _wires(node: Node) -> str:
 
 
 def _parameters(contents: Contents) -> dict[str, str]:
+    """The parameters of pipelines: by default, and what the environment gives in place of that."""
+    given = contents.config.environment(contents.environment).params
     return {
-        f"{graph.pipeline}.{each.name}": (
-            f"{each.type}, required" if each.required else f"{each.type} = {each.default!r}"
-        )
+        f"{graph.pipeline}.{each.name}": _parameter(each, given.get(graph.pipeline, {}))
         for graph in contents.release.graphs
         for each in graph.parameters
     }
+
+
+def _parameter(parameter: Parameter, given: Mapping[str, object]) -> str:
+    usual = (
+        f"{parameter.type}, required" if parameter.required else f"{parameter.type} = {parameter.default!r}"
+    )
+    return f"{usual}, here {given[parameter.name]!r}" if parameter.name in given else usual
 
 
 def _dependencies(contents: Contents) -> dict[str, str]:
@@ -102,17 +112,23 @@ def _gates(contents: Contents) -> dict[str, str]:
     }
 
 
+def _rollouts(contents: Contents) -> dict[str, str]:
+    return {name: _told(model.rollout) for name, model in contents.config.models.items() if model.rollout}
+
+
 def _triggers(contents: Contents) -> dict[str, str]:
     return {
-        f"{trigger.pipeline} in {', '.join(trigger.environments)}": "; ".join(
+        trigger.pipeline: "; ".join(
             [*(_told(condition) for condition in trigger.conditions), f"cooldown {trigger.cooldown}"]
         )
         for trigger in contents.config.triggers
     }
 
 
-def _environments(contents: Contents) -> dict[str, str]:
-    return {environment.name: _told(environment) for environment in contents.config.environments}
+def _environment(contents: Contents) -> dict[str, str]:
+    """The rule of the environment itself; what it gives in place of others is told with these."""
+    rule = contents.config.environment(contents.environment)
+    return {rule.name: _told(replace(rule, params={}, triggers=(), models={}))}
 
 
 def _told(value: msgspec.Struct) -> str:

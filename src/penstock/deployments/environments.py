@@ -12,7 +12,10 @@ from penstock.revisions.config import EnvironmentConfig, ProjectConfig, parse_co
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment with the release that is deployed there and the rules that came with it."""
+    """An environment with the release that is deployed there and the rules that came with it.
+
+    `config` is what that release says of this environment.
+    """
 
     deployment: Deployment
     release: Release
@@ -75,6 +78,6 @@ class Environments:
         return Held(
             deployment=deployment,
             release=release,
-            config=config,
+            config=config.inside(deployment.environment),
             rule=config.environment(deployment.environment),
         )

@@ -159,23 +159,24 @@ class Releases:
                 require_path(reader, release, rule, config)
             except NotAllowed as refusal:
                 against = str(refusal)
-        before = self._contents(there.release) if there else None
+        before = self._contents(there.release, environment) if there else None
         return Plan(
             project=release.project,
             environment=environment,
             before=there.release.number if there else 0,
             after=release.number,
             against=f"{environment} {against}" if against.startswith(("is ", "cannot ")) else against,
-            changes=tuple(difference(before, self._contents(release))),
+            changes=tuple(difference(before, self._contents(release, environment))),
         )
 
-    def _contents(self, release: Release) -> Contents:
+    def _contents(self, release: Release, environment: str) -> Contents:
         def read(digest: str) -> bytes:
             return self._blobs.get(digest) if digest else b""
 
         return Contents(
             release=release,
-            config=self._environments.config(release),
+            config=self._environments.config(release).inside(environment),
+            environment=environment,
             lock=read(release.lock).decode(),
             size=len(read(release.wheel)),
         )

@@ -48,15 +48,20 @@ def approvals_needed(config: ProjectConfig, branch: str) -> int:
     )
 
 
-def objections(commit: str, *, needed: int, approvals: Sequence[str], green: bool) -> list[tuple[str, str]]:
-    """What stands against merging a commit: what was found, and what to do about it."""
+def objections(
+    commit: str, *, needed: int, approvals: Sequence[str], green: bool, link: str = ""
+) -> list[tuple[str, str]]:
+    """What stands against merging a commit: what was found, and what to do about it.
+
+    `link` is where it is approved, empty for here.
+    """
     against = []
     if len(approvals) < needed:
         by = f" ({', '.join(approvals)})" if approvals else ""
         against.append(
             (
                 f"{len(approvals)} of {needed} approvals{by}",
-                f"Approve it with: penstock approve {commit[:SHOWN]}.",
+                f"Approve it at {link}." if link else f"Approve it with: penstock approve {commit[:SHOWN]}.",
             )
         )
     if not green:

@@ -83,7 +83,34 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
 
 
-class Host(Protocol):
+class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An open request to merge a branch: the commit that it would merge, and who approved just that.
+
+    The author's own approval is left out.
+    """
+
+    number: int
+    head: str
+    approvals: tuple[str, ...] = ()
+    link: str = ""
+
+
+class Merging(Protocol):
+    """How an outside forge is asked to merge. Raises as `Host`."""
+
+    def request(self, upstream: Upstream, token: str, branch: str, into: str) -> MergeRequest:
+        """The open request to merge a branch into another. Raises NotFound when there is none."""
+        ...
+
+    def merge(self, upstream: Upstream, token: str, request: MergeRequest) -> None:
+        """Merge a request, if its branch still is where it was seen.
+
+        Raises Conflict where the forge does not merge it, with its reason.
+        """
+        ...
+
+
+class Host(Merging, Protocol):
     """How an outside forge speaks beside git. Raises Busy, Unavailable, NotAllowed or NotFound."""
 
     def addresses(self, repository: str, url: str) -> Addresses:

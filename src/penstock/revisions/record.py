@@ -102,7 +102,8 @@ def _from_elsewhere(tx: Transaction, branch: Branch, elsewhere: Elsewhere) -> Br
     """A protected branch that was moved elsewhere: its forge is asked how, or approvals given here count."""
     if elsewhere.reviews:
         tx.put(replace(tx.get(Upstream, branch.project), asked=0, ask_after=None))
-        return replace(branch, waits=f"{elsewhere.upstream.forge} has not said yet who approved it")
+        waits = f"{elsewhere.upstream.forge} has not said yet who approved it"
+        return replace(branch, approvals=(), waits=waits)  # also where the merge was asked for here
     return replace(branch, approvals=approvals_of(tx, branch.project, branch.commit))
 
 

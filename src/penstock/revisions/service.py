@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from pathlib import PurePath
-from threading import Lock
 
 from msgspec.structs import replace
 
@@ -15,15 +13,14 @@ from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.lineage.ports import Reader, Store, Transaction
-from penstock.revisions.config import ProjectConfig, parse_config
-from penstock.revisions.decide import SHOWN, approvals_needed, gone, moved, objections, same_person
+from penstock.revisions.decide import SHOWN, approvals_needed, objections, same_person
+from penstock.revisions.merging import MergeRequests
 from penstock.revisions.names import check_folder, check_name
 from penstock.revisions.ports import Forge, Host
-from penstock.revisions.record import Elsewhere, approvals_of, forget, record
-from penstock.revisions.subtrees import subtrees, touches
-from penstock.revisions.types import Approval, Branch, Head, Project, Revision, Upstream
+from penstock.revisions.record import approvals_of
+from penstock.revisions.seeing import Seeing
+from penstock.revisions.types import Approval, Branch, Project, Revision, Upstream
 
-CONFIG = "penstock.toml"
 SHORTEST = 4
 """Digits of a commit that name it at least."""
 
@@ -36,15 +33,21 @@ class Revisions:
     """
 
     def __init__(
-        self, store: Store, forge: Forge, clock: Clock, hosts: Mapping[str, Host] | None = None
+        self,
+        store: Store,
+        forge: Forge,
+        clock: Clock,
+        hosts: Mapping[str, Host] | None = None,
+        requests: MergeRequests | None = None,
     ) -> None:
-        """`hosts` are the forges outside that know who approved what, by the names of their kinds."""
+        """`hosts` are the forges outside that know who approved what, by the names of their kinds;
+        `requests` merges there.
+        """
         self._store = store
         self._forge = forge
         self._clock = clock
-        self._hosts = hosts or {}
-        self._seeing = Lock()
-        self._same: set[tuple[str, str, str]] = set()
+        self._requests = requests
+        self._seeing = Seeing(store, forge, hosts or {})
 
     def connect(
         self, name: str, data_root: str, actor: str, *, repository: str = "", folder: str = ""
@@ -103,7 +106,7 @@ class Revisions:
         """See what was pushed; True if a branch moved."""
         with self._store.read() as reader:
             projects = reader.find(Project)
-        moves = [self._see(project, now, step=True) for project in projects]
+        moves = [self._seeing.see(project, now, step=True) for project in projects]
         return any(moves)
 
     def approve(self, project: str, ref: str, actor: str) -> Approval:
@@ -116,9 +119,9 @@ class Revisions:
         if not actor.strip():
             raise InvalidValue(what="An approval needs a name", fix="Say who approves.")
         now = self._clock.now()
-        self._see(self._project(project), now)
+        self._seeing.see(self._project(project), now)
         with self._store.begin() as tx:
-            elsewhere = self._elsewhere(tx, project)
+            elsewhere = self._seeing.elsewhere(tx, project)
             if elsewhere and elsewhere.reviews:
                 raise NotAllowed(
                     what=f"{project} is reviewed at {elsewhere.upstream.web}.", fix="Approve it there."
@@ -158,35 +161,36 @@ class Revisions:
         """Merge the newest commit of a branch into the protected one; gives where that then stands.
 
         The approvals that are needed are those that the protected branch's own `penstock.toml` asks
-        for (the first merge goes by its own). `is_green(commit)` tells whether a build passed.
-        Merging again changes nothing. Raises NotFound, NotAllowed with everything that is missing,
-        or Conflict naming the files that do not merge.
+        for (the first merge goes by its own). `is_green(commit)` tells whether a build passed. A project that
+        comes from a forge outside is merged there, by the approvals that the forge knows. Merging again
+        changes nothing. Raises NotFound, NotAllowed with everything that is missing, or Conflict naming the
+        files that do not merge or giving the forge's reason.
         """
         now = self._clock.now()
         home = self._project(project)
-        self._see(home, now)
+        self._seeing.see(home, now)
         with self._store.read() as reader:
             source = _branch(reader, project, branch)
             target = next(iter(reader.find(Branch, id=f"{project}:{home.protected}", deleted=None)), None)
-            elsewhere = self._elsewhere(reader, project)
+            elsewhere = self._seeing.elsewhere(reader, project)
             approvals = approvals_of(reader, project, source.commit)
         if branch == home.protected:
             raise InvalidValue(
                 what=f"{branch} cannot be merged into itself", expected="another branch", found=repr(branch)
             )
-        if elsewhere:
-            raise NotAllowed(
-                what=f"{project} is merged where it comes from, at {elsewhere.upstream.address}.",
-                fix="Merge it there.",
-            )
         if target and target.commit == source.commit:
             return target
-        config = self._config(home, target.commit if target else source.commit)
+        request = None
+        if elsewhere and self._requests:
+            request = self._requests.find(elsewhere.upstream, source, home.protected)
+            approvals = request.approvals
+        config = self._seeing.config(home, target.commit if target else source.commit)
         against = objections(
             source.commit,
             needed=approvals_needed(config, home.protected),
             approvals=approvals,
             green=is_green(source.commit),
+            link=request.link if request else "",
         )
         if against:
             raise NotAllowed(
@@ -195,16 +199,19 @@ class Revisions:
                 fix=" ".join(fix for _, fix in against),
             )
         self._ask(home, source, approvals, actor, now)
-        self._forge.merge(
-            project,
-            commit=source.commit,
-            into=home.protected,
-            actor=actor,
-            message=f"Merge {branch} into {home.protected}\n\nApproved by: {', '.join(approvals)}",
-        )
-        self._see(home, now)
+        if elsewhere and self._requests and request:
+            self._requests.merge(elsewhere.upstream, request)
+        else:
+            message = f"Merge {branch} into {home.protected}\n\nApproved by: {', '.join(approvals)}"
+            into = home.protected
+            self._forge.merge(project, commit=source.commit, into=into, actor=actor, message=message)
+        self._seeing.see(home, now)
         with self._store.read() as reader:
             return _branch(reader, project, home.protected)
+
+    def builds_each(self, project: str, commit: str) -> bool:
+        """Whether every commit of a project's branches is to be built, as this one says. Raises NotFound."""
+        return self._seeing.builds_each(self._project(project), commit)
 
     def _ask(
         self, project: Project, source: Branch, approvals: tuple[str, ...], actor: str, now: datetime
@@ -223,80 +230,9 @@ class Revisions:
                 )
             )
 
-    def _see(self, project: Project, now: datetime, *, step: bool = False) -> bool:
-        """Record where branches stand; with `step`, a branch whose every commit is built goes on by one."""
-        with self._seeing:  # heads that were read earlier must not be recorded later
-            with self._store.read() as reader:
-                elsewhere = self._elsewhere(reader, project.id)
-            if elsewhere and elsewhere.upstream.looked is None:
-                return False
-            heads = self._forge.heads(project.id)
-            with self._store.read() as reader:
-                known = reader.find(Branch, project=project.id, deleted=None)
-            before = {branch.name: branch.commit for branch in known}
-            changes, missing = moved(known, heads), gone(known, heads)
-            changes = [head for head in changes if self._concerns(project, before.get(head.branch, ""), head)]
-            if not changes and not missing:
-                return False
-            main = before.get(project.protected, "")  # where a branch that is new began
-            paths = [self._path(project, head, before.get(head.branch, main), step=step) for head in changes]
-            with self._store.begin() as tx:
-                for head, passed in paths:
-                    record(tx, project, head, now, passed=passed, elsewhere=elsewhere)
-                for branch in missing:
-                    forget(tx, tx.get(Branch, branch.id), now)
-            return True
-
-    def _concerns(self, project: Project, before: str, head: Head) -> bool:
-        """Whether a head differs from where its branch stood in anything that the project is made of."""
-        if not project.folder or not before or (project.id, before, head.commit) in self._same:
-            return (project.id, before, head.commit) not in self._same
-        try:
-            config = self._config(project, head.commit)
-            parts = subtrees(project.folder, config, partial(self._forge.read, project.id, head.commit))
-            if touches(self._forge.changed(project.id, before, head.commit), parts):
-                return True
-        except (InvalidValue, NotFound):
-            return True  # its build will say what is wrong
-        self._same.add((project.id, before, head.commit))
-        return False
-
-    def _path(self, project: Project, head: Head, before: str, *, step: bool) -> tuple[Head, Sequence[Head]]:
-        """Where a branch goes next, and the commits that it passes on the way there."""
-        passed = self._forge.between(project.id, before, head.commit) if before else []
-        if passed and step and self._builds_each(project, head.commit):
-            return replace(passed[0], branch=head.branch), ()
-        return head, passed
-
-    def builds_each(self, project: str, commit: str) -> bool:
-        """Whether every commit of a project's branches is to be built, as this one says. Raises NotFound."""
-        return self._builds_each(self._project(project), commit)
-
-    def _builds_each(self, project: Project, commit: str) -> bool:
-        try:
-            return self._config(project, commit).builds == "each"
-        except (InvalidValue, NotFound):
-            return False  # its build will say what is wrong
-
-    def _elsewhere(self, reader: Reader, project: str) -> Elsewhere | None:
-        for upstream in reader.find(Upstream, id=project):
-            host = self._hosts.get(upstream.forge)
-            link = partial(host.commit_link, upstream) if host else _no_link
-            return Elsewhere(upstream=upstream, link=link, reviews=host is not None)
-        return None
-
     def _project(self, name: str) -> Project:
         with self._store.read() as reader:
             return reader.get(Project, name)
-
-    def _config(self, project: Project, commit: str) -> ProjectConfig:
-        path = f"{project.folder}/{CONFIG}" if project.folder else CONFIG
-        text = self._forge.read(project.id, commit, path).decode(errors="replace")
-        return parse_config(text, f"{path} of {commit[:SHOWN]}")
-
-
-def _no_link(_commit: str) -> str:
-    return ""
 
 
 def _approved_after(tx: Transaction, project: Project, approval: Approval) -> None:

@@ -95,7 +95,7 @@ class Upstreams:
                     what=f"{name} has its repository here already.",
                     fix="Choose another name for the project.",
                 )
-            known_token = self._secrets.read(reader, _token(name))
+            known_token = self._secrets.read(reader, token_name(name))
         self._forge.fetch(name, addresses.git, token or known_token)
         project = Project(id=name, created=self._clock.now(), data_root=data_root, folder=folder)
         with self._store.begin() as tx:
@@ -106,7 +106,7 @@ class Upstreams:
                 else project,
             )
             _put(tx, upstream)
-            for key, text in ((_token(name), token), (_secret(name), secret)):
+            for key, text in ((token_name(name), token), (_secret(name), secret)):
                 if text:
                     self._secrets.keep(tx, key, text)
             evidence = {"data_root": data_root, "folder": folder, "forge": forge, "repository": repository}
@@ -162,7 +162,7 @@ class Upstreams:
         if not due(upstream, began):
             return False
         try:
-            self._forge.fetch(upstream.id, upstream.address, self._read(_token(upstream.id)))
+            self._forge.fetch(upstream.id, upstream.address, self._read(token_name(upstream.id)))
         except PenstockError as error:
             self._delay(upstream, error)
             return False
@@ -190,7 +190,7 @@ class Upstreams:
             return False
         seconds = 0.0
         try:
-            review = host.review(upstream, self._read(_token(upstream.id)), branch.commit, protected)
+            review = host.review(upstream, self._read(token_name(upstream.id)), branch.commit, protected)
             waits = objection(review, branch.commit, protected)
         except PenstockError as error:
             review, waits, seconds = (
@@ -224,7 +224,7 @@ class Upstreams:
             link = f"{self._address().rstrip('/')}{status.path}"
             told, away = replace(status, sent=True, problem=""), False
             try:
-                host.tell(upstream, self._read(_token(upstream.id)), status, link)
+                host.tell(upstream, self._read(token_name(upstream.id)), status, link)
             except PenstockError as error:
                 attempts = status.attempts + 1
                 until = machine + rest(attempts, _seconds(error))
@@ -288,7 +288,8 @@ def _seconds(error: PenstockError) -> float:
     return error.seconds if isinstance(error, Busy) else 0.0
 
 
-def _token(project: str) -> str:
+def token_name(project: str) -> str:
+    """The name of the secret that lets a project's forge be used."""
     return f"forge:{project}"
 
 

@@ -31,6 +31,8 @@ def ingredients(
         CODE: node.code,
         "the dependencies": run.workspace.lock,
     }
+    if run.workspace.beside:
+        found["the packages beside the project"] = run.workspace.beside
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     if node.options.secrets:  # what one environment's password opens is not what another's does
         found["where its secrets are from"] = [run.project, run.environment, node.options.secrets]

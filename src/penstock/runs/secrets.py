@@ -99,6 +99,12 @@ class StepSecrets:
             _require(project, environment, names, found)
             return {name: self._secrets.read(reader, _sealed_as(found[name])) for name in names}
 
+    def every(self, project: str, environment: str) -> dict[str, str]:
+        """All secrets of an environment, by name. Raises Corrupt."""
+        with self._store.read() as reader:
+            found = _there(reader, project, environment)
+            return {name: self._secrets.read(reader, _sealed_as(each)) for name, each in found.items()}
+
     def _event(self, secret: StepSecret, kind: str, actor: str, cause: int | None) -> Event:
         return Event(
             kind=kind,

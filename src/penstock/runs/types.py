@@ -17,13 +17,15 @@ StepStatus = Literal["waiting", "queued", "running", "succeeded", "failed", "can
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run's code lives: the Python program of its environment and the folder of the project.
 
-    `data_root` is where file sources are read. `lock` is the digest of the dependencies.
+    `data_root` is where file sources are read. `lock` is the digest of the dependencies, `beside` that of the
+    files of packages which lie beside the project and are not locked, empty where there are none.
     """
 
     python: str
     folder: str
     data_root: str
     lock: str
+    beside: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

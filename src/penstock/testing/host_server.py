@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from penstock.testing.git import isolated
 
@@ -33,8 +33,8 @@ class Answers(Protocol):
         """What there is at a path of the API; None for nothing."""
         ...
 
-    def told(self, path: str, body: dict[str, Any]) -> bool:
-        """Keep what was told; whether the path takes that."""
+    def told(self, path: str, body: dict[str, Any]) -> bool | str:
+        """Keep what was told; whether the path takes that, or why it is refused."""
         ...
 
     def knows(self, headers: dict[str, str]) -> bool:
@@ -45,6 +45,10 @@ class Answers(Protocol):
 def handler_of(forge: Answers) -> type[BaseHTTPRequestHandler]:
     """The handler of requests to a forge."""
     return type("Handler", (_Handler,), {"forge": forge})
+
+
+class _Refused(Exception):
+    """The forge does not do what it was told, and says why."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -59,7 +63,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take what is told."""
-        self._any(lambda path, body: {} if self.forge.told(path, json.loads(body or b"{}")) else None)
+        self._any(self._told)
+
+    def do_PUT(self) -> None:
+        """Take what is to be changed."""
+        self._any(self._told)
+
+    def _told(self, path: str, body: bytes) -> Any:
+        taken = self.forge.told(path, json.loads(body or b"{}"))
+        if isinstance(taken, str):
+            raise _Refused(taken)
+        return {} if taken else None
 
     def _any(self, api: Callable[[str, bytes], Any]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -76,7 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(status, b"{}", said)
         elif not self.forge.knows(headers):
             self._say(401, b"{}", {})
-        elif (found := api(unquote(parts.path), body)) is None:
+        else:
+            self._answer(parts, api, body)
+
+    def _answer(self, parts: SplitResult, api: Callable[[str, bytes], Any], body: bytes) -> None:
+        try:
+            found = api(unquote(parts.path), body)
+        except _Refused as refused:
+            self._say(405, json.dumps({"message": str(refused)}).encode(), {})
+            return
+        if found is None:
             self._say(404, b"{}", {})
         else:
             self._paged(found, parts.path, int(parse_qs(parts.query).get("page", ["1"])[0]))

@@ -53,6 +53,8 @@ class StandIn:
     """A forge in this process: start it with `with`, ask for `url`."""
 
     kind: ClassVar[str] = ""
+    merges: ClassVar[str] = "pulls"
+    """What the API calls requests."""
     page = 2
     """Items of a page, however many were asked for."""
 
@@ -69,6 +71,7 @@ class StandIn:
         self.statuses: list[dict[str, Any]] = []
         self.trouble: list[tuple[int, dict[str, str]]] = []
         self.elsewhere = ""
+        self.refuses = ""
         self.asked: list[str] = []
         self.stuck: threading.Event | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
@@ -100,12 +103,20 @@ class StandIn:
         """What there is at a path of the API; None for nothing."""
         raise NotImplementedError
 
-    def told(self, path: str, body: dict[str, Any]) -> bool:
-        """Keep a status that was told; whether the path is that of one."""
-        found = re.fullmatch(r".*/statuses/([0-9a-f]{40})", path)
-        if found:
+    def told(self, path: str, body: dict[str, Any]) -> bool | str:
+        """Keep a status that was told, or merge a request; whether the path is for that, or why not."""
+        if found := re.fullmatch(r".*/statuses/([0-9a-f]{40})", path):
             self.statuses.append({"commit": found[1], **body})
+        elif found := re.fullmatch(rf".*/{self.merges}/(\d+)/merge", path):
+            request = self.numbered(found[1])
+            if self.refuses or request.head not in body.values():
+                return self.refuses or "Head branch was modified"
+            request.merged = True
         return bool(found)
+
+    def opened(self) -> list[Merged]:
+        """The requests that are open."""
+        return [request for request in self.requests if not request.merged]
 
     def of(self, commit: str) -> list[Merged]:
         """The requests that a commit belongs to."""
@@ -138,6 +149,8 @@ class GitHubStandIn(StandIn):
     def answer(self, path: str) -> Any:
         """See `StandIn.answer`."""
         base = f"/api/v3/repos/{REPOSITORY}"
+        if path == f"{base}/pulls":
+            return [self._pull(request) for request in self.opened()]
         if found := re.fullmatch(rf"{base}/commits/(\w+)/pulls", path):
             return [self._pull(request) for request in self.of(found[1])]
         if found := re.fullmatch(rf"{base}/pulls/(\d+)/reviews", path):
@@ -181,6 +194,8 @@ class GiteaStandIn(StandIn):
     def answer(self, path: str) -> Any:
         """See `StandIn.answer`."""
         base = f"/api/v1/repos/{REPOSITORY}"
+        if path == f"{base}/pulls":
+            return [self._pull(request) for request in self.opened()]
         if found := re.fullmatch(rf"{base}/commits/(\w+)/pull", path):
             return next((self._pull(request) for request in self.of(found[1])), None)
         if found := re.fullmatch(rf"{base}/pulls/(\d+)/reviews", path):
@@ -214,6 +229,7 @@ class GitLabStandIn(StandIn):
     """As docs.gitlab.com describes it. An approval of another commit was given before the last push."""
 
     kind = "gitlab"
+    merges = "merge_requests"
 
     def webhook(self, kind: str, body: bytes, number: str, secret: str = SECRET) -> dict[str, str]:
         """See `StandIn.webhook`; a secret that begins with `whsec_` signs."""
@@ -237,6 +253,8 @@ class GitLabStandIn(StandIn):
     def answer(self, path: str) -> Any:
         """See `StandIn.answer`."""
         base = f"/api/v4/projects/{REPOSITORY}"
+        if path == f"{base}/merge_requests":
+            return [self._request(request) for request in self.opened()]
         if found := re.fullmatch(rf"{base}/repository/commits/(\w+)/merge_requests", path):
             return [self._request(request) for request in self.of(found[1])]
         if re.fullmatch(rf"{base}/merge_requests/\d+/versions", path):

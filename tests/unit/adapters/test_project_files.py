@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.interpreters import asked, interpreter
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
@@ -21,6 +22,11 @@ FILES = {
 }
 
 
+def whole(folder: Path) -> Checkout:
+    """A project that is all of its repository."""
+    return Checkout(folder, folder)
+
+
 def write(folder: Path, **changed: str | None) -> Path:
     for name, text in {**FILES, **{k.replace("_", "."): v for k, v in changed.items()}}.items():
         if text is not None:
@@ -29,7 +35,7 @@ def write(folder: Path, **changed: str | None) -> Path:
 
 
 def test_complete_files_give_the_configuration(tmp_path: Path) -> None:
-    assert check_files(write(tmp_path), "p", tmp_path).name == "p"
+    assert check_files(whole(write(tmp_path)), "p").name == "p"
 
 
 @pytest.mark.parametrize(
@@ -60,19 +66,19 @@ def test_complete_files_give_the_configuration(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told(tmp_path: Path, changed: dict[str, str | None], said: str) -> None:
     with pytest.raises(InvalidProject, match=said):
-        check_files(write(tmp_path, **changed), "p", tmp_path)
+        check_files(whole(write(tmp_path, **changed)), "p")
 
 
 def test_an_empty_commit_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidProject, match="The commit is empty"):
-        check_files(tmp_path, "p", tmp_path)
+        check_files(whole(tmp_path), "p")
 
 
 def test_a_package_beside_the_project_is_taken_from_the_same_commit(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     lock = FILES["uv.lock"] + 'source = { directory = "../beside" }'
     folder = write(tmp_path / "project", uv_lock=lock)
-    assert check_files(folder, "p", tmp_path).name == "p"
+    assert check_files(Checkout(folder, tmp_path), "p").name == "p"
 
 
 @pytest.mark.parametrize(
@@ -90,10 +96,10 @@ def test_the_python_that_is_asked_for_is_this_one_where_it_fits(
     (tmp_path / "pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
     if pinned:
         (tmp_path / ".python-version").write_text(pinned)
-    assert asked(tmp_path) == wanted
+    assert asked(whole(tmp_path)) == wanted
 
 
 def test_a_python_that_cannot_be_had_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = "<2.0"\n')
     with pytest.raises(InvalidProject, match=r"asks for Python <2\.0; here runs 3"):
-        interpreter(tmp_path, Packages(Processes()))
+        interpreter(whole(tmp_path), Packages(Processes()))

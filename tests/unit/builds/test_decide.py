@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from penstock.builds.decide import dangling
 from penstock.pipelines.types import Graph, Node
-from penstock.revisions.config import ModelConfig, ProjectConfig, ScheduleCondition, TriggerConfig
+from penstock.revisions.config import (
+    EnvironmentConfig,
+    ModelConfig,
+    ProjectConfig,
+    ScheduleCondition,
+    TriggerConfig,
+)
 
 TRAIN = Graph(
     pipeline="train",
@@ -23,6 +29,16 @@ def config(pipeline: str, model: str) -> ProjectConfig:
 
 def test_names_that_exist_leave_nothing_to_say() -> None:
     assert dangling(config("train", "delay"), [TRAIN]) == []
+
+
+def test_names_in_what_is_an_environments_own_must_exist_too() -> None:
+    own = config("trian", "delays")
+    live = EnvironmentConfig(name="live", on="push", triggers=own.triggers, models=own.models)
+    told = dangling(ProjectConfig(name="p", environments=(live,)), [TRAIN])
+    assert [sentence.partition(",")[0] for sentence in told] == [
+        "A trigger starts the pipeline 'trian'",
+        "The gate of the model 'delays' guards nothing: no pipeline publishes it. Did you mean `delay`?",
+    ]
 
 
 def test_names_that_dangle_are_each_told_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -107,7 +107,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def make() -> Callable[..., Made]:
     """Builds files in a home; what describes the release is made as `Builds` does."""
 
-    def make(home: Path, files: Files, key: str = "1", now: datetime = NOW, umask: int = 0o022) -> Made:
+    def make(
+        home: Path,
+        files: Files,
+        key: str = "1",
+        now: datetime = NOW,
+        umask: int = 0o022,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Made:
         forge = FakeForge()
         forge.create("small", protected="main")
         commit = forge.push("small", "dev", files)
@@ -116,7 +123,7 @@ def make() -> Callable[..., Made]:
             id=key, project="small", commit=commit, branch="dev", created=now, token=1, log=log, started=now
         )
         blobs = FolderBlobs(home / "blobs")
-        builder = LocalBuilder(home, forge, blobs)
+        builder = LocalBuilder(home, forge, blobs, secrets=lambda _project: secrets or {})
         before = os.umask(umask)
         try:
             builder.start(build, str(home))

@@ -18,10 +18,17 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.adapters.builders.outputs.images import PASSWORD, USER
+from penstock.adapters.builders.outputs import images
+from penstock.adapters.builders.outputs.images import PASSWORD, USER, Image, Images
+from penstock.adapters.builders.processes import Processes
+from penstock.core.errors import InvalidProject, Unavailable
+from penstock.revisions.config import ImageConfig
 
 BASE = "localhost/this-python"
 needs_buildah = pytest.mark.skipif(not shutil.which("buildah"), reason="there is no buildah")
+SESAME = "open-sesame"
+HASHED = "$2y$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO"
+"""The same as a registry keeps it (bcrypt)."""
 IMAGE = b"""\
 [project]
 name = "small"
@@ -55,8 +62,8 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 
 @pytest.fixture(scope="module")
-def base(buildah: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with nothing but this Python and what it is linked with."""
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of an image with nothing but this Python and what it is linked with."""
     root = tmp_path_factory.mktemp("root")
     for name in ("tmp", "etc", "root", "opt", "work", "mnt", "proc", "sys", "dev", "run", "usr/bin"):
         (root / name).mkdir(parents=True)
@@ -73,6 +80,12 @@ def base(buildah: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
             shutil.copy(file, copy)
     (root / "usr/bin/python3").symlink_to(python)
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def base(buildah: Callable[..., str], root: Path) -> str:
+    """That image, where buildah finds it."""
     container = buildah("from", "scratch")
     buildah("copy", "--quiet", container, str(root), "/")
     buildah("commit", "--quiet", container, BASE)
@@ -123,7 +136,9 @@ def registry(tmp_path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     settings = tmp_path / "registry.yml"
     storage = f"storage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}"
-    settings.write_text(f"version: 0.1\n{storage}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+    (tmp_path / "users").write_text(f"grace:{HASHED}\n")
+    auth = f"auth: {{htpasswd: {{realm: penstock, path: {tmp_path}/users}}}}"
+    settings.write_text(f"version: 0.1\n{storage}\n{auth}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
     process = subprocess.Popen(
         ["docker-registry", "serve", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -145,18 +160,88 @@ def test_the_image_is_pushed_and_no_password_is_logged(
     small: dict[str, bytes],
     base: str,
     registry: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(USER, "grace")
-    monkeypatch.setenv(PASSWORD, "open-sesame")
-    release = make(made.home, small | config(base, f"{registry}/team/small"), "pushed")
+    secrets = {USER: "grace", PASSWORD: SESAME}
+    release = make(made.home, small | config(base, f"{registry}/team/small"), "pushed", secrets=secrets)
     image = release.outputs["image"]
     manifest = f"http://{registry}/v2/team/small/manifests/sha256:{image.digest}"
     kinds = "application/vnd.oci.image.manifest.v1+json"
-    assert httpx.get(manifest, headers={"Accept": kinds}).status_code == 200
+    assert httpx.get(manifest, headers={"Accept": kinds}, auth=("grace", SESAME)).status_code == 200
     log = (made.home / release.build.log).read_text()
     assert "team/small" in log
-    assert "open-sesame" not in log
+    assert not [f for f in made.home.rglob("*") if f.is_file() and SESAME.encode() in f.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("pinging container registry: dial tcp 127.0.0.1:9: connect: connection refused", Unavailable),
+        ("writing blob: received unexpected HTTP status: 503 Service Unavailable", Unavailable),
+        ("Get https://registry.example.org/v2/: net/http: TLS handshake timeout", Unavailable),
+        ("received unexpected HTTP status: 500 Internal Server Error", Unavailable),
+        ("toomanyrequests: You have reached your pull rate limit.", Unavailable),
+        ("unauthorized: authentication required", InvalidProject),
+        ("manifest unknown: there is no such image", InvalidProject),
+    ],
+)
+def test_a_registry_that_is_down_is_not_the_projects_fault(
+    tmp_path: Path, said: str, error: type[Exception]
+) -> None:
+    program = tmp_path / "buildah"
+    program.write_text(f"#!/bin/sh\necho Trying to pull\necho 'Error: {said}' >&2\nexit 125\n")
+    program.chmod(0o755)
+    image = Image(ImageConfig(base=BASE), "small", "c" * 40, tmp_path / "p.pyz", tmp_path, tmp_path / "log")
+    with pytest.raises(error, match=re.escape(said.rstrip("."))):
+        Images(Processes(), lambda _project: {})._run(str(program), ["push"], image, "It cannot be pushed")
+
+
+def test_half_of_what_a_registry_asks_for_is_told(tmp_path: Path) -> None:
+    wanted = ImageConfig(base=BASE, push="registry.example.org/team/small")
+    image = Image(wanted, "small", "c" * 40, tmp_path / "small.pyz", tmp_path, tmp_path / "log")
+    with pytest.raises(InvalidProject, match=f"penstock secrets set {PASSWORD} --in builds"):
+        Images(Processes(), lambda _project: {USER: "grace"})._credentials(image)
+    with pytest.raises(InvalidProject, match=f"penstock secrets set {USER} --in builds"):
+        Images(Processes(), lambda _project: {PASSWORD: SESAME})._credentials(image)
+
+
+@pytest.fixture
+def docker(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """The program, and no other that builds images; the same base is where it finds it."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    asked = ["docker", "version"]
+    if not shutil.which("docker") or subprocess.run(asked, capture_output=True, check=False).returncode != 0:
+        pytest.skip("there is no docker whose daemon answers")
+    packed = shutil.make_archive(str(root.parent / "base"), "tar", root)
+    run("import", packed, BASE)
+    monkeypatch.setattr(images, "PROGRAMS", ("docker",))
+    yield run
+    run("rmi", "--force", BASE)
+
+
+def test_docker_builds_pushes_and_runs_it_too(
+    made: Any,
+    make: Callable[..., Any],
+    small: dict[str, bytes],
+    registry: str,
+    docker: Callable[..., str],
+) -> None:
+    secrets = {USER: "grace", PASSWORD: SESAME}
+    release = make(made.home, small | config(BASE, f"{registry}/team/small"), "docker", secrets=secrets)
+    image = release.outputs["image"]
+    kinds = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+    manifest = f"http://{registry}/v2/team/small/manifests/sha256:{image.digest}"
+    assert httpx.get(manifest, headers={"Accept": kinds}, auth=("grace", SESAME)).status_code == 200
+    run = json.loads(docker("run", "--rm", image.file, "run", "arithmetic", "-p", "number=4", "--json"))
+    assert (run["status"], run["metrics"][0]["value"]) == ("succeeded", 8)
+    assert SESAME not in (made.home / release.build.log).read_text()
+    docker("rmi", "--force", image.file)
 
 
 @needs_buildah

@@ -18,12 +18,35 @@ from penstock.testing.forges import FakeForge
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 STAGING = '[environments.staging]\ndeploy = { on = "merge", approvals = 1 }\n'
 DEPENDS = 'depends = ["schemas", "Makefile"]\n'
+
+
+def entry(name: str, source: str, *needs: str, **more: str) -> str:
+    """What a lock says of a package."""
+    text = f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ {source} }}\ndependencies = ['
+    text += "".join(f'{{ name = "{need}" }}, ' for need in needs) + "]\n"
+    return text + "".join(f"{key} = {value}\n" for key, value in more.items())
+
+
+OWN = [
+    entry("flights", 'editable = "."', "shared"),
+    entry("shared", 'editable = "../libs/shared"', "deep"),
+    entry("deep", 'directory = "../libs/deep"'),
+]
+WORKSPACE = {
+    "shop": entry(
+        "shop", 'editable = "shop"', "six", **{"dev-dependencies": '{ dev = [{ name = "near" }] }'}
+    ),
+    "near": entry("near", 'virtual = "libs/near"'),
+    "six": entry("six", 'registry = "https://index.example"'),
+    "other": entry("other", 'editable = "other"', "tea"),
+    "tea": entry("tea", 'registry = "https://index.example"'),
+}
 BASE = {
     "flights/penstock.toml": f'[project]\nname = "flights"\n{DEPENDS}{STAGING}'.encode(),
-    "flights/pyproject.toml": b'[tool.uv.sources]\nshared = { path = "../libs/shared", editable = true }\n',
-    "libs/shared/pyproject.toml": b'[tool.uv.sources]\ndeep = [{ path = "../deep" }]\n',
+    "flights/uv.lock": "".join(OWN).encode(),
     "shop/penstock.toml": f'[project]\nname = "shop"\n{STAGING}'.encode(),
-    "shop/pyproject.toml": b"[tool.uv.sources]\nshared = { workspace = true }\n",
+    "pyproject.toml": b'[tool.uv.workspace]\nmembers = ["shop", "other", "libs/near"]\n',
+    "uv.lock": "".join(WORKSPACE.values()).encode(),
 }
 
 
@@ -58,37 +81,67 @@ def world() -> World:
 @pytest.mark.parametrize(
     ("path", "projects"),
     [
-        ("flights__model.py", ["flights", "shop"]),
-        ("schemas__rows.sql", ["flights", "shop"]),
-        ("Makefile", ["flights", "shop"]),
-        ("libs__shared__a.py", ["flights", "shop"]),
-        ("libs__deep__a.py", ["flights", "shop"]),
-        ("libs__other__a.py", ["shop"]),
-        ("flights-docs__a.md", ["shop"]),
-        ("README.md", ["shop"]),
+        ("flights__model.py", ["flights"]),
+        ("schemas__rows.sql", ["flights"]),
+        ("Makefile", ["flights"]),
+        ("libs__shared__a.py", ["flights"]),
+        ("libs__deep__a.py", ["flights"]),
+        ("libs__near__a.py", ["shop"]),
+        ("shop__model.py", ["shop"]),
+        ("other__a.py", []),
+        ("flights-docs__a.md", []),
+        ("README.md", []),
     ],
 )
 def test_a_project_is_built_when_what_it_is_made_of_changed(
     world: World, path: str, projects: list[str]
 ) -> None:
-    """The shop is a member of a workspace, and so is built each time."""
+    """The shop is a member of a workspace; flights has a lock of its own."""
     assert world.push(**{path: b"1"}) == projects
+
+
+@pytest.mark.parametrize(
+    ("member", "projects"), [("tea", []), ("other", []), ("six", ["shop"]), ("near", ["shop"]), ("shop", [])]
+)
+def test_a_lock_of_many_concerns_whom_the_packages_concern(
+    world: World, member: str, projects: list[str]
+) -> None:
+    """A version of its own is no reason: it stands in the project's folder as well."""
+    newer = WORKSPACE | {member: WORKSPACE[member].replace('version = "1"', 'version = "2"')}
+    assert world.push(**{"uv.lock": "".join(newer.values()).encode()}) == projects
+
+
+@pytest.mark.parametrize(
+    ("added", "projects"),
+    [(b"[tool.black]\n", []), (b'[tool.uv]\nconstraint-dependencies = ["six<2"]\n', ["shop"])],
+)
+def test_settings_at_the_root_of_a_workspace_concern_its_members(
+    world: World, added: bytes, projects: list[str]
+) -> None:
+    assert world.push(**{"pyproject.toml": BASE["pyproject.toml"] + added}) == projects
+
+
+def test_without_a_lock_everything_concerns_a_project(world: World) -> None:
+    del world.files["flights/uv.lock"]
+    assert world.push() == ["flights"]
+    assert world.push(README=b"1") == ["flights"]
 
 
 def test_what_was_passed_over_is_not_looked_at_again_and_is_part_of_the_next_difference(
     world: World,
 ) -> None:
-    assert world.push(README=b"1") == ["shop"]
-    assert world.push(README=b"2") == ["shop"]
-    assert world.push(flights__model=b"1") == ["flights", "shop"]
+    assert world.push(README=b"1") == []
+    assert world.push(README=b"2") == []
+    assert world.push(flights__model=b"1") == ["flights"]
     with world.store.read() as reader:
         heads = {b.project: b.commit for b in reader.find(Branch, name="dev")}
-    assert heads["flights"] == heads["shop"]
+    assert heads["flights"] != heads["shop"]
+    assert world.push(README=b"3", shop__model=b"1") == ["shop"]
 
 
 def test_a_broken_project_is_built_to_be_told_so(world: World) -> None:
-    assert world.push(flights__penstock=b"x", **{"flights__penstock.toml": b"["}) == ["flights", "shop"]
-    assert world.push(README=b"1") == ["flights", "shop"]
+    assert world.push(**{"flights__penstock.toml": b"["}) == ["flights"]
+    assert world.push(README=b"1") == ["flights"]
 
 
 def test_what_another_project_merged_is_reviewed_by_its_own_approvals(world: World) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.core.errors import InvalidProject, NotFound
 from penstock.revisions.config import (
@@ -110,6 +111,7 @@ def test_an_environment_is_found_by_name() -> None:
         ('"flights"', '"Flights!"', 2, "found 'Flights!'"),
         ("environments.test", "environments.Test", 4, "cannot be the name of an environment"),
         ("environments.test", "environments.development", 4, "Choose another name"),
+        ("environments.test", "environments.builds", 4, "'builds' is where secrets of builds belong"),
         ('"push"', '"pull"', 5, "one of push, merge, promote, branch; found 'pull'."),
         ('branch = "dev"', 'branch = ""', 5, "the name of a branch"),
         (', branch = "dev"', "", 5, "lacks the key 'branch'"),
@@ -183,6 +185,59 @@ def test_a_project_needs_an_environment() -> None:
 def test_what_is_not_toml_is_told_with_its_line() -> None:
     with pytest.raises(InvalidProject, match=r"other\.toml is not a TOML document.*line 2"):
         parse_config("[project]\nname\n", file="other.toml")
+
+
+OWN = (
+    FLIGHTS
+    + """
+[environments.production.models.delay]
+gate = ["roc_auc >= 0.7"]
+
+[environments.staging.models.delay]
+monitor = "accuracy"
+
+[environments.staging.triggers.train_delay]
+cooldown = "7d"
+
+[environments.test.triggers.train_delay]
+any = [{ schedule = "0 4 * * *" }]
+"""
+)
+
+
+def test_an_environment_says_what_holds_there_key_by_key() -> None:
+    config = parse_config(OWN)
+    everywhere = parse_config(FLIGHTS)
+    [usual], gate = everywhere.triggers, everywhere.models["delay"].gate
+    production, staging, test = (config.inside(name) for name in ("production", "staging", "test"))
+    assert production.models == {"delay": ModelConfig(gate=("roc_auc >= 0.7",))}
+    assert production.triggers == (usual,)
+    assert staging.models == {"delay": ModelConfig(gate=gate, monitor="accuracy")}
+    assert staging.triggers == (replace(usual, environments=("staging",), cooldown="7d"),)
+    assert test.models == everywhere.models
+    assert [trigger.conditions for trigger in test.triggers] == [(ScheduleCondition(cron="0 4 * * *"),)]
+    assert (config.triggers, config.models) == (everywhere.triggers, everywhere.models)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "said"),
+    [
+        ('gate = ["roc_auc >= 0.7"]', 'gaet = ["roc_auc >= 0.7"]', 31, "Did you mean 'gate'?"),
+        ('gate = ["roc_auc >= 0.7"]', 'gate = ["roc_auc >= "]', 31, "the gate asks something unknown"),
+        ("staging.models.delay", "staging.models.late", 33, "lacks the key 'gate'"),
+        ('cooldown = "7d"', 'cooldown = "week"', 37, "a duration such as"),
+        ('any = [{ schedule = "0 4 * * *" }]', 'cooldown = "2d"', 39, "the trigger has no condition"),
+        ('any = [{ schedule = "0 4 * * *" }]', 'pipeline = "other"', 40, "one of any, cooldown"),
+    ],
+)
+def test_a_mistake_in_what_is_an_environments_own_is_told(
+    right: str, wrong: str, line: int, said: str
+) -> None:
+    assert right in OWN
+    with pytest.raises(InvalidProject) as refused:
+        parse_config(OWN.replace(right, wrong, 1))
+    assert str(refused.value).startswith(f"penstock.toml:{line}: ")
+    assert said in str(refused.value)
 
 
 PREVIEW = """

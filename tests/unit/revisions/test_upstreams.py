@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from penstock.lineage.secrets import Secrets
 from penstock.lineage.types import Secret
 from penstock.revisions.config import EnvironmentConfig
 from penstock.revisions.looking import EVERY, FIRST, LONGEST, rest
-from penstock.revisions.ports import Addresses, Review
+from penstock.revisions.merging import MergeRequests
+from penstock.revisions.ports import Addresses, MergeRequest, Review
 from penstock.revisions.service import Revisions
 from penstock.revisions.statuses import tell
 from penstock.revisions.types import Branch, CommitStatus, Delivery, Project, Revision, Upstream
@@ -44,6 +46,8 @@ class Host:
         self.fails: Exception | None = None
         self.told: list[tuple[str, str, str]] = []
         self.asked = 0
+        self.open: MergeRequest | None = None
+        self.merges: Callable[[], object] = lambda: None
 
     def addresses(self, repository: str, url: str) -> Addresses:
         return Addresses(git=repository, api=f"api:{repository}", web=f"https://forge.example/{repository}")
@@ -60,6 +64,15 @@ class Host:
         if isinstance(self.said, Exception):
             raise self.said
         return self.said
+
+    def request(self, upstream: Upstream, token: str, branch: str, into: str) -> MergeRequest:
+        if self.open is None:
+            raise NotFound(what=f"There is no open request to merge {branch}.")
+        return self.open
+
+    def merge(self, upstream: Upstream, token: str, request: MergeRequest) -> None:
+        assert (token, request) == (TOKEN, self.open)
+        self.merges()
 
     def tell(self, upstream: Upstream, token: str, status: CommitStatus, link: str) -> None:
         if self.fails:
@@ -81,12 +94,14 @@ class World:
 
     def revive(self) -> None:
         """What a process has that starts on the same store."""
-        self.revisions = Revisions(self.store, self.forge, FixedClock(NOW), {"fake": self.host})
+        hosts, secrets = {"fake": self.host}, Secrets(KeyFile(self.folder / "secrets.key"))
+        requests = MergeRequests(self.store, hosts, secrets, machine=self.machine)
+        self.revisions = Revisions(self.store, self.forge, FixedClock(NOW), hosts, requests)
         self.upstreams = Upstreams(
             self.store,
             self.forge,
-            {"fake": self.host},
-            Secrets(KeyFile(self.folder / "secrets.key")),
+            hosts,
+            secrets,
             FixedClock(NOW),
             address=lambda: "http://penstock.example/",
             machine=self.machine,
@@ -356,8 +371,51 @@ def test_a_project_that_is_reviewed_elsewhere_is_not_approved_or_merged_here(wor
     world.tick()
     with pytest.raises(NotAllowed, match=r"reviewed at https://forge\.example"):
         world.revisions.approve("flights", "dev", "grace")
+
+
+def test_what_only_git_knows_is_merged_elsewhere(world: World) -> None:
+    world.forge.elsewhere["/srv/flights.git"] = world.there
+    world.connect("git", repository="/srv/flights.git")
+    world.push()
+    world.tick()
     with pytest.raises(NotAllowed, match="merged where it comes from"):
         world.revisions.merge("flights", "dev", "ada", lambda _commit: True)
+
+
+MERGED = {"penstock.toml": FILES["penstock.toml"] + b'[environments.staging]\ndeploy = {on = "merge"}\n'}
+
+
+def test_a_merge_is_done_at_the_forge_and_believed_when_it_says_so(world: World) -> None:
+    world.connect()
+    commit = world.push(**MERGED)
+    world.tick()
+    merge = partial(world.revisions.merge, "flights", "dev", "katherine")
+    with pytest.raises(NotFound, match="no open request"):
+        merge(lambda _commit: True)
+    link = "https://forge.example/7"
+    world.host.open = MergeRequest(number=7, head=commit, link=link)
+    with pytest.raises(
+        NotAllowed, match=r"0 of 1 approvals and no build .* Approve it at https://forge\.example/7"
+    ):
+        merge(lambda _commit: False)
+    world.host.open = MergeRequest(number=7, head="f" * 40, approvals=("grace",), link=link)
+    with pytest.raises(Conflict, match="dev has moved on at fake"):
+        merge(lambda _commit: True)
+    world.host.open = MergeRequest(number=7, head=commit, approvals=("grace",), link=link)
+    world.host.merges = lambda: world.merge(commit)
+    world.host.said = Unavailable(what="The forge is down.")
+    merge(lambda _commit: True)
+    world.tick()
+    main = world.branch("main")
+    assert (main.commit, main.approvals, arrives(STAGING, main, [])) == (commit, (), False)
+    world.host.said = Review(branch="dev", approvals=("grace",), link=link)
+    world.tick(LONGEST.total_seconds())
+    assert arrives(STAGING, world.branch("main"), [])
+    with world.store.read() as reader:
+        [asked] = reader.events(kind="merge.asked")
+        assert [event.actor for event in reader.events(subject="branch:main", kind="branch.moved")] == [
+            asked.actor
+        ]
 
 
 def test_where_only_git_is_spoken_approvals_are_given_here(world: World) -> None:

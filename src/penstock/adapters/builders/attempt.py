@@ -12,6 +12,7 @@ from threading import Event, Lock
 import msgspec
 
 from penstock.adapters.builders.automatic import Plan
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.covered import covered, judged, with_features
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.archives import settle_wheel
@@ -19,7 +20,7 @@ from penstock.adapters.builders.outputs.make import Gathered, Outputs, Stage
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.parts import Part, side_by_side
 from penstock.adapters.builders.processes import Processes, TookTooLong
-from penstock.adapters.builders.project_files import CONFIG, LOCK, PROJECT, check_files
+from penstock.adapters.builders.project_files import CONFIG, check_files
 from penstock.adapters.builders.report import UNENDED, Told, failures, verdict
 from penstock.adapters.builders.surroundings import plain
 from penstock.adapters.isolation.written import open_written, written
@@ -31,6 +32,7 @@ from penstock.lineage.ports import Blobs
 from penstock.pipelines.survey import Survey
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import ProjectConfig
+from penstock.revisions.locks import LOCK, PROJECT
 from penstock.revisions.ports import Forge
 
 TIMEOUT = 1800.0
@@ -113,13 +115,10 @@ class Attempt:
         config = self._checked(checkout)
         environments, blobs = self._tools.environments, self._tools.blobs
         environment = environments.make(
-            checkout,
-            self._files.log,
-            lambda what: self._doing(self._files, what),
-            tree=self._folder / TESTED,
+            checkout, self._files.log, lambda what: self._doing(self._files, what)
         )
         python, clean = environments.python(environment), self._checkout(PACKED)
-        lock, settings = (blobs.put_file(str(clean / name)) for name in (LOCK, CONFIG))
+        lock, settings = (blobs.put_file(str(file)) for file in (clean.lock, clean.folder / CONFIG))
         scratch = self._folder / "outputs"
         scratch.mkdir()
         stage = Stage(
@@ -149,7 +148,7 @@ class Attempt:
             return self._tools.outputs.make(alone, built, wheel, gathered, executable)
 
     def _proved(
-        self, python: Path, checkout: Path, config: ProjectConfig, stage: Stage
+        self, python: Path, checkout: Checkout, config: ProjectConfig, stage: Stage
     ) -> tuple[tuple[Path, Gathered, Output | None], tuple[Graph, ...]]:
         """What takes long, side by side: the project's tests, the wheel and what is packed, the automatic
         tests. Each has the surroundings that it would have alone.
@@ -157,7 +156,7 @@ class Attempt:
         longest = duration(config.tests.longest).total_seconds()
         try:
             _, packed, graphs = side_by_side(
-                lambda: self._project(python, checkout, longest),
+                lambda: self._project(python, checkout.folder, longest),
                 lambda: self._packed(stage),
                 lambda: self._drawn_and_tested(python, config),
                 give_up=lambda: self._tools.processes.cancel(self._tests.log, self._folder),
@@ -188,18 +187,18 @@ class Attempt:
         """A folder that is written to by no programs but those in this checkout."""
         return self._folder / f"{name}-{tree}"
 
-    def _checkout(self, name: str) -> Path:
+    def _checkout(self, name: str) -> Checkout:
         folder = self._folder / name
         folder.mkdir()
         self._tools.forge.checkout(self._build.project, self._build.commit, str(folder))
         if not (folder / self._build.folder).is_dir():
             raise InvalidProject(what=f"The commit has no folder {self._build.folder}.")
-        return folder / self._build.folder
+        return Checkout(folder / self._build.folder, folder)
 
-    def _checked(self, checkout: Path) -> ProjectConfig:
+    def _checked(self, checkout: Checkout) -> ProjectConfig:
         self._doing(self._files, "files")
         with self._files.proving("files", f"{PROJECT}, {CONFIG}, {LOCK}"):
-            return check_files(checkout, self._build.project, self._folder / TESTED)
+            return check_files(checkout, self._build.project)
 
     def _project(self, python: Path, checkout: Path, longest: float) -> None:
         """The project's own tests, in its own environment."""
@@ -236,7 +235,7 @@ class Attempt:
         """
         part = self._automatic
         self._doing(part, "automatic tests")
-        checkout = self._checkout(DRAWN)
+        checkout = self._checkout(DRAWN).folder
         tested, report = self._folder / "plan.json", self._own(DRAWN, "told") / "tests.jsonl"
         root = checkout / config.tests.sample if config.tests.sample else Path(self._data_root)
         plan = Plan(folder=str(checkout), root=str(root), as_of=self._build.created, config=config.tests)
@@ -284,7 +283,7 @@ class Attempt:
         with part.proving("package", "the wheel can be built"):
             self._tools.packages.run(
                 ["build", "--wheel", "--python", PYTHON, "--out-dir", str(place)],
-                folder=stage.checkout,
+                folder=stage.checkout.folder,
                 log=part.log,
                 failed="The wheel cannot be built",
                 within=place,

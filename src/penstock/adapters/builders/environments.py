@@ -7,25 +7,25 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.interpreters import interpreter
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.project_files import LOCK, PROJECT, normal
+from penstock.adapters.builders.project_files import normal
 from penstock.core.digests import digest_bytes, digest_value
+from penstock.revisions.locks import LOCK
 
 PYTHON = Path("bin", "python")
 
 
 class Wanted(NamedTuple):
-    """An environment of a checkout in a tree, on a Python; where its making is logged, who hears of it."""
+    """An environment of a checkout, on a Python; where its making is logged, who hears of it."""
 
-    checkout: Path
-    tree: Path
+    checkout: Checkout
     base: str
     log: Path
     tell: Callable[[str], None]
@@ -39,7 +39,7 @@ class Environments:
         self._packages = packages
         self._making = threading.Lock()
 
-    def digest(self, checkout: Path) -> str:
+    def digest(self, checkout: Checkout) -> str:
         """The name of the environment that a checkout asks for: its lock, our wheel, its Python.
 
         Raises InvalidProject when that Python is not to be had.
@@ -54,12 +54,9 @@ class Environments:
         """The Python program of an environment, whether it is there or not."""
         return self.folder(digest) / PYTHON
 
-    def make(
-        self, checkout: Path, log: Path, tell: Callable[[str], None], *, tree: Path | None = None
-    ) -> str:
+    def make(self, checkout: Checkout, log: Path, tell: Callable[[str], None]) -> str:
         """Make the environment of a checkout unless it is there; gives its digest.
 
-        `tree` is the folder of the whole commit, where the project is not all of it.
         It is made beside its place and then moved there, so that a crash leaves no half of it.
         `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
         """
@@ -69,7 +66,7 @@ class Environments:
             return digest
         with self._making:
             if not self.python(digest).exists():
-                self._make(digest, Wanted(checkout, tree or checkout, python, log, tell))
+                self._make(digest, Wanted(checkout, python, log, tell))
         return digest
 
     def _make(self, digest: str, wanted: Wanted) -> None:
@@ -82,7 +79,7 @@ class Environments:
             place.rename(self._folder / digest)
 
     def _install(self, wanted: Wanted, scratch: Path) -> Path:
-        checkout, tree, base, log, tell = wanted
+        checkout, base, log, tell = wanted
         within = scratch / "made"
         within.mkdir()
         scratch.chmod(0o755)
@@ -94,12 +91,12 @@ class Environments:
         def uv(*arguments: str) -> None:
             self._packages.run(
                 arguments,
-                folder=checkout,
+                folder=checkout.folder,
                 log=log,
                 failed=failed,
                 also={"UV_PROJECT_ENVIRONMENT": str(place)},
                 within=within,
-                writes=(tree,),
+                writes=(checkout.tree,),
                 reads=reads,
             )
 
@@ -116,7 +113,7 @@ class Environments:
         self._packages.install(
             ["--constraints", str(constraints), str(wheel)],
             python=place / PYTHON,
-            folder=checkout,
+            folder=checkout.folder,
             scratch=scratch,
             log=log,
             failed=failed,
@@ -126,35 +123,15 @@ class Environments:
         return place
 
 
-def _digest(checkout: Path, python: str) -> str:
-    settings = tomllib.loads((checkout / PROJECT).read_text()).get("tool", {}).get("uv", {})
+def _digest(checkout: Checkout, python: str) -> str:
+    other = [python] if python != sys.executable else []
     return digest_value(
         {
-            "lock": digest_bytes((checkout / LOCK).read_bytes()),
-            "settings": settings,
-            "near": _near(checkout),
+            "needs": checkout.needs,
             "penstock": digest_bytes(own_wheel()[1]),
-            "python": [
-                sys.version,
-                sysconfig.get_platform(),
-                *([python] if python != sys.executable else []),
-            ],
+            "python": [sys.version, sysconfig.get_platform(), *other],
         }
     )
-
-
-def _near(checkout: Path) -> list[list[str]]:
-    """The packages that a lock takes from folders beside the project and does not pin: by their files."""
-    near = []
-    for package in tomllib.loads((checkout / LOCK).read_text()).get("package", []):
-        source = package.get("source", {})
-        place = source.get("directory") or source.get("editable") or source.get("virtual") or "."
-        if place != ".":
-            beside = checkout / place
-            files = sorted(file for file in beside.rglob("*") if file.is_file())
-            held = {str(file.relative_to(beside)): digest_bytes(file.read_bytes()) for file in files}
-            near.append([place, digest_value(held)])
-    return near
 
 
 def held(environment: Path) -> dict[str, str]:

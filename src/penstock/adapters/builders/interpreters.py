@@ -11,28 +11,32 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.project_files import PROJECT
 from penstock.core.errors import InvalidProject, Unavailable
+from penstock.revisions.locks import PROJECT
 
 PINNED = ".python-version"
 _VERSION = re.compile(r"[\w.+@-]+")
 
 
-def asked(checkout: Path) -> str:
+def asked(checkout: Checkout) -> str:
     """What a project asks for, as uv understands it; empty where the Python that runs here fits.
 
-    `.python-version` says it where there is one, else `requires-python`. Raises InvalidProject.
+    `.python-version` says it where there is one, in its folder or that of its lock, else `requires-python`.
+    Raises InvalidProject.
     """
     here = platform.python_version()
-    pinned = _first_line(checkout / PINNED)
+    pinned = _first_line(checkout.folder / PINNED) or _first_line(checkout.root / PINNED)
     if pinned:
         if not _VERSION.fullmatch(pinned):  # a path would be started
             raise InvalidProject(
                 what=f"{PINNED} names no version", expected="such as 3.12", found=repr(pinned)
             )
         return "" if f"{here}.".startswith(f"{pinned}.") else pinned
-    wanted = tomllib.loads((checkout / PROJECT).read_text()).get("project", {}).get("requires-python", "")
+    wanted = (
+        tomllib.loads((checkout.folder / PROJECT).read_text()).get("project", {}).get("requires-python", "")
+    )
     try:
         fits = SpecifierSet(wanted).contains(here, prereleases=True)
     except InvalidSpecifier as error:
@@ -44,7 +48,7 @@ def asked(checkout: Path) -> str:
     return "" if fits else str(wanted)
 
 
-def interpreter(checkout: Path, packages: Packages) -> str:
+def interpreter(checkout: Checkout, packages: Packages) -> str:
     """The program of the Python that a project asks for. Raises InvalidProject or Unavailable."""
     wanted = asked(checkout)
     if not wanted:

@@ -7,17 +7,20 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from penstock.adapters.builders.attempt import Attempt, Tools
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
+from penstock.adapters.builders.outputs.images import Images
 from penstock.adapters.builders.outputs.make import Outputs
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes, Stopped
 from penstock.adapters.isolation.plain import PlainProcess
 from penstock.adapters.isolation.program import Isolation
 from penstock.builds.types import Build, Built, Release, TestCase
+from penstock.core.digests import digest_value
 from penstock.lineage.ports import Blobs
 from penstock.revisions.ports import Forge
 from penstock.runs.types import Workspace
@@ -37,9 +40,10 @@ class LocalBuilder:
         room: int = 1,
         wake: Callable[[], object] = lambda: None,
         isolation: Isolation | None = None,
+        secrets: Callable[[str], Mapping[str, str]] = lambda _project: {},
     ) -> None:
         """`room` is how many builds may run at a time; `wake` is called when one gets on, from any thread;
-        `isolation` is how their programs are kept apart.
+        `isolation` is how their programs are kept apart; `secrets` are those of a project's builds, by name.
         """
         self._home = home
         self._wake = wake
@@ -48,7 +52,7 @@ class LocalBuilder:
         self._processes = Processes(isolation or PlainProcess(home))
         packages = Packages(self._processes)
         environments = Environments(home / "envs", packages)
-        outputs = Outputs(packages, environments, self._processes, blobs)
+        outputs = Outputs(packages, environments, Images(self._processes, secrets), blobs)
         self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
         self._stages: dict[str, str] = {}
         self._attempts: dict[str, Attempt] = {}
@@ -107,10 +111,15 @@ class LocalBuilder:
                 self._tools.forge.checkout(release.project, release.commit, str(tree))
                 tree.rename(code)
         log = self._place("logs") / "environments.log"
-        folder = code / release.folder
-        environment = self._tools.environments.make(folder, log, _log.info, tree=code)
-        python = self._tools.environments.python(environment)
-        return Workspace(python=str(python), folder=str(folder), data_root=data_root, lock=release.lock)
+        checkout = Checkout(code / release.folder, code)
+        python = self._tools.environments.python(self._tools.environments.make(checkout, log, _log.info))
+        return Workspace(
+            python=str(python),
+            folder=str(checkout.folder),
+            data_root=data_root,
+            lock=release.lock,
+            beside=digest_value(checkout.near) if checkout.near else "",
+        )
 
     def close(self) -> None:
         """See `Builder.close`."""

@@ -43,6 +43,7 @@ class Packages:
         log: Path,
         failed: str,
         within: Path,
+        writes: Sequence[Path] = (),
         reads: Sequence[Path],
     ) -> None:
         """Install for a Python what is pinned: from uv's cache, or from the index where that lacks something.
@@ -53,7 +54,9 @@ class Packages:
         command = ["pip", "install", "--python", str(python), *arguments]
 
         def uv(command: Sequence[str], log: Path) -> None:
-            self.run(command, folder=folder, log=log, failed=failed, within=within, reads=reads)
+            self.run(
+                command, folder=folder, log=log, failed=failed, within=within, writes=writes, reads=reads
+            )
 
         try:
             uv([*command, "--offline"], scratch / "offline.log")

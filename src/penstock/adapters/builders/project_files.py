@@ -9,10 +9,12 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.core.errors import InvalidProject
 from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.revisions.locks import LOCK, PROJECT
 
-CONFIG, PROJECT, LOCK = "penstock.toml", "pyproject.toml", "uv.lock"
+CONFIG = "penstock.toml"
 _MISSING = {
     PROJECT: "which makes the folder a Python package; penstock new shows one",
     CONFIG: "which says where the project is delivered; penstock new shows one",
@@ -21,17 +23,17 @@ _MISSING = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def check_files(folder: Path, project: str, tree: Path) -> ProjectConfig:
+def check_files(checkout: Checkout, project: str) -> ProjectConfig:
     """Check the files of the project `project` in a clean checkout; gives its configuration.
-
-    `tree` is the checkout of the whole commit; `folder` is there or below.
 
     Raises InvalidProject with one sentence for each thing that is missing.
     """
+    folder = checkout.folder
     if not any(folder.iterdir()):
         raise InvalidProject(what="The commit is empty.", fix="Commit the project's files with `git add`.")
+    files = {PROJECT: folder / PROJECT, CONFIG: folder / CONFIG, LOCK: checkout.lock}
     missing = [
-        f"The commit has no {name}, {why}." for name, why in _MISSING.items() if not (folder / name).is_file()
+        f"The commit has no {name}, {why}." for name, why in _MISSING.items() if not files[name].is_file()
     ]
     if missing:
         raise InvalidProject(what=" ".join(missing))
@@ -40,15 +42,15 @@ def check_files(folder: Path, project: str, tree: Path) -> ProjectConfig:
         raise InvalidProject(
             what=f"{CONFIG} is that of another project", expected=repr(project), found=repr(config.name)
         )
-    _check_lock(folder)
-    _check_places(folder, tree)
+    _check_lock(checkout)
+    _check_places(checkout)
     return config
 
 
-def _check_lock(folder: Path) -> None:
+def _check_lock(checkout: Checkout) -> None:
     """Refuse a lock that was not written for this `pyproject.toml`, or that cannot run tests."""
-    declared = _toml(folder / PROJECT)
-    lock = _packages(folder)
+    declared = _toml(checkout.folder / PROJECT)
+    lock = _packages(checkout)
     locked = {normal(str(package.get("name"))) for package in lock}
     wanted = [normal(match[0]) for text in _requirements(declared) if (match := _NAME.match(text))]
     unknown = [name for name in wanted if name not in locked and name != "penstock"]
@@ -88,29 +90,28 @@ def _misfits(declared: dict[str, Any], lock: list[dict[str, Any]]) -> list[str]:
     return misfits
 
 
-def _check_places(folder: Path, tree: Path) -> None:
+def _check_places(checkout: Checkout) -> None:
     """Refuse packages from folders or files that do not lie in the commit."""
-    for package in _packages(folder):
+    tree = checkout.tree.resolve()
+    for package in _packages(checkout):
         source = package.get("source", {})
         for kind in ("directory", "editable", "virtual", "path"):
             place = str(source.get(kind, "."))
-            if package.get("name") != "penstock" and not (folder / place).resolve().is_relative_to(
-                tree.resolve()
-            ):
+            inside = (checkout.root / place).resolve().is_relative_to(tree)
+            if package.get("name") != "penstock" and not inside:
                 raise InvalidProject(
                     what=f"{LOCK} takes {package.get('name')} from {place}, which leaves the commit.",
                     fix="Commit the package with the project, or take it from a package index.",
                 )
 
 
-def _packages(folder: Path) -> list[dict[str, Any]]:
-    found = _toml(folder / LOCK).get("package", [])
-    packages = [package for package in found if isinstance(package, dict)] if isinstance(found, list) else []
-    if not packages or any(not isinstance(package.get("source", {}), dict) for package in packages):
+def _packages(checkout: Checkout) -> list[dict[str, Any]]:
+    _toml(checkout.lock)
+    if not checkout.locked.packages:
         raise InvalidProject(
             what=f"{LOCK} is not a lock that uv wrote.", fix="Write it with `uv lock` and commit it."
         )
-    return packages
+    return checkout.locked.packages
 
 
 def _requirements(declared: dict[str, Any]) -> list[str]:

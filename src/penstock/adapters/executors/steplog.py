@@ -59,8 +59,14 @@ class StepLog:
             self._send(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
 
     def take(self, lines: bytes) -> None:
-        """Append whole lines of another log as they are."""
+        """Append whole lines of another log; what is hidden here is hidden in them as well."""
+        if self._hidden:
+            lines = b"".join(self._encoder.encode(self._covered(line)) + b"\n" for line in lines.splitlines())
         self._send(lines)
+
+    def _covered(self, line: bytes) -> dict[str, Any]:
+        told = _decoded(line)
+        return {name: self.masked(value) if isinstance(value, str) else value for name, value in told.items()}
 
     def masked(self, text: str) -> str:
         """A text with everything hidden in it replaced by stars."""

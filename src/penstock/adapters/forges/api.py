@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from penstock.core.errors import Busy, InvalidValue, NotAllowed, NotFound, Unavailable
+from penstock.core.errors import Busy, Conflict, InvalidValue, NotAllowed, NotFound, Unavailable
+from penstock.revisions.types import Upstream
 
 TIMEOUT = 10.0
 """Seconds without an answer after which a request is given up."""
@@ -54,6 +55,10 @@ class ForgeApi:
         """Tell something at a path under the root."""
         self._ask("POST", f"{self._root}{path}", json=dict(body))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> None:
+        """Change something at a path under the root."""
+        self._ask("PUT", f"{self._root}{path}", json=dict(body))
+
     def _ask(self, method: str, url: str, **said: Any) -> httpx.Response:
         try:
             answer = httpx.request(method, url, headers=self._headers, timeout=self._timeout, **said)
@@ -68,6 +73,24 @@ class ForgeApi:
         if method == "GET":
             _check_json(answer)
         return answer
+
+
+def no_request(upstream: Upstream, branch: str, into: str) -> NotFound:
+    """What is said where nobody asked a forge to merge a branch."""
+    return NotFound(
+        what=f"{upstream.web} has no open request to merge {branch} into {into}.", fix="Open one there."
+    )
+
+
+@contextmanager
+def merging(link: str) -> Iterator[None]:
+    """Turn the refusal of a forge to merge what is found at `link` into Conflict."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise Conflict(
+            what=f"{link} cannot be merged", found=error.found, fix="Settle that there, and merge again."
+        ) from error
 
 
 @contextmanager
@@ -99,9 +122,17 @@ def _check(answer: httpx.Response) -> None:
         )
     if status == 404:
         raise NotFound(what=f"{host} knows nothing at {answer.request.url.path}.")
-    if status in {400, 409, 422}:
-        raise InvalidValue(what=f"{host} does not take what it was told", found=answer.text[:300])
+    if status in {400, 405, 406, 409, 422}:
+        raise InvalidValue(what=f"{host} does not take what it was told", found=_message(answer))
     raise Unavailable(what=f"{host} answered with {status}.")
+
+
+def _message(answer: httpx.Response) -> str:
+    """What a refusal says, in its own words where it is JSON."""
+    with suppress(ValueError, AttributeError):
+        if said := answer.json().get("message"):
+            return str(said)[:300].rstrip(".")
+    return answer.text[:300]
 
 
 def _check_json(answer: httpx.Response) -> None:

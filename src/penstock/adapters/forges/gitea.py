@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from penstock.adapters.forges.api import PER_PAGE, TIMEOUT, ForgeApi, as_documented
+from penstock.adapters.forges.api import PER_PAGE, TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.revisions.ports import Addresses, Review
+from penstock.revisions.ports import Addresses, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, Upstream
 
 
@@ -50,20 +51,28 @@ class Gitea:
                 return Review()
             if commit not in {pull.get("merge_commit_sha"), head}:
                 return Review()
-            last = {}
-            for review in api.every(f"/pulls/{pull['number']}/reviews", limit=PER_PAGE):
-                if review["state"] in {"APPROVED", "REQUEST_CHANGES"} and review.get("user"):
-                    last[review["user"]["login"]] = review
-            approvals = tuple(
-                name
-                for name, review in last.items()
-                if review["state"] == "APPROVED"
-                and review.get("official")
-                and not (review.get("stale") or review.get("dismissed"))
-                and review.get("commit_id") == head
-                and name != pull["user"]["login"]
-            )
+            approvals = _approvals(api, pull)
             return Review(branch=pull["head"]["ref"], approvals=approvals, link=pull["html_url"])
+
+    def request(self, upstream: Upstream, token: str, branch: str, into: str) -> MergeRequest:
+        """See `Merging.request`."""
+        with as_documented(upstream.api):
+            api = self._api(upstream, token)
+            for pull in api.every("/pulls", state="open", limit=PER_PAGE):
+                if (pull["head"]["ref"], pull["base"]["ref"]) == (branch, into):
+                    return MergeRequest(
+                        number=pull["number"],
+                        head=pull["head"]["sha"],
+                        approvals=_approvals(api, pull),
+                        link=pull["html_url"],
+                    )
+        raise no_request(upstream, branch, into)
+
+    def merge(self, upstream: Upstream, token: str, request: MergeRequest) -> None:
+        """See `Merging.merge`: by a merge commit."""
+        said = {"Do": "merge", "head_commit_id": request.head}
+        with merging(request.link):
+            self._api(upstream, token).post(f"/pulls/{request.number}/merge", said)
 
     def tell(self, upstream: Upstream, token: str, status: CommitStatus, link: str) -> None:
         """See `Host.tell`."""
@@ -78,3 +87,20 @@ class Gitea:
         return ForgeApi(
             upstream.api, {"Authorization": f"token {token}"} if token else {}, timeout=self._timeout
         )
+
+
+def _approvals(api: ForgeApi, pull: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whose last word on the newest commit is an official approval."""
+    last = {}
+    for review in api.every(f"/pulls/{pull['number']}/reviews", limit=PER_PAGE):
+        if review["state"] in {"APPROVED", "REQUEST_CHANGES"} and review.get("user"):
+            last[review["user"]["login"]] = review
+    return tuple(
+        name
+        for name, review in last.items()
+        if review["state"] == "APPROVED"
+        and review.get("official")
+        and not (review.get("stale") or review.get("dismissed"))
+        and review.get("commit_id") == pull["head"]["sha"]
+        and name != pull["user"]["login"]
+    )

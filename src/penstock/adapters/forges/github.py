@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented
+from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same
-from penstock.revisions.ports import Addresses, Review
+from penstock.revisions.ports import Addresses, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, Upstream
 
 PUBLIC = "https://github.com"
@@ -54,6 +54,28 @@ class GitHub:
                         link=pull["html_url"],
                     )
             return Review()
+
+    def request(self, upstream: Upstream, token: str, branch: str, into: str) -> MergeRequest:
+        """See `Merging.request`."""
+        owner = upstream.repository.partition("/")[0]
+        with as_documented(upstream.api):
+            api = self._api(upstream, token)
+            for pull in api.every("/pulls", state="open", head=f"{owner}:{branch}", base=into):
+                if (pull["head"]["ref"], pull["base"]["ref"]) == (branch, into):
+                    reviews = api.every(f"/pulls/{pull['number']}/reviews")
+                    return MergeRequest(
+                        number=pull["number"],
+                        head=pull["head"]["sha"],
+                        approvals=_approvals(pull, list(reviews)),
+                        link=pull["html_url"],
+                    )
+        raise no_request(upstream, branch, into)
+
+    def merge(self, upstream: Upstream, token: str, request: MergeRequest) -> None:
+        """See `Merging.merge`: by a merge commit."""
+        said = {"sha": request.head, "merge_method": "merge"}
+        with merging(request.link):
+            self._api(upstream, token).put(f"/pulls/{request.number}/merge", said)
 
     def tell(self, upstream: Upstream, token: str, status: CommitStatus, link: str) -> None:
         """See `Host.tell`."""

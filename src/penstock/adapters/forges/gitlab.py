@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented
+from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same, standard
 from penstock.core.errors import InvalidValue
-from penstock.revisions.ports import Addresses, Review
+from penstock.revisions.ports import Addresses, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, State, Upstream
 
 PUBLIC = "https://gitlab.com"
@@ -57,6 +57,26 @@ class GitLab:
                         link=request["web_url"],
                     )
             return Review()
+
+    def request(self, upstream: Upstream, token: str, branch: str, into: str) -> MergeRequest:
+        """See `Merging.request`."""
+        asked = {"state": "opened", "source_branch": branch, "target_branch": into}
+        with as_documented(upstream.api):
+            api = self._api(upstream, token)
+            for request in api.every("/merge_requests", **asked):
+                if (request["source_branch"], request["target_branch"]) == (branch, into):
+                    return MergeRequest(
+                        number=request["iid"],
+                        head=request["sha"],
+                        approvals=_approvals(api, request),
+                        link=request["web_url"],
+                    )
+        raise no_request(upstream, branch, into)
+
+    def merge(self, upstream: Upstream, token: str, request: MergeRequest) -> None:
+        """See `Merging.merge`."""
+        with merging(request.link):
+            self._api(upstream, token).put(f"/merge_requests/{request.number}/merge", {"sha": request.head})
 
     def tell(self, upstream: Upstream, token: str, status: CommitStatus, link: str) -> None:
         """See `Host.tell`. GitLab refuses a state that it has already."""

@@ -1,6 +1,7 @@
 """`penstock.toml`: what its owner says about delivery, as typed values."""
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
+from penstock.revisions.config.environments import RESERVED
 from penstock.revisions.config.freezes import Freeze, Frozen, frozen
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
 from penstock.revisions.config.previews import preview_name
@@ -19,6 +20,7 @@ from penstock.revisions.config.types import (
 __all__ = [
     "AUTOMATIC",
     "PROOFS",
+    "RESERVED",
     "EnvironmentConfig",
     "Freeze",
     "Frozen",

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidProject, InvalidValue
 from penstock.revisions.config.lines import Path, key_lines
+from penstock.revisions.names import check_name
 
 V = TypeVar("V")
 _KINDS: dict[type, str] = {
@@ -95,6 +96,20 @@ class Table:
         if type(value) is not kind:
             self.refuse(key, f"{key!r} has an impossible value", expected=_KINDS[kind], found=repr(value))
         return value
+
+    def plain(self, key: str | None, name: str, noun: str) -> str:
+        """A name that may stand in addresses, of a `noun`."""
+        try:
+            return check_name(name, noun)
+        except InvalidValue as error:
+            self.refuse(key, error.what, expected=error.expected, found=error.found)
+
+    def over(self, other: Table | None) -> Table:
+        """This table with the keys that it lacks from another; what it has itself stands whole.
+
+        Mistakes are told with the place of this one: the other was read by itself.
+        """
+        return Table(self.document, self.path, (other.values if other else {}) | self.values)
 
     def number(self, key: str, default: int, *, least: int) -> int:
         """A whole number that is not below `least`."""

@@ -16,32 +16,6 @@ from penstock.revisions.config.rollouts import RolloutConfig
 PROOFS = ("contract", "infrastructure")
 
 
-class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment and the rule by which releases reach it.
-
-    `branch` belongs to `push` and `merge`, `approvals` to `merge`, `after` and `successful_runs`
-    to `promote`; `branches`, a pattern with one star, and `limit` to `branch`, which stands for as many
-    environments: a preview of each branch that matches. `serve` says whether its models answer predictions,
-    `run` whether its pipelines run once when a release arrives. `data` overrides the project's data root
-    unless it is empty. Nothing new is deployed during a `freeze`. `params` are parameters by pipeline that
-    runs there have in place of the pipeline's defaults.
-    """
-
-    name: str
-    on: Literal["push", "merge", "promote", "branch"]
-    branch: str = ""
-    approvals: int = 0
-    after: str = ""
-    successful_runs: int = 0
-    branches: str = ""
-    limit: int = 0
-    serve: bool = False
-    data: str = ""
-    run: bool = True
-    freeze: tuple[Freeze, ...] = ()
-    params: dict[str, dict[str, Any]] = {}
-
-
 class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
     """Time has come: a cron expression in UTC, and what becomes of slots that were missed."""
 
@@ -83,6 +57,35 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     rollout: RolloutConfig | None = None
 
 
+class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment and the rule by which releases reach it.
+
+    `branch` belongs to `push` and `merge`, `approvals` to `merge`, `after` and `successful_runs`
+    to `promote`; `branches`, a pattern with one star, and `limit` to `branch`, which stands for as many
+    environments: a preview of each branch that matches. `serve` says whether its models answer predictions,
+    `run` whether its pipelines run once when a release arrives. `data` overrides the project's data root
+    unless it is empty. Nothing new is deployed during a `freeze`. `params` are parameters by pipeline that
+    runs there have in place of the pipeline's defaults, `triggers` and `models` what holds there in place of
+    the project's own.
+    """
+
+    name: str
+    on: Literal["push", "merge", "promote", "branch"]
+    branch: str = ""
+    approvals: int = 0
+    after: str = ""
+    successful_runs: int = 0
+    branches: str = ""
+    limit: int = 0
+    serve: bool = False
+    data: str = ""
+    run: bool = True
+    freeze: tuple[Freeze, ...] = ()
+    params: dict[str, dict[str, Any]] = {}
+    triggers: tuple[TriggerConfig, ...] = ()
+    models: dict[str, ModelConfig] = {}
+
+
 class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A project's delivery. `environments` stand in the order of promotion.
 
@@ -101,9 +104,23 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def environment(self, name: str) -> EnvironmentConfig:
         """The environment of this name, that of a preview too. Raises NotFound."""
+        return replace(self._table(name), name=name)
+
+    def declared(self, name: str) -> str:
+        """The name of the table that declares an environment: for a preview, that of all of them."""
+        return self._table(name).name
+
+    def inside(self, name: str) -> ProjectConfig:
+        """What holds in an environment: the triggers that are there, and models as it sees them."""
+        table = self._table(name)
+        own = {trigger.pipeline for trigger in table.triggers}
+        shared = (t for t in self.triggers if table.name in t.environments and t.pipeline not in own)
+        return replace(self, triggers=(*shared, *table.triggers), models=self.models | table.models)
+
+    def _table(self, name: str) -> EnvironmentConfig:
         for environment in self.environments:
             if environment.on == "branch" and name.startswith(f"{environment.name}-"):
-                return replace(environment, name=name)
+                return environment
             if environment.on != "branch" and environment.name == name:
                 return environment
         names = (f"{e.name}-BRANCH" if e.on == "branch" else e.name for e in self.environments)
@@ -111,12 +128,6 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
             what=f"There is no environment {name!r} in the project {self.name!r}",
             expected="one of " + ", ".join(names),
         )
-
-    def declared(self, name: str) -> str:
-        """The name of the table that declares an environment: for a preview, that of all of them."""
-        found = self.environment(name)
-        previews = (e.name for e in self.environments if e.on == "branch" and name.startswith(f"{e.name}-"))
-        return next(previews, found.name)
 
     @property
     def last(self) -> str:

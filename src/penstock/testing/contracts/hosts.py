@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock.core.errors import Busy, NotAllowed, PenstockError, Unavailable
+from penstock.core.errors import Busy, Conflict, NotAllowed, NotFound, PenstockError, Unavailable
 from penstock.revisions.ports import Host, Review
 from penstock.revisions.types import CommitStatus, Upstream
 from penstock.testing.host_server import REPOSITORY, TOKEN
@@ -122,6 +122,40 @@ class HostContract:
         names = [f"reviewer-{number}" for number in range(7)]
         forge.requests = [Merged(2, "dev", HEAD, COMMIT, approvals=[Yes(name) for name in names])]
         assert self.reviewed(host, upstream).approvals == tuple(names)
+
+    def opened(self, forge: StandIn, *approvals: Yes) -> None:
+        """The stand-in has three open requests, over two pages: the last is that of dev into main."""
+        forge.requests = [
+            Merged(1, "other", OLDER, "", merged=False, approvals=[Yes("eve")]),
+            Merged(2, "dev", OLDER, "", into="release", merged=False),
+            Merged(3, "dev", HEAD, COMMIT, merged=False, approvals=list(approvals)),
+        ]
+
+    def test_an_open_request_is_found_and_merged_with_its_approvals(
+        self, host: Host, forge: StandIn, upstream: Upstream
+    ) -> None:
+        self.opened(forge, Yes("grace"), Yes("ada"), Yes("linus", commit=OLDER))
+        request = host.request(upstream, TOKEN, "dev", "main")
+        assert (request.number, request.head, request.approvals) == (3, HEAD, ("grace",))
+        assert request.link.endswith("/3")
+        host.merge(upstream, TOKEN, request)
+        assert [each.merged for each in forge.requests] == [False, False, True]
+        assert self.reviewed(host, upstream).approvals == ("grace",)
+        with pytest.raises(NotFound, match="no open request to merge dev into main"):
+            host.request(upstream, TOKEN, "dev", "main")
+
+    def test_what_a_forge_does_not_merge_is_told_with_its_reason(
+        self, host: Host, forge: StandIn, upstream: Upstream
+    ) -> None:
+        self.opened(forge)
+        request = host.request(upstream, TOKEN, "dev", "main")
+        forge.refuses = "Merge commits are not allowed on this repository."
+        with pytest.raises(Conflict, match="/3 cannot be merged: found Merge commits are not allowed"):
+            host.merge(upstream, TOKEN, request)
+        forge.refuses, forge.requests[2].head = "", OLDER
+        with pytest.raises(Conflict, match="Head branch was modified"):
+            host.merge(upstream, TOKEN, request)
+        assert not any(each.merged for each in forge.requests)
 
     def test_a_forge_that_wants_rest_says_for_how_long(
         self, host: Host, forge: StandIn, upstream: Upstream

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments, held
 from penstock.adapters.builders.outputs.archives import write_tar
 from penstock.adapters.builders.own_wheel import own_wheel
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
     """For which environment of which checkout, with which requirements; `within` lies what uv writes."""
 
     environment: str
-    checkout: Path
+    checkout: Checkout
     requirements: Path
     scratch: Path
     within: Path
@@ -85,11 +86,12 @@ class Dependencies:
             self._packages.install(
                 ["--target", str(site), *arguments],
                 python=self._environments.python(asked.environment),
-                folder=asked.checkout,
+                folder=asked.checkout.root,
                 scratch=asked.scratch,
                 log=asked.log,
                 failed="What the executable needs cannot be installed",
                 within=asked.within,
+                writes=(asked.checkout.tree,),
                 reads=(asked.scratch, self._environments.folder(asked.environment)),
             )
 

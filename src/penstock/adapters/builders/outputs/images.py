@@ -5,24 +5,31 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from penstock.adapters.builders.outputs.executable import without_dependencies
+from penstock.adapters.builders.packages import is_passing
 from penstock.adapters.builders.processes import Processes
 from penstock.adapters.builders.surroundings import plain
 from penstock.builds.types import Output
-from penstock.core.errors import InvalidProject
+from penstock.core.errors import InvalidProject, Unavailable
 from penstock.revisions.config import ImageConfig
 
 PROGRAMS = ("buildah", "podman", "docker")
 TIMEOUT = 1800.0
-USER, PASSWORD = "PENSTOCK_REGISTRY_USER", "PENSTOCK_REGISTRY_PASSWORD"
+USER, PASSWORD = "REGISTRY_USER", "REGISTRY_PASSWORD"
+"""The secrets of builds by which they push."""
 _THEIRS = ("BUILDAH_", "CONTAINERS_", "DOCKER_", "STORAGE_", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR")
+_REGISTRY = re.compile(
+    r"HTTP status:? (code )?5\d\d|\b5\d\d [A-Z]\w+|toomanyrequests|TLS handshake|unexpected EOF"
+)
+"""What programs say of a registry that may be there again in a while."""
 _LOOPBACK = ("localhost", "127.0.0.1")
 _RECIPE = """\
 FROM {base}
@@ -60,13 +67,16 @@ def program() -> str:
 class Images:
     """Builds and pushes images."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, secrets: Callable[[str], Mapping[str, str]]) -> None:
+        """`secrets` are those of a project's builds, by name."""
         self._processes = processes
+        self._secrets = secrets
 
     def make(self, image: Image, builder: str) -> tuple[Output, dict[str, Any]]:
         """The image and, as in-toto describes it, the base that went into it.
 
-        Raises InvalidProject with the builder's reason: the base cannot be had, or has not the same Python.
+        Raises InvalidProject with the builder's reason: the base cannot be had, or has not the same Python;
+        Unavailable where a registry does not answer.
         """
         context = image.scratch / "context"
         context.mkdir()
@@ -108,10 +118,17 @@ class Images:
 
     def _credentials(self, image: Image) -> tuple[list[str], dict[str, str]]:
         """How the program learns the password of the registry: by a file, so that no log or list shows it."""
-        user, password = os.environ.get(USER), os.environ.get(PASSWORD)
-        if not (user and password):
+        secrets = self._secrets(image.project)
+        found = [name for name in (USER, PASSWORD) if name in secrets]
+        if not found:
             return [], {}
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        if len(found) == 1:
+            [missing] = {USER, PASSWORD} - set(found)
+            raise InvalidProject(
+                what=f"The image cannot be pushed: builds of {image.project} lack the secret {missing}.",
+                fix=f"Set it with: penstock secrets set {missing} --in builds.",
+            )
+        token = base64.b64encode(f"{secrets[USER]}:{secrets[PASSWORD]}".encode()).decode()
         place = image.scratch / "registry"
         place.mkdir(mode=0o700)
         file = place / "config.json"
@@ -142,7 +159,9 @@ class Images:
                 output.seek(before)
                 said = output.read().decode(errors="replace").strip().splitlines()[1:]
             errors = [line for line in said if "error:" in line.lower()] or said[-1:] or ["no message"]
-            raise InvalidProject(what=failed, found=errors[0].strip()[:600].rstrip("."))
+            text = "\n".join(said)
+            error = Unavailable if is_passing(text) or _REGISTRY.search(text) else InvalidProject
+            raise error(what=failed, found=errors[0].strip()[:600].rstrip("."))
 
 
 def _answers(found: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.outputs.bill import bill_of_materials
 from penstock.adapters.builders.outputs.dependencies import Asked, Dependencies, Packed
@@ -20,17 +21,26 @@ from penstock.adapters.builders.outputs.executable import make_executable, told_
 from penstock.adapters.builders.outputs.images import Image, Images, program
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
-from penstock.adapters.builders.processes import Processes
-from penstock.adapters.builders.project_files import CONFIG, LOCK
+from penstock.adapters.builders.project_files import CONFIG
 from penstock.adapters.isolation.written import written
 from penstock.builds.types import Build, Built, Output, OutputName
 from penstock.core.digests import canonical, digest_bytes
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import ImageConfig, ProjectConfig
+from penstock.revisions.locks import LOCK
 
 PREFIX = Path(sys.base_prefix).resolve()
-_EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", "penstock", "--quiet")
+_EXPORT = (
+    "export",
+    "--frozen",
+    "--no-dev",
+    "--no-emit-project",
+    "--no-emit-package",
+    "penstock",
+    "--no-editable",
+    "--quiet",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Stage:
     config: ProjectConfig
     lock: str
     settings: str
-    checkout: Path
+    checkout: Checkout
     scratch: Path
     log: Path
     skip: Callable[[str, str], None]
@@ -68,12 +78,10 @@ class Gathered:
 class Outputs:
     """Makes the outputs of releases."""
 
-    def __init__(
-        self, packages: Packages, environments: Environments, processes: Processes, blobs: Blobs
-    ) -> None:
+    def __init__(self, packages: Packages, environments: Environments, images: Images, blobs: Blobs) -> None:
         self._packages = packages
         self._blobs = blobs
-        self._images = Images(processes)
+        self._images = images
         self._dependencies = Dependencies(packages, environments, blobs)
 
     def gather(self, stage: Stage) -> Gathered:
@@ -147,11 +155,11 @@ class Outputs:
         failed = f"What {LOCK} holds cannot be told"
         self._packages.run(
             arguments,
-            folder=stage.checkout,
+            folder=stage.checkout.folder,
             log=stage.log,
             failed=failed,
             within=stage.within,
-            reads=(PREFIX,),
+            reads=(PREFIX, stage.checkout.tree),
         )
 
     def _file(self, name: OutputName, file: Path) -> Output:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from msgspec.structs import replace
 from ray.exceptions import RayError, RayTaskError
 
 from penstock.adapters.executors.pool import WorkerPool
@@ -131,6 +132,9 @@ class RayExecutor:
         try:
             with StepLog(self._logs, job.task.step_run, job.task.secrets.values()) as step_log:
                 outcome = self._outcome(job, step_log)
+                outcome = replace(
+                    outcome, error=step_log.masked(outcome.error)
+                )  # a node may not have done it
         except OSError as error:
             job.cancel()
             outcome = job.ended(f"its log cannot be kept: {error}")

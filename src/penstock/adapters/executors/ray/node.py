@@ -20,11 +20,11 @@ import ray
 from msgspec.structs import replace
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.builders.checkouts import Checkout
 from penstock.adapters.builders.environments import Environments
 from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
-from penstock.adapters.builders.project_files import LOCK, PROJECT
 from penstock.adapters.executors.pool import WorkerPool
 from penstock.adapters.executors.protocol import Done
 from penstock.adapters.executors.ray.code import unpack
@@ -32,6 +32,7 @@ from penstock.adapters.executors.ray.messages import Order, Said, decode_order, 
 from penstock.adapters.executors.steplog import log_file
 from penstock.core.digests import digest_bytes
 from penstock.core.errors import InvalidProject, PenstockError, Unavailable
+from penstock.revisions.locks import LOCK, PROJECT
 from penstock.runs.types import Outcome, Task, Workspace
 
 SLICE = 0.05
@@ -126,17 +127,22 @@ def _workspace(wanted: Order, archive: Sequence[ray.ObjectRef[bytes]]) -> Worksp
         unpack(ray.get(archive[0]), folder)
     python = sys.executable
     if (folder / LOCK).exists() and (folder / PROJECT).exists():
-        environments = Environments(place / "envs", Packages(Processes()))
+        environments, checkout = Environments(place / "envs", Packages(Processes())), Checkout(folder, folder)
         try:
-            found = environments.python(environments.digest(folder))
+            found = environments.python(environments.digest(checkout))
         except ValueError as error:  # of TOML
             raise InvalidProject(
                 what=f"The environment cannot be made from {LOCK}", found=str(error)
             ) from error
         if not found.exists():
             with _alone(place):
-                environments.make(folder, place / "environments.log", _log.info)
+                environments.make(checkout, place / "environments.log", _log.info)
         python = str(found)
+    elif wanted.task.workspace.lock:
+        raise InvalidProject(
+            what="This project's lock is that of the workspace around it, which does not travel to a node.",
+            fix="Run it on this machine, or take it out of the workspace and give it a lock of its own.",
+        )
     return replace(wanted.task.workspace, folder=str(folder), python=python)
 
 
