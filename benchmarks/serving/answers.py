@@ -1,11 +1,11 @@
-"""Requests to the same model behind each server, one after another in turn."""
+"""Requests to the same model behind each server, all of them up and asked in turn."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,10 @@ from benchmarks.serving.servers import (
     penstock_up,
 )
 
-SECONDS = 4.0
+SECONDS = 2.0
+FEW = 8
+"""Connections at which Penstock has about half of its largest rate."""
+WHOLE = ("start", "memory", "p99")
 TITLES = {"a": "A, a line on 20 numbers", "b": "B, a forest on 24 columns"}
 SIZES = (1, 100)
 NOTE = "microseconds for an answer at 32 connections, one process"
@@ -67,13 +70,16 @@ def _model(bench: Bench, model: str) -> None:
     rows = [
         {name: value for name, value in row.items() if model == "b" or name.startswith("x")} for row in rows
     ]
-    mine = _measured(bench, "Penstock", partial(penstock_up, folder, model), rows)
+    ups: dict[str, Up] = {"Penstock": partial(penstock_up, folder, model)}
+    ups |= {peer.name: partial(peer_up, peer, folder, model) for peer in PEERS}
+    found = _in_turns(bench, ups, rows)
+    mine = found["Penstock"]
     title = TITLES[model]
+    bench.results.add(f"{title}: start", "s", mine["start"], bar=Bar(at_most=1.5))
     bench.results.add(f"{title}: memory", "MB", mine["memory"], bar=Bar(at_most=150))
     bench.results.add(f"{title}: p99 at half of its rate", "ms", mine["p99"], bar=Bar(at_most=3))
     for peer in PEERS:
-        theirs = _measured(bench, peer.name, partial(peer_up, peer, folder, model), rows)
-        _compare(bench, model, peer, mine, theirs)
+        _compare(bench, model, peer, mine, found[peer.name])
 
 
 def _compare(
@@ -89,32 +95,57 @@ def _compare(
         bench.results.add(f"{title}: {what}", unit, mine[what], theirs[what], peer.name, peer.version())
 
 
-def _measured(bench: Bench, name: str, up: Up, rows: list[dict[str, object]]) -> dict[str, Samples]:
-    """What was measured of a server: microseconds for an answer by rows, start, memory, p99 at half rate."""
-    found = {what: Samples() for what in (*map(str, SIZES), "start", "memory", "p99")}
-    try:
-        began = time.perf_counter()
-        with up() as live:
-            found["start"].values.append(time.perf_counter() - began)
-            for size in SIZES:
-                ask(live.url, live.body(rows[:size]), bench.folder, 1)
-                for number in range(bench.rounds):
-                    told = _asked(live, rows[:size], bench.folder)
-                    say(f"{name}, {size} rows, round {number + 1}: {told.rate:,.0f}/s")
-                    found[str(size)].values.append(1e6 / told.rate)
-            one = live.body(rows[:1])
-            few = [ask(live.url, one, bench.folder, SECONDS, connections=8).p99 for _ in range(bench.rounds)]
-            found["p99"].values += few
-            found["memory"].values.append(resident(live.pid)[0])
-    except Failed as error:
-        for samples in found.values():
-            samples.error = str(error)
+def _in_turns(
+    bench: Bench, ups: dict[str, Up], rows: list[dict[str, object]]
+) -> dict[str, dict[str, Samples]]:
+    """What was measured of servers that are all up, each asked in turn, the others idle meanwhile.
+
+    Microseconds for an answer by rows, start, memory, and p99 at half rate, by server.
+    """
+    found = {name: {what: Samples() for what in (*map(str, SIZES), *WHOLE)} for name in ups}
+    lives: dict[str, Live] = {}
+    with ExitStack() as held:
+        for name, up in ups.items():
+            with _noting(name, found[name]):
+                began = time.perf_counter()
+                live = held.enter_context(up())
+                found[name]["start"].values.append(live.start or time.perf_counter() - began)
+                for size in SIZES:
+                    _asked(live, rows[:size], bench.folder, 1)
+                lives[name] = live
+        for _ in range(bench.rounds):
+            for name, live in lives.items():
+                with _noting(name, found[name]):
+                    _go_round(name, live, rows, bench.folder, found[name])
     return found
 
 
-def _asked(live: Live, rows: list[dict[str, object]], folder: Path) -> Measured:
+@contextmanager
+def _noting(name: str, samples: dict[str, Samples]) -> Iterator[None]:
+    """Note a failure as what came of a server."""
+    try:
+        yield
+    except Failed as error:
+        say(f"{name} failed: {error}")
+        for each in samples.values():
+            each.error = str(error)
+
+
+def _go_round(
+    name: str, live: Live, rows: list[dict[str, object]], folder: Path, samples: dict[str, Samples]
+) -> None:
+    for size in SIZES:
+        told = _asked(live, rows[:size], folder, SECONDS)
+        say(f"{name}, {size} rows: {told.rate:,.0f}/s")
+        samples[str(size)].values.append(1e6 / told.rate)
+    few = ask(live.url, live.body(rows[:1]), folder, 1, connections=FEW)
+    samples["p99"].values.append(few.p99)
+    samples["memory"].values.append(resident(live.pid)[0])
+
+
+def _asked(live: Live, rows: list[dict[str, object]], folder: Path, seconds: float) -> Measured:
     """Ask for a while. Raises Failed when any answer is an error."""
-    told = ask(live.url, live.body(rows), folder, SECONDS)
+    told = ask(live.url, live.body(rows), folder, seconds)
     if told.failed:
         raise Failed(f"{told.failed} of its answers were errors")
     return told

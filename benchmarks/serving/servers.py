@@ -47,12 +47,15 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A server that answers at a URL, what it is asked, and the process that leads it."""
+    """A server that answers at a URL, what it is asked, the process that leads it, and the seconds in which
+    it was up where it tells them itself.
+    """
 
     url: str
     body: Callable[[list[dict[str, object]]], object]
     pid: int
     tell: Callable[[str], str] = lambda _text: ""
+    start: float = 0.0
 
 
 @contextlib.contextmanager
@@ -73,7 +76,8 @@ def penstock_up(folder: Path, model: str) -> Iterator[Live]:
     assert process.stdin
     assert process.stdout
     try:
-        if process.stdout.readline().strip() != "up":
+        said = process.stdout.readline().split()
+        if said[:1] != ["up"]:
             raise Failed(" ".join(log.read_text(errors="replace").split())[-300:])
 
         def tell(text: str) -> str:
@@ -81,7 +85,8 @@ def penstock_up(folder: Path, model: str) -> Iterator[Live]:
             process.stdin.flush()
             return process.stdout.readline().strip()
 
-        yield Live(f"http://127.0.0.1:{port}/v2/models/{model}/infer", in_columns, process.pid, tell)
+        url = f"http://127.0.0.1:{port}/v2/models/{model}/infer"
+        yield Live(url, in_columns, int(said[1]), tell, float(said[2]))
     finally:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -213,7 +218,7 @@ BENTOML = Peer(
 RAY = Peer(
     name="Ray Serve",
     package="ray",
-    make=partial(environment, "serving-ray", "ray[serve]==2.51.1", *MODELS),
+    make=partial(environment, "serving-ray", "ray[serve]==2.51.1", "protobuf<6", *MODELS),
     command=lambda made, _place, _model, port: [made.python, "ray_server.py", str(port)],
     path="/",
 )

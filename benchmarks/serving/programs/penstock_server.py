@@ -1,6 +1,7 @@
 """A model on Penstock's prediction process, converted and proved as `publish` does: `… FOLDER MODEL PORT`."""
 
 import sys
+import time
 from pathlib import Path
 
 import joblib
@@ -56,12 +57,15 @@ def plan(name: str, champion: int, *versions: ServedVersion) -> Plan:
 
 def main(folder: Path, name: str, port: int) -> None:
     home = folder / f"home-{port}"
+    first, second = (version(folder, name, number, home) for number in (1, 2))
     process = PredictorProcess(home, port)
     process.start()
     service = HttpPredictionService(process.url, service_key(home))
-    first, second = (version(folder, name, number, home) for number in (1, 2))
     service.apply(plan(name, 1, first, second))
-    print("up", flush=True)
+    process.stop()
+    began = time.perf_counter()
+    process.start()  # it answers with the model that it was last told to have
+    print("up", process.pid, time.perf_counter() - began, flush=True)
     turns = 0
     for line in sys.stdin:  # "swap" makes the other version champion
         if line.strip() == "swap":
