@@ -57,3 +57,12 @@ def test_what_cannot_be_is_refused_with_its_line(rollout: str, said: str) -> Non
     with pytest.raises(InvalidProject, match=r"penstock\.toml:7: ") as refused:
         read(rollout)
     assert said in str(refused.value)
+
+
+def test_an_environment_may_have_a_rollout_of_its_own() -> None:
+    own = 'rollout = { blue_green = true, every = "1h", guard = ["error_rate <= 0.01"] }'
+    config = parse_config(f"{START}[environments.live.models.delay]\n{own}\n")
+    assert config.models["delay"].rollout is None
+    inside = config.inside("live").models["delay"]
+    assert inside.rollout is not None
+    assert (inside.rollout.steps, inside.gate) == ((100,), ("contract",))
