@@ -74,6 +74,7 @@ class AskedModel:
         self.nullable = frozenset(column.name for column in columns if column.nullable)
         self.classes = self._native.classes
         self.fit: Fit | None = fits.of(model, self._native.fitted_on or tuple(self.inputs))
+        self.own_answers = fits.own_answers()
 
     def trained(self, rows: pl.DataFrame) -> Floats:
         """See `Asked.trained`."""

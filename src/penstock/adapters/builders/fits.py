@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from penstock.builds.automatic.ports import Fit
 _KEPT = 300
 """Calls that are remembered; a search over parameters makes many before the one that counts."""
 _ASKED = 50
+_MANY, _DIFFERENT = 200, 20
 _WEIGHING = (
     "sklearn.linear_model",
     "sklearn.svm",
@@ -27,11 +28,18 @@ _WEIGHING = (
 )
 
 
+class _Call(NamedTuple):
+    estimator: Any
+    rows: Any
+    labels: Any
+    weights: Any
+
+
 class Fits:
     """The calls of `fit` while it watches."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[Any, Any, Any]] = deque(maxlen=_KEPT)
+        self._seen: deque[_Call] = deque(maxlen=_KEPT)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -48,28 +56,46 @@ class Fits:
 
     def of(self, model: Any, inputs: Sequence[str]) -> Fit | None:
         """How a model was fitted that may be a copy of the one that was: the two answer alike."""
-        later: set[int] = set()
-        for estimator, rows, labels in reversed(self._seen):
-            if id(estimator) in later:
-                continue  # it was fitted again on something else
-            later.add(id(estimator))
-            if (
-                type(estimator) is type(model)
-                and rows is not None
-                and labels is not None
-                and _alike(estimator, model, rows)
-            ):
+        for estimator, rows, labels, weights in self._last():
+            if type(estimator) is type(model) and _alike(estimator, model, rows):
                 table = _table(rows, inputs)
                 if table is not None and len(table) == len(labels):
-                    return Fit(table, pl.Series("label", np.asarray(labels).ravel()), _weighed(model, rows))
+                    given = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+                    named = pl.Series("label", np.asarray(labels).ravel())
+                    return Fit(table, named, _weighed(model, rows), given)
         return None
+
+    def own_answers(self) -> str:
+        """`A from B` where an estimator A was fitted on what B answers to the rows that B was fitted on.
+
+        It is told by the sorted values, as rows may have changed places. Empty if none was.
+        """
+        calls = self._last()
+        columns: dict[bytes, int] = {}
+        for place, call in enumerate(calls):
+            for values in _numbers(call.rows):
+                columns.setdefault(_mark(values), place)
+        for place, call in enumerate(calls):
+            for values in _answers(call):
+                taker = columns.get(_mark(values), place)
+                if taker < place:  # the newest call is first
+                    return f"{type(calls[taker].estimator).__name__} from {type(call.estimator).__name__}"
+        return ""
+
+    def _last(self) -> list[_Call]:
+        """The calls that count, the newest first: of an estimator that was fitted again the last one."""
+        last = {id(call.estimator): call for call in self._seen}
+        return [call for call in reversed(last.values()) if call.rows is not None and call.labels is not None]
 
     def _noting(self, fit: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(fit)
         def noting(estimator: Any, *given: Any, **named: Any) -> Any:
             fitted = fit(estimator, *given, **named)
             rows, labels = [*given, *(named.get(name) for name in ("X", "y")[len(given) :])][:2]
-            self._seen.append((estimator, rows, labels))
+            weights = next((each for name, each in named.items() if name.endswith("sample_weight")), None)
+            if weights is None and len(given) > len("Xy") and np.ndim(given[2]) == 1:
+                weights = given[2]
+            self._seen.append(_Call(estimator, rows, labels, weights))
             return fitted
 
         return noting
@@ -97,6 +123,38 @@ def _alike(estimator: Any, model: Any, rows: Any) -> bool:
         return first.shape == second.shape and bool(np.all(first == second))
     except Exception:  # noqa: BLE001 - an estimator that cannot be asked is not the one
         return False
+
+
+def _numbers(rows: Any) -> Iterator[np.ndarray[Any, Any]]:
+    """The columns of numbers with many values."""
+    table = rows if isinstance(rows, pl.DataFrame) else None
+    try:
+        if table is not None:
+            found = [each.to_numpy() for each in table.get_columns() if each.dtype.is_float()]
+        else:
+            dense = np.asarray(rows, dtype=np.float64)
+            found = list(dense.reshape(len(dense), -1).T)
+    except (TypeError, ValueError):
+        return  # texts among them
+    yield from (each for each in found if len(np.unique(each[:_MANY])) > _DIFFERENT)
+
+
+def _answers(call: _Call) -> Iterator[np.ndarray[Any, Any]]:
+    """What an estimator that foretells answers to the rows that it was fitted on."""
+    from sklearn.base import is_classifier, is_regressor
+
+    ask = "predict_proba" if is_classifier(call.estimator) else "predict"
+    if not (hasattr(call.estimator, ask) and (ask == "predict_proba" or is_regressor(call.estimator))):
+        return
+    try:
+        yield from _numbers(getattr(call.estimator, ask)(call.rows))
+    except Exception:  # noqa: BLE001 - an estimator that cannot be asked tells nothing
+        return
+
+
+def _mark(values: np.ndarray[Any, Any]) -> bytes:
+    """The same for columns of the same values in any order."""
+    return np.sort(np.asarray(values, dtype=np.float64)).astype(np.float32).tobytes()
 
 
 def _table(rows: Any, inputs: Sequence[str]) -> pl.DataFrame | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import polars as pl
 
-from penstock.builds.automatic import changes
-from penstock.builds.automatic.pipelines import Train
+from penstock.builds.automatic.pipelines import Train, planted
 from penstock.builds.automatic.ports import Asked, Floats
 from penstock.builds.automatic.rehearsal import Published
 from penstock.builds.automatic.skill import SAME, apart, chance, score_of, skill, truth_of
@@ -163,10 +161,10 @@ def every_input(published: Published, asked: Asked, train: Train) -> None:
     idle = [name for name in inputs if _rich(rows[name]) and not _changes(asked.trained, rows, name)]
     for name in idle[:_PLANTS]:
         try:
-            batch, planted = train(partial(changes.planted, column=name)).of(published.name)
+            batch, again = train(planted(name)).of(published.name)
         except PenstockError:
             continue
-        if not _changes(planted.trained, batch.rows.train, name):
+        if not _changes(again.trained, batch.rows.train, name):
             raise AssertionError(
                 f"The input `{name}` cannot change the answers of {published.name}, not even where the label "
                 "depends on nothing else: expected that it counts. Look at whether a filter, a clip, an "

@@ -54,7 +54,12 @@ def planted(made: TrainingSet, column: str) -> TrainingSet:
     tiny = rows[_spread(rows.height, PLANTED + PLANTED // 2)]
     tiny = tiny.with_columns(tiny[column][chance.permutation(tiny.height)])
     order = tiny[column].rank("ordinal").cast(pl.Int64) - 1
-    tiny = tiny.with_columns(tiny[label].sort()[order].alias(label))
+    ranked = tiny[label]
+    if ranked.dtype == pl.String:
+        ranked = ranked[ranked.str.strip_chars().str.to_lowercase().arg_sort()]
+    else:
+        ranked = ranked.sort()
+    tiny = tiny.with_columns(ranked[order].alias(label))
     aside = pl.int_range(pl.len()) % 3 == 2
     return TrainingSet(tiny.filter(~aside), tiny.filter(aside), made.schema)
 

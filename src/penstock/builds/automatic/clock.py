@@ -1,4 +1,4 @@
-"""Another date for the code of a project, so that what it makes of `now` shows."""
+"""Another date and another salt for a project, so that what it makes of `now` and `hash` shows."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def _seconds() -> float:
     return times.time() + LATER.total_seconds()
 
 
+def _salted(value: Any) -> int:
+    """What `hash` gives in another process: other numbers of texts and dates, the same of numbers."""
+    if isinstance(value, tuple):
+        return hash(tuple(_salted(each) for each in value))
+    if isinstance(value, str | bytes | dt.date | dt.time):
+        return hash(("another process", value))
+    return hash(value)
+
+
 def _module(of: ModuleType, **other: Any) -> ModuleType:
     module = ModuleType(of.__name__)
     vars(module).update(vars(of) | other)
@@ -61,17 +70,24 @@ _INSTEAD: dict[int, Any] = {
 def later(packages: Collection[str]) -> Iterator[None]:
     """Within it the modules of these packages find a clock that is `LATER` ahead where they ask for the time.
 
-    Only names that they imported are replaced; libraries keep their clock.
+    And a `hash` that is salted otherwise, as in every process. Only names that they imported are replaced;
+    libraries keep their clock and their hash.
     """
     changed: list[tuple[dict[str, Any], str, Any]] = []
+    salted: list[dict[str, Any]] = []
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] in packages and isinstance(module, ModuleType):
             names = vars(module)
             changed += [(names, key, value) for key, value in names.items() if id(value) in _INSTEAD]
+            salted += [names] if "hash" not in names else []
     try:
         for names, key, value in changed:
             names[key] = _INSTEAD[id(value)]
+        for names in salted:
+            names["hash"] = _salted
         yield
     finally:
         for names, key, value in changed:
             names[key] = value
+        for names in salted:
+            names.pop("hash", None)

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from penstock.builds.automatic import answers, changes, clock, fitted, models, pipelines, steps, views
+from penstock.builds.automatic import (
+    answers,
+    changes,
+    clock,
+    fitted,
+    learned,
+    lost,
+    models,
+    neighbours,
+    pipelines,
+    steps,
+    views,
+)
 from penstock.builds.automatic.pipelines import Trained
 from penstock.builds.automatic.ports import Workbench
 from penstock.builds.automatic.rehearsal import Change, rehearse, training_rows_of
@@ -57,7 +69,8 @@ class _Examination:
 
         @cache
         def train(change: Change | None = None) -> Trained:
-            with self._bench.watch() if change is None else _at(change, graph):
+            watched = change is None or isinstance(change, partial)  # tiny batches are
+            with self._bench.watch() if watched else _at(change, graph):
                 done = rehearse(graph, taken[0].tables, self._as_of, self._bench, change)
                 return Trained(done, [self._bench.model(each.model, each.schema) for each in done.published])
 
@@ -75,12 +88,18 @@ class _Examination:
                 yield ask(
                     "artifacts", f"{graph.pipeline}.{node.name}", steps.artifact, node, first.done, asked
                 )
+                if first.models and learned.chooses(node, first.done):
+                    chooser, schema = f"{graph.pipeline}.{node.name}", first.done.published[0].schema
+                    yield ask("chosen", chooser, learned.chosen, node, first.done, schema, self._bench)
         for published, model in first.models:
             name = published.name
             self._used |= set(model.inputs)
             yield ask("leaked_target", name, models.leaked_target, published, model)
             yield ask("fitted_values", name, fitted.fitted_values, published, model)
             yield ask("fitted_rows", name, fitted.fitted_rows, published, model)
+            yield ask("all_rows", name, learned.all_rows, published, model, train)
+            yield ask("own_answers", name, learned.own_answers, published, model)
+            yield ask("weights", name, learned.weights, published, model)
             yield ask("honest_metrics", name, models.honest_metrics, published, model)
             yield ask("parity", name, models.parity, published, model)
             yield ask("finite", name, models.finite_model, published, model)
@@ -132,7 +151,10 @@ class _Examination:
                 self._makes[declared.name] = views.features_of(view, rows)
                 label = each.label if declared.source.name == each.source.name else ""
                 yield ask("no_future", declared.name, views.no_future, view, rows, label)
+                yield ask("own_rows", declared.name, neighbours.own_rows, view, rows)
+                yield ask("same_moment", declared.name, neighbours.same_moment, view, rows)
                 yield ask("finite", declared.name, views.finite, view, rows)
+                yield ask("lost_values", declared.name, lost.lost_values, view, rows)
                 try:
                     made = training_rows_of(each, taken.tables, self._as_of)
                 except PenstockError:

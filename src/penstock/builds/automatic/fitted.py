@@ -117,6 +117,15 @@ def fitted_rows(published: Published, asked: Asked) -> None:
         )
 
 
+def places(published: Published, asked: Asked, values: Floats) -> pl.DataFrame:
+    """What belongs to each fitted row, as `fitted`, beside the place of its training row, `own`.
+
+    Only rows are there that can be told by their values. Raises NotJudged.
+    """
+    met = _met(published, asked)
+    return _pairs(met._replace(fitted=met.fitted.with_columns(pl.Series(_LABEL, values))))
+
+
 def _met(published: Published, asked: Asked) -> _Met:
     fit = asked.fit
     if fit is None:
@@ -244,6 +253,8 @@ def _whole_entities(rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
         if name == _TIMES or not (dtype == pl.String or dtype.is_integer()):
             continue
         count = rows[name].n_unique()
+        if rows[name].null_count():
+            continue  # rows without a name are no entity
         if _ENTITIES <= count <= rows.height / 2:
             spread = pl.col(_TIMES).max().over(name) - pl.col(_TIMES).min().over(name)
             if rows.select((spread == 0).mean()).item() > 1 - OTHER / 5:

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penstock.builds.automatic import confusion
+from penstock.builds.automatic.confusion import DECISIONS, explained
 from penstock.builds.automatic.ports import Asked, Floats
 from penstock.builds.automatic.rehearsal import Published
 from penstock.builds.automatic.skill import agreement, apart, score_of, skill, truth_of
@@ -61,7 +63,8 @@ def honest_metrics(published: Published, asked: Asked) -> None:
     reported = {
         name: value for name, value in published.metrics.items() if name in METRICS or name in _OTHERS
     }
-    if truth is None or not reported:
+    decisions = {name: value for name, value in published.metrics.items() if name in DECISIONS}
+    if truth is None or not (reported or decisions):
         return
     score = score_of(_answers(published, "itself", lambda: asked.trained(rows)))
     weights = _weights(rows, {*asked.inputs, _label(published)})
@@ -74,16 +77,44 @@ def honest_metrics(published: Published, asked: Asked) -> None:
             raise AssertionError(
                 f"The model {published.name} cannot be measured by {name}: {error}"
             ) from error
-        if _differ(value, earned) and all(
-            _differ(value, _earned(name, np.repeat(truth, times), np.repeat(score, times), value))
-            for times in weights
-        ):
+        counted = [
+            _earned(name, np.repeat(truth, times), np.repeat(score, times), value)
+            for times in weights.values()
+        ]
+        if _differ(value, earned) and all(_differ(value, each) for each in counted):
             raise AssertionError(
                 f"The model {published.name} reports {name} {value:.4g}, but earns {earned:.4g} on the "
                 "holdout as requests bring it: expected the same. Look at which rows are measured, which "
                 "class is the positive one, and what is done to rows or labels outside the model that "
                 "serving does not do."
             )
+        if _differ(value, earned) and asked.fit is not None and asked.fit.weights is None:
+            column = next(by for by, each in zip(weights, counted, strict=True) if not _differ(value, each))
+            raise AssertionError(
+                f"The model {published.name} reports {name} {value:.4g}, which it earns on the holdout where rows "
+                f"count by `{column}`, but was fitted on rows that all count the same: expected the weights "
+                "in both. A Pipeline takes them with the name of its step, as in line__sample_weight=."
+            )
+    if asked.classes:
+        _honest_decisions(published.name, decisions, truth, score, list(weights.values()))
+
+
+def _honest_decisions(
+    model: str, reported: Mapping[str, float], truth: Floats, score: Floats, weights: list[NDArray[np.int64]]
+) -> None:
+    if any(explained(reported, truth, score, times) for times in (np.ones_like(truth), *weights)):
+        return
+    earned = confusion.usual(reported, truth, score)
+    raise AssertionError(
+        f"The model {model} reports {_named(reported)}: there is no threshold of its answers to the holdout at "
+        f"which it earns that. Where an answer above one half says yes it earns {_named(earned)}. Expected "
+        "what the names say of one class: look at the order of true and false positives, of truth and answer, "
+        "and at how classes are averaged; an average over classes has a name of its own, such as f1_weighted."
+    )
+
+
+def _named(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def _earned(name: str, truth: Floats, score: Floats, said: float) -> float:
@@ -96,9 +127,9 @@ def _differ(reported: float, earned: float) -> bool:
     return abs(reported - earned) > DIFFERENT * max(1.0, abs(earned))
 
 
-def _weights(rows: pl.DataFrame, others: set[str]) -> list[NDArray[np.int64]]:
+def _weights(rows: pl.DataFrame, others: set[str]) -> dict[str, NDArray[np.int64]]:
     """How often each row counts by each column that may be one of weights, in whole numbers."""
-    found = []
+    found = {}
     for name, kind in rows.schema.items():
         if name in others or not kind.is_numeric():
             continue
@@ -106,7 +137,7 @@ def _weights(rows: pl.DataFrame, others: set[str]) -> list[NDArray[np.int64]]:
         if np.isfinite(values).all() and values.min() > 0 and 1 < values.max() / values.min() <= _HEAVIEST:
             times = values / values.min()
             exact = np.allclose(times, np.round(times))
-            found.append(np.round(times if exact else times * _PARTS).astype(np.int64))
+            found[name] = np.round(times if exact else times * _PARTS).astype(np.int64)
     return found
 
 

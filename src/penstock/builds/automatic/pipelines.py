@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -43,7 +43,7 @@ Train = Callable[[Change | None], Trained]
 
 
 def determinism(name: str, train: Train) -> None:
-    """Train a second time, at another date. Raises AssertionError when metrics or answers are others."""
+    """Train a second time, at another date and as another process. Raises AssertionError when metrics or answers are others."""
     first = train(None)
     if found := _other(name, first, train(changes.later)):
         again = _other(name, first, train(changes.nothing))
@@ -53,9 +53,8 @@ def determinism(name: str, train: Train) -> None:
             + (
                 "Give every shuffle, sample and estimator a seed, such as random_state=0."
                 if again
-                else "It was another day the second time: count from the time of each row, not from that "
-                "of the "
-                "machine."
+                else "The second time it was another day, and hash() gave other numbers of texts, as it does in "
+                "every process: count from the time of each row, and make numbers of texts with zlib.crc32."
             )
         )
 
@@ -99,11 +98,19 @@ def unseen_holdout(name: str, train: Train) -> None:
 
 
 def shuffled_labels(name: str, train: Train) -> None:
-    """Raises AssertionError when a model still seems good though its labels are in no order."""
+    """Raises AssertionError when a model of labels in no order still seems good, or is the one before."""
+    first, model = train(None).of(name)
     try:
         published, asked = train(changes.shuffled_labels).of(name)
     except PenstockError as error:
         raise NotJudged(f"It cannot be trained on shuffled labels: {error}") from error
+    said, again = (each.trained(first.rows.holdout) for each in (model, asked))
+    if said.shape == again.shape and np.ptp(said) > SAME and apart(said, again).max() < SAME:
+        raise AssertionError(
+            f"Training {name} on labels in another order gives the model that was there before: expected another "
+            "one. Something is kept from fit to fit: look for an estimator of the module that every fit shares, "
+            "for warm_start, and for a model or result that is read from a cache or a file."
+        )
     truth = truth_of(published.rows.holdout[str(published.schema["label"])], asked.classes)
     if truth is None:
         raise NotJudged("Its labels are neither numbers nor two classes.")
@@ -137,7 +144,7 @@ def learns(name: str, train: Train) -> None:
             "answers that depend on them. Look at what reaches the estimator, and at how strongly it is "
             "held back."
         )
-    tried = [(_found(name, train, column), column) for column in _plantable(published.rows.train, asked)]
+    tried = [(_found(name, train, column), column) for column in plantable(published.rows.train, asked)]
     if not tried:
         raise NotJudged(
             "None of its inputs is a number with many values, in which a signal could be planted."
@@ -166,9 +173,15 @@ def unused(view: str, makes: Sequence[str], used: Collection[str]) -> None:
         )
 
 
+@cache
+def planted(column: str) -> Change:
+    """A tiny batch with a signal in a column; one change for each column, so that it is trained once."""
+    return partial(changes.planted, column=column)
+
+
 def _found(name: str, train: Train, column: str) -> float:
     """How well the model of a tiny batch found the signal that was planted in a column, from -1 to 1."""
-    published, asked = train(partial(changes.planted, column=column)).of(name)
+    published, asked = train(planted(column)).of(name)
     rows = published.rows.train
     truth = truth_of(rows[str(published.schema["label"])], asked.classes)
     if truth is None or np.ptp(truth) == 0:
@@ -181,7 +194,7 @@ def _found(name: str, train: Train, column: str) -> float:
     )
 
 
-def _plantable(train: pl.DataFrame, asked: Asked) -> list[str]:
+def plantable(train: pl.DataFrame, asked: Asked) -> list[str]:
     """Inputs in which a signal can be planted, those with the fewest nulls and most values first."""
     numbers = [name for name in asked.inputs if train[name].dtype.is_numeric()]
     rich = {name: train[name].n_unique() * (1 - train[name].null_count() / train.height) for name in numbers}

@@ -20,6 +20,8 @@ class Fit(NamedTuple):
     labels: pl.Series
     weighed: pl.DataFrame | None
     """What came of the rows before its last estimator, where that weighs columns by their scale."""
+    weights: Floats | None = None
+    """How much each row counted, where that was said."""
 
 
 class Asked(Protocol):
@@ -43,6 +45,11 @@ class Asked(Protocol):
     @property
     def fit(self) -> Fit | None:
         """How it was fitted, if that was watched and done in one call."""
+        ...
+
+    @property
+    def own_answers(self) -> str:
+        """`A from B` where an estimator A learned what B answers to the rows that B was fitted on."""
         ...
 
     def trained(self, rows: pl.DataFrame) -> Floats:

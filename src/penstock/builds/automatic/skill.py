@@ -19,7 +19,10 @@ _SPOKEN = {"true": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0
 
 
 def truth_of(label: pl.Series, classes: Sequence[str]) -> Floats | None:
-    """The labels of n rows as numbers, 1 for the last of two classes; None where that has no meaning."""
+    """The labels of n rows as numbers, 1 for the last of two classes; None where that has no meaning.
+
+    A label that is a class but for capitals and blanks is that class: whoever reads it means so.
+    """
     if label.is_empty() or len(classes) > 2:
         return None
     if not classes:
@@ -27,8 +30,17 @@ def truth_of(label: pl.Series, classes: Sequence[str]) -> Floats | None:
     names = [str(value).lower() if isinstance(value, bool) else str(value) for value in label]
     if set(names) <= set(classes):
         return np.array([float(classes.index(name)) for name in names])
+    plain = [spelled(name) for name in classes]
+    if {spelled(name) for name in names} <= set(plain) and len(set(plain)) == len(plain):
+        return np.array([float(plain.index(spelled(name))) for name in names])
     spoken = [_SPOKEN.get(name.lower(), math.nan) for name in names]
     return None if any(math.isnan(value) for value in spoken) else np.array(spoken)
+
+
+def spelled(text: str) -> str:
+    """A text without what tells its spellings apart: capitals, blanks, and the decimals of a whole number."""
+    plain = " ".join(text.casefold().split())
+    return plain.removesuffix(".0") if plain.removesuffix(".0").isdigit() else plain
 
 
 def score_of(answers: Floats) -> Floats:

@@ -45,8 +45,8 @@ def no_future(view: FeatureView, rows: pl.DataFrame, label: str = "", moments: i
     for moment in _moments(times, moments):
         spine = entities.with_columns(pl.lit(moment).cast(times.dtype).alias(source.event_time))
         past = rows.filter(known(source, moment))
-        honest, found = (_joined(view, spine, table) for table in (past, rows))
-        if place := _differs(honest, found):
+        honest, found = (joined(view, spine, table) for table in (past, rows))
+        if place := differs(honest, found):
             row, name = place
             raise AssertionError(
                 f"{view.settings.name} sees the future: at {moment} UTC `{name}` of {entities.row(row)} "
@@ -54,7 +54,7 @@ def no_future(view: FeatureView, rows: pl.DataFrame, label: str = "", moments: i
                 "Look for a shift, rolling window, mean or fill that reaches rows after its own."
             )
         if label in rows.columns and (
-            place := _differs(honest, _joined(view, spine, _other(past, label, moment, source)))
+            place := differs(honest, joined(view, spine, _other(past, label, moment, source)))
         ):
             row, name = place
             raise AssertionError(
@@ -202,22 +202,28 @@ def _moments(times: pl.Series, most: int) -> list[datetime]:
     return ends + [times[place + 1] - timedelta(microseconds=1) for place in places[::2] if place + 1 < count]
 
 
-def _joined(view: FeatureView, spine: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+def joined(view: FeatureView, spine: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """The spine with the features that a view makes of a table of its source."""
     return join(spine, view.settings.source.event_time, [view], {view.settings.source.name: table.lazy()})
 
 
-def _differs(first: pl.DataFrame, second: pl.DataFrame) -> tuple[int, str] | None:
+def differs(first: pl.DataFrame, second: pl.DataFrame) -> tuple[int, str] | None:
     """The row and the column of the first difference of two tables; rounding is none."""
-    for name, dtype in first.schema.items():
-        one, other = first[name], second[name]
-        differs = one.ne_missing(other)
-        if dtype.is_float():
-            largest = one.abs().cast(pl.Float64).to_numpy()
-            near = (one - other).abs() <= _ROUNDING * max(1.0, np.nanmax(largest, initial=0.0))
-            differs = differs & ~near.fill_null(value=False)
-        if differs.any():
-            return int(differs.arg_true()[0]), name
+    for name in first.columns:
+        places = different(first[name], second[name]).arg_true()
+        if places.len():
+            return int(places[0]), name
     return None
+
+
+def different(one: pl.Series, other: pl.Series) -> pl.Series:
+    """Where two columns differ by more than rounding."""
+    found = one.ne_missing(other)
+    if one.dtype.is_float():
+        largest = one.abs().cast(pl.Float64).to_numpy()
+        near = (one - other).abs() <= _ROUNDING * max(1.0, np.nanmax(largest, initial=0.0))
+        found = found & ~near.fill_null(value=False)
+    return found
 
 
 def _other(rows: pl.DataFrame, label: str, moment: datetime, source: Source) -> pl.DataFrame:
