@@ -64,6 +64,11 @@ def summary(lines: list[dict[str, object]]) -> int:
     alarms = [line["name"] for line in clean if line["detected_by"] or line["plain_pytest_detected"]]
     print()
     found = rate("bugs", seeded)
+    for number in sorted({line["round"] for line in seeded} - {0}):
+        rate(
+            f"bugs held out in round {number}, seen by now",
+            [line for line in seeded if line["round"] == number],
+        )
     rate("held-out bugs", held_out)
     print(f"false alarms:    {len(alarms)} of {len(clean)} clean twins {alarms or ''}")
     return 0 if not alarms and found >= BAR * len(seeded) else 1

@@ -44,6 +44,7 @@ def measured(item: tuple[str, Bug, str, Path, Path]) -> dict[str, Any]:
         "name": name,
         "kind": kind,
         "held_out": bug.held_out,
+        "round": bug.round,
         "title": bug.title,
         "detected_by": sorted(failed),
         "plain_pytest_detected": not plain(folder),

@@ -23,7 +23,8 @@ class Bug(msgspec.Struct, frozen=True):
     """One realistic mistake: `change` makes it, `both` is done to the clean twin as well.
 
     A bug is `held_out` when whoever wrote it had not read the automatic tests, and no test was changed after
-    it was first measured. `note` says why data and code cannot tell it from what was meant, where that is so.
+    it was first measured; `round` is the set of held-out bugs that it came with, 0 if it grew with the tests.
+    `note` says why data and code cannot tell it from what was meant, where that is so.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Bug(msgspec.Struct, frozen=True):
     change: tuple[Change, ...] = ()
     both: tuple[Change, ...] = ()
     held_out: bool = False
+    round: int = 0
     note: str = ""
 
 

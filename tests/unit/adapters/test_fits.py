@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -61,3 +62,25 @@ def test_what_is_fitted_otherwise_is_not_known(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(again[-1], "coef_", again[-1].coef_ + 1)
     assert fits.of(again, INPUTS) is None
     assert LogisticRegression.fit is before
+
+
+def test_an_estimator_fitted_on_own_answers_is_noted_and_one_on_held_out_answers_is_not() -> None:
+    size = np.nan_to_num(ROWS["size"].to_numpy(), nan=0.0).reshape(-1, 1)
+    for cv, told in (("prefit", "LogisticRegression from HistGradientBoostingClassifier"), (3, "")):
+        fits = Fits()
+        with fits.watch():
+            trees = HistGradientBoostingClassifier(max_iter=50, min_samples_leaf=2, random_state=0).fit(
+                size, LABELS
+            )
+            StackingClassifier([("trees", trees)], LogisticRegression(), cv=cv).fit(size, LABELS)
+            assert fits.own_answers() == told
+
+
+def test_weights_are_noted_through_a_pipeline() -> None:
+    fits, weights = Fits(), np.linspace(1, 2, 200)
+    with fits.watch():
+        model = clone(LINE).fit(ROWS, LABELS, line__sample_weight=weights)
+        found = fits.of(model, INPUTS)
+    assert found
+    assert found.weights is not None
+    assert found.weights.tolist() == weights.tolist()

@@ -26,6 +26,7 @@ class Answering:
     fit: Fit | None = None
     classes: tuple[str, ...] = ()
     nullable: frozenset[str] = field(default_factory=frozenset)
+    own_answers: str = ""
 
     def trained(self, rows: pl.DataFrame) -> Floats:
         score = np.asarray(self.answer(rows), dtype=np.float64)

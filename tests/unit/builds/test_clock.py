@@ -39,3 +39,18 @@ def test_others_keep_their_clock() -> None:
     with later({"flights"}):
         assert abs(now()[0] - time.time() / 86_400) < 1
     assert datetime is dt.datetime
+
+
+def test_hash_gives_other_numbers_of_texts_within_as_in_another_process() -> None:
+    values = (7, (1, 2.5), "shop", ("shop", 1), None)
+    before = [hash(value) for value in values]
+    with later({OURS}):
+        found = [hash(value) for value in values]
+    assert [one == other for one, other in zip(before, found, strict=True)] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert [hash(value) for value in values] == before

@@ -176,7 +176,7 @@ def every_input(published: Published, asked: Asked, train: Train) -> None:
 def _rich(column: pl.Series) -> bool:
     """Whether a column varies enough to be learned from."""
     there, most = column.drop_nulls(), (1 - _FEW) * column.len()
-    commonest = int(there.value_counts()["count"].to_numpy().max(initial=0))
+    commonest = int(there.value_counts(name="_times")["_times"].to_numpy().max(initial=0))
     return there.len() > most > commonest
 
 

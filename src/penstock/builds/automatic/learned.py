@@ -1,4 +1,4 @@
-"""How a model was fitted: on all the rows it was given, by weights that make sense, and never on own answers."""
+"""How a model was fitted: on all rows it was given, by weights that make sense, never on own answers."""
 
 from __future__ import annotations
 
@@ -38,18 +38,21 @@ def all_rows(published: Published, asked: Asked, train: Train) -> None:
     if fitted < _ALL * given and few.fit.rows.height == min(fitted, tiny.rows.train.height) < given:
         raise AssertionError(
             f"The model {published.name} is fitted on {fitted} of {given} training rows, and of a batch of "
-            f"{tiny.rows.train.height} on {few.fit.rows.height}: so many count, however many are given. Expected "
+            f"{tiny.rows.train.height} on {few.fit.rows.height}: so many count, however many are given. "
+            "Expected "
             "all of them, or a share: look for a head, a slice, a sample or a limit that was for trying out."
         )
 
 
 def own_answers(published: Published, asked: Asked) -> None:
-    """Raises AssertionError when an estimator learns from what another answers to the rows that it has learned."""
+    """Raises AssertionError when an estimator learns from what another answers to rows that it knows."""
     if asked.own_answers:
         taker, _, giver = asked.own_answers.partition(" from ")
         raise AssertionError(
-            f"While {published.name} is trained, {taker} is fitted on what {giver} answers to the very rows that "
-            f"{giver} was fitted on: there it is more often right than it will ever be again. Expected answers "
+            f"While {published.name} is trained, {taker} is fitted on what {giver} answers to the very "
+            "rows that "
+            f"{giver} was fitted on: there it is more often right than it will ever be again. Expected "
+            "answers "
             'to rows that it has not seen: cross_val_predict, or a cv that is not "prefit".'
         )
 
@@ -67,7 +70,8 @@ def weights(published: Published, asked: Asked) -> None:
     if len(moments) and agreement(moments, pairs["fitted"].cast(pl.Float64).to_numpy()) < _AGAINST:
         raise AssertionError(
             f"The newest rows weigh least where {published.name} is fitted: weights fall all the time, from "
-            f"{asked.fit.weights.max():.3g} to {asked.fit.weights.min():.3g}. Expected that they do not depend on "
+            f"{asked.fit.weights.max():.3g} to {asked.fit.weights.min():.3g}. Expected that they do not "
+            "depend on "
             "time, or grow with it: look at which end an age is counted from."
         )
 
@@ -82,8 +86,8 @@ def chooses(node: Node, done: Rehearsed) -> bool:
 def chosen(node: Node, done: Rehearsed, schema: Mapping[str, Any], bench: Workbench) -> None:
     """Whether a step that is given several models and rows gives back the best of them.
 
-    The one that it gives may be worse by some metric, or by less than a standard error of the difference, as a
-    simpler one may be preferred; not by every metric. Raises AssertionError.
+    The one that it gives may be worse by some metric, or by less than a standard error of the difference,
+    as a simpler one may be preferred; not by every metric. Raises AssertionError.
     """
     inputs, label = done.inputs[node.name], str(schema["label"])
     given = {name: value for name, value in inputs.items() if hasattr(value, "predict")}
@@ -105,7 +109,8 @@ def chosen(node: Node, done: Rehearsed, schema: Mapping[str, Any], bench: Workbe
     for name, said in answers.items():
         if name != taken[0] and _surely_better(metrics, truths[name], score_of(said), score_of(own)):  # type: ignore[arg-type]
             raise AssertionError(
-                f"{node.name} is given {', '.join(f'`{each}`' for each in given)} and gives `{taken[0]}`, though "
+                f"{node.name} is given {', '.join(f'`{each}`' for each in given)} and gives `{taken[0]}`, "
+                "though "
                 f"`{name}` is better on its rows by {', '.join(metrics)}. Expected the best of them: look at "
                 "whether the metric that is compared is better when it is greater or when it is less."
             )

@@ -1,7 +1,7 @@
 """Whether a feature view loses what its rows hold: texts that it cannot read, differences, and gaps.
 
-What is asked is narrow, so that lawful views pass: each time the columns hold something, the feature does not, and
-other values in the same place show that it is made of them.
+What is asked is narrow, so that lawful views pass: each time the columns hold something, the feature does
+not, and other values in the same place show that it is made of them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _GAPS = (0.01, 0.5)
 def lost_values(view: FeatureView, rows: pl.DataFrame) -> None:
     """Look for values of the source that are lost on the way into a feature.
 
-    A text that is a number or a date gives nothing, where others of the same column do; a feature is the same in all
-    rows, though a column that it is made of varies; what was recorded of nobody at some moments counts as zero.
+    A text that is a number or a date gives nothing, where others of the same column do; a feature is the
+    same in all rows, though a column that it is made of varies; what was recorded of nobody at some moments
+    counts as zero.
     Raises AssertionError.
     """
     names = features_of(view, rows)
@@ -58,7 +59,7 @@ def _with(view: FeatureView, rows: pl.DataFrame, name: str, value: pl.Expr) -> p
 def _constant(view: FeatureView, rows: pl.DataFrame, made: pl.DataFrame, names: list[str]) -> None:
     same = [name for name in names if made[name].n_unique() == 1 and made[name].null_count() == 0]
     for column in _columns(view, rows) if same else []:
-        counts = rows[column].value_counts(sort=True)["count"]
+        counts = rows[column].value_counts(sort=True, name="_times")["_times"]
         if counts.len() < 2 or counts[0] > (1 - _SECOND) * rows.height:
             continue
         other = _with(view, rows, column, pl.lit(None))
@@ -67,7 +68,8 @@ def _constant(view: FeatureView, rows: pl.DataFrame, made: pl.DataFrame, names: 
                 some = [repr(value) for value in rows[column].unique(maintain_order=True).head(3)]
                 raise AssertionError(
                     f"`{name}` of {view.settings.name} is {made[name][0]} in all {made.height} rows, though "
-                    f"`{column}`, of which it is made, is not always the same ({', '.join(some)}). Expected a feature "
+                    f"`{column}`, of which it is made, is not always the same ({', '.join(some)}). "
+                    "Expected a feature "
                     "that varies: look at what it is compared with, such as an empty text that is not null."
                 )
 
@@ -82,7 +84,7 @@ def _unread(view: FeatureView, rows: pl.DataFrame, made: pl.DataFrame, names: li
             continue
         for name in names:
             lost, found = made[name].is_null() & there, made[name].is_not_null() & there
-            share = lost.sum() / max(1, there.sum())
+            share = int(lost.sum()) / max(1, int(there.sum()))
             if not _SHARE[0] < share < _SHARE[1]:
                 continue
             bad, good = (texts.filter(which)[0] for which in (lost, found))
@@ -92,7 +94,8 @@ def _unread(view: FeatureView, rows: pl.DataFrame, made: pl.DataFrame, names: li
             nulls = [each[name].is_null().mean() for each in tried if each is not None]
             if nulls[0] > _NEARLY and nulls[1] < share / 2:  # type: ignore[operator]
                 raise AssertionError(
-                    f"{view.settings.name} cannot read {share:.0%} of the texts in `{column}`: of {bad!r} it makes "
+                    f"{view.settings.name} cannot read {share:.0%} of the texts in `{column}`: of {bad!r} "
+                    "it makes "
                     f"no `{name}`, of {good!r} it does. Expected a value of each: look at the format that is "
                     "parsed, such as day and month in the other order, and at strict=False."
                 )
@@ -107,18 +110,20 @@ def _silence(view: FeatureView, rows: pl.DataFrame, made: pl.DataFrame, names: l
             _with(view, rows, column, pl.col(column).fill_null(value))
             for value in (pl.lit(0), pl.col(column).max())
         )
+        gap = rows[column].null_count() / rows.height
         for name in names:
             if (
-                zero is not None
+                made[name].null_count() < gap / 2 * made.height
+                and zero is not None
                 and far is not None
                 and zero[name].equals(made[name])
                 and not far[name].equals(made[name])
             ):
                 raise AssertionError(
-                    f"`{name}` of {view.settings.name} counts what was not recorded as 0: `{column}` is null for "
-                    "all at some moments and for none at others, as when nobody measured, and there are zeros "
-                    "beside. Expected something else of a gap than of a zero: look for fill_null(0), and take means "
-                    "of what is there."
+                    f"`{name}` of {view.settings.name} counts what was not recorded as 0: `{column}` is "
+                    "null for all at some moments and for none at others, as when nobody measured, and "
+                    "there are zeros beside. Expected something else of a gap than of a zero: look for "
+                    "fill_null(0), and take means of what is there."
                 )
 
 

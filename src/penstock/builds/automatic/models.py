@@ -91,7 +91,8 @@ def honest_metrics(published: Published, asked: Asked) -> None:
         if _differ(value, earned) and asked.fit is not None and asked.fit.weights is None:
             column = next(by for by, each in zip(weights, counted, strict=True) if not _differ(value, each))
             raise AssertionError(
-                f"The model {published.name} reports {name} {value:.4g}, which it earns on the holdout where rows "
+                f"The model {published.name} reports {name} {value:.4g}, which it earns on the holdout "
+                "where rows "
                 f"count by `{column}`, but was fitted on rows that all count the same: expected the weights "
                 "in both. A Pipeline takes them with the name of its step, as in line__sample_weight=."
             )
@@ -102,13 +103,18 @@ def honest_metrics(published: Published, asked: Asked) -> None:
 def _honest_decisions(
     model: str, reported: Mapping[str, float], truth: Floats, score: Floats, weights: list[NDArray[np.int64]]
 ) -> None:
-    if any(explained(reported, truth, score, times) for times in (np.ones_like(truth), *weights)):
+    if any(
+        explained(reported, truth, score, times)
+        for times in (np.ones(len(truth)), *(each.astype(np.float64) for each in weights))
+    ):
         return
     earned = confusion.usual(reported, truth, score)
     raise AssertionError(
-        f"The model {model} reports {_named(reported)}: there is no threshold of its answers to the holdout at "
+        f"The model {model} reports {_named(reported)}: there is no threshold of its answers to the "
+        "holdout at "
         f"which it earns that. Where an answer above one half says yes it earns {_named(earned)}. Expected "
-        "what the names say of one class: look at the order of true and false positives, of truth and answer, "
+        "what the names say of one class: look at the order of true and false positives, of truth and "
+        "answer, "
         "and at how classes are averaged; an average over classes has a name of its own, such as f1_weighted."
     )
 

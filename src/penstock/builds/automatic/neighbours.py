@@ -36,11 +36,12 @@ def own_rows(view: FeatureView, rows: pl.DataFrame) -> None:
         if difference := differs(alone, found):
             row, name = difference
             raise AssertionError(
-                f"{view.settings.name} is of {', '.join(entity)}, but made of rows of others too: at {moment} UTC "
-                f"`{name}` of {asked.row(row)} is {found[name][row]}, and {alone[name][row]} when the rows of half "
-                f"of the others are gone. Expected only its own: look for an aggregation without "
-                f'`.over("{entity[0]}")`, or over another column. If it is to compare with others, waive this '
-                "and say so."
+                f"{view.settings.name} is of {', '.join(entity)}, but made of rows of others too: at "
+                f"{moment} UTC "
+                f"`{name}` of {asked.row(row)} is {found[name][row]}, and {alone[name][row]} when the rows "
+                "of half of the others are gone. Expected only its own: look for an aggregation without "
+                f'`.over("{entity[0]}")`, or over another column. If it is to compare with others, '
+                "waive this and say so."
             )
 
 
@@ -62,7 +63,9 @@ def same_moment(view: FeatureView, rows: pl.DataFrame) -> None:
             row = others[0]
             raise AssertionError(
                 f"{view.settings.name} depends on the order of rows of one moment: in {others.len()} of "
-                f"{spine.height} places `{name}` is another when it is turned round, as for {spine.row(row)}: "
-                f"{first[name][row]} and {second[name][row]}. Expected the same: sort by what tells those rows "
+                f"{spine.height} places `{name}` is another when it is turned round, as for "
+                f"{spine.row(row)}: "
+                f"{first[name][row]} and {second[name][row]}. Expected the same: sort by what tells those "
+                "rows "
                 "apart, or aggregate them first."
             )

@@ -43,7 +43,10 @@ Train = Callable[[Change | None], Trained]
 
 
 def determinism(name: str, train: Train) -> None:
-    """Train a second time, at another date and as another process. Raises AssertionError when metrics or answers are others."""
+    """Train a second time, at another date and as another process.
+
+    Raises AssertionError when metrics or answers are others.
+    """
     first = train(None)
     if found := _other(name, first, train(changes.later)):
         again = _other(name, first, train(changes.nothing))
@@ -53,7 +56,7 @@ def determinism(name: str, train: Train) -> None:
             + (
                 "Give every shuffle, sample and estimator a seed, such as random_state=0."
                 if again
-                else "The second time it was another day, and hash() gave other numbers of texts, as it does in "
+                else "The second time it was another day, and hash() gave other numbers of texts, as in "
                 "every process: count from the time of each row, and make numbers of texts with zlib.crc32."
             )
         )
@@ -107,8 +110,10 @@ def shuffled_labels(name: str, train: Train) -> None:
     said, again = (each.trained(first.rows.holdout) for each in (model, asked))
     if said.shape == again.shape and np.ptp(said) > SAME and apart(said, again).max() < SAME:
         raise AssertionError(
-            f"Training {name} on labels in another order gives the model that was there before: expected another "
-            "one. Something is kept from fit to fit: look for an estimator of the module that every fit shares, "
+            f"Training {name} on labels in another order gives the model that was there before: expected "
+            "another "
+            "one. Something is kept from fit to fit: look for an estimator of the module that every fit "
+            "shares, "
             "for warm_start, and for a model or result that is read from a cache or a file."
         )
     truth = truth_of(published.rows.holdout[str(published.schema["label"])], asked.classes)

@@ -198,7 +198,9 @@ def _constant(column: pl.Series, part: npt.NDArray[np.int64]) -> tuple[int, str]
     half = column.len() // 2
     numbers = column.cast(pl.Float64)
     halves = (numbers.head(half).drop_nulls(), numbers.tail(half).drop_nulls())
-    for value in {each.value_counts(sort=True)[column.name][0] for each in halves if each.len()}:
+    for value in {
+        each.value_counts(sort=True, name="_times")[column.name][0] for each in halves if each.len()
+    }:
         is_it = (column == value).fill_null(value=False).to_numpy().astype(np.float64)
         share, mean = _by_part(is_it, part), is_it.mean()
         step = _step(share, math.sqrt(2 * mean * (1 - mean) * len(share) / len(is_it)))
