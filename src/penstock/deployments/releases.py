@@ -6,35 +6,25 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
-from penstock.core.events import Event
 from penstock.deployments.decide import arrives, reached, standing
 from penstock.deployments.difference import Change, Contents, difference
 from penstock.deployments.environments import Environments
 from penstock.deployments.holds import hold_on, sentence
 from penstock.deployments.path import require_path
+from penstock.deployments.placing import Arrival, place
 from penstock.deployments.previews import ending, make_room, remove
 from penstock.deployments.stops import closed, stop
-from penstock.deployments.types import Deployment, Kind
-from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.deployments.types import Deployment
+from penstock.lineage.ports import Blobs, Reader, Store
 from penstock.revisions.config import EnvironmentConfig
 from penstock.revisions.types import Branch
 
 SHORTEST = 6
 """Digits of a digest that name a release at least."""
-
-
-class _Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    release: Release
-    environment: str
-    why: str
-    kind: Kind
-    cause: int
-    branch: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +70,7 @@ class Releases:
                 remove(tx, preview, why, cause, now)
             arrivals = self._free(tx, now)
             for arrival in arrivals:
-                deployment = _deploy(tx, arrival, "penstock", now)
+                deployment = place(tx, arrival, "penstock", now)
                 if arrival.branch:
                     config = self._environments.config(arrival.release)
                     make_room(tx, deployment, config, now)
@@ -138,14 +128,14 @@ class Releases:
             require_path(tx, release, rule, config)
             if why := stop(tx, self._environments, release, rule, now):
                 raise NotAllowed(what=f"{environment} {why}.", fix="penstock environments says what waits.")
-            arrival = _Arrival(
+            arrival = Arrival(
                 release=release,
                 environment=environment,
                 why=f"promoted by {actor} after {rule.after}",
                 kind="promote",
                 cause=release.event,
             )
-            return _deploy(tx, arrival, actor, now)
+            return place(tx, arrival, actor, now)
 
     def plan(self, project: str, ref: str, environment: str, now: datetime) -> Plan:
         """What promoting a release would change, and what stands against it. Raises NotFound."""
@@ -210,7 +200,7 @@ class Releases:
                     what=f"{environment} is {sentence(hold)}.",
                     fix=f"Lift that first: penstock unhold {environment}.",
                 )
-            arrival = _Arrival(
+            arrival = Arrival(
                 release=release,
                 environment=environment,
                 why=f"rolled back by {actor} from release {tx.get(Release, active.release).number}",
@@ -218,9 +208,9 @@ class Releases:
                 cause=active.event,
                 branch=active.branch,
             )
-            return _deploy(tx, arrival, actor, self._clock.now())
+            return place(tx, arrival, actor, self._clock.now())
 
-    def _free(self, reader: Reader, now: datetime) -> list[_Arrival]:
+    def _free(self, reader: Reader, now: datetime) -> list[Arrival]:
         """The arrivals that nothing stands in the way of."""
         return [
             arrival
@@ -234,7 +224,7 @@ class Releases:
             )
         ]
 
-    def _arrivals(self, reader: Reader) -> list[_Arrival]:
+    def _arrivals(self, reader: Reader) -> list[Arrival]:
         arrivals = []
         for branch in reader.find(Branch, deleted=None):
             found = reader.find(
@@ -248,7 +238,7 @@ class Releases:
                 past = reader.find(Deployment, project=branch.project, environment=name, commit=branch.commit)
                 if arrives(rule, branch, past):
                     arrivals.append(
-                        _Arrival(
+                        Arrival(
                             release=release,
                             environment=name,
                             why=_reason(rule, branch),
@@ -285,42 +275,3 @@ def _find(reader: Reader, ref: str, project: str) -> Release:
             found=", ".join(f"{r.project} release {r.number} ({r.id[:12]})" for r in found),
         )
     return found[0]
-
-
-def _deploy(tx: Transaction, arrival: _Arrival, actor: str, now: datetime) -> Deployment:
-    release = arrival.release
-    for active in tx.find(Deployment, project=release.project, environment=arrival.environment, active=True):
-        tx.put(replace(active, active=False))
-    [event] = tx.publish(
-        Event(
-            kind="release.deployed",
-            subject=f"release:{release.id}",
-            time=now,
-            actor=actor,
-            project=release.project,
-            evidence={
-                "environment": arrival.environment,
-                "number": release.number,
-                "commit": release.commit,
-                "why": arrival.why,
-                "kind": arrival.kind,
-            },
-            cause=arrival.cause or None,
-        )
-    )
-    deployment = Deployment(
-        id=tx.mint(Deployment),
-        project=release.project,
-        environment=arrival.environment,
-        release=release.id,
-        commit=release.commit,
-        deployed=now,
-        actor=actor,
-        why=arrival.why,
-        kind=arrival.kind,
-        active=True,
-        event=event,
-        branch=arrival.branch,
-    )
-    tx.add(deployment)
-    return deployment
