@@ -19,6 +19,7 @@ from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
@@ -240,6 +241,13 @@ class App(Workbench):
             "building": self.builder.stages(),
             "problems": self.loop.problems if self.loop else {},
         }
+
+    def measured(self, model: str, version: int) -> Measured | None:
+        """What the prediction service that runs now has measured of a version; None where none runs."""
+        server = self.home.server()
+        with suppress(Unavailable):
+            return measured(server.predict_url, model, version) if server and server.predict_url else None
+        return None
 
     def poked(self, answer: Answer) -> Answer:
         """Wake the loop, since something was asked for."""

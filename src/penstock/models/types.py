@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.datasets.types import Column, Profile
+from penstock.datasets.types import Column, Profile, Target
 
 Task = Literal["binary", "multiclass", "regression", "unknown"]
-Role = Literal["candidate", "champion", "previous", "retired", "rejected"]
+Role = Literal["candidate", "champion", "previous", "retired", "rejected", "archived"]
 FILES = "files"
 """The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
 has proved what they hold, so that it cannot be served."""
@@ -49,8 +49,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn by the client that uploaded it.
 
     `artifact` is the digest of the serialized model, `location` its remote path,
-    `training` the snapshots, rows and profile it was made from, `governance` who made it from what,
-    `metadata` whatever else was given.
+    `training` the snapshots, rows and features it was made from, `target` the label in these rows;
+    `dependencies` are the packages that made it. `governance` tells who made it from what, and as
+    `penstock.toml` said it then, what it is for, its risk and its owners; it may not go live any more once it
+    `expires`. `metadata` is whatever else was given.
     """
 
     id: str
@@ -74,6 +76,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     training: dict[str, Any]
     governance: dict[str, Any]
     metadata: dict[str, Any] = {}
+    dependencies: dict[str, str] = {}
+    target: Target = Target(rows=0)
+    expires: datetime | None = None
     event: int = 0
     withdrawn: datetime | None = None
 

@@ -9,18 +9,16 @@ from typing import Any, Literal, cast
 from cronsim import CronSim, CronSimError
 from msgspec.structs import replace
 
-from penstock.checks import is_load, parse, parse_load
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
 from penstock.revisions.config.freezes import read_freezes
+from penstock.revisions.config.models import read_model
 from penstock.revisions.config.outputs import read_outputs
 from penstock.revisions.config.previews import LONGEST, check_previews, read_branches
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.types import (
-    PROOFS,
     EnvironmentConfig,
-    ModelConfig,
     ProjectConfig,
     ScheduleCondition,
     TriggerConfig,
@@ -57,7 +55,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
         depends=_depends(project),
         outputs=read_outputs(top.table("builds")),
         triggers=_triggers(top, [e.name for e in environments]),
-        models={name: _model(name, table) for name, table in top.named("models").items()},
+        models={name: read_model(name, table) for name, table in top.named("models").items()},
         tests=read_tests(top.table("tests")),
     )
 
@@ -261,31 +259,3 @@ def _cron(table: Table) -> str:
             found=repr(cron),
         )
     return cron
-
-
-def _model(name: str, table: Table) -> ModelConfig:
-    if not name.isidentifier() and not name.replace("-", "_").isidentifier():
-        table.refuse(
-            None,
-            "this cannot be the name of a model",
-            expected="letters, digits, `-` or `_`",
-            found=repr(name),
-        )
-    table.allow("gate", "monitor")
-    gate = table.texts("gate")
-    for index, text in enumerate(gate):
-        try:
-            if is_load(text):
-                parse_load(text)
-            elif text not in PROOFS:
-                parse(text)
-        except InvalidValue as error:
-            others = f'a check such as "roc_auc >= 0.7", a proof ({", ".join(PROOFS)}) or a load (`load: …`)'
-            table.document.refuse(
-                (*table.path, "gate", index),
-                f"the gate asks something unknown: {error.what}",
-                expected=error.expected if is_load(text) else others,
-                found=repr(text),
-                fix=error.fix,
-            )
-    return ModelConfig(gate=gate, monitor=table.choice("monitor", METRICS, "roc_auc"))

@@ -72,11 +72,23 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
     cooldown: str = "0s"
 
 
+Risk = Literal["", "low", "limited", "high"]
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's gate (checks, proofs by their bare names, and loads) and the metric to watch it by."""
+    """A model's gate (checks, proofs by their bare names, and loads) and the metric to watch it by.
+
+    `sign_off` are the roles of persons whose yes the gate waits for. What a model is for, how risky that is
+    and who answers for it is taken down with each version, which may go live until `expires_after` is over.
+    """
 
     gate: tuple[str, ...]
     monitor: str = "roc_auc"
+    sign_off: tuple[str, ...] = ()
+    intended_use: str = ""
+    risk: Risk = ""
+    owners: tuple[str, ...] = ()
+    expires_after: str = ""
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -292,7 +292,10 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "training",
             "governance",
             "metadata",
+            "dependencies",
+            "target",
         ),
+        *_integer("expires", nullable=True),
         *_integer("event"),
         *_integer("withdrawn", nullable=True),
     )
