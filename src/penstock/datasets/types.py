@@ -58,7 +58,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnProfile, ...]
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Prior(msgspec.Struct, frozen=True, kw_only=True):
     """What the label was in the training rows, which is all that a trivial baseline knows.
 
     `counts` are by the label as text, of at most 100 values; a label with more of them, or that is a number,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.datasets.types import Profile, Snapshot, Target
+from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.types import Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
@@ -71,7 +71,7 @@ def draft(
         governance=dict(governance),
         metadata={**candidate.metadata, "pipeline": run.graph.target, "params": run.params},
         dependencies=candidate.dependencies,
-        target=msgspec.convert(candidate.target or {"rows": 0}, Target),
+        prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
         expires=now + lasts if lasts else None,
     )
 

@@ -79,7 +79,7 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
-    from penstock.datasets.profiles import profile, target_of
+    from penstock.datasets.profiles import prior_of, profile
     from penstock.features.training import training_set
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
@@ -95,8 +95,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
         profiled = msgspec.to_builtins(profile(made.train, list(examples)))
-        labels = msgspec.to_builtins(target_of(made.train[made.schema["label"]]))
-        kept = write({**made.schema, "examples": examples, "profile": profiled, "target": labels}, blobs)
+        labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
+        kept = write({**made.schema, "examples": examples, "profile": profiled, "prior": labels}, blobs)
         return {
             "train": write(made.train, blobs),
             "holdout": write(made.holdout, blobs),

@@ -17,7 +17,7 @@ from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
 from penstock.core.errors import Corrupt, InvalidValue, UnsupportedModel
-from penstock.datasets.types import Column, Profile, Target
+from penstock.datasets.types import Column, Prior, Profile
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Signature
 from penstock.pipelines.types import Candidate
@@ -31,14 +31,14 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """What a training set says of itself.
 
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
-    column by column; `profile` describes the training rows, and `target` the label in them.
+    column by column; `profile` describes the training rows, and `prior` the label in them.
     """
 
     columns: tuple[Column, ...]
     label: str
     examples: dict[str, list[Any]]
     profile: Profile
-    target: Target | None = None
+    prior: Prior | None = None
 
 
 class _Converted(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ def make_candidate(
         label=given.label,
         parity=msgspec.to_builtins(converted.parity),
         snapshots=tuple(snapshots),
-        target=msgspec.to_builtins(given.target) if given.target else {},
+        prior=msgspec.to_builtins(given.prior) if given.prior else {},
         dependencies=packages(),
         tags=dict(tags or {}),
         metadata=dict(metadata or {}),

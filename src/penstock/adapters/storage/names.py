@@ -26,6 +26,7 @@ NAMES = {
     "Placement": "placements",
     "Prediction": "predictions",
     "Project": "projects",
+    "Protection": "protections",
     "Release": "releases",
     "Request": "requests",
     "Revision": "revisions",

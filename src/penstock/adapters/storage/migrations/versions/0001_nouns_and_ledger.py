@@ -293,7 +293,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "governance",
             "metadata",
             "dependencies",
-            "target",
+            "prior",
         ),
         *_integer("expires", nullable=True),
         *_integer("event"),
@@ -315,6 +315,16 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("logged_models_experiment", "logged_models", ["experiment"])
     op.create_index("logged_models_id", "logged_models", ["id"], unique=True)
     op.create_index("logged_models_run", "logged_models", ["run"])
+    op.create_table(
+        "protections",
+        _key("seq"),
+        *_text("id", "model"),
+        *_integer("number"),
+        *_text("why", "actor"),
+        *_integer("since", "event"),
+        *_integer("ended", nullable=True),
+    )
+    op.create_index("protections_id", "protections", ["id"], unique=True)
     op.create_table(
         "placements",
         _key("seq"),
@@ -349,6 +359,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *_integer("time"),
         *_text("outcome", "verdicts"),
         *_integer("event"),
+        *_text("quality"),
     )
     op.create_index("gate_reports_id", "gate_reports", ["id"], unique=True)
     op.create_index("gate_reports_model_number", "gate_reports", ["model", "number"])
