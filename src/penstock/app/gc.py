@@ -21,7 +21,7 @@ from penstock.deployments.types import Deployment
 from penstock.lineage.ports import Between, Reader
 from penstock.lineage.types import Attachment
 from penstock.models.logged import LoggedModel, subject
-from penstock.models.types import Version
+from penstock.models.types import Protection, Version
 from penstock.runs.types import Run, StepRun
 
 KEEP = timedelta(days=30)
@@ -93,7 +93,7 @@ class Gc:
         if reader is None:
             with self._app.store.read() as own:
                 return self._needed(own)
-        runs = kept_runs(reader.find(Run), self._since)
+        runs = kept_runs(reader.find(Run), self._since, _protected(reader))
         releases = reader.find(Release)
         deployed = {deployment.release for deployment in reader.find(Deployment, active=True)}
         recent = reader.find(Snapshot, as_of=Between(self._since))
@@ -159,6 +159,12 @@ class Gc:
         for name, kept in (("logs/runs", needed.runs), ("logs/builds", needed.build_logs)):
             found[name] = unneeded(_old(home / name, self._grace), kept)
         return found
+
+
+def _protected(reader: Reader) -> set[str]:
+    """The runs that made a version which somebody protected."""
+    kept = tuple(version for (version,) in reader.pick(Protection, ("id",), ended=None))
+    return {run for (run,) in reader.pick(Version, ("run",), id=kept)}
 
 
 def _under_way(reader: Reader) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -32,12 +32,12 @@ def reachable(nouns: Iterable[msgspec.Struct], inside: Callable[[str], bytes]) -
     return found
 
 
-def kept_runs(runs: Iterable[Run], since: datetime) -> list[Run]:
+def kept_runs(runs: Iterable[Run], since: datetime, protected: Container[str] = ()) -> list[Run]:
     """The runs whose data are needed, given all in the order in which they were submitted.
 
     Those that are under way with all of their projects, since they may take any earlier result; those
-    that ended after `since`; and of each pipeline the last that succeeded in an environment. What clients
-    stored with a run nobody can make again: that is kept until it is deleted.
+    that ended after `since`, or are `protected`; and of each pipeline the last that succeeded in an
+    environment. What clients stored with a run nobody can make again: that is kept until it is deleted.
     """
     all_runs = list(runs)
     runs = [run for run in all_runs if not run.told]
@@ -50,7 +50,11 @@ def kept_runs(runs: Iterable[Run], since: datetime) -> list[Run]:
         if (
             not_gone(run.deleted, since)
             if run.told
-            else run.finished is None or run.finished >= since or run.project in busy or run.id in newest
+            else run.finished is None
+            or run.finished >= since
+            or run.project in busy
+            or run.id in newest
+            or run.id in protected
         )
     ]
 

@@ -19,6 +19,7 @@ from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
@@ -31,6 +32,7 @@ from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
 from penstock.models.uploads import Uploads
@@ -96,6 +98,7 @@ class App(Workbench):
         self.logbook = Logbook(self.store, self.clock)
         self.logged = LoggedModels(self.store, self.clock)
         self.uploads = Uploads(self.store, self.blobs, self.clock)
+        self.keeping = Keeping(self.store, self.models, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
@@ -244,6 +247,13 @@ class App(Workbench):
             "building": self.builder.stages(),
             "problems": self.loop.problems if self.loop else {},
         }
+
+    def measured(self, model: str, version: int) -> Measured | None:
+        """What the prediction service that runs now has measured of a version; None where none runs."""
+        server = self.home.server()
+        with suppress(Unavailable):
+            return measured(server.predict_url, model, version) if server and server.predict_url else None
+        return None
 
     def poked(self, answer: Answer) -> Answer:
         """Wake the loop, since something was asked for."""

@@ -22,7 +22,7 @@ from penstock.builds.types import Release
 from penstock.lineage.secrets import Secrets
 from penstock.lineage.service import Ledger
 from penstock.models.service import Models
-from penstock.revisions.config import ProjectConfig, parse_config
+from penstock.revisions.config import ModelConfig, ProjectConfig, parse_config
 from penstock.runs.ports import Executor
 from penstock.runs.room import Room
 from penstock.runs.secrets import StepSecrets
@@ -67,6 +67,7 @@ class Workbench:
             self.clock,
             registers=self._registers,
             commit_of=self.commit_of,
+            declared=self.declared,
             last_environment=self.last_environment,
         )
 
@@ -89,6 +90,14 @@ class Workbench:
         """The commit that a release was made of, empty for no release. Raises NotFound."""
         with self.store.read() as reader:
             return reader.get(Release, release).commit if release else ""
+
+    def declared(self, release: str, model: str) -> ModelConfig | None:
+        """What the `penstock.toml` of a release says of a model; None for no release. Raises NotFound."""
+        if not release:
+            return None
+        with self.store.read() as reader:
+            config = reader.get(Release, release).config
+        return parse_config(self.blobs.get(config).decode()).models.get(model)
 
     def config(self, project: str) -> ProjectConfig | None:
         """The `penstock.toml` of the project's newest release."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from penstock.cli.face import Api, prints
 from penstock.cli.pages import Page, Table
 
 PANEL = "Runs"
+SECTIONS = ("about", "params", "metrics", "data", "code", "environment")
 
 
 def register(app: typer.Typer) -> None:
@@ -34,8 +36,7 @@ def compare(
 
         figures = {run: api.items(f"/runs/{run}/figures") for run in runs}
         html.write_text(comparison_html(data, figures), encoding="utf-8")
-    sections = ("about", "params", "metrics", "data", "code", "environment")
-    tables = tuple(_section(data, name, everything=everything) for name in sections if data[name])
+    tables = sections(data, SECTIONS, "run", without=() if everything else ("environment",))
     patches = tuple(
         f"run {data['runs'][0]} → run {run}\n{text.rstrip()}"
         for run, text in zip(data["runs"], data["sources"], strict=True)
@@ -45,15 +46,22 @@ def compare(
     return Page(data, (*tables, *patches, *((f"{html} has them with plots.",) if html else ())), hints)
 
 
-def _section(data: dict[str, Any], name: str, *, everything: bool) -> Table:
-    shown = [row for row in data[name] if everything or name != "environment" or row["differs"]]
+def sections(
+    data: dict[str, Any], names: Sequence[str], noun: str, *, without: Sequence[str]
+) -> tuple[Table, ...]:
+    """A table for each section that there is; `without` the rows of some in which nothing differs."""
+    return tuple(_section(data, name, noun, everything=name not in without) for name in names if data[name])
+
+
+def _section(data: dict[str, Any], name: str, noun: str, *, everything: bool) -> Table:
+    shown = [row for row in data[name] if everything or row["differs"]]
+    headings = [f"{noun} {each}" for each in data[f"{noun}s"]]
     rows = [
         {
             name: row["name"],
             "≠": "≠" if row["differs"] else "",
-            **{f"run {run}": value for run, value in zip(data["runs"], row["values"], strict=True)},
+            **dict(zip(headings, row["values"], strict=True)),
         }
         for row in shown
     ]
-    columns = (name, "≠", *(f"run {run}" for run in data["runs"]))
-    return Table(rows, columns, f"The same {name}: {len(data[name])} packages and versions.")
+    return Table(rows, (name, "≠", *headings), f"The same {name}: {len(data[name])} packages and versions.")

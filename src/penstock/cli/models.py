@@ -10,6 +10,7 @@ import typer
 from penstock.cli.face import Api, ProjectOption, prints
 from penstock.cli.help import group
 from penstock.cli.pages import Facts, Page, Table
+from penstock.cli.registry import register_on
 from penstock.cli.rows import as_columns, read_rows
 from penstock.core.errors import InvalidValue, Unavailable
 from penstock.models.types import FILES
@@ -27,7 +28,18 @@ EVIDENCE = (
     "answered=runtime.predictions",
     "truths known=runtime.labelled",
     "live metrics=runtime.metrics",
+    "requests since start=service.requests",
+    "ms at p50=service.p50",
+    "ms at p95=service.p95",
+    "ms at p99=service.p99",
+    "refused=service.refused",
     "run=version.run",
+    "intended use=version.governance.intended_use",
+    "risk=version.governance.risk",
+    "owners=version.governance.owners",
+    "expires=version.expires",
+    "protected",
+    "tags",
     "by=version.governance.actor",
     "release=version.governance.release",
     "commit=version.governance.commit",
@@ -36,6 +48,7 @@ EVIDENCE = (
     "trained as of=version.training.as_of",
     "training rows=version.training.rows",
     "snapshots=snapshots",
+    "labels=version.prior.counts",
     "format=version.format",
     "bytes=version.size",
     "remote path=version.location",
@@ -56,6 +69,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of models."""
     models.callback(invoke_without_command=True)(listed)
     models.command()(show)
+    register_on(models)
     app.add_typer(models, name="models", rich_help_panel=PANEL)
     for command in (predict, labels, monitor):
         app.command(rich_help_panel=PANEL)(command)

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
-from penstock.datasets.types import ColumnProfile, Profile
+from penstock.datasets.types import ColumnProfile, Prior, Profile
 
 BINS = 10
 """Bins of equal share that a number's reference is cut into; below and above it there is one more each."""
 TOP = 50
 """Categories that are counted one by one."""
+MOST_CLASSES = 100
+"""Values of a label that are counted one by one."""
 
 
 def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
@@ -26,6 +28,19 @@ def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
         name for name, dtype in frame.schema.items() if column_type(dtype) not in {"time", "other"}
     ]
     return Profile(rows=frame.height, columns=tuple(_reference(frame[name]) for name in names))
+
+
+def prior_of(labels: pl.Series) -> Prior:
+    """What a label was, as text and, where it is a number, on average."""
+    known = labels.drop_nulls()
+    values = _numbers(known) if column_type(known.dtype) in {"int", "float"} else np.empty(0)
+    counts = _categories(known) if known.n_unique() <= MOST_CLASSES else []
+    return Prior(
+        rows=known.len(),
+        mean=float(values.mean()) if values.size else None,
+        median=float(np.median(values)) if values.size else None,
+        counts=dict(counts),
+    )
 
 
 def profile_like(frame: pl.DataFrame, reference: Profile) -> Profile:

@@ -58,6 +58,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnProfile, ...]
 
 
+class Prior(msgspec.Struct, frozen=True, kw_only=True):
+    """What the label was in the training rows, which is all that a trivial baseline knows.
+
+    `counts` are by the label as text, of at most 100 values; a label with more of them, or that is a number,
+    has `mean` and `median`.
+    """
+
+    rows: int
+    mean: float | None = None
+    median: float | None = None
+    counts: dict[str, int] = {}
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a run read from a source: rows known at `as_of`, in a range of event time.
 

@@ -107,7 +107,7 @@ def _dependencies(contents: Contents) -> dict[str, str]:
 
 def _gates(contents: Contents) -> dict[str, str]:
     return {
-        name: f"{'; '.join(model.gate)}; watched by {model.monitor}"
+        name: "; ".join([*model.gate, f"watched by {model.monitor}"])
         for name, model in contents.config.models.items()
     }
 

@@ -119,6 +119,7 @@ class Rollouts:
             placed = _placement(tx, environment, version)
             if placed is not None and placed.role in {"champion", "candidate"}:
                 return placed
+            require_lasting(version, self._clock.now())
             if placed is None or placed.role in {"reverted", "superseded"}:
                 self._require_serving(tx, version.project, environment)
                 why, cause = f"proposed by {actor}", version.event
@@ -130,6 +131,12 @@ class Rollouts:
                     what=f"{version.id} did not pass the gate of {environment}",
                     found=placed.why,
                     fix="Train a better version, or change the gate and train again.",
+                )
+            if placed.role == "archived":
+                raise NotAllowed(
+                    what=f"{version.id} is archived",
+                    found=placed.why,
+                    fix=f"penstock models restore {version.id} brings it back.",
                 )
             why = f"promoted by {actor}"
             return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
@@ -284,6 +291,16 @@ def _require_proved(version: Version) -> None:
             expected="a version that a pipeline published",
             found="files that nobody has converted and proved",
             fix="Publish the model from a pipeline: its gate, parity and examples come with that.",
+        )
+
+
+def require_lasting(version: Version, now: datetime) -> None:
+    """Raises NotAllowed for a version whose time is over."""
+    if version.expires and version.expires <= now:
+        raise NotAllowed(
+            what=f"{version.id} expired",
+            found=f"{version.expires:%Y-%m-%d %H:%M} UTC",
+            fix="Train another one; expires_after in penstock.toml says how long a version lasts.",
         )
 
 

@@ -54,7 +54,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdicts on a model version's digest. `id` is `environment:model@number`."""
+    """The verdicts on a model version's digest. `id` is `environment:model@number`.
+
+    `waiting` is one that lacks nothing but a person's word. `quality` is what was measured of the version's
+    answers to its holdout: metrics with intervals, calibration, slices, a trivial baseline, and the gain
+    over the champion.
+    """
 
     id: str
     environment: str
@@ -62,9 +67,10 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     artifact: str
     time: datetime
-    outcome: Literal["passed", "failed"]
+    outcome: Literal["passed", "failed", "waiting"]
     verdicts: tuple[Verdict, ...]
     event: int
+    quality: dict[str, Any] = {}
 
 
 Status = Literal["running", "paused", "promoted", "reverted", "aborted"]

@@ -36,6 +36,12 @@ def check_text(key: str, text: str) -> str:
     return text
 
 
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises InvalidValue unless a noun can have these tags."""
+    for key, text in tags.items():
+        check_text(check_key(key, "tag"), text)
+
+
 def set_tags(tx: Transaction, subject: str, tags: Mapping[str, str]) -> None:
     """Attach texts to a noun; a key that is there gets the new text. Raises InvalidValue."""
     nouns = {

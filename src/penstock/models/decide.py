@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from penstock.datasets.types import Profile, Snapshot
+from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.types import Placement, RoleChange, Signature, Version
-from penstock.pipelines.types import Candidate
+from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
 
 Stage = Literal["development", "staging", "production", "archived"]
@@ -36,8 +36,12 @@ def draft(
     location: str,
     now: datetime,
     governance: Mapping[str, Any],
+    lasts: timedelta | None = None,
 ) -> Version:
-    """The version that a run's candidate becomes. Raises msgspec.ValidationError for a damaged candidate."""
+    """The version that a run's candidate becomes, which `lasts` so long, or for ever.
+
+    Raises msgspec.ValidationError for a damaged candidate.
+    """
     profile = msgspec.convert(candidate.profile, Profile)
     return Version(
         id=f"{candidate.model}@{number}",
@@ -61,17 +65,25 @@ def draft(
         training={
             "as_of": run.as_of.isoformat(),
             "rows": profile.rows,
-            "snapshots": [_told(snapshot) for snapshot in snapshots],
+            "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
+            "features": _features(run.graph),
         },
         governance=dict(governance),
-        metadata={"pipeline": run.graph.target, "params": run.params},
+        metadata={**candidate.metadata, "pipeline": run.graph.target, "params": run.params},
+        dependencies=candidate.dependencies,
+        prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
+        expires=now + lasts if lasts else None,
     )
 
 
-def _told(snapshot: Snapshot) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(snapshot)
-    del told["columns"]
-    return told
+def _features(graph: Graph) -> dict[str, str]:
+    """The feature views that training rows were joined with, and the digest of their code together."""
+    return {
+        view["name"]: node.code
+        for node in graph.nodes
+        if node.kind == "rows"
+        for view in node.settings.get("views", ())
+    }
 
 
 def stage(placements: Iterable[Placement], last_environment: str) -> Stage:

@@ -9,18 +9,28 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from penstock.core.errors import Corrupt, NotFound
+from penstock.core.durations import duration
+from penstock.core.errors import Corrupt, InvalidValue, NotFound
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.tags import check_tags, set_tags
 from penstock.lineage.types import Cursor
 from penstock.models.decide import draft, snapshots_of
 from penstock.models.types import Model, Version, owner_of
 from penstock.pipelines.types import Candidate
+from penstock.revisions.config import ModelConfig
 from penstock.revisions.types import Approval, Revision
 from penstock.runs.types import Artifact, Run, StepRun
 
 _CURSOR = "models:run.succeeded"
 _AT_ONCE = 100
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    """A version whose number is still open, and the tags that it begins with."""
+
+    version: Version
+    tags: dict[str, str]
 
 
 class Intake:
@@ -33,11 +43,13 @@ class Intake:
         *,
         registers: Callable[[str, str], bool],
         commit_of: Callable[[str], str],
+        declared: Callable[[str, str], ModelConfig | None],
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._registers = registers
         self._commit_of = commit_of
+        self._declared = declared
 
     def tick(self, now: datetime) -> bool:
         """Register the versions of runs that succeeded since the last tick."""
@@ -68,21 +80,26 @@ class Intake:
             (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
         return bool(drafts)
 
-    def _draft(self, run: Run, steps: list[StepRun], artifact: Artifact, now: datetime) -> Version | Event:
+    def _draft(self, run: Run, steps: list[StepRun], artifact: Artifact, now: datetime) -> _Draft | Event:
         """The version to be, its number still open; an event that tells why there cannot be one."""
         try:
             candidate = msgspec.json.decode(self._blobs.get(artifact.digest), type=Candidate)
+            check_tags(candidate.tags)
             location = self._blobs.where(candidate.artifact)
-            return draft(
+            declared = self._declared(run.release, candidate.model)
+            lasts = declared.expires_after if declared else ""
+            made = draft(
                 run,
                 candidate,
                 snapshots_of(steps),
                 number=0,
                 location=location,
                 now=now,
-                governance=self._governance(run),
+                governance=self._governance(run, declared),
+                lasts=duration(lasts) if lasts else None,
             )
-        except (NotFound, Corrupt, msgspec.DecodeError) as error:
+            return _Draft(version=made, tags=candidate.tags)
+        except (NotFound, Corrupt, InvalidValue, msgspec.DecodeError) as error:
             return Event(
                 kind="version.refused",
                 subject=f"run:{run.id}",
@@ -91,10 +108,11 @@ class Intake:
                 evidence={"error": str(error), "candidate": artifact.digest},
             )
 
-    def _register(self, tx: Transaction, drafted: Version | Event, cause: Event, now: datetime) -> None:
-        if isinstance(drafted, Event):
-            tx.publish(replace(drafted, cause=cause.id))
+    def _register(self, tx: Transaction, made: _Draft | Event, cause: Event, now: datetime) -> None:
+        if isinstance(made, Event):
+            tx.publish(replace(made, cause=cause.id))
             return
+        drafted = made.version
         known = tx.find(Model, id=drafted.model)
         if known and known[0].project != drafted.project:
             why = f"The model {drafted.model} belongs to {owner_of(known[0])}."
@@ -114,9 +132,10 @@ class Intake:
         )
         [event] = tx.publish(told)
         tx.add(replace(version, event=event))
+        set_tags(tx, f"version:{version.id}", made.tags)
 
-    def _governance(self, run: Run) -> Mapping[str, Any]:
-        """Who made a version, from what, and who agreed to it."""
+    def _governance(self, run: Run, declared: ModelConfig | None) -> Mapping[str, Any]:
+        """Who made a version, from what, who agreed to it, and what it is meant for."""
         commit = self._commit_of(run.release) if run.release else ""
         with self._store.read() as reader:
             revisions = reader.find(Revision, project=run.project, commit=commit) if commit else []
@@ -129,6 +148,9 @@ class Intake:
             "commit": commit,
             "author": revisions[0].author if revisions else "",
             "approvals": [approval.actor for approval in approvals],
+            "intended_use": declared.intended_use if declared else "",
+            "risk": declared.risk if declared else "",
+            "owners": list(declared.owners) if declared else [],
         }
 
 

@@ -13,6 +13,7 @@ from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.decide import Stage, champion_at, stage
 from penstock.models.intake import Intake
 from penstock.models.types import Entry, Model, Placement, Role, RoleChange, Version
+from penstock.revisions.config import ModelConfig
 
 
 class Models:
@@ -26,16 +27,17 @@ class Models:
         *,
         registers: Callable[[str, str], bool],
         commit_of: Callable[[str], str] = lambda _release: "",
+        declared: Callable[[str, str], ModelConfig | None] = lambda _release, _model: None,
         last_environment: Callable[[str], str] = lambda _project: "production",
     ) -> None:
         """`registers(project, environment)` says whether a run there makes versions or is a rehearsal.
 
-        `commit_of(release)` names the commit that a release was made of, `last_environment(project)`
-        the end of its order of promotion.
+        `commit_of(release)` names the commit that a release was made of, `declared(release, model)` is what
+        its `penstock.toml` says of a model, `last_environment(project)` the end of its order of promotion.
         """
         self._store = store
         self._clock = clock
-        self._intake = Intake(store, blobs, registers=registers, commit_of=commit_of)
+        self._intake = Intake(store, blobs, registers=registers, commit_of=commit_of, declared=declared)
         self._last_environment = last_environment
 
     def tick(self, now: datetime) -> bool:

@@ -7,11 +7,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.datasets.types import Column, Profile
+from penstock.datasets.types import Column, Prior, Profile
 
 Task = Literal["binary", "multiclass", "regression", "unknown"]
 Role = Literal[
-    "candidate", "challenger", "champion", "previous", "retired", "rejected", "reverted", "superseded"
+    "candidate",
+    "challenger",
+    "champion",
+    "previous",
+    "retired",
+    "rejected",
+    "reverted",
+    "superseded",
+    "archived",
 ]
 FILES = "files"
 """The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
@@ -51,8 +59,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn by the client that uploaded it.
 
     `artifact` is the digest of the serialized model, `location` its remote path,
-    `training` the snapshots, rows and profile it was made from, `governance` who made it from what,
-    `metadata` whatever else was given.
+    `training` the snapshots, rows and features it was made from, `prior` the label in these rows;
+    `dependencies` are the packages that made it. `governance` tells who made it from what, and as
+    `penstock.toml` said it then, what it is for, its risk and its owners; it may not go live any more once it
+    `expires`. `metadata` is whatever else was given.
     """
 
     id: str
@@ -76,6 +86,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     training: dict[str, Any]
     governance: dict[str, Any]
     metadata: dict[str, Any] = {}
+    dependencies: dict[str, str] = {}
+    prior: Prior = Prior(rows=0)
+    expires: datetime | None = None
     event: int = 0
     withdrawn: datetime | None = None
 
@@ -90,6 +103,22 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     name: str
     number: int | None
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word that a version stays, with all that its run read and made, until that is `ended`.
+
+    `id` is `model@number`.
+    """
+
+    id: str
+    model: str
+    number: int
+    why: str
+    actor: str
+    since: datetime
+    event: int
+    ended: datetime | None = None
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from penstock.datasets.types import Profile
 from penstock.lineage.attachments import File
 from penstock.lineage.ports import Blobs, Reader, Store
 from penstock.lineage.tags import check_key, drop_tag, set_tags
-from penstock.models.types import FILES, Alias, Model, Placement, Signature, Version, owner_of
+from penstock.models.types import FILES, Alias, Model, Placement, Protection, Signature, Version, owner_of
 
 CHAMPION = "champion"
 LARGEST = 250
@@ -113,11 +113,15 @@ class Uploads:
         return msgspec.json.decode(self._blobs.get(version.artifact), type=dict[str, File])
 
     def withdraw(self, name: str, number: int | None = None, *, actor: str) -> None:
-        """Take back a version, or a model with all of its. Raises NotFound and NotAllowed."""
+        """Take back a version, or a model with all of its. Raises NotFound, and NotAllowed where it is not
+        theirs or protected.
+        """
         now = self._clock.now()
         with self._store.begin() as tx:
             model = _own(tx, name)
             some = [present(tx, name, number)] if number else tx.find(Version, model=name, withdrawn=None)
+            for version in some:
+                require_unprotected(tx, version.id)
             tx.put(*(replace(version, withdrawn=now) for version in some))
             told = f"version:{name}@{number}" if number else f"model:{name}"
             tx.publish(_told("version.withdrawn" if number else "model.withdrawn", told, now, actor))
@@ -176,6 +180,17 @@ def present(reader: Reader, name: str, number: int) -> Version:
     if not found or found[0].withdrawn:
         raise NotFound(what=f"There is no version {number} of {name}")
     return found[0]
+
+
+def require_unprotected(reader: Reader, version: str) -> None:
+    """Raises NotAllowed for a version that somebody protected."""
+    found = reader.find(Protection, id=version, ended=None)
+    if found:
+        raise NotAllowed(
+            what=f"{version} is protected by {found[0].actor}",
+            found=found[0].why,
+            fix=f"penstock models unprotect {version} ends that.",
+        )
 
 
 def champions(reader: Reader, model: str) -> dict[str, int]:

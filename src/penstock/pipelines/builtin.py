@@ -81,12 +81,20 @@ def training_rows(
 
 
 def publish(
-    name: str, model: object, metrics: Mapping[str, float], *, inputs: Mapping[str, Any]
+    name: str,
+    model: object,
+    metrics: Mapping[str, float],
+    *,
+    inputs: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Draw the publication of a model as a candidate for the registry under `name`.
 
     `metrics` are its measured qualities on the holdout; `inputs` is the `schema` of the training rows,
-    which also says on which rows versions are compared. Used inside a pipeline only.
+    which also says on which rows versions are compared. `tags` are texts by which its versions are found;
+    `metadata` is whatever else a step, or the pipeline, has to say of the version, as JSON.
+    What the model is for and who answers for it stands in `penstock.toml`. Used inside a pipeline only.
     Raises InvalidPipeline.
     """
     drawing = _drawing("publish")
@@ -104,14 +112,17 @@ def publish(
         )
     if any(node.kind == "publish" and node.settings["model"] == name for node in drawing.nodes.values()):
         raise InvalidPipeline(what=f"The pipeline publishes the model {name} twice.")
+    for key, text in (tags or {}).items():
+        _written("publish", f"tags[{key!r}]", text)
     node = Node(
         name="publish",
         kind="publish",
         inputs={"holdout": Output(rows.node, "holdout")},
         outputs=("candidate",),
-        settings={"model": name},
+        settings={"model": name} | ({"tags": dict(tags)} if tags else {}),
     )
-    return cast(Candidate, drawing.add(node, {"model": model, "metrics": metrics, "inputs": inputs}))
+    given = {"model": model, "metrics": metrics, "inputs": inputs}
+    return cast(Candidate, drawing.add(node, given | ({} if metadata is None else {"metadata": metadata})))
 
 
 def _snapshot(drawing: Drawing, source: Source) -> StandIn:

@@ -119,6 +119,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `models.types.Signature`, `profile` a `datasets.types.Profile` of the training rows,
     `holdout` an Arrow IPC file of the rows the metrics were measured on, with the label.
     `examples` is a JSON blob: {"inputs": {column: [...]}, "score": [...], "label": [...]}.
+    `prior` is a `datasets.types.Prior` of the training rows, empty where there were none; `dependencies`
+    are the packages that made the model, with their versions; `tags` and `metadata` are the pipeline's own.
     """
 
     model: str
@@ -133,3 +135,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     parity: dict[str, Any]
     snapshots: tuple[str, ...] = ()
+    prior: dict[str, Any] = {}
+    dependencies: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    metadata: dict[str, Any] = {}

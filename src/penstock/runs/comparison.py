@@ -61,7 +61,7 @@ def compare(runs: Sequence[Compared]) -> Comparison:
     """Put runs side by side, in the order given."""
 
     def rows(facts: Callable[[Compared], dict[str, Any]]) -> tuple[Row, ...]:
-        return _rows([facts(run) for run in runs])
+        return rows_of([facts(run) for run in runs])
 
     return Comparison(
         runs=tuple(each.run.id for each in runs),
@@ -93,7 +93,8 @@ def patch(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "".join(f"{line}\n" for line in parts)
 
 
-def _rows(facts: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
+def rows_of(facts: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """Facts by name, put side by side: a row for each name that any of them has."""
     names = dict.fromkeys(name for each in facts for name in each)
     found = ((name, tuple(each.get(name) for each in facts)) for name in names)
     return tuple(

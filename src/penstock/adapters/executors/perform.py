@@ -79,7 +79,7 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
-    from penstock.datasets.profiles import profile
+    from penstock.datasets.profiles import prior_of, profile
     from penstock.features.training import training_set
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
@@ -95,7 +95,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
         profiled = msgspec.to_builtins(profile(made.train, list(examples)))
-        kept = write({**made.schema, "examples": examples, "profile": profiled}, blobs)
+        labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
+        kept = write({**made.schema, "examples": examples, "profile": profiled, "prior": labels}, blobs)
         return {
             "train": write(made.train, blobs),
             "holdout": write(made.holdout, blobs),
@@ -124,6 +125,8 @@ def _publish(task: Task, blobs: Blobs) -> Work:
             holdout=task.inputs["holdout"],
             blobs=blobs,
             snapshots=task.inputs["inputs"].meta["snapshots"],
+            tags=task.node.settings.get("tags", {}),
+            metadata=given.get("metadata", {}),
         )
         return {"candidate": write(candidate, blobs)}, [
             (name, float(value), 0) for name, value in metrics.items()

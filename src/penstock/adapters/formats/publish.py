@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
 from penstock.core.errors import Corrupt, InvalidValue, UnsupportedModel
-from penstock.datasets.types import Column, Profile
+from penstock.datasets.types import Column, Prior, Profile
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Signature
 from penstock.pipelines.types import Candidate
@@ -30,13 +31,14 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """What a training set says of itself.
 
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
-    column by column; `profile` describes the training rows.
+    column by column; `profile` describes the training rows, and `prior` the label in them.
     """
 
     columns: tuple[Column, ...]
     label: str
     examples: dict[str, list[Any]]
     profile: Profile
+    prior: Prior | None = None
 
 
 class _Converted(msgspec.Struct, frozen=True):
@@ -60,10 +62,13 @@ def make_candidate(
     holdout: Artifact,
     blobs: Blobs,
     snapshots: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
 
-    `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read.
+    `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read,
+    `tags` and `metadata` what the pipeline says of it.
     A column may be null in a request where the schema says so and the model answers rows without it.
     Raises UnsupportedModel when the model does not convert or does not agree with itself afterwards,
     InvalidValue when a metric is not a finite number.
@@ -89,6 +94,10 @@ def make_candidate(
         label=given.label,
         parity=msgspec.to_builtins(converted.parity),
         snapshots=tuple(snapshots),
+        prior=msgspec.to_builtins(given.prior) if given.prior else {},
+        dependencies=packages(),
+        tags=dict(tags or {}),
+        metadata=dict(metadata or {}),
     )
 
 

@@ -27,6 +27,7 @@ NAMES = {
     "Prediction": "predictions",
     "ProductionTest": "production_tests",
     "Project": "projects",
+    "Protection": "protections",
     "Release": "releases",
     "Request": "requests",
     "Revision": "revisions",

@@ -27,7 +27,7 @@ from penstock.deployments.types import Deployment, GateReport, Hold, ProductionT
 from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
-from penstock.models.types import Alias, Model, Placement, RoleChange, Version
+from penstock.models.types import Alias, Model, Placement, Protection, RoleChange, Version
 from penstock.monitoring.types import Prediction, Window
 from penstock.revisions.types import (
     AccessToken,
@@ -120,6 +120,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Version: _table(Version, ("model", "number"), ("run",)),
     Alias: _table(Alias, ("model",)),
     LoggedModel: _table(LoggedModel, ("run",), ("experiment",)),
+    Protection: _table(Protection),
     Placement: _table(Placement, ("model", "environment"), ("environment", "role")),
     RoleChange: _table(RoleChange, ("model", "environment")),
     GateReport: _table(GateReport, ("model", "number")),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from penstock.app.api.lists import LIMIT, brief, listed
+from penstock.app.api.moments import moment
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.builds.types import Release
-from penstock.core.errors import InvalidValue
 from penstock.deployments.releases import Waiting
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
-from penstock.models.types import Model, Placement, RoleChange, Version
+from penstock.models.types import Placement
 from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
@@ -23,20 +22,6 @@ from penstock.triggers.types import Firing, TriggerState
 
 ROUTES = Routes()
 route = ROUTES.route
-
-
-def moment(text: str) -> datetime | None:
-    """A moment written in ISO 8601 with its zone; None for no text. Raises InvalidValue."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        known = found.tzinfo is not None and bool(found.astimezone(UTC))
-    except (ValueError, OverflowError):
-        known = False
-    if not known:
-        raise InvalidValue(expected="a moment such as 2013-03-01T00:00:00+00:00", found=text)
-    return found
 
 
 @route("GET", "/status")
@@ -169,48 +154,6 @@ def environments(app: App, project: str = "") -> Any:
                 }
             )
     return {"items": items}
-
-
-@route("GET", "/models")
-def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
-    """Models with their newest version and champions."""
-    items = []
-    for model in listed(app, Model, "", limit, project=project, withdrawn=None)["items"]:
-        with app.store.read() as reader:
-            versions = reader.find(Version, model=model.id, order="-number", limit=1)
-            champions = reader.find(Placement, model=model.id, role="champion")
-        items.append(
-            {
-                **msgspec.structs.asdict(model),
-                "versions": versions[0].number if versions else 0,
-                "metrics": versions[0].metrics if versions else {},
-                "champions": {p.environment: p.number for p in champions},
-            }
-        )
-    return {"items": items}
-
-
-@route("GET", "/models/{ref}")
-def model(app: App, ref: str) -> Any:
-    """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`), with what it has done."""
-    entry = app.models.show(ref)
-    return {
-        **msgspec.structs.asdict(entry),
-        "runtime": app.monitoring.service(entry.model.id, entry.version.number),
-    }
-
-
-@route("GET", "/versions")
-def versions(app: App, model: str = "", limit: int = LIMIT) -> Any:
-    """Model versions, the newest first, with the stage that each has reached."""
-    found = listed(app, Version, "-number", limit, model=model)["items"]
-    return {"items": [{**msgspec.structs.asdict(v), "stage": app.models.show(v.id).stage} for v in found]}
-
-
-@route("GET", "/models/{ref}/history")
-def history(app: App, ref: str) -> Any:
-    """Which version had which role when: the append-only history of a model."""
-    return listed(app, RoleChange, "", 0, model=ref)
 
 
 @route("GET", "/models/{ref}/performance")

@@ -43,6 +43,9 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /models": SERVE,
     "GET /models/{ref}": SERVE,
     "GET /models/{ref}/history": READ,
+    "GET /models/{ref}/champions": READ,
+    "GET /models/{ref}/compare": READ,
+    "GET /models/{ref}/examples": READ,
     "GET /models/{ref}/performance": READ,
     "GET /versions": READ,
     "GET /windows": READ,
@@ -82,6 +85,11 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /tests/start": WORK,
     "POST /tests/{id}/stop": WORK,
     "POST /labels": TELL,
+    "POST /models/{ref}/tag": WORK,
+    "POST /models/{ref}/archive": OPERATE,
+    "POST /models/{ref}/restore": OPERATE,
+    "POST /models/{ref}/protect": OPERATE,
+    "POST /models/{ref}/unprotect": OPERATE,
     "POST /triggers/pause": OPERATE,
     "POST /triggers/resume": OPERATE,
     "POST /promote": OPERATE,
@@ -188,6 +196,10 @@ def _project(app: App, own: str, pattern: str, fields: Mapping[str, Any]) -> str
     if pattern == "/tests/start":
         model = str(fields.get("version") or "").partition("@")[0]
     with app.store.read() as reader:
+        if kind == "models" and "," in what:  # several side by side
+            names = tuple(name.partition("@")[0] for name in what.split(","))
+            owners = {each.project for each in reader.find(Model, id=names)}
+            return owners.pop() if len(owners) == 1 else ""
         if kind in _NUMBERED and what:  # one that there is not is told so
             return next((each.project for each in reader.find(_NUMBERED[kind], id=what)), own)
         if model and not (kind == "rollback" and model == own):

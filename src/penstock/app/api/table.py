@@ -1,7 +1,15 @@
 """The whole table of routes."""
 
-from penstock.app.api import builds, nouns, rollouts, runs, tests, verbs
+from penstock.app.api import builds, nouns, registry, rollouts, runs, tests, verbs
 from penstock.app.api.routes import Routes
 
-ROUTES = Routes(builds.ROUTES, nouns.ROUTES, rollouts.ROUTES, runs.ROUTES, tests.ROUTES, verbs.ROUTES)
+ROUTES = Routes(
+    builds.ROUTES,
+    nouns.ROUTES,
+    registry.ROUTES,
+    rollouts.ROUTES,
+    runs.ROUTES,
+    tests.ROUTES,
+    verbs.ROUTES,
+)
 call = ROUTES.call

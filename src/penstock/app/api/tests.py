@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from penstock.app.api.lists import LIMIT, listed
-from penstock.app.api.nouns import moment
+from penstock.app.api.moments import moment
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.durations import duration

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.app.api.nouns import moment, without_digest
+from penstock.app.api.moments import moment
+from penstock.app.api.nouns import without_digest
 from penstock.app.api.routes import Routes
 from penstock.app.gc import Gc
 from penstock.app.wiring import App

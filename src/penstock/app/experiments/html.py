@@ -11,7 +11,11 @@ from markupsafe import Markup
 from penstock.app.experiments.plots import COLOURS, bars, curves
 from penstock.core.human import human
 
-SECTIONS = ("about", "params", "metrics", "data", "code", "environment")
+SECTIONS = {
+    "run": ("about", "params", "metrics", "data", "code", "environment"),
+    "version": ("about", "metrics", "slices", "data", "params", "dependencies"),
+}
+"""What each noun is compared in."""
 
 _pages = Environment(
     loader=PackageLoader("penstock.app.experiments"),
@@ -23,18 +27,28 @@ _pages = Environment(
 _pages.filters["human"] = human
 
 
-def comparison_html(compared: Mapping[str, Any], figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """A file with runs side by side: `compared` as `/compare/{runs}` answers, and the figures of each run."""
-    runs = compared["runs"]
+def comparison_html(
+    compared: Mapping[str, Any], figures: Mapping[str, Sequence[Mapping[str, Any]]], noun: str = "run"
+) -> str:
+    """A file with runs, or versions, side by side: `compared` as `/compare/{runs}` or
+    `/models/{versions}/compare` answers, and the figures of each.
+    """
+    names = compared[f"{noun}s"]
     plots = [
-        (row["name"], Markup(bars(list(zip(runs, row["values"], strict=True)))))  # noqa: S704 drawn here
+        (row["name"], Markup(bars(list(zip(names, row["values"], strict=True)))))  # noqa: S704 drawn here
         for row in compared["metrics"]
     ] + [
-        (f"{curve['name']} over time", Markup(curves(list(zip(runs, curve["points"], strict=True)))))  # noqa: S704 drawn here
-        for curve in compared["curves"]
+        (f"{curve['name']} over time", Markup(curves(list(zip(names, curve["points"], strict=True)))))  # noqa: S704 drawn here
+        for curve in compared.get("curves", ())
     ]
     return _pages.get_template("comparison.html").render(
-        compared=compared, sections=SECTIONS, plots=plots, figures=figures, colours=COLOURS
+        compared=compared,
+        names=names,
+        noun=noun,
+        sections=SECTIONS[noun],
+        plots=plots,
+        figures=figures,
+        colours=COLOURS,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from penstock.checks import is_load, parse, parse_load
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.rollouts import read_rollout
 from penstock.revisions.config.tables import Table
-from penstock.revisions.config.types import PROOFS, ModelConfig
+from penstock.revisions.config.types import PROOFS, ModelConfig, Risk
+
+_RISKS = ("low", "limited", "high")
 
 
 def read_models(tables: Table, top: Table | None = None) -> dict[str, ModelConfig]:
@@ -27,8 +31,20 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
             expected="letters, digits, `-` or `_`",
             found=repr(name),
         )
-    table.allow("gate", "monitor", "rollout")
+    table.allow("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after")
     table = table.over(everywhere)
+    return ModelConfig(
+        gate=_gate(table),
+        monitor=table.choice("monitor", METRICS, "roc_auc"),
+        rollout=read_rollout(table),
+        intended_use=table.get("intended_use", str, ""),
+        risk=cast("Risk", table.choice("risk", _RISKS) if "risk" in table else ""),
+        owners=table.texts("owners") if "owners" in table else (),
+        expires_after=table.span("expires_after") if "expires_after" in table else "",
+    )
+
+
+def _gate(table: Table) -> tuple[str, ...]:
     gate = table.texts("gate")
     for index, text in enumerate(gate):
         try:
@@ -45,6 +61,4 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
                 found=repr(text),
                 fix=error.fix,
             )
-    return ModelConfig(
-        gate=gate, monitor=table.choice("monitor", METRICS, "roc_auc"), rollout=read_rollout(table)
-    )
+    return gate

@@ -47,14 +47,24 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
     cooldown: str = "0s"
 
 
+Risk = Literal["", "low", "limited", "high"]
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A model's gate (checks, proofs by their bare names, and loads), the metric to watch it by, and how a
     version takes over: at once, or by a rollout.
+
+    What a model is for, how risky that is and who answers for it is taken down with each version, which may
+    go live until `expires_after` is over.
     """
 
     gate: tuple[str, ...]
     monitor: str = "roc_auc"
     rollout: RolloutConfig | None = None
+    intended_use: str = ""
+    risk: Risk = ""
+    owners: tuple[str, ...] = ()
+    expires_after: str = ""
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,186 +2,184 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
+
+from penstock.adapters.storage.migrations.columns import TEXT, boolean, double, integer, key, text
 
 revision = "0001"
 down_revision = None
 
-_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-
 
 def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     """Make every table."""
-    op.create_table("settings", _key("seq"), *_text("id", "value"))
+    op.create_table("settings", key("seq"), *text("id", "value"))
     op.create_index("settings_id", "settings", ["id"], unique=True)
-    op.create_table("cursors", _key("seq"), *_text("id"), *_integer("position"))
+    op.create_table("cursors", key("seq"), *text("id"), *integer("position"))
     op.create_index("cursors_id", "cursors", ["id"], unique=True)
-    op.create_table("secrets", _key("seq"), *_text("id", "sealed"), *_integer("changed"))
+    op.create_table("secrets", key("seq"), *text("id", "sealed"), *integer("changed"))
     op.create_index("secrets_id", "secrets", ["id"], unique=True)
-    op.create_table("tags", _key("seq"), *_text("id", "subject", "key"), *_text("value", nullable=True))
+    op.create_table("tags", key("seq"), *text("id", "subject", "key"), *text("value", nullable=True))
     op.create_index("tags_id", "tags", ["id"], unique=True)
     op.create_index("tags_subject", "tags", ["subject"])
     op.create_table(
         "attachments",
-        _key("seq"),
-        *_text("id", "subject", "path"),
-        *_text("digest", nullable=True),
-        *_integer("size", "stored"),
+        key("seq"),
+        *text("id", "subject", "path"),
+        *text("digest", nullable=True),
+        *integer("size", "stored"),
     )
     op.create_index("attachments_id", "attachments", ["id"], unique=True)
     op.create_index("attachments_subject", "attachments", ["subject"])
     op.create_table(
         "projects",
-        _key("seq"),
-        *_text("id"),
-        *_integer("created"),
-        *_text("data_root", "protected", "repository", "folder"),
+        key("seq"),
+        *text("id"),
+        *integer("created"),
+        *text("data_root", "protected", "repository", "folder"),
     )
     op.create_index("projects_id", "projects", ["id"], unique=True)
     op.create_table(
         "revisions",
-        _key("seq"),
-        *_text("id", "project", "commit", "branch", "author", "message"),
-        *_integer("seen", "event"),
-        *_text("link", "superseded"),
+        key("seq"),
+        *text("id", "project", "commit", "branch", "author", "message"),
+        *integer("seen", "event"),
+        *text("link", "superseded"),
     )
     op.create_index("revisions_id", "revisions", ["id"], unique=True)
     op.create_index("revisions_project_branch", "revisions", ["project", "branch"])
     op.create_table(
         "branches",
-        _key("seq"),
-        *_text("id", "project", "name", "commit"),
-        *_integer("moved", "event"),
-        *_text("merged_from", "approvals", "waits", "link"),
-        *_integer("merged"),
-        *_integer("deleted", nullable=True),
+        key("seq"),
+        *text("id", "project", "name", "commit"),
+        *integer("moved", "event"),
+        *text("merged_from", "approvals", "waits", "link"),
+        *integer("merged"),
+        *integer("deleted", nullable=True),
     )
     op.create_index("branches_id", "branches", ["id"], unique=True)
     op.create_index("branches_project", "branches", ["project"])
     op.create_table(
         "approvals",
-        _key("seq"),
-        *_text("id", "project", "commit", "actor"),
-        *_integer("time", "event"),
-        *_integer("withdrawn", nullable=True),
+        key("seq"),
+        *text("id", "project", "commit", "actor"),
+        *integer("time", "event"),
+        *integer("withdrawn", nullable=True),
     )
     op.create_index("approvals_id", "approvals", ["id"], unique=True)
     op.create_index("approvals_project_commit", "approvals", ["project", "commit"])
     op.create_table(
         "access_tokens",
-        _key("seq"),
-        *_text("id", "actor", "role", "project", "digest"),
-        *_integer("created"),
-        *_integer("expires", "revoked", nullable=True),
-        *_integer("event"),
-        *_text("environment"),
+        key("seq"),
+        *text("id", "actor", "role", "project", "digest"),
+        *integer("created"),
+        *integer("expires", "revoked", nullable=True),
+        *integer("event"),
+        *text("environment"),
     )
     op.create_index("access_tokens_id", "access_tokens", ["id"], unique=True)
     op.create_table(
         "upstreams",
-        _key("seq"),
-        *_text("id", "forge", "repository", "address", "web", "api"),
-        *_integer("knocked", "looked", "not_before", nullable=True),
-        *_integer("failures", "asked"),
-        *_integer("ask_after", nullable=True),
-        *_text("waits"),
+        key("seq"),
+        *text("id", "forge", "repository", "address", "web", "api"),
+        *integer("knocked", "looked", "not_before", nullable=True),
+        *integer("failures", "asked"),
+        *integer("ask_after", nullable=True),
+        *text("waits"),
     )
     op.create_index("upstreams_id", "upstreams", ["id"], unique=True)
-    op.create_table("deliveries", _key("seq"), *_text("id", "project", "kind"), *_integer("received"))
+    op.create_table("deliveries", key("seq"), *text("id", "project", "kind"), *integer("received"))
     op.create_index("deliveries_id", "deliveries", ["id"], unique=True)
     op.create_index("deliveries_project", "deliveries", ["project"])
     op.create_table(
         "commit_statuses",
-        _key("seq"),
-        *_text("id", "project", "commit", "context", "state", "description", "path"),
-        *_boolean("sent"),
-        *_integer("attempts"),
-        *_integer("not_before", nullable=True),
-        *_text("problem"),
+        key("seq"),
+        *text("id", "project", "commit", "context", "state", "description", "path"),
+        *boolean("sent"),
+        *integer("attempts"),
+        *integer("not_before", nullable=True),
+        *text("problem"),
     )
     op.create_index("commit_statuses_id", "commit_statuses", ["id"], unique=True)
     op.create_index("commit_statuses_sent", "commit_statuses", ["sent"])
     op.create_table(
         "builds",
-        _key("seq"),
-        *_text("id", "project", "commit", "branch"),
-        *_integer("created"),
-        *_text("status"),
-        *_integer("started", "finished", nullable=True),
-        *_text("stage", "tests", "release", "error", "log", "lease"),
-        *_integer("token", "cause", "event"),
-        *_text("folder", "junit"),
-        *_integer("broken"),
-        *_integer("not_before", nullable=True),
-        *_text("coverage"),
+        key("seq"),
+        *text("id", "project", "commit", "branch"),
+        *integer("created"),
+        *text("status"),
+        *integer("started", "finished", nullable=True),
+        *text("stage", "tests", "release", "error", "log", "lease"),
+        *integer("token", "cause", "event"),
+        *text("folder", "junit"),
+        *integer("broken"),
+        *integer("not_before", nullable=True),
+        *text("coverage"),
     )
     op.create_index("builds_id", "builds", ["id"], unique=True)
     op.create_index("builds_project_commit", "builds", ["project", "commit"])
     op.create_index("builds_status", "builds", ["status"])
     op.create_table(
         "releases",
-        _key("seq"),
-        *_text("id"),
-        *_integer("number"),
-        *_text("project", "commit", "build"),
-        *_integer("created"),
-        *_text("wheel", "lock", "config", "environment", "graphs"),
-        *_integer("event"),
-        *_text("folder", "waived", "outputs"),
+        key("seq"),
+        *text("id"),
+        *integer("number"),
+        *text("project", "commit", "build"),
+        *integer("created"),
+        *text("wheel", "lock", "config", "environment", "graphs"),
+        *integer("event"),
+        *text("folder", "waived", "outputs"),
     )
     op.create_index("releases_id", "releases", ["id"], unique=True)
     op.create_index("releases_project_commit", "releases", ["project", "commit"])
     op.create_index("releases_project_created", "releases", ["project", "created"])
     op.create_table(
         "deployments",
-        _key("seq"),
-        *_text("id", "project", "environment", "release", "commit"),
-        *_integer("deployed"),
-        *_text("actor", "why", "kind"),
-        *_boolean("active"),
-        *_integer("event"),
-        *_text("branch"),
+        key("seq"),
+        *text("id", "project", "environment", "release", "commit"),
+        *integer("deployed"),
+        *text("actor", "why", "kind"),
+        *boolean("active"),
+        *integer("event"),
+        *text("branch"),
     )
     op.create_index("deployments_id", "deployments", ["id"], unique=True)
     op.create_index("deployments_project_environment", "deployments", ["project", "environment"])
     op.create_index("deployments_release", "deployments", ["release"])
     op.create_table(
         "holds",
-        _key("seq"),
-        *_text("id", "project", "environment", "why", "actor"),
-        *_integer("since"),
-        *_integer("lifted", nullable=True),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "project", "environment", "why", "actor"),
+        *integer("since"),
+        *integer("lifted", nullable=True),
+        *integer("event"),
     )
     op.create_index("holds_id", "holds", ["id"], unique=True)
     op.create_index("holds_project_environment", "holds", ["project", "environment"])
     op.create_table(
         "step_secrets",
-        _key("seq"),
-        *_text("id", "project", "environment", "name"),
-        *_integer("set"),
-        *_text("actor"),
-        *_integer("removed", nullable=True),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "project", "environment", "name"),
+        *integer("set"),
+        *text("actor"),
+        *integer("removed", nullable=True),
+        *integer("event"),
     )
     op.create_index("step_secrets_id", "step_secrets", ["id"], unique=True)
     op.create_index("step_secrets_project_environment", "step_secrets", ["project", "environment"])
     op.create_table(
         "runs",
-        _key("seq"),
-        *_text(
+        key("seq"),
+        *text(
             "id", "project", "pipeline", "environment", "release", "firing", "graph", "params", "workspace"
         ),
-        *_integer("as_of", "created"),
-        *_text("origin", "sweep", "status"),
-        *_integer("started", "finished", nullable=True),
-        *_text("error", "actor"),
-        *_integer("event", "priority"),
-        *_text("experiment"),
-        *_integer("deleted", nullable=True),
+        *integer("as_of", "created"),
+        *text("origin", "sweep", "status"),
+        *integer("started", "finished", nullable=True),
+        *text("error", "actor"),
+        *integer("event", "priority"),
+        *text("experiment"),
+        *integer("deleted", nullable=True),
     )
     op.create_index("runs_created", "runs", ["created"])
     op.create_index("runs_experiment_created", "runs", ["experiment", "created"])
@@ -195,46 +193,46 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("runs_sweep", "runs", ["sweep"])
     op.create_table(
         "experiments",
-        _key("seq"),
-        *_text("id", "name", "project"),
-        *_integer("created", "changed"),
-        *_integer("deleted", nullable=True),
+        key("seq"),
+        *text("id", "name", "project"),
+        *integer("created", "changed"),
+        *integer("deleted", nullable=True),
     )
     op.create_index("experiments_id", "experiments", ["id"], unique=True)
     op.create_index("experiments_name", "experiments", ["name"], unique=True)
     op.create_table(
         "used_data",
-        _key("seq"),
-        *_text("id", "run", "name", "digest", "source_type", "source", "schema", "profile", "tags"),
+        key("seq"),
+        *text("id", "run", "name", "digest", "source_type", "source", "schema", "profile", "tags"),
     )
     op.create_index("used_data_id", "used_data", ["id"], unique=True)
     op.create_index("used_data_run", "used_data", ["run"])
     op.create_table(
         "sweeps",
-        _key("seq"),
-        *_text("id", "project", "pipeline", "target", "space", "fixed", "metric"),
-        *_boolean("maximize"),
-        *_integer("trials"),
-        *_text("code"),
-        *_integer("created"),
-        *_text("actor", "status"),
+        key("seq"),
+        *text("id", "project", "pipeline", "target", "space", "fixed", "metric"),
+        *boolean("maximize"),
+        *integer("trials"),
+        *text("code"),
+        *integer("created"),
+        *text("actor", "status"),
     )
     op.create_index("sweeps_id", "sweeps", ["id"], unique=True)
     op.create_index("sweeps_project_target", "sweeps", ["project", "target"])
     op.create_table(
         "step_runs",
-        _key("seq"),
-        *_text("id", "run", "name", "items", "status", "key"),
-        *_integer("attempt", "errors", "losses"),
-        *_text("lease"),
-        *_integer("token"),
-        *_text("outputs", "cached_from", "why", "error"),
-        *_integer("started", "finished", nullable=True),
-        *_double("seconds", "cpu"),
-        *_integer("memory"),
-        *_text("figures"),
-        *_integer("not_before", nullable=True),
-        *_text("files"),
+        key("seq"),
+        *text("id", "run", "name", "items", "status", "key"),
+        *integer("attempt", "errors", "losses"),
+        *text("lease"),
+        *integer("token"),
+        *text("outputs", "cached_from", "why", "error"),
+        *integer("started", "finished", nullable=True),
+        *double("seconds", "cpu"),
+        *integer("memory"),
+        *text("figures"),
+        *integer("not_before", nullable=True),
+        *text("files"),
     )
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
@@ -242,11 +240,11 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("step_runs_status", "step_runs", ["status"])
     op.create_table(
         "metrics",
-        _key("seq"),
-        *_text("id", "run", "step", "name"),
-        *_double("value"),
-        *_integer("index", "time"),
-        *_boolean("final"),
+        key("seq"),
+        *text("id", "run", "step", "name"),
+        *double("value"),
+        *integer("index", "time"),
+        *boolean("final"),
     )
     op.create_index("metrics_id", "metrics", ["id"], unique=True)
     op.create_index("metrics_name_final_value", "metrics", ["name", "final", "value"])
@@ -254,34 +252,34 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("metrics_run_name_final", "metrics", ["run", "name", "final"])
     op.create_table(
         "snapshots",
-        _key("seq"),
-        *_text("id", "source"),
-        *_integer("as_of"),
-        *_integer("first", "last", nullable=True),
-        *_integer("rows", "quarantined"),
-        *_text("columns", "digest"),
+        key("seq"),
+        *text("id", "source"),
+        *integer("as_of"),
+        *integer("first", "last", nullable=True),
+        *integer("rows", "quarantined"),
+        *text("columns", "digest"),
     )
     op.create_index("snapshots_digest", "snapshots", ["digest"])
     op.create_index("snapshots_id", "snapshots", ["id"], unique=True)
     op.create_table(
         "models",
-        _key("seq"),
-        *_text("id", "project"),
-        *_integer("created"),
-        *_integer("withdrawn", nullable=True),
+        key("seq"),
+        *text("id", "project"),
+        *integer("created"),
+        *integer("withdrawn", nullable=True),
     )
     op.create_index("models_id", "models", ["id"], unique=True)
     op.create_index("models_project", "models", ["project"])
     op.create_table(
         "versions",
-        _key("seq"),
-        *_text("id", "model"),
-        *_integer("number"),
-        *_text("project", "environment", "run"),
-        *_integer("added"),
-        *_text("format", "artifact", "location"),
-        *_integer("size"),
-        *_text(
+        key("seq"),
+        *text("id", "model"),
+        *integer("number"),
+        *text("project", "environment", "run"),
+        *integer("added"),
+        *text("format", "artifact", "location"),
+        *integer("size"),
+        *text(
             "signature",
             "metrics",
             "profile",
@@ -292,197 +290,191 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
             "training",
             "governance",
             "metadata",
+            "dependencies",
+            "prior",
         ),
-        *_integer("event"),
-        *_integer("withdrawn", nullable=True),
+        *integer("expires", nullable=True),
+        *integer("event"),
+        *integer("withdrawn", nullable=True),
     )
     op.create_index("versions_id", "versions", ["id"], unique=True)
     op.create_index("versions_model_number", "versions", ["model", "number"])
     op.create_index("versions_run", "versions", ["run"])
-    op.create_table("aliases", _key("seq"), *_text("id", "model", "name"), *_integer("number", nullable=True))
+    op.create_table("aliases", key("seq"), *text("id", "model", "name"), *integer("number", nullable=True))
     op.create_index("aliases_id", "aliases", ["id"], unique=True)
     op.create_index("aliases_model", "aliases", ["model"])
     op.create_table(
         "logged_models",
-        _key("seq"),
-        *_text("id", "experiment", "run", "name", "kind", "status", "params", "metrics"),
-        *_integer("step", "created", "changed"),
-        *_integer("deleted", nullable=True),
+        key("seq"),
+        *text("id", "experiment", "run", "name", "kind", "status", "params", "metrics"),
+        *integer("step", "created", "changed"),
+        *integer("deleted", nullable=True),
     )
     op.create_index("logged_models_experiment", "logged_models", ["experiment"])
     op.create_index("logged_models_id", "logged_models", ["id"], unique=True)
     op.create_index("logged_models_run", "logged_models", ["run"])
     op.create_table(
+        "protections",
+        key("seq"),
+        *text("id", "model"),
+        *integer("number"),
+        *text("why", "actor"),
+        *integer("since", "event"),
+        *integer("ended", nullable=True),
+    )
+    op.create_index("protections_id", "protections", ["id"], unique=True)
+    op.create_table(
         "placements",
-        _key("seq"),
-        *_text("id", "environment", "project", "model"),
-        *_integer("number"),
-        *_text("role"),
-        *_integer("since"),
-        *_text("actor", "why"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "environment", "project", "model"),
+        *integer("number"),
+        *text("role"),
+        *integer("since"),
+        *text("actor", "why"),
+        *integer("event"),
     )
     op.create_index("placements_environment_role", "placements", ["environment", "role"])
     op.create_index("placements_id", "placements", ["id"], unique=True)
     op.create_index("placements_model_environment", "placements", ["model", "environment"])
     op.create_table(
         "role_changes",
-        _key("seq"),
-        *_text("id", "environment", "model"),
-        *_integer("number"),
-        *_text("role"),
-        *_integer("time"),
-        *_text("actor", "why"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "environment", "model"),
+        *integer("number"),
+        *text("role"),
+        *integer("time"),
+        *text("actor", "why"),
+        *integer("event"),
     )
     op.create_index("role_changes_id", "role_changes", ["id"], unique=True)
     op.create_index("role_changes_model_environment", "role_changes", ["model", "environment"])
     op.create_table(
         "gate_reports",
-        _key("seq"),
-        *_text("id", "environment", "model"),
-        *_integer("number"),
-        *_text("artifact"),
-        *_integer("time"),
-        *_text("outcome", "verdicts"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "environment", "model"),
+        *integer("number"),
+        *text("artifact"),
+        *integer("time"),
+        *text("outcome", "verdicts"),
+        *integer("event"),
+        *text("quality"),
     )
     op.create_index("gate_reports_id", "gate_reports", ["id"], unique=True)
     op.create_index("gate_reports_model_number", "gate_reports", ["model", "number"])
     op.create_table(
         "rollouts",
-        _key("seq"),
-        *_text("id", "project", "environment", "model"),
-        *_integer("number", "champion"),
-        *_text("status", "steps"),
-        *_integer("step"),
-        *_text("every", "guard"),
-        *_integer("requests"),
-        *_text("key"),
-        *_integer("started", "since"),
-        *_integer("ended", nullable=True),
-        *_text("actor", "why"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "project", "environment", "model"),
+        *integer("number", "champion"),
+        *text("status", "steps"),
+        *integer("step"),
+        *text("every", "guard"),
+        *integer("requests"),
+        *text("key"),
+        *integer("started", "since"),
+        *integer("ended", nullable=True),
+        *text("actor", "why"),
+        *integer("event"),
     )
     op.create_index("rollouts_id", "rollouts", ["id"], unique=True)
     op.create_index("rollouts_model_environment", "rollouts", ["model", "environment"])
     op.create_index("rollouts_status", "rollouts", ["status"])
     op.create_table(
         "production_tests",
-        _key("seq"),
-        *_text("id", "project", "environment", "model"),
-        *_integer("number", "champion"),
-        *_text("kind"),
-        *_integer("share"),
-        *_text("metric", "status", "verdict", "guard"),
-        *_integer("requests"),
-        *_text("key"),
-        *_integer("started"),
-        *_integer("until", "ended", nullable=True),
-        *_text("actor", "why"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "project", "environment", "model"),
+        *integer("number", "champion"),
+        *text("kind"),
+        *integer("share"),
+        *text("metric", "status", "verdict", "guard"),
+        *integer("requests"),
+        *text("key"),
+        *integer("started"),
+        *integer("until", "ended", nullable=True),
+        *text("actor", "why"),
+        *integer("event"),
     )
     op.create_index("production_tests_id", "production_tests", ["id"], unique=True)
     op.create_index("production_tests_model_environment", "production_tests", ["model", "environment"])
     op.create_index("production_tests_status", "production_tests", ["status"])
     op.create_table(
         "swaps",
-        _key("seq"),
-        *_text("id", "environment", "model"),
-        *_integer("before", "after", "time", "event"),
+        key("seq"),
+        *text("id", "environment", "model"),
+        *integer("before", "after", "time", "event"),
     )
     op.create_index("swaps_id", "swaps", ["id"], unique=True)
     op.create_index("swaps_model_environment", "swaps", ["model", "environment"])
     op.create_table(
         "predictions",
-        _key("seq"),
-        *_text("id", "model", "environment"),
-        *_integer("version"),
-        *_text("variant"),
-        *_integer("time"),
-        *_double("score"),
-        *_text("label"),
-        *_double("truth", nullable=True),
-        *_integer("truth_known", nullable=True),
+        key("seq"),
+        *text("id", "model", "environment"),
+        *integer("version"),
+        *text("variant"),
+        *integer("time"),
+        *double("score"),
+        *text("label"),
+        *double("truth", nullable=True),
+        *integer("truth_known", nullable=True),
     )
     op.create_index("predictions_id", "predictions", ["id"], unique=True)
     op.create_index("predictions_model_environment_time", "predictions", ["model", "environment", "time"])
     op.create_table(
         "windows",
-        _key("seq"),
-        *_text("id", "environment", "model"),
-        *_integer("version"),
-        *_text("variant"),
-        *_integer("start", "end", "predictions", "labelled"),
-        *_double("completeness"),
-        *_text("metrics", "drift", "profile"),
-        *_integer("measured"),
+        key("seq"),
+        *text("id", "environment", "model"),
+        *integer("version"),
+        *text("variant"),
+        *integer("start", "end", "predictions", "labelled"),
+        *double("completeness"),
+        *text("metrics", "drift", "profile"),
+        *integer("measured"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])
     op.create_table(
         "firings",
-        _key("seq"),
-        *_text("id", "slot", "project", "environment", "pipeline", "kind"),
-        *_integer("time"),
-        *_text("why", "evidence", "events", "run"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "slot", "project", "environment", "pipeline", "kind"),
+        *integer("time"),
+        *text("why", "evidence", "events", "run"),
+        *integer("event"),
     )
     op.create_index("firings_id", "firings", ["id"], unique=True)
     op.create_index("firings_project_environment_pipeline", "firings", ["project", "environment", "pipeline"])
     op.create_index("firings_slot", "firings", ["slot"], unique=True)
     op.create_table(
         "requests",
-        _key("seq"),
-        *_text("id", "project", "environment", "pipeline", "params", "actor", "why"),
-        *_integer("time"),
-        *_integer("priority", nullable=True),
-        *_text("firing"),
-        *_integer("event"),
+        key("seq"),
+        *text("id", "project", "environment", "pipeline", "params", "actor", "why"),
+        *integer("time"),
+        *integer("priority", nullable=True),
+        *text("firing"),
+        *integer("event"),
     )
     op.create_index("requests_firing", "requests", ["firing"])
     op.create_index("requests_id", "requests", ["id"], unique=True)
     op.create_table(
         "trigger_states",
-        _key("seq"),
-        *_text("id", "project", "environment", "pipeline"),
-        *_integer("since", "checked"),
-        *_integer("fired", "last_slot", nullable=True),
-        *_boolean("paused"),
-        *_text("explanation"),
+        key("seq"),
+        *text("id", "project", "environment", "pipeline"),
+        *integer("since", "checked"),
+        *integer("fired", "last_slot", nullable=True),
+        *boolean("paused"),
+        *text("explanation"),
     )
     op.create_index("trigger_states_id", "trigger_states", ["id"], unique=True)
     op.create_index("trigger_states_project", "trigger_states", ["project"])
     op.create_table(
         "events",
-        _key("id"),
-        *_text("kind", "subject"),
-        *_integer("time"),
-        *_text("actor", "project", "evidence"),
-        *_integer("cause", nullable=True),
-        *_text("previous", "digest"),
+        key("id"),
+        *text("kind", "subject"),
+        *integer("time"),
+        *text("actor", "project", "evidence"),
+        *integer("cause", nullable=True),
+        *text("previous", "digest"),
     )
     op.create_index("events_cause", "events", ["cause"])
     op.create_index("events_kind", "events", ["kind"])
     op.create_index("events_subject", "events", ["subject"])
-    op.create_table("counters", sa.Column("kind", _TEXT, nullable=False, primary_key=True), *_integer("last"))
-
-
-def _key(name: str) -> sa.Column[Any]:
-    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
-
-
-def _text(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
-    return [sa.Column(name, _TEXT, nullable=nullable) for name in names]
-
-
-def _integer(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.BigInteger(), nullable=nullable) for name in names]
-
-
-def _double(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Float(), nullable=nullable) for name in names]
-
-
-def _boolean(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Boolean(), nullable=nullable) for name in names]
+    op.create_table("counters", sa.Column("kind", TEXT, nullable=False, primary_key=True), *integer("last"))
