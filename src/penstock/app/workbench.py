@@ -91,13 +91,16 @@ class Workbench:
         with self.store.read() as reader:
             return reader.get(Release, release).commit if release else ""
 
-    def declared(self, release: str, model: str) -> ModelConfig | None:
-        """What the `penstock.toml` of a release says of a model; None for no release. Raises NotFound."""
+    def declared(self, release: str, environment: str, model: str) -> ModelConfig | None:
+        """What the `penstock.toml` of a release says of a model in an environment; None for no release.
+
+        Raises NotFound.
+        """
         if not release:
             return None
         with self.store.read() as reader:
             config = reader.get(Release, release).config
-        return parse_config(self.blobs.get(config).decode()).models.get(model)
+        return parse_config(self.blobs.get(config).decode()).inside(environment).models.get(model)
 
     def config(self, project: str) -> ProjectConfig | None:
         """The `penstock.toml` of the project's newest release."""

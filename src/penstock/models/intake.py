@@ -43,7 +43,7 @@ class Intake:
         *,
         registers: Callable[[str, str], bool],
         commit_of: Callable[[str], str],
-        declared: Callable[[str, str], ModelConfig | None],
+        declared: Callable[[str, str, str], ModelConfig | None],
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -86,7 +86,7 @@ class Intake:
             candidate = msgspec.json.decode(self._blobs.get(artifact.digest), type=Candidate)
             check_tags(candidate.tags)
             location = self._blobs.where(candidate.artifact)
-            declared = self._declared(run.release, candidate.model)
+            declared = self._declared(run.release, run.environment, candidate.model)
             lasts = declared.expires_after if declared else ""
             made = draft(
                 run,

@@ -27,13 +27,14 @@ class Models:
         *,
         registers: Callable[[str, str], bool],
         commit_of: Callable[[str], str] = lambda _release: "",
-        declared: Callable[[str, str], ModelConfig | None] = lambda _release, _model: None,
+        declared: Callable[[str, str, str], ModelConfig | None] = lambda _release, _environment, _model: None,
         last_environment: Callable[[str], str] = lambda _project: "production",
     ) -> None:
         """`registers(project, environment)` says whether a run there makes versions or is a rehearsal.
 
-        `commit_of(release)` names the commit that a release was made of, `declared(release, model)` is what
-        its `penstock.toml` says of a model, `last_environment(project)` the end of its order of promotion.
+        `commit_of(release)` names the commit that a release was made of, `declared(release, environment,
+        model)` what its `penstock.toml` says of a model there, `last_environment(project)` the end of its
+        order of promotion.
         """
         self._store = store
         self._clock = clock
