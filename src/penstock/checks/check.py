@@ -20,6 +20,8 @@ COMPARE: dict[Operator, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 CHAMPION = "champion."
+COMPARED = (CHAMPION, "gain(")
+"""How the names of facts begin that there are only beside a champion."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         """
         no_champion = not any(fact.startswith(CHAMPION) for fact in facts)
         missing = [name for name in (self.left, self.right) if name and math.isnan(facts.get(name, math.nan))]
-        unmeasured = [name for name in missing if not (no_champion and name.startswith(CHAMPION))]
+        unmeasured = [name for name in missing if not (no_champion and name.startswith(COMPARED))]
         if unmeasured:
             known = ", ".join(sorted(name for name, value in facts.items() if not math.isnan(value)))
             why = f"{unmeasured[0]} was not measured; what was: {known or 'nothing'}"

@@ -18,10 +18,15 @@ Z = 1.959963984540054
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """A way to measure n answers against the truth; both functions take truth and score, shape (n,)."""
+    """A way to measure n answers against the truth; the functions take truth and score, shape (n,).
+
+    Where the metric is a mean over rows, `rows` gives the number of each, and `shown` how their mean is told.
+    """
 
     value: Callable[[Numbers, Numbers], float]
     interval: Callable[[Numbers, Numbers], tuple[float, float]]
+    rows: Callable[[Numbers, Numbers], Numbers] | None = None
+    shown: Callable[[float], float] = float
 
 
 def measure(name: str, truth: ArrayLike, score: ArrayLike) -> float:
@@ -31,7 +36,7 @@ def measure(name: str, truth: ArrayLike, score: ArrayLike) -> float:
     that ranks). Raises InvalidValue for an unknown metric or impossible numbers, UndefinedMetric
     where the rows do not define it: none at all, or only one class for `roc_auc`.
     """
-    return _measure(name).value(*_numbers(truth, score))
+    return measure_of(name).value(*checked(truth, score))
 
 
 def interval(name: str, truth: ArrayLike, score: ArrayLike) -> tuple[float, float]:
@@ -39,16 +44,26 @@ def interval(name: str, truth: ArrayLike, score: ArrayLike) -> tuple[float, floa
 
     Raises as `measure` does, and UndefinedMetric for a mean of fewer than two rows.
     """
-    return _measure(name).interval(*_numbers(truth, score))
+    return measure_of(name).interval(*checked(truth, score))
 
 
-def _measure(name: str) -> Measure:
+def losses(name: str, truth: ArrayLike, score: ArrayLike) -> Numbers:
+    """How bad each of n answers is by a metric that is a mean over rows, shape (n,). Raises as `measure`."""
+    measured = measure_of(name)
+    if measured.rows is None:
+        raise InvalidValue(what=f"{name} is no mean over rows", found=name)
+    return measured.rows(*checked(truth, score))
+
+
+def measure_of(name: str) -> Measure:
+    """The way to measure by `name`. Raises InvalidValue."""
     if name not in METRICS:
         raise InvalidValue(what="This is not a known metric", found=repr(name), fix=meant(name, METRICS))
     return _MEASURES[name]
 
 
-def _numbers(truth: ArrayLike, score: ArrayLike) -> tuple[Numbers, Numbers]:
+def checked(truth: ArrayLike, score: ArrayLike) -> tuple[Numbers, Numbers]:
+    """Truth and score as arrays of shape (n,). Raises as `measure`."""
     happened, answered = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if happened.ndim != 1 or happened.shape != answered.shape:
         raise InvalidValue(
@@ -71,6 +86,25 @@ def _roc_auc(truth: Numbers, score: Numbers) -> float:
     _, place, ties = np.unique(score, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
     return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def roc_auc_drawn(truth: Numbers, score: Numbers) -> Callable[[Numbers], float]:
+    """ROC-AUC of a draw of n rows, given how often it draws each, shape (n,); NaN for a draw of one class.
+
+    Rows are sorted once for all draws.
+    """
+    order = np.argsort(score, kind="stable")
+    ranked, positive = score[order], (_binary(truth) == 1)[order]
+    hits, misses = order[positive], order[~positive]
+    below, upto = (np.searchsorted(ranked[~positive], ranked[positive], side=s) for s in ("left", "right"))
+
+    def of(counts: Numbers) -> float:
+        passed = np.concatenate([[0.0], np.cumsum(counts[misses])])
+        drawn = counts[hits]
+        pairs = drawn.sum() * passed[-1]
+        return float(drawn @ (passed[below] + passed[upto]) / (2 * pairs)) if pairs else np.nan
+
+    return of
 
 
 def _roc_auc_interval(truth: Numbers, score: Numbers) -> tuple[float, float]:
@@ -126,7 +160,7 @@ def _mean_of(
         low, above = _around(float(numbers.mean()), float(numbers.std(ddof=1) / np.sqrt(len(numbers))), high)
         return shown(low), shown(above)
 
-    return Measure(value=value, interval=spread)
+    return Measure(value=value, interval=spread, rows=rows, shown=shown)
 
 
 def _around(value: float, error: float, high: float) -> tuple[float, float]:

@@ -100,7 +100,7 @@ def show(
         facts = Facts(found, (*EVIDENCE, "withdrawn=version.withdrawn"))
         run = version["run"]
         return Page(found, (facts, NOT_SERVED), (f"penstock run show {run}",) if run else ())
-    parts = (
+    parts: tuple[Table | Facts, ...] = (
         Facts(
             {**found, "snapshots": [snapshot["id"] for snapshot in version["training"]["snapshots"]]},
             EVIDENCE,
@@ -109,6 +109,7 @@ def show(
             version["signature"]["inputs"], ("input=name", "type=dtype", "nullable"), "It takes no inputs."
         ),
         Table(verdicts, ("environment=in", "check", "passed", "why"), "No gate has judged this version yet."),
+        *_quality(gates),
         Table(history, ROLES, "No version has had a role yet."),
     )
     return Page(
@@ -116,6 +117,22 @@ def show(
         parts,
         (f"penstock why {name}@{number}", f"penstock run show {version['run']}", f"penstock monitor {name}"),
     )
+
+
+def _quality(gates: list[dict[str, Any]]) -> list[Table]:
+    """What the newest gate measured on slices: those where the version does worst, and how it does beside the
+    champion.
+    """
+    quality = gates[0]["quality"] if gates else {}
+    worst, gains = quality.get("worst", ()), quality.get("gains", {})
+    tables = []
+    if gains:
+        rows = [{"gain over the champion": name, **gain} for name, gain in gains.items()]
+        columns = ("gain over the champion", "challenger", "champion", "gain", "low", "high", "rows")
+        tables.append(Table(rows, columns, ""))
+    if worst:
+        tables.append(Table(worst, ("worst slices=slice", "rows", "loss", "elsewhere=rest", "chance"), ""))
+    return tables
 
 
 @prints

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from penstock.checks import is_load, parse, parse_load
 from penstock.checks.load import FACTS as LOAD_FACTS
+from penstock.checks.metrics import METRICS
 from penstock.core.sizes import size_text
+from penstock.deployments.edges import Edge
+from penstock.deployments.quality import Assessment
 from penstock.deployments.types import Deployment, Verdict
 from penstock.models.types import Placement, Role
 from penstock.revisions.config import EnvironmentConfig, preview_name
@@ -21,12 +24,14 @@ from penstock.serving.types import Answer, Loaded, LoadReport, Plan, Probe, Serv
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What the prediction service answered to the recorded examples. `error` is empty if it answered.
 
-    `max_difference` of scores is relative to the larger of 1 and the recorded score.
+    `max_difference` of scores is relative to the larger of 1 and the recorded score; `edges` are requests
+    at the edges of the schema.
     """
 
     examples: int = 0
     max_difference: float = 0.0
     labels_differ: int = 0
+    edges: tuple[Edge, ...] = ()
     error: str = ""
 
 
@@ -44,7 +49,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gate is judged by. `recorded` are metrics as the run recorded them.
 
     `champion` is the champion's number, 0 while there is none. `measured` rows, evenly taken
-    from `holdout` rows, were asked of the prediction service. `loads` are by the lines of the gate.
+    from `holdout` rows, were asked of the prediction service. `loads` are by the lines of the gate, and
+    `data` are numbers of the training rows.
     """
 
     recorded: dict[str, float]
@@ -58,6 +64,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     champion_measured: Quality = Quality()
     holdout: int = 0
     measured: int = 0
+    assessed: Assessment = Assessment()
+    data: dict[str, float] = {}
 
 
 def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment]) -> bool:
@@ -137,7 +145,7 @@ def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
                 check="loads", passed=False, why=f"the prediction service cannot load it: {facts.load_error}"
             ),
         )
-    return tuple(_verdict(text, facts) for text in gate)
+    return (*(_verdict(text, facts) for text in gate), *_baseline(facts.assessed))
 
 
 def _verdict(text: str, facts: Facts) -> Verdict:
@@ -149,6 +157,21 @@ def _verdict(text: str, facts: Facts) -> Verdict:
         case "infrastructure":
             return _infrastructure(facts.infrastructure)
     return _check(text, facts)
+
+
+def _baseline(assessed: Assessment) -> Iterator[Verdict]:
+    """Whether a version does better than a constant, which every gate asks where there is a holdout."""
+    name = next((name for name in assessed.metrics if name in assessed.baseline), "")
+    if not name:
+        return
+    mine, constant = assessed.metrics[name].value, assessed.baseline[name]
+    beaten = mine > constant if METRICS[name].greater_is_better else mine < constant
+    why = (
+        f"{name} {mine:.4g} {'beats' if beaten else 'does not beat'} the {constant:.4g} of a constant that "
+        f"knows only the labels of the {assessed.baseline_from}"
+    )
+    evidence = {"version": msgspec.to_builtins(assessed.metrics), "constant": assessed.baseline}
+    yield Verdict(check="baseline", passed=beaten, why=why, evidence=evidence)
 
 
 def _infrastructure(probe: Probe) -> Verdict:
@@ -184,22 +207,42 @@ def _contract(contract: Contract | None) -> Verdict:
     if contract.error:
         return Verdict(check="contract", passed=False, why=contract.error, evidence=evidence)
     evidence |= {"max_difference": contract.max_difference, "labels_differ": contract.labels_differ}
-    passed = contract.max_difference <= TOLERANCE and not contract.labels_differ and contract.examples > 0
+    fell = [edge for edge in contract.edges if edge.why]
+    evidence["edges"] = msgspec.to_builtins(contract.edges)
+    agrees = contract.max_difference <= TOLERANCE and not contract.labels_differ and contract.examples > 0
+    passed = agrees and not fell
     why = (
         f"{contract.examples} recorded examples answered by the prediction service, "
         f"scores at most {contract.max_difference:.2g} apart, {contract.labels_differ} labels differ"
     )
+    if contract.edges:
+        why += f"; {len(contract.edges) - len(fell)} of {len(contract.edges)} edges of the schema hold"
+    if fell:
+        why += "; " + "; ".join(f"{edge.name}: {edge.why}" for edge in fell[:3])
     return Verdict(check="contract", passed=passed, why=why, evidence=evidence)
 
 
 def _check(text: str, facts: Facts) -> Verdict:
-    result = parse(text).evaluate(check_facts(facts))
+    check = parse(text)
+    names = {"left": check.left, "right": check.right}
+    parts = {name: part for name in names.values() if (part := facts.assessed.worst_of(name))}
+    of_parts = {name: part.metrics[name.rpartition(".")[2]] for name, part in parts.items()}
+    result = check.evaluate(check_facts(facts) | of_parts)
     evidence: dict[str, Any] = {"left": result.left, "right": result.right}
+    evidence |= {name: msgspec.to_builtins(part) for name, part in parts.items()}
+    evidence |= {
+        f"gain({name})": msgspec.to_builtins(each)
+        for name, each in facts.assessed.gains.items()
+        if f"gain({name})" in text
+    }
+    if "ece" in names.values():
+        evidence["reliability"] = msgspec.to_builtins(facts.assessed.reliability)
     if facts.measured:
         evidence |= {"holdout": facts.holdout, "measured": facts.measured, "service": facts.candidate.metrics}
     if "champion." in text and facts.champion:
         evidence |= {"champion": facts.champion, "champion_source": _champion_source(facts)}
-    return Verdict(check=text, passed=result.passed, why=result.why, evidence=evidence)
+    found = "".join(f", in {part.rows} rows where {part.slice}" for part in parts.values())
+    return Verdict(check=text, passed=result.passed, why=f"{result.why}{found}", evidence=evidence)
 
 
 def check_facts(facts: Facts) -> dict[str, float]:
@@ -207,11 +250,13 @@ def check_facts(facts: Facts) -> dict[str, float]:
 
     The champion's are those measured now on the same rows; what was not measured is as its run
     recorded it. Its number is a fact too, so that a champion without metrics is not taken for none.
+    Beside them are those of the training rows, of a constant, and of the gain over the champion.
     """
+    own = facts.data | facts.recorded | facts.assessed.facts
     if not facts.champion:
-        return facts.recorded
+        return own
     champion = {"number": facts.champion} | facts.champion_recorded | facts.champion_measured.metrics
-    return facts.recorded | {f"champion.{name}": value for name, value in champion.items()}
+    return own | {f"champion.{name}": value for name, value in champion.items()}
 
 
 def _champion_source(facts: Facts) -> str:

@@ -12,8 +12,10 @@ import polars as pl
 from penstock.checks import is_load, parse_load
 from penstock.core.errors import InvalidRequest, InvalidValue, NotFound
 from penstock.deployments.decide import Contract, Facts, Quality, difference
+from penstock.deployments.edges import edges
 from penstock.deployments.plans import served
-from penstock.deployments.truth import metrics_of, truth_number
+from penstock.deployments.quality import Assessment, Numbers, assess, numbers_of_data, signature_fits
+from penstock.deployments.truth import answered_numbers, metrics_of, truth_number
 from penstock.lineage.ports import Blobs
 from penstock.models.types import Version
 from penstock.serving.answers import Examples
@@ -43,12 +45,13 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
         recorded=version.metrics,
         champion=champion.number if champion else 0,
         champion_recorded=champion.metrics if champion else {},
+        data=numbers_of_data(version),
     )
     if error := _load_error(loaded, version):
         return msgspec.structs.replace(facts, load_error=error)
     facts = msgspec.structs.replace(
         facts,
-        contract=_contract(service, blobs, version),
+        contract=_contract(service, blobs, version, edgy="contract" in gate),
         infrastructure=service.probe(served(version)) if "infrastructure" in gate else facts.infrastructure,
         loads=_loads(service, blobs, version, gate),
     )
@@ -57,12 +60,18 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
     frame = pl.read_ipc(blobs.get(version.holdout))
     labelled = frame.filter(pl.col(version.label).is_not_null())
     rows = _spread(labelled, ROWS)
+    mine, asked = _quality(service, version, rows, version.label)
+    theirs, answers = _quality(service, champion, rows, version.label) if champion else (Quality(), None)
+    beside = champion and signature_fits(version.signature, champion.signature) and answers
     return msgspec.structs.replace(
         facts,
         holdout=labelled.height,
         measured=rows.height,
-        candidate=_quality(service, version, rows, version.label),
-        champion_measured=_quality(service, champion, rows, version.label) if champion else Quality(),
+        candidate=mine,
+        champion_measured=theirs,
+        assessed=assess(version, rows, asked.truth, asked.numbers, beside.numbers if beside else None)
+        if asked and mine.metrics
+        else Assessment(),
     )
 
 
@@ -73,7 +82,8 @@ def _load_error(loaded: Sequence[Loaded], version: Version) -> str:
     return "it did not appear there"
 
 
-def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Contract | None:
+def _contract(service: PredictionService, blobs: Blobs, version: Version, *, edgy: bool) -> Contract | None:
+    """How the recorded examples are answered, and where it is `edgy` also what lies at the schema's edges."""
     if not version.examples:
         return None
     recorded = msgspec.json.decode(blobs.get(version.examples), type=Examples)
@@ -81,7 +91,10 @@ def _contract(service: PredictionService, blobs: Blobs, version: Version) -> Con
         answer = service.infer(version.model, version.number, recorded.inputs, log=False)
     except (InvalidRequest, NotFound) as error:
         return Contract(examples=len(recorded.score), error=str(error))
-    return difference(recorded, answer, classes=bool(version.signature.classes))
+    found = difference(recorded, answer, classes=bool(version.signature.classes))
+    if not edgy or found.error or not recorded.score:
+        return found
+    return msgspec.structs.replace(found, edges=edges(service, version, recorded))
 
 
 def _loads(
@@ -103,11 +116,22 @@ def _loads(
     }
 
 
-def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, label: str) -> Quality:
+class _Asked(msgspec.Struct, frozen=True):
+    """The truth of n rows as it is labelled, and truth and answer as metrics compare them."""
+
+    truth: list[float]
+    numbers: tuple[Numbers, Numbers]
+
+
+def _quality(
+    service: PredictionService, version: Version, rows: pl.DataFrame, label: str
+) -> tuple[Quality, _Asked | None]:
     """What a version answers for rows that carry the truth in the column `label`."""
     names = [column.name for column in version.signature.inputs]
     if missing := [name for name in names if name not in rows.columns]:
-        return Quality(error=f"version {version.number} needs {', '.join(missing)}, which these rows lack")
+        return Quality(
+            error=f"version {version.number} needs {', '.join(missing)}, which these rows lack"
+        ), None
     score: list[float] = []
     answered: list[str] = []
     try:
@@ -117,8 +141,11 @@ def _quality(service: PredictionService, version: Version, rows: pl.DataFrame, l
             answered += answer.label
         truth = [truth_number(version.signature, value) for value in rows[label].to_list()]
     except (InvalidValue, NotFound) as error:
-        return Quality(error=str(error))
-    return Quality(metrics=metrics_of(version.signature, truth, score, answered))
+        return Quality(error=str(error)), None
+    if not truth:
+        return Quality(error="there are no rows with a label"), None
+    numbers = answered_numbers(version.signature, truth, score, answered)
+    return Quality(metrics=metrics_of(version.signature, truth, score, answered)), _Asked(truth, numbers)
 
 
 def _batches(rows: pl.DataFrame) -> Iterator[dict[str, list[Any]]]:

@@ -17,6 +17,7 @@ from penstock.deployments.plans import Plans
 from penstock.deployments.ports import Labelled
 from penstock.deployments.production import ProductionTests
 from penstock.deployments.progress import Progress
+from penstock.deployments.quality import Assessment
 from penstock.deployments.swaps import Swaps
 from penstock.deployments.tryouts import Submit, Tryouts, at_once
 from penstock.deployments.types import GateReport, Verdict
@@ -235,7 +236,7 @@ class Rollouts:
             if under_way(tx, version.model, environment) and not trial.test:
                 return False
             cause = placed.event if placed else version.event
-            report = _report(tx, version, environment, verdicts, cause=cause, now=now)
+            report = _report(tx, version, environment, verdicts, facts.assessed, cause=cause, now=now)
             if trial.test:
                 self.tests.gate(tx, trial.test, report)
             elif report.outcome == "passed":
@@ -324,6 +325,7 @@ def _report(
     version: Version,
     environment: str,
     verdicts: tuple[Verdict, ...],
+    assessed: Assessment,
     *,
     cause: int,
     now: datetime,
@@ -354,6 +356,7 @@ def _report(
         outcome="passed" if passed else "failed",
         verdicts=verdicts,
         event=event,
+        quality=msgspec.to_builtins(assessed),
     )
     (tx.put if tx.count(GateReport, id=report.id) else tx.add)(report)
     return report

@@ -56,9 +56,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     """The verdicts on a model version's digest. `id` is `environment:model@number`.
 
-    `waiting` is one that lacks nothing but a person's word. `quality` is what was measured of the version's
-    answers to its holdout: metrics with intervals, calibration, slices, a trivial baseline, and the gain
-    over the champion.
+    `quality` is what was measured of the version's answers to its holdout: metrics with intervals,
+    calibration, slices, a constant, and the gain over the champion (see `quality.Assessment`).
     """
 
     id: str
@@ -67,7 +66,7 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     artifact: str
     time: datetime
-    outcome: Literal["passed", "failed", "waiting"]
+    outcome: Literal["passed", "failed"]
     verdicts: tuple[Verdict, ...]
     event: int
     quality: dict[str, Any] = {}
