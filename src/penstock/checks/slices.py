@@ -80,12 +80,12 @@ def worst_slices(
 
     met = list(_meeting(slices, least))
     looked = len(slices) + len(met)
-    found = [(*judged, ()) for each in slices if (judged := bad(each))]
+    found = [judged for each in slices if (judged := bad(each))]
     for a, b, both in met:
         judged = bad(both)
         if judged and judged[1].loss > max(means[a.name], means[b.name]):
-            found.append((*judged, ()))
-    sure = [(size, worst) for size, worst, _ in found if worst.chance * looked <= LEVEL]
+            found.append(judged)
+    sure = [each for each in found if each[1].chance * looked <= LEVEL]
     ranked = sorted(sure, key=lambda each: (-each[0], each[1].slice))
     return [
         msgspec.structs.replace(worst, chance=min(1.0, worst.chance * looked)) for _, worst in ranked[:shown]
