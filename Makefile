@@ -13,8 +13,8 @@ BIN := .venv/bin
 demo: .venv/made  ## the whole loop on real flights
 	@$(BIN)/penstock demo
 
-test: .venv/made  ## every test
-	@$(BIN)/pytest
+test: .venv/made  ## every test, as many files at once as there are processors
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 check: .venv/made lint types contracts  ## format, lint, types and import contracts
 

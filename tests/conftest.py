@@ -1,4 +1,4 @@
-"""What holds for every shelf: a slow machine is no counterexample, and Ray starts once for each module."""
+"""What holds for every shelf: a slow machine is no counterexample, Ray starts once, files go side by side."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,19 @@ from penstock.testing.postgres import PostgresServer, programs, serving
 
 settings.register_profile("penstock", deadline=None, print_blob=True)
 settings.load_profile("penstock")
+
+TOGETHER = ("stages", "unit/outputs")
+"""Folders whose files share what is dear to make, so that one process takes them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """When processes share the work, one takes a whole file, a folder `TOGETHER`, all with Ray."""
+    here = Path(__file__).parent
+    for item in items:
+        file = item.path.relative_to(here).as_posix()
+        group = next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+        with_ray = any(name.startswith("ray_") for name in getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("ray" if with_ray else group))
 
 
 @pytest.fixture(scope="module")
