@@ -319,8 +319,16 @@ def test_a_label_is_that_of_a_shadow_s_answer_too(world: World) -> None:
     world.answer("a~shadow", "b~shadow", score=0.6, variant="shadow")
     world.answer("c")
     assert world.label(a=True, c=False) == 2
-    assert world.monitoring.labels("delay", "production", MIDNIGHT) == 3
     shadows = world.monitoring.outcomes("delay", "production", 1, "shadow", MIDNIGHT)
     assert (shadows.ids, shadows.truth, shadows.score) == (("a",), (1.0,), (0.6,))
     assert world.monitoring.outcomes("delay", "production", 1, "champion", MIDNIGHT).ids == ("a", "c")
     assert world.monitoring.outcomes("delay", "production", 1, "challenger", MIDNIGHT).ids == ()
+
+
+def test_a_corrected_label_is_news(world: World) -> None:
+    world.answer("a", "b")
+    world.label(a=True, b=True)
+    assert world.monitoring.labels("delay", "production", MIDNIGHT) == (2, world.clock.now())
+    world.clock.advance(DAY)
+    world.label(a=False)
+    assert world.monitoring.labels("delay", "production", MIDNIGHT) == (2, world.clock.now())

@@ -88,6 +88,18 @@ def test_labels_tell_the_two_apart_and_the_champion_stays(world: Contested) -> N
     assert (challengers(world), world.roles()) == ([], ["champion"])
 
 
+def test_corrected_labels_are_looked_at_anew(world: Contested) -> None:
+    start(world, share=50, metric="accuracy")
+    world.labels.known[1, "champion"] = outcomes(350, 150)
+    world.labels.known[2, "challenger"] = outcomes(340, 170)
+    world.settle()
+    assert known(world).status == "running"
+    world.labels.known[2, "challenger"] = outcomes(509, 1)
+    world.labels.newest = world.clock.now()
+    world.settle()
+    assert (known(world).status, known(world).verdict) == ("ended", "better")
+
+
 def test_a_shadow_is_compared_answer_by_answer(world: Contested) -> None:
     start(world)
     assert challengers(world) == [(2, 0, "shadow")]

@@ -23,8 +23,11 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
 class Labelled(Protocol):
     """Knows what really happened."""
 
-    def labels(self, model: str, environment: str, since: datetime) -> int:
-        """How many labels are known of what was predicted since a moment."""
+    def labels(self, model: str, environment: str, since: datetime) -> tuple[int, datetime | None]:
+        """How many labels are known of what was predicted since a moment, and when the newest came.
+
+        Whenever a label comes or is corrected, one of the two differs.
+        """
         ...
 
     def outcomes(self, model: str, environment: str, version: int, variant: str, since: datetime) -> Outcomes:

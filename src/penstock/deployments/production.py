@@ -71,7 +71,7 @@ class ProductionTests:
         self._plans = plans
         self._environments = environments
         self._labelled = labelled
-        self._known: dict[str, tuple[int, Difference | None]] = {}
+        self._known: dict[str, tuple[tuple[int, datetime | None], Difference | None]] = {}
 
     def start(self, wish: Wish, actor: str) -> ProductionTest:
         """Have a version tried beside the champion, once it has passed the gate there.
@@ -208,13 +208,13 @@ class ProductionTests:
         return _told(tx, ended, "ended", now, actor=actor, difference=difference)
 
     def _difference(self, test: ProductionTest) -> Difference | None:
-        """What labels say by now; None as long as there are none. Measured again when more have come."""
+        """What labels say by now, None without any. Measured anew when some came or changed."""
         if test.status == "waiting":
             return None
-        count = self._labelled.labels(test.model, test.environment, test.started)
+        labels = self._labelled.labels(test.model, test.environment, test.started)
         known = self._known.get(test.id)
-        if known is None or known[0] != count:
-            known = self._known[test.id] = (count, self._measure(test))
+        if known is None or known[0] != labels:
+            known = self._known[test.id] = (labels, self._measure(test))
         return known[1]
 
     def _measure(self, test: ProductionTest) -> Difference | None:

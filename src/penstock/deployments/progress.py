@@ -52,7 +52,7 @@ class Progress:
         self._plans = plans
         self._labelled = labelled
         self._champions = Champions(models, plans)
-        self._quality: dict[str, tuple[int, Quality]] = {}
+        self._quality: dict[str, tuple[tuple[int, datetime | None], Quality]] = {}
 
     def begin(
         self, tx: Transaction, version: Version, environment: str, champion: int, how: RolloutConfig, *,
@@ -171,14 +171,14 @@ class Progress:
             return told(tx, rollout, status, f"{verb} by {actor}", actor, now, kind=verb, step=step)
 
     def _measured(self, rollout: Rollout) -> Quality:
-        """What labels say of a rollout; measured again when more have come."""
+        """What labels say of a rollout; measured again when more have come, or others."""
         if all(parse_guard(text).left in SERVED for text in rollout.guard):
             return Quality()
         where = (rollout.model, rollout.environment)
-        count = self._labelled.labels(*where, rollout.started)
+        labels = self._labelled.labels(*where, rollout.started)
         known = self._quality.get(rollout.id)
-        if known is None or known[0] != count:
-            known = self._quality[rollout.id] = (count, self._measure(rollout))
+        if known is None or known[0] != labels:
+            known = self._quality[rollout.id] = (labels, self._measure(rollout))
         return known[1]
 
     def _measure(self, rollout: Rollout) -> Quality:

@@ -88,16 +88,13 @@ class Monitoring:
         with self._store.read() as reader:
             return service_of(reader.find(Window, model=model, version=version, variant="champion"))
 
-    def labels(self, model: str, environment: str, since: datetime) -> int:
+    def labels(self, model: str, environment: str, since: datetime) -> tuple[int, datetime | None]:
         """See `Labelled.labels`."""
+        where: dict[str, Any] = {"model": model, "environment": environment, "time": Between(since)}
+        where["truth_known"] = Between(since)
         with self._store.read() as reader:
-            return reader.count(
-                Prediction,
-                model=model,
-                environment=environment,
-                time=Between(since),
-                truth_known=Between(since),
-            )
+            newest = reader.pick(Prediction, ("truth_known",), order="-truth_known", limit=1, **where)
+            return reader.count(Prediction, **where), newest[0][0] if newest else None
 
     def outcomes(self, model: str, environment: str, version: int, variant: str, since: datetime) -> Outcomes:
         """See `Labelled.outcomes`."""

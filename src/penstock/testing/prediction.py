@@ -81,10 +81,11 @@ class FakeLabels:
 
     def __init__(self) -> None:
         self.known: dict[tuple[int, str], Outcomes] = {}
+        self.newest: datetime | None = None
 
-    def labels(self, _model: str, _where: str, _since: datetime) -> int:
+    def labels(self, _model: str, _where: str, _since: datetime) -> tuple[int, datetime | None]:
         """See `Labelled.labels`."""
-        return sum(len(outcomes.truth) for outcomes in self.known.values())
+        return sum(len(outcomes.truth) for outcomes in self.known.values()), self.newest
 
     def outcomes(self, _model: str, _where: str, version: int, variant: str, _since: datetime) -> Outcomes:
         """See `Labelled.outcomes`."""
