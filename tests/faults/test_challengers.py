@@ -85,6 +85,9 @@ class World:
         real = sigmoid_version(self.blobs, number, fault=fault)
         with self.store.begin() as tx:
             tx.put(replace(made, artifact=real.artifact, examples=real.examples, signature=SIGMOID_SIGNATURE))
+        self.settle()
+
+    def settle(self) -> None:
         while self.rollouts.tick(self.clock.now()):
             pass
 
@@ -220,8 +223,7 @@ def test_it_goes_back_when_the_process_is_killed_and_on_when_only_the_control_pl
     world.process.start()
     told = httpx.post(f"{world.process.url}/v2/models/delay/infer", content=STORM)
     assert told.status_code == 200
-    while world.rollouts.tick(world.clock.now()):
-        pass
+    world.settle()
     assert world.rollout().status == "reverted"
     assert "killed" in world.rollout().why
     assert world.service.infer("delay", 0, {"wind": [1.0], "carrier": ["UA"]}).version == 1

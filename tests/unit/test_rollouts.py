@@ -17,6 +17,7 @@ from penstock.deployments.decide import Facts, difference
 from penstock.deployments.gather import ROWS
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.deployments.swaps import DEATHS
 from penstock.deployments.tryouts import Submit, at_once
 from penstock.deployments.types import GateReport, Swap
 from penstock.models.service import Models
@@ -287,6 +288,26 @@ def test_nothing_is_decided_while_the_prediction_service_is_down(world: World):
     world.service.down = False
     world.settle()
     assert world.roles() == ["champion"]
+
+
+def test_a_version_of_which_the_service_dies_is_refused_after_so_many_deaths(world: World):
+    def deadly(row: Any) -> float:
+        if row["wind"] == 5:
+            raise Unavailable(what="The prediction service does not answer")
+        return good(row)
+
+    world.train(deadly)
+    for _ in range(DEATHS - 1):
+        with pytest.raises(Unavailable):
+            world.tick()
+        world.service.down = True
+        with pytest.raises(Unavailable):
+            world.tick()  # of this the version is not guilty
+        world.service.down = False
+    world.settle()
+    [verdict] = world.report(1).verdicts
+    assert (verdict.passed, verdict.evidence["times"]) == (False, DEATHS)
+    assert "failed 3 times while it was tried" in verdict.why
 
 
 def test_a_service_that_lost_its_plan_is_given_it_again(world: World):

@@ -45,6 +45,13 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Died(msgspec.Struct, frozen=True, kw_only=True):
+    """The prediction service was up and failed so many times while a version was tried; the last reason."""
+
+    times: int
+    last: str
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gate is judged by. `recorded` are metrics as the run recorded them.
 
@@ -54,6 +61,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     recorded: dict[str, float]
+    died: Died | None = None
     load_error: str = ""
     contract: Contract | None = None
     infrastructure: Probe = Probe(error="it was not asked for")
@@ -127,7 +135,7 @@ def standing(history: Iterable[Deployment]) -> list[str]:
 def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
     """The verdicts of a gate. It is passed when every one of them is.
 
-    A version that the prediction service cannot load fails whatever the gate asks,
+    A version that the prediction service cannot load, or dies of, fails whatever the gate asks,
     and so does one without a gate: nothing has been proved of it.
     """
     if not gate:
@@ -139,6 +147,9 @@ def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
                 "to penstock.toml.",
             ),
         )
+    if facts.died:
+        why = f"the prediction service failed {facts.died.times} times while it was tried: {facts.died.last}"
+        return (Verdict(check="loads", passed=False, why=why, evidence=msgspec.to_builtins(facts.died)),)
     if facts.load_error:
         return (
             Verdict(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from threading import RLock
 
 from penstock.core.errors import Unavailable
 from penstock.core.events import Event
-from penstock.deployments.decide import Facts, live
+from penstock.deployments.decide import Died, Facts, live
 from penstock.deployments.gather import gather
 from penstock.deployments.plans import Plans
 from penstock.deployments.types import Swap
@@ -16,6 +17,9 @@ from penstock.lineage.ports import Blobs, Reader, Store
 from penstock.models.types import Placement, Version
 from penstock.serving.ports import PredictionService
 from penstock.serving.types import Loaded, Plan, ServedModel
+
+DEATHS = 3
+"""How often the prediction service may fail while a version is tried before that version is refused."""
 
 
 class Swaps:
@@ -28,6 +32,7 @@ class Swaps:
         self._plans = plans
         self._applied: Plan | None = None
         self._trying: tuple[str, Version] | None = None
+        self._deaths: Counter[tuple[str, str]] = Counter()
         self._conversation = RLock()  # one plan at a time is applied
 
     def try_out(
@@ -35,16 +40,28 @@ class Swaps:
     ) -> Facts:
         """Load a candidate beside what is live, where it stays meanwhile, and gather the facts for its gate.
 
+        A service that was up and fails while a candidate is tried may have died of it: after `DEATHS` such
+        failures that is the fact which is gathered.
+
         May go on in a thread of its own while plans are followed. Raises Unavailable.
         """
+        self._service.loaded()  # of a service that is down already no candidate is guilty
+        place = (environment, candidate.id)
         try:
             with self._conversation:
                 self._trying = (environment, candidate)
                 loaded = self._apply(self._desired())
-            return gather(self._service, self._blobs, candidate, champion, loaded, gate)
+            facts = gather(self._service, self._blobs, candidate, champion, loaded, gate)
+        except Unavailable as error:
+            self._deaths[place] += 1
+            if self._deaths[place] < DEATHS:
+                raise
+            facts = Facts(recorded=candidate.metrics, died=Died(times=self._deaths[place], last=str(error)))
         finally:
             with self._conversation:
                 self._trying = None
+        del self._deaths[place]
+        return facts
 
     def follow(self, now: datetime) -> bool:
         """Apply the desired plan where it is not followed; record champions that are new.
