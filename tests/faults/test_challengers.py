@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.kept import service_key
-from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.adapters.storage.store import open_store
 from penstock.deployments.releases import Releases

@@ -18,7 +18,7 @@ import pytest
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.kept import service_key
-from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.core.errors import NotAllowed, Unavailable
 from penstock.serving.encode import encode_request

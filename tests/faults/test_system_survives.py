@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 from reaper import CONTROL, PREDICTION, WORKERS, ProcessesOf, Reaper, rows
 
-from penstock.adapters.predictor.log import JsonlPredictionLog
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.cli.demo.system import System
 from penstock.cli.demo.traffic import Flight, Passengers
 from penstock.cli.new.make import make_project

@@ -3,13 +3,16 @@ from __future__ import annotations
 import errno
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import polars as pl
 import pytest
 
-from penstock.adapters.predictor.log import JsonlPredictionLog, LogWriter
+from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.core.errors import NotFound, StorageFailed
 from penstock.serving.types import LogRecord
 
@@ -121,3 +124,101 @@ def test_a_clock_that_was_put_back_does_not_put_new_segments_before_old_ones(tmp
     writer.append(record("today"))
     writer.close()
     assert JsonlPredictionLog(tmp_path).segments() == [f"{tomorrow}-3.jsonl", f"{tomorrow + 1}-0.jsonl"]
+
+
+def packed(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "packed", hive_partitioning=True)
+
+
+def test_a_segment_is_closed_when_its_writer_goes_on_or_ends(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path, segment_bytes=1), JsonlPredictionLog(tmp_path)
+    for name in ("a", "b"):
+        writer.append(record(name))
+        writer.flush()
+    assert [log.closed(segment) for segment in log.segments()] == [True, False]
+    writer.close()
+    assert [log.closed(segment) for segment in log.segments()] == [True, True]
+
+
+def test_a_segment_is_closed_after_its_time_whether_or_not_anybody_asks(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path, segment_seconds=0), JsonlPredictionLog(tmp_path)
+    writer.append(record("a"))
+    writer.flush()
+    writer.flush()
+    assert [log.closed(segment) for segment in log.segments()] == [True]
+    writer.append(record("b"))
+    writer.close()
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_packed_predictions_are_columns_by_model_environment_and_day(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path), JsonlPredictionLog(tmp_path)
+    writer.append(record("a"))
+    later = msgspec.structs.replace(
+        record("b"), time=NOON + timedelta(days=1), inputs={"wind": [2], "carrier": ["UA"], "wet": [None]}
+    )
+    writer.append(later)
+    writer.append(msgspec.structs.replace(record("c"), model="a/b"))
+    writer.close()
+    [segment] = log.segments()
+    log.pack(segment)
+    assert not log.segments()
+    every = pl.scan_parquet(tmp_path / "packed/model=delay", missing_columns="insert", extra_columns="ignore")
+    found = every.collect()
+    assert found.sort("time").select("id", "input.wind").rows() == [("a", 1.0), ("b", 2.0)]
+    [day] = (tmp_path / "packed").glob("model=delay/environment=production/day=2013-03-02/*.parquet")
+    assert pl.read_parquet(day).row(0, named=True) == {
+        "id": "b",
+        "time": NOON + timedelta(days=1),
+        "version": 1,
+        "variant": "champion",
+        "score": 0.5,
+        "label": "true",
+        "input.wind": 2.0,
+        "input.carrier": "UA",
+        "input.wet": None,
+    }
+    assert (tmp_path / "packed" / "model=a%2Fb").is_dir()
+    with pytest.raises(NotFound):
+        log.pack(segment)
+
+
+def test_many_small_segments_of_a_day_become_one_file_and_no_row_comes_twice(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path, segment_bytes=1), JsonlPredictionLog(tmp_path)
+    for n in range(20):
+        writer.append(record(str(n)))
+        writer.flush()
+    writer.close()
+    kept: bytes = b""
+    for segment in log.segments():
+        kept = kept or (tmp_path / segment).read_bytes()
+        log.pack(segment)
+    day = tmp_path / "packed" / "model=delay" / "environment=production" / "day=2013-03-01"
+    assert len(list(day.iterdir())) == 4
+    assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(20)]
+    for n in range(13):  # what is there already, as a kill in between leaves it
+        (tmp_path / f"1-{n}.jsonl").write_bytes(kept)
+    for segment in log.segments():
+        log.pack(segment)
+    assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(20)]
+
+
+def test_a_new_writer_never_takes_the_name_of_what_was_packed(tmp_path: Path) -> None:
+    future = time.time_ns() // 1_000_000 + 10_000_000
+    (tmp_path / f"{future}-0.jsonl").write_bytes(msgspec.json.encode(record("a")) + b"\n")
+    JsonlPredictionLog(tmp_path).pack(f"{future}-0.jsonl")
+    writer = LogWriter(tmp_path)
+    writer.append(record("b"))
+    writer.close()
+    assert JsonlPredictionLog(tmp_path).segments() == [f"{future + 1}-0.jsonl"]
+
+
+def test_old_days_are_dropped(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path), JsonlPredictionLog(tmp_path)
+    for days in range(3):
+        writer.append(msgspec.structs.replace(record(str(days)), time=NOON + timedelta(days=days)))
+    writer.close()
+    log.pack(log.segments()[0])
+    assert log.drop("delay", "production", date(2013, 3, 3)) == 2
+    assert list(packed(tmp_path)["id"]) == ["2"]
+    assert log.drop("delay", "staging", date(2013, 3, 3)) == 0

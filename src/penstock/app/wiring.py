@@ -18,8 +18,8 @@ from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.predictor.client import HttpPredictionService
-from penstock.adapters.predictor.log import JsonlPredictionLog
 from penstock.adapters.predictor.measured import Measured, measured
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
@@ -36,6 +36,7 @@ from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
 from penstock.models.uploads import Uploads
+from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import RESERVED, parse_config
 from penstock.revisions.merging import MergeRequests
@@ -103,6 +104,7 @@ class App(Workbench):
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.monitoring = Monitoring(self.store, self.log, self.clock)
+        self.archive = Archive(self.store, self.blobs, self.log)
         self.rollouts = Rollouts(
             self.store,
             self.blobs,
@@ -128,6 +130,7 @@ class App(Workbench):
             ("builds", self.builds.tick),
             ("releases", self.releases.tick),
             ("monitoring", self.monitoring.tick),
+            ("archive", self.archive.tick),
             ("triggers", self.triggers.tick),
             ("runs", self.runs.tick),
             ("models", self.models.tick),

@@ -12,6 +12,7 @@ import polars as pl
 from penstock.datasets.profiles import merge, profile_like, psi
 from penstock.datasets.types import Column, Profile
 from penstock.lineage.ports import Reader
+from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.types import Prediction, Window
 from penstock.serving.types import LogRecord
@@ -91,6 +92,22 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
 def known(reader: Reader, keys: Iterable[str]) -> dict[str, Prediction]:
     """Those predictions of some ids that are stored."""
     return {prediction.id: prediction for prediction in reader.find(Prediction, id=tuple(keys))}
+
+
+def cursor_of(segment: str) -> str:
+    """The name of the cursor that says how far a segment of the log is taken in."""
+    return f"predictions:{segment}"
+
+
+def position_in(reader: Reader, segment: str) -> int:
+    """How far a segment of the log is taken in, in bytes."""
+    return position_of(reader, cursor_of(segment))
+
+
+def position_of(reader: Reader, cursor: str) -> int:
+    """Where a cursor stands, 0 before it was moved."""
+    found = reader.find(Cursor, id=cursor)
+    return found[0].position if found else 0
 
 
 def _of_inputs(version: Version) -> Profile:

@@ -17,7 +17,16 @@ from penstock.deployments.truth import truth_number
 from penstock.lineage.ports import Between, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
-from penstock.monitoring.ingest import Answered, grown, known, rows_of, window_of
+from penstock.monitoring.ingest import (
+    Answered,
+    cursor_of,
+    grown,
+    known,
+    position_in,
+    position_of,
+    rows_of,
+    window_of,
+)
 from penstock.monitoring.measure import measured, performance, service_of
 from penstock.monitoring.types import Performance, Prediction, Service, Window
 from penstock.serving.answers import SHADOW
@@ -128,21 +137,20 @@ class Monitoring:
 
     def _ingest_batch(self, segment: str, now: datetime) -> bool:
         """Take in some records; the cursor moves in the same transaction, so none counts twice."""
-        key = f"predictions:{segment}"
         with self._store.read() as reader:
-            position = _position(reader, key)
+            position = position_in(reader, segment)
         records, after = self._log.read(segment, position, BATCH)
         if not records:
             return False
         with self._store.begin() as tx:
-            if _position(tx, key) != position:
+            if position_in(tx, segment) != position:
                 return True
             rows = rows_of(records)
             stored = known(tx, (row.prediction.id for row in rows))
             fresh = [row for row in rows if row.prediction.id not in stored]
             tx.add(*(row.prediction for row in fresh))
             self._grow(tx, fresh, now)
-            _move(tx, key, after)
+            _move(tx, cursor_of(segment), after)
         return True
 
     def _labelled(self, reader: Reader, prediction: Prediction, value: Any, now: datetime) -> Prediction:
@@ -177,10 +185,10 @@ class Monitoring:
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
-            if _position(reader, _CLOSED) >= boundary:
+            if position_of(reader, _CLOSED) >= boundary:
                 return False
         with self._store.begin() as tx:
-            last = _position(tx, _CLOSED)
+            last = position_of(tx, _CLOSED)
             if last >= boundary:
                 return False
             since = datetime.fromtimestamp(last, UTC)
@@ -220,11 +228,6 @@ def _require_known(model: str, values: Mapping[str, Any], found: Mapping[str, Pr
             found=named,
             fix="No label was kept. Send the ids that the prediction service answered with.",
         )
-
-
-def _position(reader: Reader, key: str) -> int:
-    found = reader.find(Cursor, id=key)
-    return found[0].position if found else 0
 
 
 def _move(tx: Transaction, key: str, position: int) -> None:

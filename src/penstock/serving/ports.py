@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 from penstock.serving.types import Answer, Contest, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
@@ -72,4 +73,18 @@ class PredictionLog(Protocol):
 
     def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
         """Up to `limit` whole records from a byte offset, and the offset after them."""
+        ...
+
+    def closed(self, segment: str) -> bool:
+        """Whether nobody will write to a segment any more."""
+        ...
+
+    def pack(self, segment: str) -> None:
+        """Keep the records of a closed segment as columns, by model, environment and day, and the segment no
+        longer. What is done already is not done again. Raises StorageFailed.
+        """
+        ...
+
+    def drop(self, model: str, environment: str, before: date) -> int:
+        """Forget the packed days before one (UTC); gives how many."""
         ...

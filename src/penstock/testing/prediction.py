@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from math import exp
 from typing import Any
 
@@ -74,6 +74,18 @@ class MemoryPredictionLog:
             raise NotFound(what=f"The prediction log has no segment {segment}")
         found = self.records[offset : offset + limit]
         return found, offset + len(found)
+
+    def closed(self, _segment: str) -> bool:
+        """See `PredictionLog.closed`: there is always more to come."""
+        return False
+
+    def pack(self, segment: str) -> None:
+        """See `PredictionLog.pack`."""
+        raise NotFound(what=f"The prediction log has no closed segment {segment}")
+
+    def drop(self, _model: str, _where: str, _before: date) -> int:
+        """See `PredictionLog.drop`: nothing was packed."""
+        return 0
 
 
 class FakeLabels:

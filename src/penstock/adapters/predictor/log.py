@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from penstock.core.errors import NotFound, StorageFailed
+from penstock.core.errors import StorageFailed
 from penstock.serving.types import LogRecord
 
 INTERVAL = 0.2
 """Seconds after which an answer that was given is durable, at most."""
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_SECONDS = 3600.0
+"""After which a segment is closed, so that it can be packed, and forgotten in time."""
+PACKED = "packed"
+"""The folder of what was packed: columns, in files that are called as segments."""
 MOST_WAITING = 100_000
 """Answers that wait for a disk that takes no bytes before further ones are refused."""
 
@@ -25,16 +30,22 @@ class LogWriter:
     """Appends records from memory to the disk, in a thread of its own.
 
     Each writer begins its own segment, `<milliseconds of its start>-<number>.jsonl`, so that it
-    never continues a line that a killed writer left torn. A write that fails is cut off at the
-    last whole record and tried again.
+    never continues a line that a killed writer left torn. It holds a lock on the segment that it writes to,
+    which ends with it, however that happens. A write that fails is cut off at the last whole record and tried
+    again.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, segment_seconds: float = SEGMENT_SECONDS
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.error = ""
         self._folder = folder
         self._segment_bytes = segment_bytes
-        newest = max((_age(path.name)[0] for path in _segments(folder)), default=0)
+        self._segment_seconds = segment_seconds
+        self._opened = 0.0
+        known = [*segments_in(folder), *folder.glob(f"{PACKED}/**/*.parquet")]
+        newest = max((age(path.stem)[0] for path in known), default=0)
         self._started = max(time.time_ns() // 1_000_000, newest + 1)  # also where a clock was put back
         self._segment = 0
         self._file = -1
@@ -55,6 +66,8 @@ class LogWriter:
     def flush(self) -> None:
         """Make every record appended so far durable. Raises StorageFailed."""
         with self._writing:
+            if self._file >= 0 and time.monotonic() - self._opened >= self._segment_seconds:
+                self._end_segment()
             batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not batch:
                 return
@@ -75,8 +88,7 @@ class LogWriter:
         self._stop.set()
         self._thread.join()
         self.flush()
-        if self._file >= 0:
-            os.close(self._file)
+        self._end_segment()
 
     def _flush_often(self) -> None:
         while not self._stop.wait(INTERVAL):
@@ -101,53 +113,34 @@ class LogWriter:
 
     def _next_segment(self) -> None:
         path = self._folder / f"{self._started}-{self._segment}.jsonl"
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        if self._file >= 0:
-            os.close(self._file)
+        hidden = path.with_suffix(".new")  # nobody sees a segment that is not locked yet
+        opened = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        os.link(hidden, path)  # which a segment of that name prevents
+        hidden.unlink()
+        self._end_segment()
         self._file, self._size, self._segment = opened, 0, self._segment + 1
+        self._opened = time.monotonic()
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
-
-class JsonlPredictionLog:
-    """A `serving.ports.PredictionLog` over the folder that a `LogWriter` writes, also while it writes.
-
-    A line without its end, as a killed writer may leave it, is not a record. A whole line that
-    cannot be read is what a failing machine left of a write that was never durable: it is passed over.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._decoder = msgspec.json.Decoder(LogRecord)
-
-    def segments(self) -> Sequence[str]:
-        """See `PredictionLog.segments`."""
-        return sorted((path.name for path in _segments(self._folder)), key=_age)
-
-    def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
-        """See `PredictionLog.read`. Raises NotFound for a segment that is not there."""
-        records: list[LogRecord] = []
-        try:
-            with (self._folder / segment).open("rb") as lines:
-                lines.seek(offset)
-                while len(records) < limit and (line := lines.readline()).endswith(b"\n"):
-                    offset += len(line)
-                    try:
-                        records.append(self._decoder.decode(line))
-                    except msgspec.DecodeError:
-                        continue
-        except FileNotFoundError:
-            raise NotFound(what=f"The prediction log has no segment {segment}") from None
-        return records, offset
+    def _end_segment(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
-def _segments(folder: Path) -> Iterator[Path]:
+def segments_in(folder: Path) -> Iterator[Path]:
+    """The segments in a folder, in any order."""
     return folder.glob("*-*.jsonl")
 
 
-def _age(name: str) -> tuple[int, int]:
-    started, _, number = name.removesuffix(".jsonl").partition("-")
+def age(name: str) -> tuple[int, int]:
+    """What segments, as they are called without the suffix, are in order by: when their writer began, and
+    which of its it is.
+    """
+    started, _, number = name.partition("-")
     return int(started), int(number)

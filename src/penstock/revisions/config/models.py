@@ -31,7 +31,9 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
             expected="letters, digits, `-` or `_`",
             found=repr(name),
         )
-    table.allow("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after")
+    table.allow(
+        "gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after", "keep_predictions"
+    )
     table = table.over(everywhere)
     return ModelConfig(
         gate=_gate(table),
@@ -41,6 +43,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         risk=cast("Risk", table.choice("risk", _RISKS) if "risk" in table else ""),
         owners=table.texts("owners") if "owners" in table else (),
         expires_after=table.span("expires_after") if "expires_after" in table else "",
+        keep_predictions=table.span("keep_predictions") if "keep_predictions" in table else "",
     )
 
 

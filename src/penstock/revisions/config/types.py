@@ -55,7 +55,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     version takes over: at once, or by a rollout.
 
     What a model is for, how risky that is and who answers for it is taken down with each version, which may
-    go live until `expires_after` is over.
+    go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set.
     """
 
     gate: tuple[str, ...]
@@ -65,6 +65,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk = ""
     owners: tuple[str, ...] = ()
     expires_after: str = ""
+    keep_predictions: str = ""
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
