@@ -16,6 +16,7 @@ from penstock.testing.busy import BusyStore
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
+from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 from penstock.triggers.types import Firing, Request
 
@@ -47,7 +48,12 @@ class Firings(RuleBasedStateMachine):
     def another(self) -> Triggers:
         workspace = Workspace(python="", folder="", data_root="", lock="")
         return Triggers(
-            self.store, self.blobs, self.runs, self.clock, workspace_of=lambda _release, _where: workspace
+            self.store,
+            self.blobs,
+            self.runs,
+            self.clock,
+            workspace_of=lambda _release, _where: workspace,
+            arrivals=FileArrivals(lambda _project: ""),
         )
 
     @rule(back=st.booleans())

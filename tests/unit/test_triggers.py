@@ -10,16 +10,19 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
+from penstock.datasets.types import Source
 from penstock.deployments.releases import Releases
 from penstock.models.types import Placement
 from penstock.monitoring.types import Prediction
+from penstock.pipelines.types import Node
 from penstock.runs.service import Runs
-from penstock.runs.types import Run, Workspace
-from penstock.testing.delivery import CONFIG, Delivered
+from penstock.runs.types import Run, StepRun, Workspace
+from penstock.testing.delivery import CONFIG, GRAPH, Delivered
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
+from penstock.triggers.ports import Arrived
 from penstock.triggers.service import Triggers
-from penstock.triggers.types import Firing, TriggerState
+from penstock.triggers.types import Explanation, Firing, TriggerState
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
 ON_PUSH = CONFIG.replace(
@@ -34,6 +37,30 @@ cooldown = "3d"
 """
 
 
+SOURCE = {"name": "flights", "path": "data", "event_time": "at"}
+READING = replace(
+    GRAPH,
+    nodes=(
+        Node(name="flights.snapshot", kind="snapshot", outputs=("rows",), settings={"source": SOURCE}),
+        *GRAPH.nodes,
+    ),
+)
+
+
+class Rows:
+    """A source whose rows are known at these times."""
+
+    def __init__(self) -> None:
+        self.known: list[datetime] = []
+
+    def since(
+        self, project: str, data: str, source: Source, since: datetime | None, now: datetime
+    ) -> Arrived:
+        assert (project, data, source.name) == ("flights", "", "flights")
+        known = [time for time in self.known if time <= now and (since is None or time > since)]
+        return Arrived(len(known), max(known, default=None))
+
+
 class World:
     """A release in production, whose first run is over."""
 
@@ -42,8 +69,16 @@ class World:
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.releases = Releases(self.store, self.blobs, self.clock)
         runs = Runs(self.store, self.blobs, FakeExecutor(), self.clock)
-        self.triggers = Triggers(self.store, self.blobs, runs, self.clock, workspace_of=self.workspace)
-        self.project.release("c1", config)
+        self.arrivals = Rows()
+        self.triggers = Triggers(
+            self.store,
+            self.blobs,
+            runs,
+            self.clock,
+            workspace_of=self.workspace,
+            arrivals=self.arrivals,
+        )
+        self.project.release("c1", config, READING)
         self.project.move("live", "c1")
         self.releases.tick(NOON)
 
@@ -347,3 +382,123 @@ def test_a_run_on_demand_has_the_highest_priority_asked_for(asked: list[int | No
         world.ask(priority=each)
     world.tick(hours=1)
     assert world.runs()[-1].priority == priority
+
+
+def conditions(text: str, more: str = "") -> str:
+    """The configuration with other conditions."""
+    start, end = ON_PUSH.index("any = ["), ON_PUSH.index("[models.delay]")
+    return ON_PUSH[:start] + text + f"\n{more}\n" + ON_PUSH[end:]
+
+
+def read_by(world: World) -> None:
+    """The newest run has read the source."""
+    with world.store.begin() as tx:
+        run = tx.find(Run)[-1]
+        step = tx.get(StepRun, f"{run.id}/flights.snapshot")
+        tx.put(replace(step, status="succeeded"))
+
+
+ROWS = 'any = [{ new_rows = 100, source = "flights", settle = "10m" }]'
+
+
+def test_new_rows_fire_when_enough_have_come_since_the_last_run_read_them() -> None:
+    world = World(conditions(ROWS))
+    world.arrivals.known = [NOON - timedelta(minutes=1)] * 500
+    world.tick()
+    read_by(world)
+    world.project.finish()
+    assert world.tick(hours=1) == []
+    assert "0 new rows of flights since it was read as of 2013-03-01 12:00" in world.explanation()
+    world.arrivals.known += [world.clock.now()] * 100
+    assert world.tick(minutes=9) == []
+    assert "they still come" in world.explanation()
+    [firing] = world.tick(minutes=1)
+    assert (firing.kind, firing.evidence["rows"]) == ("new_rows", 100)
+    assert firing.why.startswith("100 new rows of flights since")
+    world.project.finish("failed")
+    assert world.tick(days=1) == [], "the run failed before it read: not again for the same rows"
+    world.arrivals.known += [world.clock.now()] * 100
+    assert [f.evidence["rows"] for f in world.tick(days=1)] == [200]
+
+
+def test_twice_as_many_rows_do_not_wait_until_no_more_come() -> None:
+    world = World(conditions(ROWS))
+    world.arrivals.known = [NOON] * 200
+    [firing] = world.tick()
+    assert "200 new rows of flights and no run has read it yet" in firing.why
+
+
+def test_all_conditions_must_hold_together_and_a_slot_stays_come_until_it_is_used() -> None:
+    together = 'all = [{ schedule = "0 3 * * *" }, { new_rows = 100, source = "flights" }]'
+    world = World(conditions(together)).settled()
+    assert world.tick(days=1) == []
+    assert "all of 2 conditions must hold: 0 new rows of flights" in world.explanation()
+    assert "(the schedule 0 3 * * * came to 2013-03-02 03:00 does hold)" in world.explanation()
+    world.arrivals.known = [world.clock.now()] * 100
+    [firing] = world.tick(hours=1)
+    assert [told["kind"] for told in firing.evidence["reasons"]] == ["schedule", "new_rows"]
+    world.project.finish()
+    assert world.tick(hours=1) == []
+
+
+def test_a_budget_and_quiet_hours_hold_back_what_nobody_asked_for() -> None:
+    bounds = """at_most = "2 per 7d"\nquiet = { from = "22:00", until = "06:00" }"""
+    world = World(conditions('any = [{ schedule = "0 * * * *" }]', bounds)).settled()
+    for _ in range(2):
+        assert [f.kind for f in world.tick(hours=1)] == ["schedule"]
+        world.project.finish()
+    assert world.tick(hours=1) == []
+    assert "as often as it may (2 of 2 in 7 days), until 2013-03-08 13:00" in world.explanation()
+    world.ask()
+    assert [f.kind for f in world.tick()] == ["on_demand"]
+    world.project.finish()
+    world.clock.set(datetime(2013, 3, 9, 23, tzinfo=UTC))
+    assert world.tick() == []
+    assert "it is quiet until 06:00" in world.explanation()
+    [firing] = world.tick(hours=7)
+    assert firing.evidence["at"] == "2013-03-10T06:00:00+00:00"
+
+
+def test_a_schedule_follows_the_clock_of_its_zone_through_a_change_of_the_clock() -> None:
+    zone = 'zone = "America/New_York"'
+    world = World(conditions('any = [{ schedule = "30 2 * * *" }]', zone)).settled()
+    world.clock.set(datetime(2013, 3, 9, 8, tzinfo=UTC))
+    at = []
+    for _ in range(60):
+        at += [firing.evidence["at"] for firing in world.tick(hours=1)]
+        world.project.finish()
+    assert at == ["2013-03-09T07:30:00+00:00", "2013-03-10T07:00:00+00:00", "2013-03-11T06:30:00+00:00"]
+    assert "America/New_York" in world.explanation()
+
+
+def test_a_thousand_requests_at_once_are_one_run_that_lists_them_all(world: World) -> None:
+    world.settled()
+    for number in range(1000):
+        world.ask(f"event {number}")
+    [firing] = world.tick()
+    assert len(firing.events) == len(firing.evidence["reasons"]) == 1000
+    assert firing.why.endswith("event 9; and 990 more")
+    world.project.finish()
+    assert world.tick() == []
+    assert len(world.runs()) == 2
+
+
+def test_what_was_decided_is_kept_for_every_look_in_few_rows(world: World) -> None:
+    world.settled()
+    world.champion(auc=0.8)
+    for _ in range(14):
+        world.tick(hours=1)
+        world.predictions(3, labelled=True)
+    world.tick(hours=1)
+    with world.store.read() as reader:
+        told = reader.find(Explanation)
+    assert [(row.firing, row.explanation[:12]) for row in told] == [
+        ("1", "fired: relea"),
+        ("", "schedule 0 3"),
+        ("", "schedule 0 3"),
+        ("2", "fired: the s"),
+    ]
+    assert "no champion yet" in told[1].explanation
+    assert "42 of 100 labels" not in told[2].explanation
+    assert "39 of 100 labels" in told[2].explanation, "the numbers are the last"
+    assert (told[2].looks, told[2].until - told[2].since) == (14, timedelta(hours=13))

@@ -8,6 +8,7 @@ import pytest
 from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.monitoring.types import Performance
 from penstock.revisions.config import ScheduleCondition, WorseCondition
@@ -105,6 +106,17 @@ def test_worse_means_down_for_scores_and_up_for_losses(metric: str, value: float
     finding = worsened(condition, WHERE, standing(value), NOON)
     assert (finding.reason is not None) == fires
     assert words in (finding.reason.why if finding.reason else finding.why_not)
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "fires"),
+    [("roc_auc", 0.6, 0.64, True), ("roc_auc", 0.6, 0.66, False), ("rmse", 0.76, 0.9, True)],
+)
+def test_surely_worse_is_the_whole_interval(metric: str, low: float, high: float, fires: bool):
+    seen = standing((low + high) / 2)
+    seen = replace(seen, lately=replace(seen.lately, low=low, high=high))
+    condition = WorseCondition(metric=metric, by=0.05, over="14d", sure=True)
+    assert (worsened(condition, WHERE, seen, NOON).reason is not None) == fires
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ from penstock.revisions.upstreams import Upstreams
 from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
+from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 
 Answer = TypeVar("Answer")
@@ -115,7 +116,14 @@ class App(Workbench):
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
         )
-        self.triggers = Triggers(self.store, self.blobs, self.runs, self.clock, workspace_of=self._workspace)
+        self.triggers = Triggers(
+            self.store,
+            self.blobs,
+            self.runs,
+            self.clock,
+            workspace_of=self._workspace,
+            arrivals=FileArrivals(self._data_root),
+        )
 
     @property
     def exposed(self) -> bool:
@@ -288,11 +296,14 @@ class App(Workbench):
             self.service.flush()
 
     def _workspace(self, release: Release, environment: str) -> Workspace:
-        with self.store.read() as reader:
-            root = reader.get(Project, release.project).data_root
+        root = self._data_root(release.project)
         config = parse_config(self.blobs.get(release.config).decode())
         own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
+
+    def _data_root(self, project: str) -> str:
+        with self.store.read() as reader:
+            return reader.get(Project, project).data_root
 
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:

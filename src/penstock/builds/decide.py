@@ -13,7 +13,7 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.pipelines.parameters import typed
 from penstock.pipelines.types import Graph
-from penstock.revisions.config import EnvironmentConfig, ProjectConfig
+from penstock.revisions.config import EnvironmentConfig, ProjectConfig, RowsCondition, TriggerConfig
 from penstock.revisions.types import Branch
 
 
@@ -87,7 +87,25 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         for name in dict.fromkeys(guarded)
         if name not in models
     ]
+    sentences += _unread(triggers, graphs)
     return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]
+
+
+def _unread(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about sources whose new rows are waited for by a pipeline that does not read them."""
+    reads = {
+        graph.pipeline: {node.settings["source"]["name"] for node in graph.nodes if node.kind == "snapshot"}
+        for graph in graphs
+    }
+    return [
+        f"A trigger starts {trigger.pipeline!r} on new rows of {each.source!r}, which it does not read. "
+        f"{meant(each.source, reads[trigger.pipeline])}"
+        for trigger in triggers
+        for each in trigger.every
+        if isinstance(each, RowsCondition)
+        and trigger.pipeline in reads
+        and each.source not in reads[trigger.pipeline]
+    ]
 
 
 def _misfits(environment: EnvironmentConfig, graphs: Sequence[Graph]) -> list[str]:

@@ -110,9 +110,18 @@ def resume(
 def explain(
     api: Api,
     pipeline: Annotated[str, typer.Argument(help="Only this pipeline.")] = "",
+    last: Annotated[int, typer.Option("--last", min=0, help="How many earlier explanations to show.")] = 10,
     project: ProjectOption = "",
 ) -> Page:
-    """Why each trigger fired, or did not, when it was last looked at."""
+    """Why each trigger fired, or did not: now, and before."""
     states = [s for s in api.items("/triggers", project=project) if pipeline in {"", s["pipeline"]}]
-    lines = [f"{s['pipeline']} in {s['environment']}: {s['explanation']}" for s in states]
-    return Page({"items": states}, tuple(lines) or ("There is no such trigger.",))
+    parts: list[Table | str] = []
+    items = []
+    for state in states:
+        told = api.items("/explanations", trigger=state["id"], limit=last) if last else []
+        items.append({**state, "explanations": told})
+        parts.append(f"{state['pipeline']} in {state['environment']}: {state['explanation']}")
+        parts.append(
+            Table(told, ("since", "until", "looks", "firing", "explanation"), "It was not looked at yet.")
+        )
+    return Page({"items": items}, tuple(parts) or ("There is no such trigger.",))

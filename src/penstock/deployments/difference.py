@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from penstock.builds.types import Release
 from penstock.core.digests import digest_value
 from penstock.pipelines.types import Node, Parameter
-from penstock.revisions.config import ProjectConfig
+from penstock.revisions.config import ProjectConfig, TriggerConfig
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,10 +119,19 @@ def _rollouts(contents: Contents) -> dict[str, str]:
 def _triggers(contents: Contents) -> dict[str, str]:
     return {
         trigger.pipeline: "; ".join(
-            [*(_told(condition) for condition in trigger.conditions), f"cooldown {trigger.cooldown}"]
+            [*(_told(condition) for condition in trigger.conditions), *_bounds(trigger)]
         )
         for trigger in contents.config.triggers
     }
+
+
+def _bounds(trigger: TriggerConfig) -> list[str]:
+    """What all conditions must hold for, and what holds the trigger back."""
+    both = " and ".join(_told(condition) for condition in trigger.together)
+    bounds = {"at most": trigger.at_most, "quiet": trigger.quiet and _told(trigger.quiet)}
+    return [*([both] if both else []), f"cooldown {trigger.cooldown}"] + [
+        f"{name} {value}" for name, value in bounds.items() if value
+    ]
 
 
 def _environment(contents: Contents) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from cronsim import CronSim
@@ -12,17 +13,26 @@ from cronsim import CronSim
 from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
 from penstock.monitoring.types import Performance
-from penstock.revisions.config import ScheduleCondition, WorseCondition
+from penstock.revisions.config import Quiet, RowsCondition, ScheduleCondition, WorseCondition
+from penstock.triggers.ports import Arrived
 from penstock.triggers.types import Kind
 
 LATE = timedelta(minutes=10)
 """A schedule slot that is noticed later than this was missed."""
-PATIENT: tuple[Kind, ...] = ("worse", "drift")
+PATIENT: tuple[Kind, ...] = ("new_rows", "worse", "drift")
 """Kinds that a cooldown holds back: their reason lasts. A schedule, a deployment and a person do not wait."""
+UNASKED: tuple[Kind, ...] = ("schedule", *PATIENT)
+"""Kinds that nobody asked for just now: quiet hours and a budget hold them back."""
+TOLD = 10
+"""Reasons that are told one by one in a sentence; all of them stand in the evidence."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason to start a pipeline. `slot` names this occasion, and no other, for ever."""
+    """One reason to start a pipeline. `slot` names this occasion, and no other, for ever.
+
+    `slots` are those of the conditions that it rests on, by condition; one of these lasts where it is
+    `patient`.
+    """
 
     kind: Kind
     slot: str
@@ -33,6 +43,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[int, ...] = ()
     request: str = ""
     priority: int | None = None
+    slots: dict[str, str] = {}
+    patient: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether a cooldown holds it back."""
+        return self.patient or self.kind in PATIENT
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,24 +82,53 @@ def scheduled(
     Gives the slot's time too. With `missed = "skip"`, a slot noticed more than `LATE` after its
     time never fires.
     """
-    moment = now.astimezone(UTC)
+    moment = now.astimezone(ZoneInfo(condition.zone))
     slot = next(CronSim(condition.cron, moment + timedelta(minutes=1), reverse=True))
     if slot > moment:
         slot = next(CronSim(condition.cron, slot, reverse=True))
     following = next(CronSim(condition.cron, moment))
-    waiting = f"schedule {condition.cron}: next at {following:%Y-%m-%d %H:%M}"
+    zone = "" if condition.zone == "UTC" else f" {condition.zone}"
+    waiting = f"schedule {condition.cron}: next at {following:%Y-%m-%d %H:%M}{zone}"
     if slot <= since:
         return Finding(why_not=waiting), None
     if condition.missed == "skip" and moment - slot > LATE:
         return Finding(why_not=f"{waiting}; the slot of {slot:%Y-%m-%d %H:%M} was missed"), None
-    why = f"the schedule {condition.cron} came to {slot:%Y-%m-%d %H:%M}"
+    why = f"the schedule {condition.cron} came to {slot:%Y-%m-%d %H:%M}{zone}"
+    utc = slot.astimezone(UTC)
     reason = Reason(
         kind="schedule",
-        slot=f"schedule:{prefix}:{condition.cron}:{slot.isoformat()}",
+        slot=f"schedule:{prefix}:{condition.cron}:{utc.isoformat()}",
         why=why,
-        evidence={"cron": condition.cron, "at": slot.isoformat()},
+        evidence={"cron": condition.cron, "at": utc.isoformat()},
     )
-    return Finding(reason=reason), slot
+    return Finding(reason=reason), utc
+
+
+def arrived(
+    condition: RowsCondition, prefix: str, since: datetime | None, found: Arrived, now: datetime
+) -> Finding:
+    """Whether enough rows became known since the pipeline read the source (None: it never did)."""
+    from_when = f"since it was read as of {since:%Y-%m-%d %H:%M}" if since else "and no run has read it yet"
+    why = f"{found.rows:,} new rows of {condition.source} {from_when}"
+    if found.rows < condition.rows:
+        return Finding(why_not=f"{why}; it takes {condition.rows:,} to fire")
+    settle = duration(condition.settle)
+    if found.newest and now - found.newest < settle and found.rows < 2 * condition.rows:
+        return Finding(why_not=f"{why}; they still come: the last at {found.newest:%Y-%m-%d %H:%M}")
+    times = found.rows // condition.rows  # a run that failed before it read leaves the rows to the next times
+    reason = Reason(
+        kind="new_rows",
+        slot=f"new_rows:{prefix}:{condition.source}:{since.isoformat() if since else 'ever'}:{times}",
+        why=why,
+        evidence={
+            "source": condition.source,
+            "rows": found.rows,
+            "needed": condition.rows,
+            "since": since.isoformat() if since else "",
+            "newest": found.newest.isoformat() if found.newest else "",
+        },
+    )
+    return Finding(reason=reason)
 
 
 def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, now: datetime) -> Finding:
@@ -108,8 +154,10 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
         f"{name} was {lately.value:.3f} over {span} ({lately.labelled:,} labels), {abs(loss):.3f} {side} "
         f"the {standing.baseline:.3f} of version {standing.champion}"
     )
-    if loss < condition.by:
-        return Finding(why_not=f"{why}; it takes {condition.by:.3f} to fire")
+    unsure = condition.sure and not _surely(standing.baseline, lately, condition)
+    if loss < condition.by or unsure:
+        lacks = "the whole 95 % interval to be so much worse" if unsure else f"{condition.by:.3f}"
+        return Finding(why_not=f"{why}; it takes {lacks} to fire")
     reason = Reason(
         kind="worse",
         slot=f"worse:{prefix}:{now.astimezone(UTC).date()}",
@@ -129,6 +177,35 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
     return Finding(reason=reason)
 
 
+def _surely(baseline: float, lately: Performance, condition: WorseCondition) -> bool:
+    """Whether the whole interval is worse by that much."""
+    if lately.low is None or lately.high is None:
+        return False
+    if METRICS[condition.metric].greater_is_better:
+        return baseline - lately.high >= condition.by
+    return lately.low - baseline >= condition.by
+
+
+def both(findings: Sequence[Finding]) -> Finding:
+    """One finding of conditions that must all hold."""
+    waits = [finding.why_not for finding in findings if finding.why_not]
+    reasons = [finding.reason for finding in findings if finding.reason]
+    if waits:
+        held = f" ({'; '.join(reason.why for reason in reasons)} does hold)" if reasons else ""
+        return Finding(why_not=f"all of {len(findings)} conditions must hold: {'; '.join(waits)}{held}")
+    first = reasons[0]
+    reason = msgspec.structs.replace(
+        first,
+        slot="all:" + "+".join(each.slot for each in reasons),
+        why=" and ".join(each.why for each in reasons),
+        evidence=together_evidence(reasons),
+        events=tuple(dict.fromkeys(event for each in reasons for event in each.events)),
+        slots={key: slot for each in reasons for key, slot in each.slots.items()},
+        patient=any(each.waits for each in reasons),
+    )
+    return Finding(reason=reason)
+
+
 def arbitrate(
     findings: Sequence[Finding],
     *,
@@ -137,35 +214,59 @@ def arbitrate(
     cooldown: timedelta,
     active: str,
     used: frozenset[str],
+    hushed: str = "",
 ) -> Decision:
     """One decision out of all findings, which stand in order of precedence.
 
     Reasons that ask for the same parameters start one run together; others wait for their turn,
-    as all do while run `active` is under way. `used` are slots that have fired before.
+    as all do while run `active` is under way. `used` are slots that have fired before, and `hushed` is why
+    nothing starts now that nobody asked for, empty where it may.
     """
     waits = [finding.why_not for finding in findings if finding.why_not]
     ready: list[Reason] = []
     for reason in (finding.reason for finding in findings if finding.reason):
         until = fired + cooldown if fired else now
         if reason.slot in used:
-            if reason.kind in PATIENT:
-                waits.append(f"{reason.why}; it has fired for this today")
-        elif reason.kind in PATIENT and now < until:
+            if reason.waits:
+                waits.append(f"{reason.why}; it has fired for this already")
+        elif reason.waits and now < until:
             waits.append(f"{reason.why}; cooling down until {until:%Y-%m-%d %H:%M}")
+        elif reason.kind in UNASKED and hushed:
+            waits.append(f"{reason.why}; {hushed}")
         else:
             ready.append(reason)
     if not ready:
         return Decision(explanation="; ".join(waits) or "waits for a request or a release")
     if active:
-        whys = "; ".join(reason.why for reason in ready)
-        return Decision(explanation=f"waits for run {active}: {whys}")
+        return Decision(explanation=f"waits for run {active}: {together_why(ready)}")
     together = tuple(reason for reason in ready if reason.params == ready[0].params)
     return Decision(reasons=together, explanation="fired: " + together_why(together))
 
 
+def hushed(
+    now: datetime,
+    *,
+    quiet: Quiet | None,
+    at_most: tuple[int, timedelta] | None,
+    fired: Sequence[datetime],
+) -> str:
+    """Why nothing starts that nobody asked for: quiet hours, or a budget that these firings have used up."""
+    if quiet and quiet.covers(now):
+        return f"it is quiet until {quiet.until}" + ("" if quiet.zone == "UTC" else f" {quiet.zone}")
+    if at_most:
+        times, span = at_most
+        lately = sorted(moment for moment in fired if moment > now - span)
+        if len(lately) >= times:
+            free = lately[-times] + span
+            spent = f"{len(lately)} of {times} in {_days(span)}"
+            return f"it has fired as often as it may ({spent}), until {free:%Y-%m-%d %H:%M}"
+    return ""
+
+
 def together_why(reasons: Sequence[Reason]) -> str:
-    """All reasons in one sentence."""
-    return "; ".join(reason.why for reason in reasons)
+    """All reasons in one sentence; of many, the first and how many more."""
+    told = "; ".join(reason.why for reason in reasons[:TOLD])
+    return told + (f"; and {len(reasons) - TOLD:,} more" if len(reasons) > TOLD else "")
 
 
 def together_evidence(reasons: Sequence[Reason]) -> dict[str, Any]:

@@ -13,20 +13,25 @@ from penstock.core.clock import Clock
 from penstock.core.errors import InvalidPipeline, NotFound
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
-from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.pipelines.graph import coerce
+from penstock.revisions.config import budget
 from penstock.runs.secrets import require_secrets
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.triggers.decide import (
+    UNASKED,
     Decision,
     Reason,
     arbitrate,
+    hushed,
     together_evidence,
     together_why,
 )
+from penstock.triggers.history import History
+from penstock.triggers.ports import Arrivals
 from penstock.triggers.types import Firing, Request, TriggerState
-from penstock.triggers.watch import Lookout, Sight, Watch, refused
+from penstock.triggers.watch import Lookout, Watch, conditions_of, refused
 
 SERVING_FIRST = 100
 """The priority of runs in environments whose models answer predictions."""
@@ -43,6 +48,7 @@ class Triggers:
         clock: Clock,
         *,
         workspace_of: Callable[[Release, str], Workspace],
+        arrivals: Arrivals,
     ) -> None:
         """`workspace_of` gives the programs, code and data root of a release in an environment."""
         self._store = store
@@ -50,7 +56,8 @@ class Triggers:
         self._runs = runs
         self._clock = clock
         self._workspace_of = workspace_of
-        self._lookout = Lookout()
+        self._lookout = Lookout(arrivals)
+        self._history = History()
 
     def tick(self, now: datetime) -> bool:
         """Look at every trigger once; each starts one run at most. True if anything changed."""
@@ -146,37 +153,38 @@ class Triggers:
     def _consider(self, watch: Watch, now: datetime) -> bool:
         with self._store.read() as reader:
             state = _state(reader, watch, now)
-            sight, decision = self._decide(reader, watch, state, now)
+            decision = self._decide(reader, watch, state, now)
+        self._history.looked(watch.id)
         if decision.reasons:
             workspace = self._workspace_of(watch.held.release, watch.held.rule.name)
-            return self._fire(watch, sight, decision, workspace, now)
+            return self._fire(watch, decision, workspace, now)
         if decision.explanation == state.explanation:
             return False
         with self._store.begin() as tx:
             latest = _state(tx, watch, now)
             _keep(tx, replace(latest, checked=now, explanation=decision.explanation))
+            self._history.tell(tx, watch.id, decision.explanation, now)
         return True
 
-    def _decide(
-        self, reader: Reader, watch: Watch, state: TriggerState, now: datetime
-    ) -> tuple[Sight, Decision]:
-        sight = self._lookout.look(reader, watch, state, now)
+    def _decide(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> Decision:
+        findings = self._lookout.look(reader, watch, state, now)
         if refusal := self._refusal(reader, watch):
-            sight = replace(sight, findings=tuple(refused(f, refusal) for f in sight.findings))
-        slots = tuple(finding.reason.slot for finding in sight.findings if finding.reason)
+            findings = tuple(refused(finding, refusal) for finding in findings)
+        slots = tuple(finding.reason.slot for finding in findings if finding.reason)
         used = reader.find(Firing, slot=slots) if slots else []
         active = reader.find(Run, **watch.where, status=("queued", "running"), limit=1)
         decision = arbitrate(
-            sight.findings,
+            findings,
             now=now,
             fired=state.fired,
             cooldown=watch.cooldown,
             active=active[0].id if active else "",
-            used=frozenset(firing.slot for firing in used),
+            used=frozenset([*(firing.slot for firing in used), *state.used.values()]),
+            hushed=_hushed(reader, watch, now),
         )
         if state.paused and not decision.reasons:
             decision = replace(decision, explanation=f"paused; {decision.explanation}")
-        return sight, decision
+        return decision
 
     def _refusal(self, reader: Reader, watch: Watch) -> str:
         try:
@@ -186,30 +194,29 @@ class Triggers:
             return str(error)
         return ""
 
-    def _fire(
-        self, watch: Watch, sight: Sight, decision: Decision, workspace: Workspace, now: datetime
-    ) -> bool:
+    def _fire(self, watch: Watch, decision: Decision, workspace: Workspace, now: datetime) -> bool:
         """Record the firing and start its run, unless the world has changed since it was decided."""
         with self._store.begin() as tx:
             state = _state(tx, watch, now)
             held = self._environments.find(tx, watch.where["project"], watch.where["environment"])
             if held is None or held.deployment.id != watch.held.deployment.id:
                 return True
-            if self._decide(tx, watch, state, now)[1] != decision:
+            if self._decide(tx, watch, state, now) != decision:
                 return True
             firing = self._record(tx, watch, decision.reasons, workspace, now)
             for reason in decision.reasons:
                 if reason.request:
                     tx.put(replace(tx.get(Request, reason.request), firing=firing.id))
-            scheduled = any(reason.kind == "schedule" for reason in decision.reasons)
+            used = {key: slot for reason in decision.reasons for key, slot in reason.slots.items()}
+            self._history.tell(tx, watch.id, decision.explanation, now, firing=firing.id)
             _keep(
                 tx,
                 replace(
                     state,
                     checked=now,
                     fired=now,
-                    last_slot=sight.slot if scheduled else state.last_slot,
                     explanation=decision.explanation,
+                    used=_current(watch, state.used | used),
                 ),
             )
         return True
@@ -230,6 +237,8 @@ class Triggers:
         )
         number = tx.mint(Firing)
         usual = SERVING_FIRST if watch.held.rule.serve else 0
+        if watch.config and watch.config.priority is not None:
+            usual = watch.config.priority
         run = self._runs.submit(
             **watch.where,
             graph=watch.runs,
@@ -294,7 +303,6 @@ def _state(reader: Reader, watch: Watch, now: datetime) -> TriggerState:
         since=watch.held.deployment.deployed,
         checked=now,
         fired=None,
-        last_slot=None,
         paused=False,
         explanation="",
     )
@@ -302,6 +310,24 @@ def _state(reader: Reader, watch: Watch, now: datetime) -> TriggerState:
 
 def _keep(tx: Transaction, state: TriggerState) -> None:
     (tx.put if tx.find(TriggerState, id=state.id) else tx.add)(state)
+
+
+def _hushed(reader: Reader, watch: Watch, now: datetime) -> str:
+    config = watch.config
+    if config is None:
+        return ""
+    at_most = budget(config.at_most) if config.at_most else None
+    fired: list[datetime] = []
+    if at_most:
+        lately = reader.pick(Firing, ("time", "kind"), **watch.where, time=Between(now - at_most[1]))
+        fired = [moment for moment, kind in lately if kind in UNASKED]
+    return hushed(now, quiet=config.quiet, at_most=at_most, fired=fired)
+
+
+def _current(watch: Watch, used: dict[str, str]) -> dict[str, str]:
+    """The slots of conditions that the trigger still has."""
+    known = conditions_of(watch)
+    return {key: slot for key, slot in used.items() if key in known}
 
 
 def _event(

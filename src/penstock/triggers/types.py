@@ -54,7 +54,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
     """What a trigger last decided. `id` is `project:environment:pipeline`.
 
-    `since` is when the trigger began to be watched: schedule slots before it never fire.
+    `since` is when the trigger began to be watched: schedule slots before it never fire. `used` are the
+    newest slots that have started a run, by condition.
     """
 
     id: str
@@ -64,6 +65,22 @@ class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     checked: datetime
     fired: datetime | None
-    last_slot: datetime | None
     paused: bool
     explanation: str
+    used: dict[str, str] = {}
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a trigger fired, or for how long it did not. `id` is a number.
+
+    It was looked at `looks` times from `since` to `until`, and each time the explanation was the same but for
+    its numbers, of which these are the last. `firing` is set where it fired.
+    """
+
+    id: str
+    trigger: str
+    since: datetime
+    until: datetime
+    looks: int
+    explanation: str
+    firing: str = ""

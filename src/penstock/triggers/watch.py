@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from penstock.core.durations import duration
-from penstock.core.errors import InvalidValue
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.datasets.types import Source
 from penstock.deployments.environments import Held
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Placement, Version
@@ -16,8 +17,16 @@ from penstock.monitoring.measure import performance
 from penstock.monitoring.types import Performance, Prediction
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
-from penstock.revisions.config import ScheduleCondition, TriggerConfig, WorseCondition
-from penstock.triggers.decide import Finding, Reason, Standing, scheduled, worsened
+from penstock.revisions.config import (
+    Condition,
+    RowsCondition,
+    ScheduleCondition,
+    TriggerConfig,
+    WorseCondition,
+)
+from penstock.runs.types import Run, StepRun
+from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, scheduled, worsened
+from penstock.triggers.ports import Arrivals
 from penstock.triggers.types import Request, TriggerState
 
 
@@ -70,37 +79,69 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of every condition, and the schedule slot that a firing would use up."""
-
-    findings: tuple[Finding, ...]
-    slot: datetime | None
+_ISO = len("2013-03-01T12:00:00+00:00")
+RUNS_BACK = 20
+"""Runs that are looked through for the last that read a source: failed ones may not have come to it."""
 
 
 class Lookout:
     """Looks at conditions. A performance is measured again only when its labels have changed in number."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
         self._measured: dict[tuple[str, str, str], tuple[tuple[int, int, int], Performance]] = {}
 
-    def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> Sight:
+    def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> tuple[Finding, ...]:
         """Everything that speaks for starting the pipeline, in order of precedence.
 
         A paused trigger hears requests only.
         """
         findings = [] if state.paused else _deployed(watch)
         findings += _requested(reader, watch)
-        slots: list[datetime] = []
-        conditions = watch.config.conditions if watch.config and not state.paused else ()
-        for condition in conditions:
-            if isinstance(condition, ScheduleCondition):
-                since = max(state.last_slot or state.since, state.since, watch.held.deployment.deployed)
-                finding, slot = scheduled(condition, watch.id, since, now)
-                slots += [slot] if slot else []
-                findings.append(_caused(finding, watch.held.deployment.event))
-            else:
-                findings += self._worse(reader, watch, condition, now)
-        return Sight(findings=tuple(_startable(watch, f) for f in findings), slot=max(slots, default=None))
+        if watch.config and not state.paused:
+            for condition in watch.config.conditions:
+                findings += self._found(reader, watch, condition, state, now)
+            together = [
+                _any(self._found(reader, watch, condition, state, now)) for condition in watch.config.together
+            ]
+            findings += [both(together)] if together else []
+        return tuple(_startable(watch, finding) for finding in findings)
+
+    def _found(
+        self, reader: Reader, watch: Watch, condition: Condition, state: TriggerState, now: datetime
+    ) -> list[Finding]:
+        """What there is of a condition: one finding, or one for each model that the pipeline publishes."""
+        key = _key(condition)
+        if isinstance(condition, ScheduleCondition):
+            deployment = watch.held.deployment
+            last = _last_slot(state.used.get(key, "")) or state.since
+            since = max(last, state.since, deployment.deployed)
+            finding, _ = scheduled(condition, watch.id, since, now)
+            found = [_caused(finding, deployment.event)]
+        elif isinstance(condition, RowsCondition):
+            found = [_caused(self._rows(reader, watch, condition, now), watch.held.deployment.event)]
+        else:
+            found = self._worse(reader, watch, condition, now)
+        return [_keyed(finding, key) for finding in found]
+
+    def _rows(self, reader: Reader, watch: Watch, condition: RowsCondition, now: datetime) -> Finding:
+        node = next(
+            (
+                node
+                for node in watch.graph.nodes
+                if node.kind == "snapshot" and node.settings["source"]["name"] == condition.source
+            ),
+            None,
+        )
+        if node is None:
+            return Finding(why_not=f"{watch.graph.pipeline} does not read {condition.source}")
+        source = msgspec.convert(node.settings["source"], Source)
+        since = _last_read(reader, watch, node.name)
+        try:
+            found = self._arrivals.since(watch.held.release.project, watch.held.rule.data, source, since, now)
+        except (InvalidValue, NotFound) as error:
+            return Finding(why_not=f"new rows of {condition.source} cannot be counted: {error}")
+        return arrived(condition, watch.id, since, found, now)
 
     def _worse(self, reader: Reader, watch: Watch, condition: WorseCondition, now: datetime) -> list[Finding]:
         findings = []
@@ -161,6 +202,41 @@ class Lookout:
             )
             self._measured[key] = (seen, lately)
         return self._measured[key][1]
+
+
+def _last_read(reader: Reader, watch: Watch, node: str) -> datetime | None:
+    """As of when the pipeline last read a source there, None where it never did."""
+    for run in reader.find(Run, **watch.where, order="-created", limit=RUNS_BACK):
+        if reader.count(StepRun, id=f"{run.id}/{node}", status="succeeded"):
+            return run.as_of
+    return None
+
+
+def conditions_of(watch: Watch) -> frozenset[str]:
+    """What the conditions of a trigger are known by."""
+    return frozenset(_key(condition) for condition in watch.config.every) if watch.config else frozenset()
+
+
+def _key(condition: Condition) -> str:
+    """What a condition is known by, for as long as it says the same."""
+    return msgspec.json.encode(condition).decode()
+
+
+def _keyed(finding: Finding, key: str) -> Finding:
+    if finding.reason is None:
+        return finding
+    return Finding(reason=msgspec.structs.replace(finding.reason, slots={key: finding.reason.slot}))
+
+
+def _any(findings: list[Finding]) -> Finding:
+    """The first reason, or all that is missing for one."""
+    held = next((finding for finding in findings if finding.reason), None)
+    return held or Finding(why_not="; ".join(finding.why_not for finding in findings))
+
+
+def _last_slot(slot: str) -> datetime | None:
+    """The time with which the name of a schedule's slot ends."""
+    return datetime.fromisoformat(slot[-_ISO:]) if slot else None
 
 
 def _deployed(watch: Watch) -> list[Finding]:

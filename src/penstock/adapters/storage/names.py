@@ -17,6 +17,7 @@ NAMES = {
     "Deployment": "deployments",
     "Event": "events",
     "Experiment": "experiments",
+    "Explanation": "explanations",
     "Firing": "firings",
     "GateReport": "gate_reports",
     "Hold": "holds",

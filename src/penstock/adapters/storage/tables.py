@@ -44,7 +44,7 @@ from penstock.runs.logbook import UsedData
 from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
-from penstock.triggers.types import Firing, Request, TriggerState
+from penstock.triggers.types import Explanation, Firing, Request, TriggerState
 
 metadata = MetaData()
 
@@ -132,6 +132,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Firing: _table(Firing, ("project", "environment", "pipeline")),
     Request: _table(Request, ("firing",)),
     TriggerState: _table(TriggerState, ("project",)),
+    Explanation: _table(Explanation, ("trigger",)),
 }
 """Every noun that is kept, with the indexes that its room asks by."""
 

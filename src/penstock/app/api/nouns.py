@@ -18,7 +18,7 @@ from penstock.monitoring.types import Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.runs.secrets import StepSecret
-from penstock.triggers.types import Firing, TriggerState
+from penstock.triggers.types import Explanation, Firing, TriggerState
 
 ROUTES = Routes()
 route = ROUTES.route
@@ -209,6 +209,12 @@ def firings(app: App, project: str = "", environment: str = "", limit: int = LIM
 def triggers(app: App, project: str = "", limit: int = LIMIT) -> Any:
     """Triggers and why each of them fired or did not when it was last looked at."""
     return listed(app, TriggerState, "", limit, project=project)
+
+
+@route("GET", "/explanations")
+def explanations(app: App, trigger: str = "", limit: int = LIMIT) -> Any:
+    """Why triggers fired and why they did not, and for how long, the newest first."""
+    return listed(app, Explanation, "-since", limit, trigger=trigger)
 
 
 @route("GET", "/events")

@@ -57,6 +57,7 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /rollouts/{id}": READ,
     "GET /firings": READ,
     "GET /triggers": READ,
+    "GET /explanations": READ,
     "GET /events": READ,
     "GET /why/{ref}": READ,
     "GET /audit": READ,

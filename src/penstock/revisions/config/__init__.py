@@ -1,6 +1,15 @@
 """`penstock.toml`: what its owner says about delivery, as typed values."""
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
+from penstock.revisions.config.conditions import (
+    Condition,
+    Quiet,
+    RowsCondition,
+    ScheduleCondition,
+    TriggerConfig,
+    WorseCondition,
+    budget,
+)
 from penstock.revisions.config.environments import RESERVED
 from penstock.revisions.config.freezes import Freeze, Frozen, frozen
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
@@ -12,15 +21,13 @@ from penstock.revisions.config.types import (
     EnvironmentConfig,
     ModelConfig,
     ProjectConfig,
-    ScheduleCondition,
-    TriggerConfig,
-    WorseCondition,
 )
 
 __all__ = [
     "AUTOMATIC",
     "PROOFS",
     "RESERVED",
+    "Condition",
     "EnvironmentConfig",
     "Freeze",
     "Frozen",
@@ -28,12 +35,15 @@ __all__ = [
     "ModelConfig",
     "OutputsConfig",
     "ProjectConfig",
+    "Quiet",
     "RolloutConfig",
+    "RowsCondition",
     "ScheduleCondition",
     "TestsConfig",
     "TriggerConfig",
     "Waiver",
     "WorseCondition",
+    "budget",
     "frozen",
     "parse_config",
     "preview_name",

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from typing import Literal, cast
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from penstock.checks.metrics import METRICS
-from penstock.revisions.config.tables import Table
-from penstock.revisions.config.types import ScheduleCondition, TriggerConfig, WorseCondition
+from penstock.core.errors import InvalidValue
+from penstock.revisions.config.conditions import (
+    Condition,
+    Quiet,
+    RowsCondition,
+    ScheduleCondition,
+    TriggerConfig,
+    WorseCondition,
+    budget,
+)
+from penstock.revisions.config.tables import Table, question
 
-_KEYS = ("any", "cooldown")
+_KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority")
+_KINDS = ("schedule", "new_rows", "worse")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_YEAR = timedelta(days=366)
+_SLOTS = 1500
+"""Slots of a schedule that are looked at to see whether quiet hours hold all of them."""
 
 
 def read_triggers(top: Table, environments: Sequence[str]) -> tuple[TriggerConfig, ...]:
@@ -48,38 +65,86 @@ def read_triggers_of(environment: Table, name: str, top: Table) -> tuple[Trigger
 
 
 def _trigger(table: Table, pipeline: str, environments: tuple[str, ...]) -> TriggerConfig:
+    zone = _zone(table)
     trigger = TriggerConfig(
         pipeline=pipeline,
         environments=environments,
-        conditions=tuple(_condition(item) for item in table.tables("any")),
+        conditions=tuple(_condition(item, zone) for item in table.tables("any")),
+        together=tuple(_condition(item, zone) for item in table.tables("all")),
         cooldown=table.span("cooldown", "0s"),
+        at_most=_budget(table, "at_most", "3 per 7d") if "at_most" in table else "",
+        quiet=_quiet(table, zone),
+        priority=table.get("priority", int) if "priority" in table else None,
     )
-    if not trigger.conditions:
+    _require_sense(table, trigger)
+    return trigger
+
+
+def _require_sense(table: Table, trigger: TriggerConfig) -> None:
+    """Refuse a trigger that could never fire, or part of which could never matter."""
+    if not trigger.every:
         table.refuse(
             "any",
             "the trigger has no condition",
             expected='any = [...] with items such as { schedule = "0 3 * * *" }',
         )
-    return trigger
+    if len(trigger.together) == 1:
+        table.refuse("all", "`all` has one condition only", fix="Put it into `any`.")
+    if alone := next((each for each in trigger.together if each in trigger.conditions), None):
+        place = trigger.together.index(alone)
+        table.document.refuse(
+            (*table.path, "all", place),
+            "this condition stands in `any` too, where it starts the pipeline without the others",
+            fix="Leave it in one of them.",
+        )
+    for condition in trigger.every:
+        if isinstance(condition, ScheduleCondition) and trigger.quiet and _quieted(condition, trigger.quiet):
+            table.refuse(
+                "quiet",
+                f"every hour of the schedule {condition.cron!r} lies in the quiet hours: none fires on time",
+                fix="Change one of them; note the trigger's `zone`.",
+            )
 
 
-def _condition(table: Table) -> ScheduleCondition | WorseCondition:
-    kinds = [kind for kind in ("schedule", "worse") if kind in table]
+def _quieted(condition: ScheduleCondition, quiet: Quiet) -> bool:
+    start = datetime(2000, 1, 1, tzinfo=ZoneInfo(condition.zone))
+    slots = takewhile(lambda slot: slot < start + _YEAR, CronSim(condition.cron, start))
+    some = list(islice(slots, _SLOTS))
+    return bool(some) and all(quiet.covers(slot) for slot in some)
+
+
+def _condition(table: Table, zone: str) -> Condition:
+    kinds = [kind for kind in _KINDS if kind in table]
     if len(kinds) > 1:
         table.refuse(
-            "worse",
+            kinds[1],
             "a condition asks one thing",
-            expected="either schedule or worse",
-            fix="Make two items of it.",
+            expected=f"either {kinds[0]} or {kinds[1]}",
+            fix="Make two items of it: in `any` one of them is enough, in `all` both must hold.",
         )
     if not kinds:
-        table.allow("schedule", "worse")
-        table.refuse(None, "a condition is empty", expected="schedule or worse")
-    if kinds == ["schedule"]:
-        table.allow("schedule", "missed")
-        missed = table.choice("missed", ("once", "skip"), "once")
-        return ScheduleCondition(cron=_cron(table), missed=cast("Literal['once', 'skip']", missed))
-    table.allow("worse", "by", "over", "labels")
+        table.allow(*_KINDS)
+        table.refuse(None, "a condition is empty", expected="one of " + ", ".join(_KINDS))
+    return {"schedule": _schedule, "new_rows": _rows, "worse": _worse}[kinds[0]](table, zone)
+
+
+def _schedule(table: Table, zone: str) -> Condition:
+    table.allow("schedule", "missed")
+    missed = table.choice("missed", ("once", "skip"), "once")
+    return ScheduleCondition(cron=_cron(table), missed=cast("Literal['once', 'skip']", missed), zone=zone)
+
+
+def _rows(table: Table, _zone: str) -> Condition:
+    table.allow("new_rows", "source", "settle")
+    return RowsCondition(
+        rows=table.number("new_rows", 1, least=1),
+        source=table.get("source", str),
+        settle=table.span("settle", "0s"),
+    )
+
+
+def _worse(table: Table, _zone: str) -> Condition:
+    table.allow("worse", "by", "over", "labels", "sure")
     by = table.get("by", float)
     if not 0 < by < float("inf"):
         table.refuse("by", "'by' has an impossible value", expected="a number above 0", found=str(by))
@@ -88,7 +153,51 @@ def _condition(table: Table) -> ScheduleCondition | WorseCondition:
         by=by,
         over=table.span("over"),
         labels=table.number("labels", 500, least=1),
+        sure=table.get("sure", bool, False),
     )
+
+
+def _budget(table: Table, key: str, example: str) -> str:
+    text = table.get(key, str)
+    try:
+        budget(text)
+    except (ValueError, InvalidValue):
+        table.refuse(
+            key,
+            f"{key!r} has an impossible value",
+            expected=f"how often in which span, such as {example!r}",
+            found=repr(text),
+        )
+    return text
+
+
+def _quiet(table: Table, zone: str) -> Quiet | None:
+    if "quiet" not in table:
+        return None
+    inside = table.table("quiet")
+    inside.allow("from", "until")
+    start, until = (inside.get(key, str) for key in ("from", "until"))
+    for key, text in (("from", start), ("until", until)):
+        if not _CLOCK.fullmatch(text):
+            inside.refuse(
+                key, f"{key!r} has an impossible value", expected='an hour such as "22:00"', found=repr(text)
+            )
+    if start == until:
+        inside.refuse("until", "quiet hours that never end leave no time to start", found=repr(until))
+    return Quiet(start=start, until=until, zone=zone)
+
+
+def _zone(table: Table) -> str:
+    zone = table.get("zone", str, "UTC")
+    if zone not in available_timezones():
+        table.refuse(
+            "zone",
+            "'zone' has an impossible value",
+            expected='the name of a time zone such as "Europe/Berlin"',
+            found=repr(zone),
+            fix=question(zone, sorted(available_timezones())),
+        )
+    return zone
 
 
 def _cron(table: Table) -> str:
@@ -101,7 +210,7 @@ def _cron(table: Table) -> str:
         table.refuse(
             "schedule",
             "'schedule' has an impossible value",
-            expected='minute, hour, day of month, month and day of week in UTC, such as "0 3 * * *"',
+            expected='minute, hour, day of month, month and day of week, such as "0 3 * * *"',
             found=repr(cron),
         )
     return cron

@@ -9,42 +9,12 @@ from msgspec.structs import replace
 
 from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
+from penstock.revisions.config.conditions import TriggerConfig
 from penstock.revisions.config.freezes import Freeze
 from penstock.revisions.config.outputs import OutputsConfig
 from penstock.revisions.config.rollouts import RolloutConfig
 
 PROOFS = ("contract", "infrastructure")
-
-
-class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """Time has come: a cron expression in UTC, and what becomes of slots that were missed."""
-
-    cron: str
-    missed: Literal["once", "skip"] = "once"
-
-
-class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate.
-
-    It is judged only when at least `labels` predictions have their labels.
-    """
-
-    metric: str
-    by: float
-    over: str
-    labels: int = 500
-
-
-class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """When a pipeline starts in some environments: when any of the conditions holds.
-
-    `cooldown` (such as "1d") must have passed since the trigger last fired.
-    """
-
-    pipeline: str
-    environments: tuple[str, ...]
-    conditions: tuple[ScheduleCondition | WorseCondition, ...]
-    cooldown: str = "0s"
 
 
 Risk = Literal["", "low", "limited", "high"]

@@ -459,9 +459,9 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         key("seq"),
         *text("id", "project", "environment", "pipeline"),
         *integer("since", "checked"),
-        *integer("fired", "last_slot", nullable=True),
+        *integer("fired", nullable=True),
         *boolean("paused"),
-        *text("explanation"),
+        *text("explanation", "used"),
     )
     op.create_index("trigger_states_id", "trigger_states", ["id"], unique=True)
     op.create_index("trigger_states_project", "trigger_states", ["project"])

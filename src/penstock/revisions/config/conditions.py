@@ -1,0 +1,95 @@
+"""What may start a pipeline: the conditions of a trigger, and how its arbiter holds them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from penstock.core.durations import duration
+
+
+class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """Time has come: a cron expression on the clock of `zone`, and what becomes of slots that were missed."""
+
+    cron: str
+    missed: Literal["once", "skip"] = "once"
+    zone: str = "UTC"
+
+
+class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate.
+
+    It is judged only when at least `labels` predictions have their labels; where it must be `sure`, all of
+    the metric's interval has to be worse by that much.
+    """
+
+    metric: str
+    by: float
+    over: str
+    labels: int = 500
+    sure: bool = False
+
+
+class RowsCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """At least so many rows of a source became known since the pipeline last read it there.
+
+    None may have come for `settle` (such as "10m"), so that a batch which is still coming in is waited for;
+    twice as many rows do not wait.
+    """
+
+    rows: int
+    source: str
+    settle: str = "0s"
+
+
+Condition = ScheduleCondition | WorseCondition | RowsCondition
+
+
+class Quiet(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours of each day, such as "22:00" until "06:00" on the clock of `zone`, in which nothing starts that
+    nobody asked for.
+    """
+
+    start: str
+    until: str
+    zone: str = "UTC"
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether a moment lies in these hours."""
+        clock = moment.astimezone(ZoneInfo(self.zone)).time()
+        start, until = time.fromisoformat(self.start), time.fromisoformat(self.until)
+        return start <= clock < until if start < until else clock >= start or clock < until
+
+
+class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When a pipeline starts in some environments: when any of the conditions holds, or all of `together`.
+
+    `cooldown` (such as "1d") must have passed since the trigger last fired; it fires `at_most` so often in a
+    span (such as "3 per 7d"), and never in `quiet` hours. Its runs have `priority`, None for what is usual.
+    """
+
+    pipeline: str
+    environments: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    together: tuple[Condition, ...] = ()
+    cooldown: str = "0s"
+    at_most: str = ""
+    quiet: Quiet | None = None
+    priority: int | None = None
+
+    @property
+    def every(self) -> Sequence[Condition]:
+        """All its conditions, those alone first."""
+        return (*self.conditions, *self.together)
+
+
+def budget(text: str) -> tuple[int, timedelta]:
+    """How often, and in which span: `"3 per 7d"`. Raises ValueError or InvalidValue for anything else."""
+    times, per, span = text.partition(" per ")
+    if not per or not times.isdecimal() or not int(times) or not duration(span):
+        raise ValueError(text)
+    return int(times), duration(span)
