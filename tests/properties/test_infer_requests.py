@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
+from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
+from penstock.serving.quick import read_usual
+from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
+from penstock.testing.prediction import SIGMOID_SIGNATURE
 from penstock.testing.tiny_onnx import sigmoid_version
 
 values = st.one_of(
@@ -87,16 +91,8 @@ def ask(
     method: str = "POST",
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> tuple[int, Any]:
-    sent: list[MutableMapping[str, Any]] = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(server({"method": method, "path": path, "headers": list(headers)}, receive, send))
-    return sent[0]["status"], msgspec.json.decode(sent[1]["body"])
+    told = asked(server.answer, Request(method, path, headers=dict(headers), body=body))
+    return told.status, msgspec.json.decode(told.body)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -198,6 +194,36 @@ def test_every_path_is_answered_or_refused(server: Server, path: list[str], meth
     status, told = ask(server, b"{}", "/" + "/".join(path), method)
     assert status in {200, 400, 403, 404}
     assert status == 200 or list(told) == ["error"]
+
+
+usual = st.builds(
+    lambda wind, carrier, name: msgspec.json.encode(
+        {
+            "id": name,
+            "inputs": [
+                {"name": "wind", "shape": [len(wind)], "datatype": "FP64", "data": wind},
+                {"name": "carrier", "shape": [len(carrier)], "datatype": "BYTES", "data": carrier},
+            ],
+        }
+    ),
+    st.lists(st.one_of(st.none(), st.floats(-4e38, 4e38), st.integers(-(2**70), 2**70)), max_size=3),
+    st.lists(st.one_of(st.text(max_size=3), st.none()), max_size=3),
+    st.sampled_from(["", "order-7"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.one_of(usual, bodies))
+def test_what_is_read_at_once_is_what_the_general_way_reads(body: bytes) -> None:
+    quick = read_usual(body, SIGMOID_SIGNATURE)
+    if quick is not None:
+        # what tells its length is read the general way
+        assert quick == decode_request(body, SIGMOID_SIGNATURE, len(body))
+
+
+def test_a_usual_request_is_read_at_once() -> None:
+    body = encode_request({"wind": [1.0, None], "carrier": ["UA", "AA"]}, "order-7")
+    assert read_usual(body, SIGMOID_SIGNATURE) == decode_request(body, SIGMOID_SIGNATURE, len(body))
 
 
 def test_the_id_of_a_request_is_the_id_of_its_prediction_however_often_it_is_asked(server: Server) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import struct
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,13 @@ import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.serving.encode import encode_request
+from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.tiny_onnx import sigmoid_version
@@ -52,21 +53,12 @@ class House:
         self.server = Server(self.table, self.log, "key")
 
     def ask(self, path: str, body: Any = b"", media: str = "application/json", **headers: str) -> Told:
-        sent: list[MutableMapping[str, Any]] = []
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         named = {"content-type": media, **{name.replace("_", "-"): text for name, text in headers.items()}}
-
-        async def receive() -> MutableMapping[str, Any]:
-            return {"type": "http.request", "body": data, "more_body": False}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            sent.append(message)
-
-        method = "POST" if data else "GET"
-        raw = [(name.encode(), text.encode()) for name, text in named.items()]
-        asyncio.run(self.server({"method": method, "path": path, "headers": raw}, receive, send))
-        told = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
-        return Told(sent[0]["status"], told, sent[1]["body"])
+        raw = {name.encode(): text.encode() for name, text in named.items()}
+        told = asked(self.server.answer, Request("POST" if data else "GET", path, headers=raw, body=data))
+        named = {name.decode(): text.decode() for name, text in told.headers}
+        return Told(told.status, {"content-type": told.media.decode(), **named}, told.body)
 
 
 @pytest.fixture

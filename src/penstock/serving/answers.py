@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from math import inf
+from math import isfinite
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -14,10 +16,14 @@ from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Answer, LogRecord
 
+Scored = tuple[list[float], list[str], list[list[float]]]
+"""What `Runtime.predict` gives."""
 TOLERANCE = 1e-3
 """How far an answer may lie from the recorded one, relative to the larger of 1 and the recorded score."""
-
-
+APART = 1e-6
+"""How far answers to rows asked together may lie from those to each alone, relative likewise."""
+ROWS, TIMES = 8, 3
+"""With how many rows that is tried, and how often it is timed."""
 SHADOW = "~shadow"
 """What the ids of a shadow's answers end with, after that of the answer that was given."""
 
@@ -34,9 +40,16 @@ def ask(
     runtime: Runtime, columns: dict[str, list[Any]], *, first_id: str, model: str, version: int, variant: str
 ) -> Answer:
     """The answer for n rows. Raises InvalidRequest when the model has no finite answer for one of them."""
-    score, label, probabilities = runtime.predict(columns)
-    if not all(-inf < value < inf for value in score):
-        row = next(row for row, value in enumerate(score) if not -inf < value < inf)
+    return answer_of(
+        runtime.predict(columns), first_id=first_id, model=model, version=version, variant=variant
+    )
+
+
+def answer_of(scored: Scored, *, first_id: str, model: str, version: int, variant: str) -> Answer:
+    """What a model said of n rows as an answer. Raises InvalidRequest where it is not finite."""
+    score, label, probabilities = scored
+    if not all(map(isfinite, score)):
+        row = next(row for row, value in enumerate(score) if not isfinite(value))
         raise InvalidRequest(
             what="The model has no finite answer for these values", found=f"{score[row]} for row {row}"
         )
@@ -49,6 +62,44 @@ def ask(
         label=tuple(label),
         probabilities=tuple(map(tuple, probabilities)),
     )
+
+
+def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any]]]) -> list[Scored]:
+    """What a model says of each of several questions, asked once with the rows of all of them."""
+    columns = {name: [v for each in asked for v in each[name]] for name in asked[0]}
+    score, label, probabilities = runtime.predict(columns)
+    first = next(iter(columns))
+    found, at = [], 0
+    for each in asked:
+        end = at + len(each[first])
+        found.append((score[at:end], label[at:end], probabilities[at:end]))
+        at = end
+    return found
+
+
+def gains_together(runtime: Runtime, examples: Examples) -> bool:
+    """Whether rows that are asked together are answered as each is alone, and in less than half the time."""
+    names = list(examples.inputs)
+    rows = [
+        {n: examples.inputs[n][at : at + 1] for n in names} for at in range(min(ROWS, len(examples.score)))
+    ]
+    if len(rows) < 2:
+        return False
+    rows = [rows[at % len(rows)] for at in range(ROWS)]
+    alone = [runtime.predict(row) for row in rows]
+    if not all(
+        now[1] == then[1] and abs(now[0][0] - then[0][0]) <= APART * max(1.0, abs(then[0][0]))
+        for now, then in zip(predict_together(runtime, rows), alone, strict=True)
+    ):
+        return False
+    singly = min(_seconds(lambda: [runtime.predict(row) for row in rows]) for _ in range(TIMES))
+    return min(_seconds(lambda: predict_together(runtime, rows)) for _ in range(TIMES)) < singly / 2
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began
 
 
 def record_of(answer: Answer, columns: dict[str, list[Any]], environment: str, time: datetime) -> LogRecord:

@@ -32,8 +32,8 @@ _PYTHON_TYPES: dict[str, set[type]] = {
     "BYTES": {str},
 }
 _PYTHON_TYPES.update({name: {int} for name in _BOUNDS})
-_LARGEST_FLOAT = 3.4028234e38
-_LARGEST_INTEGER = _BOUNDS["INT64"]
+LARGEST_FLOAT = 3.4028234e38
+LARGEST_INTEGER = _BOUNDS["INT64"]
 _NULL = type(None)
 
 
@@ -175,9 +175,9 @@ def _flat(tensor: Tensor) -> list[Any]:
 
 
 def _check_range(tensor: Tensor, column: Column, data: Sequence[Any]) -> None:
-    low, high = _BOUNDS.get(tensor.datatype, (-_LARGEST_FLOAT, _LARGEST_FLOAT))
+    low, high = _BOUNDS.get(tensor.datatype, (-LARGEST_FLOAT, LARGEST_FLOAT))
     if column.dtype == "int":  # which the model computes with signed integers
-        low, high = max(low, _LARGEST_INTEGER[0]), min(high, _LARGEST_INTEGER[1])
+        low, high = max(low, LARGEST_INTEGER[0]), min(high, LARGEST_INTEGER[1])
     for value in data:
         if value is not None and not low <= value < high:
             raise _refused(tensor, column, f"{value!r:.60}")

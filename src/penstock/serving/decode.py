@@ -11,6 +11,7 @@ from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
 from penstock.serving.binary import read_tensors
 from penstock.serving.columns import Question, Tensor, fitting
+from penstock.serving.quick import read_usual
 
 _NOT_A_NUMBER = re.compile(rb"[\[,:\s]-?(NaN|Infinity|nan|inf)\b")
 _LONGEST_ID = 200
@@ -42,6 +43,9 @@ def decode_request(body: bytes, signature: Signature, json_length: int | None = 
 
     Raises InvalidRequest with what was expected and found.
     """
+    if json_length is None and (usual := read_usual(body, signature)):
+        _check_id(usual.id)
+        return usual
     text = body if json_length is None else body[:json_length]
     try:
         request = _decoder.decode(text)
@@ -80,7 +84,9 @@ def _not_json(body: bytes, reason: str) -> InvalidRequest:
 
 
 def _check_id(name: str) -> None:
-    if len(name) > _LONGEST_ID or not (name.isprintable() or not name):
+    if not name:
+        return
+    if len(name) > _LONGEST_ID or not name.isprintable():
         raise InvalidRequest(
             expected=f"an id of at most {_LONGEST_ID} printable characters", found=repr(name[:40])
         )

@@ -22,58 +22,75 @@ def row_ids(first: str, rows: int) -> tuple[str, ...]:
     return (first,) if rows == 1 else (first, *(f"{first}/{row}" for row in range(1, rows)))
 
 
+class _Output(msgspec.Struct, omit_defaults=True):
+    """An output tensor; its data stand behind the JSON where `parameters` say how many bytes they have."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: Sequence[Any] | None = None
+    parameters: dict[str, int] | None = None
+
+
+class _Parameters(msgspec.Struct, omit_defaults=True):
+    prediction_id: str
+    variant: str
+    prediction_ids: tuple[str, ...] | None = None
+
+
+class _Inference(msgspec.Struct):
+    model_name: str
+    model_version: str
+    id: str
+    parameters: _Parameters
+    outputs: list[_Output]
+
+
 def encode_answer(answer: Answer, outputs: Sequence[str] = ()) -> bytes:
     """The body of an inference response; `outputs` names those that were asked for, () for all.
 
     Raises InvalidRequest for an output that the model does not give.
     """
-    return _encode(_response(answer, _tensors(answer, outputs)))
+    return _encode(_response(answer, _outputs(answer, outputs)))
 
 
 def encode_with_bytes(answer: Answer, outputs: Sequence[str], binary: frozenset[str]) -> tuple[bytes, int]:
     """The same with the outputs in `binary` as bytes behind the JSON; and how long the JSON is."""
-    tensors = _tensors(answer, outputs)
+    tensors = _outputs(answer, outputs)
     raw = b""
     for tensor in tensors:
-        if tensor["name"] in binary:
-            written = write_tensor(tensor["datatype"], tensor.pop("data"))
-            tensor["parameters"] = {SIZE: len(written)}
+        if tensor.name in binary:
+            written = write_tensor(tensor.datatype, tensor.data or ())
+            tensor.data, tensor.parameters = None, {SIZE: len(written)}
             raw += written
     text = _encode(_response(answer, tensors))
     return text + raw, len(text)
 
 
-def _tensors(answer: Answer, outputs: Sequence[str]) -> list[dict[str, Any]]:
+def _outputs(answer: Answer, outputs: Sequence[str]) -> list[_Output]:
     rows = len(answer.ids)
-    tensors: dict[str, dict[str, Any]] = {
-        "score": {"name": "score", "shape": [rows], "datatype": "FP64", "data": answer.score},
-        "label": {"name": "label", "shape": [rows], "datatype": "BYTES", "data": answer.label},
-    }
+    given = [
+        _Output("score", [rows], "FP64", answer.score),
+        _Output("label", [rows], "BYTES", answer.label),
+    ]
     if answer.probabilities:
-        tensors["probabilities"] = {
-            "name": "probabilities",
-            "shape": [rows, len(answer.probabilities[0])],
-            "datatype": "FP64",
-            "data": [value for row in answer.probabilities for value in row],
-        }
+        shape = [rows, len(answer.probabilities[0])]
+        flat = answer.probabilities[0] if rows == 1 else [p for row in answer.probabilities for p in row]
+        given.append(_Output("probabilities", shape, "FP64", flat))
+    if not outputs:
+        return given
+    tensors = {tensor.name: tensor for tensor in given}
     if unknown := [name for name in outputs if name not in tensors]:
         raise InvalidRequest(
             what=f"The model gives no output {unknown[0]!r}", expected=", ".join(tensors), found=unknown[0]
         )
-    return [tensors[name] for name in outputs or tensors]
+    return [tensors[name] for name in outputs]
 
 
-def _response(answer: Answer, tensors: list[dict[str, Any]]) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"prediction_id": answer.ids[0], "variant": answer.variant}
-    if len(answer.ids) > 1:
-        parameters["prediction_ids"] = answer.ids
-    return {
-        "model_name": answer.model,
-        "model_version": str(answer.version),
-        "id": answer.ids[0],
-        "parameters": parameters,
-        "outputs": tensors,
-    }
+def _response(answer: Answer, outputs: list[_Output]) -> _Inference:
+    first = answer.ids[0]
+    parameters = _Parameters(first, answer.variant, answer.ids if len(answer.ids) > 1 else None)
+    return _Inference(answer.model, str(answer.version), first, parameters, outputs)
 
 
 def encode_error(sentence: str) -> bytes:

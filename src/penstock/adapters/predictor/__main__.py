@@ -8,19 +8,20 @@ parent dies in whatever way.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import uvicorn
+import uvloop
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
+from penstock.adapters.predictor.listener import Listener
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
@@ -52,45 +53,26 @@ def _serve(home: Path, listening: socket.socket) -> None:
     table.resume()
     log = LogWriter(home / "predictions")
     application = Server(table, log, service_key(home), killed_in(home, table.state.plan))
-    config = uvicorn.Config(
-        application,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        timeout_keep_alive=75,  # clients that pause for a training run find their connection open
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = _Announcing(config)
-
-    def end(*_: object) -> None:
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(
-            number, end
-        )  # uvicorn raises the signal again when it is done: the log is still to be closed
-    threading.Thread(target=_when_parent_ends, args=(end,), daemon=True).start()
     try:
-        server.run(sockets=[listening])
+        uvloop.run(_answer(application, listening))
     finally:
         application.close()
         log.close()
         life_ends(home)
 
 
-class _Announcing(uvicorn.Server):
-    """Tells its address as soon as it answers."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listening in sockets or []:
-            host, port = listening.getsockname()[:2]
-            _tell(url=f"http://{host}:{port}")
+async def _answer(application: Server, listening: socket.socket) -> None:
+    """Answer until a signal, or the end of the parent, says that it is enough."""
+    enough, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, enough.set)
+    threading.Thread(target=_when_parent_ends, args=(loop, enough), daemon=True).start()
+    listener = Listener(application, [listening])
+    await listener.begin()
+    host, port = listening.getsockname()[:2]
+    _tell(url=f"http://{host}:{port}")
+    await enough.wait()
+    await listener.end(GRACE)
 
 
 def _bound(port: int) -> socket.socket:
@@ -111,10 +93,10 @@ def _bound(port: int) -> socket.socket:
     return listening
 
 
-def _when_parent_ends(end: Callable[[], None]) -> None:
+def _when_parent_ends(loop: asyncio.AbstractEventLoop, enough: asyncio.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         continue
-    end()
+    loop.call_soon_threadsafe(enough.set)
 
 
 def _tell(**line: str) -> None:

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from penstock.adapters.predictor.asgi import Scope, header
 from penstock.adapters.predictor.faces import Face
+from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.table import Live, State
 from penstock.adapters.predictor.tallies import Tallying
 from penstock.core.errors import PenstockError
@@ -44,8 +44,7 @@ class Asked(NamedTuple):
     model: ServedModel
     state: State
     face: Face
-    body: bytes
-    scope: Scope
+    request: Request
 
 
 class Given(NamedTuple):
@@ -92,7 +91,7 @@ class Contests:
     async def answer(self, asked: Asked, champion: Live, question: Question) -> Given:
         """The answer to a question that the champion may be asked. Raises what asking the champion raises."""
         name = question.id or uuid4().hex
-        key = key_of(asked.scope, question, asked.model.key) or name
+        key = key_of(asked.request, question, asked.model.key) or name
         question = replace(question, id=name)
         rival = challenger_for(asked.model, key)
         if rival is None:
@@ -168,14 +167,14 @@ class Contests:
         return self._tallies.get(place) or self._tallies.setdefault(place, Tallying(model.champion))
 
 
-def key_of(scope: Scope, question: Question, column: str) -> str:
+def key_of(request: Request, question: Question, column: str) -> str:
     """The key that a request brings as a header, as a parameter of its address, or in a column of its first
     row; empty without one.
     """
-    if told := header(scope, HEADER):
+    if told := request.header(HEADER):
         return told.decode("latin-1")
-    if query := scope.get("query_string", b""):
-        named = parse_qs(query.decode("latin-1")).get(PARAMETER, [""])
+    if request.query:
+        named = parse_qs(request.query.decode("latin-1")).get(PARAMETER, [""])
         if named[0]:
             return str(named[0])
     values = question.columns.get(column)
@@ -190,7 +189,7 @@ def _theirs(asked: Asked, rival: Challenger, question: Question) -> tuple[Live, 
     columns = tuple(question.columns)
     if columns == tuple(column.name for column in live.served.signature.inputs):
         return live, question
-    read = asked.face.read(asked.body, live.served.signature, asked.scope)
+    read = asked.face.read(asked.request, live.served.signature)
     return live, replace(read, id=question.id)
 
 

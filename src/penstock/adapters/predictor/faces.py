@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import lru_cache
 from typing import Any, Protocol
 
-from penstock.adapters.predictor.asgi import Reply, Scope, header, json, version_number
+from penstock.adapters.predictor.http import Reply, Request, json, version_number
 from penstock.core.errors import InvalidRequest, UnsupportedMedia
 from penstock.models.types import Signature
 from penstock.serving.columns import Question
@@ -34,7 +35,7 @@ class Face(Protocol):
     model: str
     number: int
 
-    def read(self, body: bytes, signature: Signature, scope: Scope) -> Question:
+    def read(self, request: Request, signature: Signature) -> Question:
         """What is asked. Raises InvalidRequest, or UnsupportedMedia."""
         ...
 
@@ -47,11 +48,12 @@ class Face(Protocol):
         ...
 
 
-def face_of(scope: Scope) -> Face | None:  # noqa: PLR0911 - a table of routes
+@lru_cache(1024)
+def face_of(method: str, path: str) -> Face | None:  # noqa: PLR0911 - a table of routes
     """The protocol that a request is in; None for one that asks for no predictions. Raises NotFound."""
-    if scope["method"] != "POST":
+    if method != "POST":
         return None
-    match scope["path"].split("/")[1:]:
+    match path.split("/")[1:]:
         case ["v2", "models", model, "infer"]:
             return Inference(model)
         case ["v2", "models", model, "versions", text, "infer"]:
@@ -74,9 +76,9 @@ class Rows:
         self.model = model
         self.number = number
 
-    def read(self, body: bytes, signature: Signature, scope: Scope) -> Question:  # noqa: ARG002 - the protocol's
+    def read(self, request: Request, signature: Signature) -> Question:
         """See `Face.read`."""
-        return read_rows(body, signature)
+        return read_rows(request.body, signature)
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""
@@ -90,9 +92,9 @@ class Rows:
 class Inference(Rows):
     """The Open Inference Protocol v2, with its binary extension."""
 
-    def read(self, body: bytes, signature: Signature, scope: Scope) -> Question:
+    def read(self, request: Request, signature: Signature) -> Question:
         """See `Face.read`."""
-        length = header(scope, JSON_LENGTH)
+        body, length = request.body, request.header(JSON_LENGTH)
         if not length:
             return decode_request(body, signature)
         if not length.isdigit() or int(length) > len(body):
@@ -114,9 +116,9 @@ class Inference(Rows):
 class Instances(Rows):
     """KServe's first protocol."""
 
-    def read(self, body: bytes, signature: Signature, scope: Scope) -> Question:  # noqa: ARG002 - the same
+    def read(self, request: Request, signature: Signature) -> Question:
         """See `Face.read`."""
-        return read_instances(body, signature)
+        return read_instances(request.body, signature)
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""
@@ -126,18 +128,18 @@ class Instances(Rows):
 class Invocation(Instances):
     """MLflow's scoring server: four forms of JSON, CSV with a header, or Parquet."""
 
-    def read(self, body: bytes, signature: Signature, scope: Scope) -> Question:
+    def read(self, request: Request, signature: Signature) -> Question:
         """See `Face.read`."""
-        media, _, more = header(scope, b"content-type").decode("latin-1").partition(";")
+        media, _, more = request.header(b"content-type").decode("latin-1").partition(";")
         if more.strip().lower() not in {"", "charset=utf-8"}:
             raise UnsupportedMedia(expected="no parameter but charset=utf-8", found=more.strip())
         match media.strip().lower():
             case "application/json":
-                return read_invocation(body, signature)
+                return read_invocation(request.body, signature)
             case "text/csv":
-                return read_texts(_csv(body), signature)
+                return read_texts(_csv(request.body), signature)
             case "application/vnd.apache.parquet":
-                return read_table(_parquet(body), signature)
+                return read_table(_parquet(request.body), signature)
         raise UnsupportedMedia(
             expected="application/json, text/csv or application/vnd.apache.parquet", found=media or "none"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
+import msgspec
+import numpy as np
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -16,21 +19,28 @@ BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 """Seconds."""
 STAGES = ("preprocess", "predict", "postprocess")
 """The parts of a request as KServe names them, whose dashboards so find them."""
-Place = tuple[str, str, str, str]
+MOST_RECENT = 1024
+"""Answers that are kept as they were before they are counted: a thousand at once cost little more."""
+Place = tuple[str, int, str, str]
 """Model, version, variant and environment."""
+Stages = tuple[float, float, float]
 
 
-class Times:
-    """How long something took, in buckets."""
+class Times(msgspec.Struct):
+    """How long things took: how many fell into each bucket, the last one without a bound, and the sum."""
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0.0
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    total: float = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Take in one more."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
+    def add(self, seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        """Take in more, of shape (n,)."""
+        found = np.bincount(np.searchsorted(BOUNDS, seconds), minlength=len(self.counts))
+        self.merge(Times(found.tolist(), float(seconds.sum())))
+
+    def merge(self, other: Times) -> None:
+        """Take in what was counted elsewhere."""
+        self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
 
     def buckets(self) -> list[tuple[str, float]]:
         """How many took at most so long."""
@@ -38,33 +48,90 @@ class Times:
         return list(zip(names, map(float, accumulate(self.counts)), strict=True))
 
 
+class Answered(msgspec.Struct):
+    """What a version answered as a variant in an environment, and the time that each stage of it took."""
+
+    place: Place
+    rows: int = 0
+    whole: Times = msgspec.field(default_factory=Times)
+    stages: tuple[Times, Times, Times] = msgspec.field(default_factory=lambda: (Times(), Times(), Times()))
+
+
+class Counted(msgspec.Struct):
+    """What one process has counted. Refusals are by model and status."""
+
+    answered: list[Answered]
+    refused: list[tuple[str, int, int]]
+
+
 class Metrics:
-    """Counts requests, rows and refusals; a collector of the Prometheus client."""
+    """Counts requests, rows and refusals."""
 
     def __init__(self) -> None:
-        self._requests: dict[Place, Times] = {}
-        self._rows: dict[Place, int] = {}
-        self._stages: dict[str, tuple[Times, ...]] = {}
+        self._recent: list[tuple[Place, int, Stages]] = []
+        self._answered: dict[Place, Answered] = {}
         self._refused: dict[tuple[str, int], int] = {}
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+        self._folding = threading.Lock()
 
-    def answered(self, answer: Answer, environment: str, stages: tuple[float, float, float]) -> None:
+    def answered(self, answer: Answer, environment: str, stages: Stages) -> None:
         """A request was answered; `stages` are the seconds that each took."""
-        place = (answer.model, str(answer.version), answer.variant, environment)
-        times = self._requests.get(place)
-        if times is None:
-            times = self._requests[place] = Times()
-            self._rows[place] = 0
-            self._stages.setdefault(answer.model, tuple(Times() for _ in STAGES))
-        times.add(sum(stages))
-        self._rows[place] += len(answer.ids)
-        for kept, seconds in zip(self._stages[answer.model], stages, strict=True):
-            kept.add(seconds)
+        place = (answer.model, answer.version, answer.variant, environment)
+        self._recent.append((place, len(answer.ids), stages))
+        if len(self._recent) >= MOST_RECENT:
+            self._fold()
 
     def refused(self, model: str, status: int) -> None:
         """A request to a model was answered with an error."""
         self._refused[model, status] = self._refused.get((model, status), 0) + 1
+
+    def counted(self) -> Counted:
+        """All counts so far; may be asked for in another thread."""
+        self._fold()
+        refused = [(model, status, count) for (model, status), count in list(self._refused.items())]
+        return Counted(list(self._answered.values()), refused)
+
+    def _fold(self) -> None:
+        with self._folding:
+            recent, self._recent = self._recent, []
+            by_place: dict[Place, list[Stages]] = defaultdict(list)
+            for place, rows, stages in recent:
+                by_place[place].append(stages)
+                kept = self._answered.get(place) or self._answered.setdefault(place, Answered(place))
+                kept.rows += rows
+            for place, taken in by_place.items():
+                times = np.array(taken)
+                self._answered[place].whole.add(times.sum(axis=1))
+                for stage, column in zip(self._answered[place].stages, times.T, strict=True):
+                    stage.add(column)
+
+
+def metrics_text(every: Iterable[Counted]) -> bytes:
+    """What several processes have counted, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(_merged(every)))
+    return generate_latest(registry)
+
+
+def _merged(every: Iterable[Counted]) -> Counted:
+    answered: dict[Place, Answered] = {}
+    refused: dict[tuple[str, int], int] = defaultdict(int)
+    for counted in every:
+        for more in counted.answered:
+            kept = answered.setdefault(more.place, Answered(more.place))
+            kept.rows += more.rows
+            kept.whole.merge(more.whole)
+            for stage, other in zip(kept.stages, more.stages, strict=True):
+                stage.merge(other)
+        for model, status, count in counted.refused:
+            refused[model, status] += count
+    return Counted(list(answered.values()), [(*place, count) for place, count in refused.items()])
+
+
+class _Collector:
+    """A collector of the Prometheus client."""
+
+    def __init__(self, counted: Counted) -> None:
+        self._counted = counted
 
     def collect(self) -> Iterator[Metric]:
         """Every family, as the Prometheus client asks for them."""
@@ -73,25 +140,27 @@ class Metrics:
             "penstock_request_seconds", "Time of answered requests.", labels=labels
         )
         rows = CounterMetricFamily("penstock_predictions", "Rows that were answered.", labels=labels)
-        for place, times in list(self._requests.items()):
-            requests.add_metric(place, buckets=times.buckets(), sum_value=times.total)
-            rows.add_metric(place, self._rows[place])
+        stages: dict[str, list[Times]] = {}
+        for each in self._counted.answered:
+            place = tuple(map(str, each.place))
+            requests.add_metric(place, buckets=each.whole.buckets(), sum_value=each.whole.total)
+            rows.add_metric(place, each.rows)
+            for kept, more in zip(
+                stages.setdefault(each.place[0], [Times() for _ in STAGES]), each.stages, strict=True
+            ):
+                kept.merge(more)
         yield requests
         yield rows
         refused = CounterMetricFamily(
             "penstock_refused_requests", "Requests answered with an error.", labels=("model", "status")
         )
-        for (model, status), count in list(self._refused.items()):
+        for model, status, count in self._counted.refused:
             refused.add_metric((model, str(status)), count)
         yield refused
         for index, stage in enumerate(STAGES):
             family = HistogramMetricFamily(
                 f"request_{stage}_seconds", "As KServe names it.", labels=("model_name",)
             )
-            for model, kept in list(self._stages.items()):
-                family.add_metric((model,), buckets=kept[index].buckets(), sum_value=kept[index].total)
+            for model, times in stages.items():
+                family.add_metric((model,), buckets=times[index].buckets(), sum_value=times[index].total)
             yield family
-
-    def text(self) -> bytes:
-        """Prometheus' text format."""
-        return generate_latest(self._registry)

@@ -1,45 +1,42 @@
-"""The prediction service over HTTP, as a bare ASGI application: the Open Inference Protocol v2 and others."""
+"""The prediction service over HTTP: the Open Inference Protocol v2 and others, each answer remembered."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Collection
-from functools import partial
+import os
+from collections.abc import Collection, Coroutine
 from importlib.metadata import version as installed_version
+from random import Random
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
-from penstock.adapters.predictor.asgi import (
-    Receive,
-    Reply,
-    Scope,
-    Send,
-    header,
-    json,
-    read_body,
-    version_number,
-)
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
 from penstock.adapters.predictor.faces import Face, face_of
+from penstock.adapters.predictor.http import Give, Reply, Request, json, version_number
 from penstock.adapters.predictor.log import LogWriter
-from penstock.adapters.predictor.metrics import Metrics
+from penstock.adapters.predictor.metrics import Metrics, metrics_text
 from penstock.adapters.predictor.probe import resident
 from penstock.adapters.predictor.table import Live, Table
+from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import InvalidValue, NotAllowed, NotFound, PenstockError
-from penstock.serving.answers import ask, record_of
+from penstock.serving.answers import Scored, answer_of, record_of
 from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
-from penstock.serving.types import Answer, Plan
+from penstock.serving.types import Answer, Plan, ServedModel
 
+MOST_UNDER_WAY = 256
+"""Requests that wait for something other than their turn before further ones are told to come again."""
+LONGEST = 60.0
+"""Seconds that an answer may take."""
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("penstock.predictor")
 _PLATFORM = {"onnx": "onnx_onnxruntime"}
+_Coming = Coroutine[Any, Any, Reply]
 
 
 class Server:
@@ -52,6 +49,9 @@ class Server:
         self._key = key.encode()
         self._contests = Contests(log.append, died)
         self._metrics = Metrics()
+        self._turns = Turns(self._scored)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ids = Random(os.urandom(32))  # noqa: S311 - they are to be different, not secret
         self._version = installed_version("penstock")
         self._name = _encode(
             {"name": "penstock", "version": self._version, "extensions": ["binary_tensor_data"]}
@@ -61,28 +61,138 @@ class Server:
         """End what goes on beside requests."""
         self._contests.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; every refusal is one sentence, in the form that the client expects."""
+    def answer(self, request: Request, give: Give) -> None:
+        """See `Application.answer`; every refusal is one sentence, in the form that the client expects."""
         face = None
         try:
-            face = face_of(scope)
-            reply = await (self._infer(face, scope, receive) if face else self._route(scope, receive))
-        except PenstockError as error:
-            reply = self._refused(face, error.status, str(error))
-        except Exception:  # noqa: BLE001 - the connection is owed an answer, the log the reason
-            _log.exception("a request failed")
-            reply = self._refused(face, 500, "The prediction service failed; its log says why.")
-        length = str(len(reply.body)).encode()
-        headers = [(b"content-type", reply.media), (b"content-length", length), *reply.headers]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+            face = face_of(request.method, request.path)
+            if face is not None:
+                coming = self._ask(face, request, give)
+                if coming is None:
+                    return
+            else:
+                told = self._route(request)
+                if isinstance(told, Reply):
+                    give(told)
+                    return
+                coming = told
+        except Exception as error:  # noqa: BLE001 - the connection is owed an answer, the log the reason
+            give(self._refusal(face, error))
+            return
+        if len(self._under_way) >= MOST_UNDER_WAY and not request.path.startswith("/-/"):
+            coming.close()
+            sentence = "The prediction service has too much to do; ask again in a second."
+            give(self._refused(face, 503, sentence)._replace(headers=((b"retry-after", b"1"),)))
+            return
+        task = asyncio.get_running_loop().create_task(self._finish(face, coming, give))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
-    async def _route(self, scope: Scope, receive: Receive) -> Reply:  # noqa: PLR0911 - a table of routes
-        match scope["method"], scope["path"].split("/")[1:]:
+    async def _finish(self, face: Face | None, coming: _Coming, give: Give) -> None:
+        try:
+            reply = await coming
+        except Exception as error:  # noqa: BLE001 - the same
+            reply = self._refusal(face, error)
+        give(reply)
+
+    # Predictions.
+
+    def _ask(self, face: Face, request: Request, give: Give) -> _Coming | None:
+        """Have the question answered in this turn of the loop, or give what is to be waited for."""
+        began, state = perf_counter(), self._table.state
+        live, variant = None if face.number else state.alone.get(face.model), "champion"
+        model = None
+        if live is None:
+            name = face.model or self._only_model()
+            live, variant = self._table.find(name, face.number)
+            if live is None:
+                return self._load_first(name, face, request)
+            model = None if face.number else state.models.get(name)
+        question = face.read(request, live.served.signature)
+        waiting = Waiting(live, variant, face, question, request, give, began, perf_counter())
+        if model and model.challengers:
+            return self._contest(waiting, model)
+        if question.rows > INLINE_ROWS:
+            return self._in_thread(waiting)
+        self._turns.ask(waiting)
+        return None
+
+    def _scored(self, waiting: Waiting, scored: Scored | None) -> None:
+        """Give the answer to a question that was asked of its model, or is to be asked now."""
+        try:
+            reply = self._reply(waiting, scored or waiting.live.runtime.predict(waiting.question.columns))
+        except Exception as error:  # noqa: BLE001 - the same
+            reply = self._refusal(waiting.face, error)
+        waiting.give(reply)
+
+    async def _in_thread(self, waiting: Waiting) -> Reply:
+        async with asyncio.timeout(LONGEST):
+            scored = await asyncio.to_thread(waiting.live.runtime.predict, waiting.question.columns)
+        return self._reply(waiting, scored)
+
+    async def _load_first(self, name: str, face: Face, request: Request) -> Reply:
+        live = await asyncio.to_thread(self._table.load_now, name, face.number)
+        began = perf_counter()
+        question = face.read(request, live.served.signature)
+        return await self._in_thread(
+            Waiting(live, "direct", face, question, request, _nobody, began, perf_counter())
+        )
+
+    async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
+        asked = Asked(model, self._table.state, waiting.face, waiting.request)
+        async with asyncio.timeout(LONGEST):
+            given = await self._contests.answer(asked, waiting.live, waiting.question)
+        logged = self._logged(waiting.request)
+        reply = self._remember(waiting, given.live, given.question, given.answer, logged=logged)
+        self._contests.shadow(asked, given, logged=logged)
+        return reply
+
+    def _reply(self, waiting: Waiting, scored: Scored) -> Reply:
+        live, question = waiting.live, waiting.question
+        answer = answer_of(
+            scored,
+            first_id=question.id or f"{self._ids.getrandbits(128):032x}",
+            model=live.model,
+            version=live.served.number,
+            variant=waiting.variant,
+        )
+        return self._remember(waiting, live, question, answer, logged=self._logged(waiting.request))
+
+    def _remember(
+        self, waiting: Waiting, live: Live, question: Question, answer: Answer, *, logged: bool
+    ) -> Reply:
+        """The reply with an answer, which is in the log and in the metrics by then."""
+        answered = perf_counter()
+        reply = waiting.face.write(answer, question, live.served.signature)
+        if logged:
+            self._log.append(record_of(answer, question.columns, live.environment, self._table.state.now()))
+        stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
+        self._metrics.answered(answer, live.environment, stages)
+        return reply
+
+    def _logged(self, request: Request) -> bool:
+        """Whether the log is to keep the answer. Raises NotAllowed where a stranger says no."""
+        if request.header(b"x-penstock-log") != b"off":
+            return True
+        self._require_key(request)
+        return False
+
+    def _refusal(self, face: Face | None, error: Exception) -> Reply:
+        if isinstance(error, PenstockError):
+            return self._refused(face, error.status, str(error))
+        if isinstance(error, TimeoutError):
+            return self._refused(face, 503, f"The model did not answer within {LONGEST:g} seconds.")
+        _log.error("a request failed", exc_info=error)
+        return self._refused(face, 500, "The prediction service failed; its log says why.")
+
+    # Everything else.
+
+    def _route(self, request: Request) -> Reply | _Coming:  # noqa: PLR0911 - a table of routes
+        match request.method, request.path.split("/")[1:]:
             case "GET", ["v2" | "-", *rest]:
-                return self._read(scope, rest)
+                return self._read(request, rest)
             case "GET", ["metrics"]:
-                return Reply(200, await asyncio.to_thread(self._metrics.text), b"text/plain; version=1.0.0")
+                return self._told()
             case "GET", ["ping" | "health"]:
                 return Reply(200, b"\n", b"text/plain")
             case "GET", ["version"]:
@@ -93,18 +203,27 @@ class Server:
                 state = self._table.state
                 return json({"name": name, "ready": state.ready(served_model(state.models, name))})
             case "POST", ["-", "plan"]:
-                self._require_key(scope)
-                plan = _decode_plan(await read_body(receive))
-                return json(await asyncio.to_thread(self._table.apply, plan))
+                self._require_key(request)
+                return self._follow(_decode_plan(request.body))
             case "POST", ["-", "flush"]:
-                self._require_key(scope)
-                await asyncio.to_thread(self._log.flush)
-                return json({})
-        raise _nothing(scope)
+                self._require_key(request)
+                return self._flush()
+        raise _nothing(request)
 
-    def _read(self, scope: Scope, rest: list[str]) -> Reply:  # noqa: C901, PLR0911 - a table of routes
+    async def _told(self) -> Reply:
+        text = await asyncio.to_thread(lambda: metrics_text([self._metrics.counted()]))
+        return Reply(200, text, b"text/plain; version=1.0.0")
+
+    async def _follow(self, plan: Plan) -> Reply:
+        return json(await asyncio.to_thread(self._table.apply, plan))
+
+    async def _flush(self) -> Reply:
+        await asyncio.to_thread(self._log.flush)
+        return json({})
+
+    def _read(self, request: Request, rest: list[str]) -> Reply:  # noqa: C901, PLR0911 - a table of routes
         state = self._table.state
-        match scope["path"].split("/")[1], rest:
+        match request.path.split("/")[1], rest:
             case "v2", [] | [""]:
                 return Reply(200, self._name)
             case "v2", ["health", "live"]:
@@ -122,58 +241,15 @@ class Server:
                 self._table.find(name, version_number(text))
                 return _readiness({"name": name}, (name, version_number(text)) in state.live)
             case "-", ["resident"]:
-                self._require_key(scope)
+                self._require_key(request)
                 return json(resident())
             case "-", ["loaded"]:
-                self._require_key(scope)
+                self._require_key(request)
                 return json(state.loaded())
             case "-", ["observed"]:
-                self._require_key(scope)
+                self._require_key(request)
                 return json(self._contests.observed(state))
-        raise _nothing(scope)
-
-    async def _infer(self, face: Face, scope: Scope, receive: Receive) -> Reply:
-        body = await read_body(receive)
-        name = face.model or self._only_model()
-        began = perf_counter()
-        live, variant = self._table.find(name, face.number)
-        if live is None:
-            live = await asyncio.to_thread(self._table.load_now, name, face.number)
-        question = face.read(body, live.served.signature, scope)
-        asked = perf_counter()
-        state = self._table.state
-        model = None if face.number else state.models.get(name)
-        contest = Asked(model, state, face, body, scope) if model and model.challengers else None
-        if contest:
-            given = await self._contests.answer(contest, live, question)
-            live, question, answer = given
-        else:
-            answer = await self._ask(live, name, variant, question)
-        answered = perf_counter()
-        reply = face.write(answer, question, live.served.signature)
-        logged = header(scope, b"x-penstock-log") != b"off"
-        if not logged:
-            self._require_key(scope)
-        else:
-            now = self._table.state.now()
-            self._log.append(record_of(answer, question.columns, live.environment, now))
-        if contest:
-            self._contests.shadow(contest, given, logged=logged)
-        stages = (asked - began, answered - asked, perf_counter() - answered)
-        self._metrics.answered(answer, live.environment, stages)
-        return reply
-
-    async def _ask(self, live: Live, name: str, variant: str, question: Question) -> Answer:
-        asking: Callable[[], Answer] = partial(
-            ask,
-            live.runtime,
-            question.columns,
-            first_id=question.id or uuid4().hex,
-            model=name,
-            version=live.served.number,
-            variant=variant,
-        )
-        return await asyncio.to_thread(asking) if question.rows > INLINE_ROWS else asking()
+        raise _nothing(request)
 
     def _refused(self, face: Face | None, status: int, sentence: str) -> Reply:
         if face is None:
@@ -202,11 +278,15 @@ class Server:
             name, numbers, _PLATFORM.get(version.format, version.format), version.signature
         )
 
-    def _require_key(self, scope: Scope) -> None:
-        if not hmac.compare_digest(header(scope, b"x-penstock-key"), self._key):
+    def _require_key(self, request: Request) -> None:
+        if not hmac.compare_digest(request.header(b"x-penstock-key"), self._key):
             raise NotAllowed(
                 what="This is for the control plane only", expected="its key", found="another or none"
             )
+
+
+def _nobody(_reply: Reply) -> None:
+    """Whom an answer is given that is returned."""
 
 
 def _decode_plan(body: bytes) -> Plan:
@@ -220,7 +300,7 @@ def _readiness(about: dict[str, Any], ready: bool) -> Reply:
     return json({**about, "ready": ready}, 200 if ready else 503)
 
 
-def _nothing(scope: Scope) -> NotFound:
+def _nothing(request: Request) -> NotFound:
     return NotFound(
-        what=f"There is nothing at {scope['method']} {scope['path']}", fix="GET /v2 says what is here."
+        what=f"There is nothing at {request.method} {request.path}", fix="GET /v2 says what is here."
     )

@@ -11,7 +11,7 @@ from penstock.adapters.formats.onnx import load
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
 from penstock.lineage.ports import Blobs
-from penstock.serving.answers import Examples, disagreement
+from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
@@ -23,24 +23,27 @@ Place = tuple[str, int]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A loaded version."""
+    """A loaded version. `together` says that questions of one moment are better asked at once."""
 
     model: str
     environment: str
     served: ServedVersion
     runtime: Runtime
+    together: bool = False
 
 
 class State(msgspec.Struct, frozen=True):
     """Everything that a request needs to know, never changed once it is in place.
 
-    `plan` is the plan as it is followed: a champion that could not be loaded is still the one before.
+    `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
+    are the champions that answer every request to their model.
     """
 
     plan: Plan
     models: dict[str, ServedModel]
     live: dict[Place, Live]
     errors: dict[Place, str]
+    alone: dict[str, Live]
 
     def now(self) -> datetime:
         """The time of a prediction: the plan's where time is virtual."""
@@ -72,7 +75,7 @@ class Table:
         self._blobs = blobs
         self._kept = kept
         self._changing = threading.Lock()
-        self.state = State(Plan(clock=None, models=()), {}, {}, {})
+        self.state = _state(Plan(clock=None, models=()), {}, {}, {})
 
     def resume(self) -> None:
         """Follow the plan that was kept. Raises Corrupt when it cannot be read."""
@@ -119,7 +122,8 @@ class Table:
                         what=f"Version {number} of {name!r} cannot be loaded", found=str(error)
                     ) from error
                 loaded = _few_on_demand({**self.state.live, place: live}, self.state.models)
-                self.state = msgspec.structs.replace(self.state, live=loaded)
+                state = self.state
+                self.state = _state(state.plan, state.models, loaded, state.errors)
             return live
 
     def _follow(self, plan: Plan) -> State:
@@ -143,7 +147,7 @@ class Table:
             model = self._with_a_champion(wanted, live)
             models[model.name] = _merged(models.get(model.name), model)
         followed = Plan(clock=plan.clock, models=tuple(models.values()))
-        return State(followed, models, _few_on_demand(live, models), errors)
+        return _state(followed, models, _few_on_demand(live, models), errors)
 
     def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
         """The model, led by the champion before where the wanted one does not load."""
@@ -161,11 +165,23 @@ class Table:
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
             wrong = disagreement(runtime, examples, version.signature)
+            together = not wrong and gains_together(runtime, examples)
         except (msgspec.DecodeError, KeyError, ValueError, RuntimeError) as error:
             raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
         if wrong:
             raise Corrupt(what=wrong)
-        return Live(model.name, model.environment, version, runtime)
+        return Live(model.name, model.environment, version, runtime, together)
+
+
+def _state(
+    plan: Plan, models: dict[str, ServedModel], live: dict[Place, Live], errors: dict[Place, str]
+) -> State:
+    alone = {
+        name: live[name, model.champion]
+        for name, model in models.items()
+        if not model.challengers and (name, model.champion) in live
+    }
+    return State(plan, models, live, errors, alone)
 
 
 def _require_sense(plan: Plan) -> None:

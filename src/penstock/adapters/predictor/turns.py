@@ -1,0 +1,74 @@
+"""Questions that come in one turn of the loop are asked of their model together, where that helps.
+
+Under load several connections are ready at once: one run of the model answers all of them (adaptive
+micro-batching without waiting; see docs/decisions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from penstock.adapters.predictor.faces import Face
+from penstock.adapters.predictor.http import Give, Request
+from penstock.adapters.predictor.table import Live
+from penstock.serving.answers import Scored, predict_together
+from penstock.serving.columns import Question
+
+MOST_ROWS = 256
+"""Rows that are asked together at most."""
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """A question that waits for the end of its turn, and whom to give the answer. Times are in seconds."""
+
+    live: Live
+    variant: str
+    face: Face
+    question: Question
+    request: Request
+    give: Give
+    began: float
+    read: float
+
+
+class Turns:
+    """Collects questions until the loop has read what it can, then has their models asked."""
+
+    def __init__(self, answer: Callable[[Waiting, Scored | None], None]) -> None:
+        """`answer` takes each question with what its model said, None where that was not asked yet."""
+        self._answer = answer
+        self._waiting: list[Waiting] = []
+
+    def ask(self, waiting: Waiting) -> None:
+        """Have a question answered, now or at the end of this turn."""
+        if not waiting.live.together:
+            self._answer(waiting, None)
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._waiting.append(waiting)
+
+    def _end(self) -> None:
+        asked, self._waiting = self._waiting, []
+        group: list[Waiting] = []
+        rows = 0
+        for waiting in asked:
+            if group and (waiting.live is not group[0].live or rows + waiting.question.rows > MOST_ROWS):
+                self._run(group)
+                group, rows = [], 0
+            group.append(waiting)
+            rows += waiting.question.rows
+        self._run(group)
+
+    def _run(self, group: list[Waiting]) -> None:
+        """Ask a model several questions at once; where that fails, each alone: none suffers for another."""
+        found: list[Scored] = []
+        if len(group) > 1:
+            with suppress(Exception):
+                found = predict_together(group[0].live.runtime, [each.question.columns for each in group])
+        for at, waiting in enumerate(group):
+            self._answer(waiting, found[at] if found else None)

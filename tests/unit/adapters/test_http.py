@@ -1,0 +1,149 @@
+"""HTTP/1.1 as the prediction process speaks it, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+import uvloop
+
+from penstock.adapters.predictor import http
+from penstock.adapters.predictor.http import Give, Reply, Request
+from penstock.adapters.predictor.listener import Listener
+
+
+class Echo:
+    """Answers with what it was asked; `/later` in a later turn of the loop."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    def answer(self, request: Request, give: Give) -> None:
+        self.asked.set()
+        told = f"{request.method} {request.path} {request.query.decode()} {len(request.body)}"
+        reply = Reply(200, told.encode(), b"text/plain")
+        if request.path == "/later":
+            asyncio.get_running_loop().call_later(0.01, give, reply)
+        else:
+            give(reply)
+
+
+def talk(*parts: bytes, end: bool = True) -> bytes:
+    """What comes back until the connection is closed, when these bytes are sent one after another."""
+
+    async def once() -> bytes:
+        listening = socket.create_server(("127.0.0.1", 0))
+        listener = Listener(Echo(), [listening])
+        await listener.begin()
+        reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)
+        if end:
+            writer.write_eof()
+        told = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        await listener.end(1)
+        return told
+
+    return uvloop.run(once())
+
+
+def bodies(told: bytes) -> list[bytes]:
+    """The bodies of answers, without their headers."""
+    return [part.partition(b"\r\n\r\n")[2] for part in told.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_requests_of_one_connection_are_answered_in_their_order() -> None:
+    asked = b"".join(
+        b"GET /%b?n=%d HTTP/1.1\r\n\r\n" % (b"later" if n % 3 else b"now", n) for n in range(100)
+    )
+    told = bodies(talk(asked))
+    assert told == [b"GET /%b n=%d 0" % (b"later" if n % 3 else b"now", n) for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "body"),
+    [
+        ([b"POST /a HTTP/1.1\r\nContent-Le", b"ngth: 4\r\n\r\nab", b"cd"], b"POST /a  4"),
+        (
+            [b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"2\r\nde\r\n0\r\n\r\n"],
+            b"POST /a  5",
+        ),
+        ([b"GET http://example.org/a%20b?c HTTP/1.1\r\n\r\n"], b"GET /a b c 0"),
+        ([b"GET /h2c HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"], b"GET /h2c  0"),
+    ],
+)
+def test_requests_come_whole_in_pieces_in_chunks_and_through_proxies(sent: list[bytes], body: bytes) -> None:
+    assert bodies(talk(*sent)) == [body]
+
+
+def test_head_has_no_body_and_says_how_long_it_would_be() -> None:
+    told = talk(b"HEAD /a HTTP/1.1\r\n\r\n")
+    assert told.endswith(b"\r\n\r\n")
+    assert b"content-length: 9\r\n" in told
+
+
+def test_who_waits_to_be_told_to_go_on_is_told() -> None:
+    head = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    told = talk(head, b"ab")
+    assert told.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /a HTTP/1.0\r\n\r\n", b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n"]
+)
+def test_a_connection_is_closed_for_who_does_not_keep_it(sent: bytes) -> None:
+    told = talk(sent + b"GET /b HTTP/1.1\r\n\r\n")
+    assert bodies(told) == [b"GET /a  0"]
+    assert b"connection: close" in told
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nX: " + b"x" * (http.MOST_HEAD + 1), 431),
+        (b"POST /a HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
+    ],
+)
+def test_what_is_no_request_or_too_long_is_refused_after_what_came_before(sent: bytes, status: int) -> None:
+    told = talk(b"GET /before HTTP/1.1\r\n\r\n" + sent, b"more of it")
+    before, refused = bodies(told)
+    assert before == b"GET /before  0"
+    assert b"HTTP/1.1 %d " % status in told
+    assert refused.startswith(b'{"error":')
+
+
+def test_chunks_that_grow_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MOST_BYTES", 10)
+    chunk = b"8\r\n12345678\r\n"
+    told = talk(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, chunk, chunk)
+    assert told.startswith(b"HTTP/1.1 413 ")
+
+
+def test_idle_and_half_sent_requests_do_not_keep_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "READING", -1.0)
+    monkeypatch.setattr("penstock.adapters.predictor.listener.LOOK", 0.01)
+    assert talk(b"GET /a HTTP/1.1\r\nHost:", end=False).startswith(b"HTTP/1.1 408 ")
+
+
+def test_at_the_end_what_was_asked_is_answered_and_no_more() -> None:
+    async def once() -> bytes:
+        listening = socket.create_server(("127.0.0.1", 0))
+        application = Echo()
+        listener = Listener(application, [listening])
+        await listener.begin()
+        reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+        writer.write(b"GET /later HTTP/1.1\r\n\r\n")
+        await application.asked.wait()
+        await listener.end(5)
+        told = await reader.read()
+        writer.close()
+        return told
+
+    assert b"connection: close" in uvloop.run(once())
