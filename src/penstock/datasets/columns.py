@@ -26,5 +26,13 @@ def column_type(dtype: pl.DataType) -> str:
 
 def known(source: Source, as_of: datetime) -> pl.Expr:
     """Whether a row had happened and was known at `as_of`."""
-    times = dict.fromkeys((source.event_time, source.known_time or source.event_time))
-    return pl.all_horizontal(pl.col(name) <= as_of for name in times)
+    return pl.all_horizontal(pl.col(name) <= as_of for name in _times(source))
+
+
+def known_at(source: Source) -> pl.Expr:
+    """When a row had both happened and become known."""
+    return pl.max_horizontal(*_times(source))
+
+
+def _times(source: Source) -> list[str]:
+    return list(dict.fromkeys((source.event_time, source.known_time or source.event_time)))

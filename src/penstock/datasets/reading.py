@@ -6,30 +6,30 @@ from pathlib import Path
 
 import polars as pl
 
-from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
+from penstock.datasets.listing import Listing, listing
 from penstock.datasets.types import Source
 
 MALFORMED = "penstock.malformed"
 """The column that marks rows without a key or a time, or with text where a number stands elsewhere."""
 
-_FORMATS = {".csv": "csv", ".jsonl": "ndjson", ".ndjson": "ndjson", ".parquet": "parquet"}
 _INFERRED_FROM = 10_000
 """Rows of a CSV or JSON lines source that decide about the types of its columns."""
 _TIMES = ("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _UTC = pl.Datetime("us", "UTC")
 
 
-def scan(source: Source, data_root: str | Path) -> pl.LazyFrame:
-    """All rows of a source, lazily, with the column `MALFORMED` added.
+def scan(source: Source, data_root: str | Path, found: Listing | None = None) -> pl.LazyFrame:
+    """All rows of a source, or of the files `found` of it, lazily, with the column `MALFORMED` added.
 
     Times are Datetime in microseconds UTC (naive ones are taken as UTC), not-a-number is null.
-    Raises NotFound when there are no files, InvalidValue when a declared column is missing
+    Raises NotFound when there are no files, InvalidValue when none is whole, a declared column is missing
     or is no time, or when the files cannot be read as tables.
     """
-    paths = _paths(source, Path(data_root))
+    files = found or listing(source, data_root)
     try:
-        rows = _tables(source, paths)
+        rows = _tables(files)
         schema = rows.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise unreadable(source, error) from error
@@ -61,41 +61,15 @@ def unreadable(source: Source, error: pl.exceptions.PolarsError) -> InvalidValue
     )
 
 
-def _paths(source: Source, root: Path) -> list[Path]:
-    place = root / source.path
-    if place.is_dir():
-        paths = [
-            path for path in place.rglob("*") if path.suffix in _FORMATS and not path.name.startswith(".")
-        ]
-    elif place.is_file():
-        paths = [place]
-    else:
-        paths = [path for path in root.glob(source.path) if path.is_file()]
-    if not paths:
-        raise NotFound(
-            what=f"The source {source.name} has no files",
-            expected="CSV, JSON lines (.jsonl) or Parquet files",
-            found=f"nothing at {place}",
-            fix="Sources are read relative to the project's data root.",
-        )
-    return sorted(paths)
-
-
-def _tables(source: Source, paths: list[Path]) -> pl.LazyFrame:
-    formats = {_FORMATS.get(path.suffix, "") for path in paths}
+def _tables(found: Listing) -> pl.LazyFrame:
     well_formed = pl.lit(value=False).alias(MALFORMED)
-    match sorted(formats):
-        case ["parquet"]:
-            return pl.scan_parquet(paths).with_columns(well_formed)
-        case ["ndjson"]:
-            return pl.scan_ndjson(paths, infer_schema_length=_INFERRED_FROM).with_columns(well_formed)
-        case ["csv"]:
-            return _csv(paths)
-    raise InvalidValue(
-        what=f"The source {source.name} mixes formats or has one that is not known",
-        expected="files that all end in .csv, .jsonl or .parquet",
-        found=", ".join(sorted({path.suffix or path.name for path in paths})),
-    )
+    match found.format:
+        case "parquet":
+            return pl.scan_parquet(found.paths).with_columns(well_formed)
+        case "ndjson":
+            return pl.scan_ndjson(found.paths, infer_schema_length=_INFERRED_FROM).with_columns(well_formed)
+        case _:
+            return _csv(found.paths)
 
 
 def _csv(paths: list[Path]) -> pl.LazyFrame:

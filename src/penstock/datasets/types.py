@@ -22,6 +22,46 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...] = ()
 
 
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a source was known at `as_of`: rows, bytes of files, and partitions with such rows.
+
+    `newest` is the latest time at which one of the rows became known. `digest` is another once any file is.
+    `unfinished` tells of files that cannot be read yet.
+    """
+
+    as_of: datetime
+    rows: int
+    bytes: int
+    partitions: int
+    newest: datetime | None
+    digest: str
+    unfinished: tuple[str, ...] = ()
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+    """What came into a source between two levels of it; `doubts` say that it shrank or its time went back."""
+
+    rows: int
+    bytes: int
+    partitions: int
+    newest: datetime | None
+    changed: bool
+    doubts: tuple[str, ...] = ()
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is left out, or a file (`line` 0): which line of which file, what stood there, and why.
+
+    Lines are counted from 1, with the heading of a CSV file; of Parquet files rows are counted.
+    """
+
+    file: str
+    line: int
+    column: str = ""
+    value: str = ""
+    why: str
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column and its type: `float`, `int`, `bool`, `string`, `time`, or `other` for lists and the like."""
 

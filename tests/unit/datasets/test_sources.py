@@ -146,9 +146,9 @@ def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str
         ("a.csv", "idd,at\n1,2024-01-01\n", r"has no column `id`\. Did you mean `idd`"),
         ("a.csv", "id,at\n1,17\n", "column `at` of the source trips is no time.*found Int64"),
         ("a.csv", "id,at\n1,2024-01-01\n2,3,4\n", "cannot be read as one table"),
-        ("a.csv", "", "cannot be read as one table"),
+        ("a.csv", "", "no file that is whole: found data/trips/a.csv: the file is left out: it is empty"),
         ("a.jsonl", '{"id": 1, "at": "2024-01-01"}\n{"id":\n', "cannot be read as one table"),
-        ("a.parquet", "not parquet", "cannot be read as one table"),
+        ("a.parquet", "not parquet", "it is no Parquet file"),
         ("a.csv", "id,at\n1,2025-01-01\n", "has no rows that were known at 2024-06-01 00:00 UTC"),
     ],
 )
