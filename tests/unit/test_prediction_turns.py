@@ -13,7 +13,8 @@ import pytest
 from penstock.adapters.formats.onnx import OnnxRuntime
 from penstock.adapters.predictor.http import Reply, Request
 from penstock.adapters.predictor.kept import PlanFile
-from penstock.adapters.predictor.log import JsonlPredictionLog, LogWriter
+from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.serving.answers import Examples, gains_together
