@@ -49,6 +49,7 @@ from penstock.revisions.upstreams import Upstreams
 from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
+from penstock.serving.ports import PredictionLog, PredictionService
 from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 
@@ -73,8 +74,10 @@ class App(Workbench):
         on: str = "local",
         room: Room | None = None,
         isolation: str = "none",
+        service: PredictionService | None = None,
+        log: PredictionLog | None = None,
     ) -> None:
-        """See `Workbench`."""
+        """See `Workbench`; `service` and `log` are in place of those of the home's prediction process."""
         super().__init__(home, virtual=virtual, on=on, room=room, isolation=isolation)
         self.forge = BuiltinForge(home.git)
         self.builder = LocalBuilder(
@@ -85,8 +88,8 @@ class App(Workbench):
             isolation=self.isolation,
             secrets=partial(self.step_secrets.every, environment="builds"),
         )
-        self.service = HttpPredictionService(self._predict_url, home.key(), home.blobs)
-        self.log = JsonlPredictionLog(home.predictions)
+        self.service = service or HttpPredictionService(self._predict_url, home.key(), home.blobs)
+        self.log = log or JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")
         self.host = LOOPBACK

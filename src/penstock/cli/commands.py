@@ -17,6 +17,7 @@ PARTS = {
     "runs": ("run", "runs", "logs", "retry", "cancel"),
     "compare": ("compare",),
     "sweep": ("sweep",),
+    "simulate": ("simulate",),
     "delivery": (
         "revisions",
         "environments",

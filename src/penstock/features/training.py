@@ -60,7 +60,7 @@ def training_set(
     moment = pl.col(source.event_time)
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
-    views = [_view(view.target) for view in asked.views]
+    views = [resolved_view(view.target) for view in asked.views]
     table = join(spine, source.event_time, views, tables)
     cut = newest - duration(asked.holdout)
     train, holdout = table.filter(moment <= cut), table.filter(moment > cut)
@@ -78,7 +78,8 @@ def training_set(
     )
 
 
-def _view(target: str) -> FeatureView:
+def resolved_view(target: str) -> FeatureView:
+    """The view of this name. Raises InvalidValue."""
     found = resolve(target)
     if not isinstance(found, FeatureView):
         raise InvalidValue(what=f"{target} is not a feature view.", fix="Decorate it with @feature_view.")

@@ -189,7 +189,7 @@ def _quiet(table: Table, zone: str) -> Quiet | None:
 
 def _zone(table: Table) -> str:
     zone = table.get("zone", str, "UTC")
-    if zone not in available_timezones():
+    if zone != "UTC" and zone not in available_timezones():
         table.refuse(
             "zone",
             "'zone' has an impossible value",
