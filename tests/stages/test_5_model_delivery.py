@@ -1,9 +1,19 @@
 """Stage 5: a version goes live through its gate, by hot swap, and back at once."""
 
+import json
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+import httpx
+import polars as pl
+import pytest
+
 from penstock.cli.demo.traffic import Flight, Passengers
+
+DATATYPES = ("category", "channel", "warehouse", "price", "discount", "load", "staff", "items")
 
 
 def test_the_first_version_went_live_through_its_gate(live: Any) -> None:
@@ -41,6 +51,30 @@ def test_versions_are_swapped_and_rolled_back_while_requests_go_on_and_none_fail
     assert champions(watched) == champion
     assert client.counts.requests > 50
     assert (client.counts.failed, client.counts.retried) == (0, 0)
+
+
+def test_a_whole_file_is_answered_as_the_service_answers(watched: Any, tmp_path: Path) -> None:
+    orders = watched.orders()[:40]
+    asked = [
+        {"order": order.id, **{name: order.features.get(name) for name in DATATYPES}} for order in orders
+    ]
+    source, output = tmp_path / "orders.jsonl", tmp_path / "answers.csv"
+    source.write_text(
+        "".join(json.dumps(row) + "\n" for row in asked) + '{"order": "lame", "items": "many"}\n'
+    )
+    command = [sys.executable, "-m", "penstock.cli", "batch", "returns", str(source), str(output)]
+    home = ["--keep", "order", "--json", "--home", str(watched.system.home.folder)]
+    ran = subprocess.run([*command, *home], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["predicted"], told["misfits"]) == (40, 1)
+    answers = pl.read_csv(output)
+    assert answers["order"].to_list() == [order.id for order in orders]
+    rows = [{name: row[name] for name in DATATYPES} for row in asked]
+    url = watched.system.get("/status")["predict_url"]
+    live = httpx.post(f"{url}/predict/returns", json={"rows": rows}, timeout=60).json()
+    assert answers["score"].to_list() == pytest.approx([row["score"] for row in live["rows"]], abs=1e-6)
+    assert set(answers["model_version"]) == {f"returns@{live['version']}"}
 
 
 def ask_on(client: Passengers, orders: list[Flight], enough: threading.Event) -> None:

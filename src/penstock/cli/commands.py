@@ -34,6 +34,7 @@ PARTS = {
     "secrets": ("secrets",),
     "tokens": ("tokens",),
     "models": ("models", "predict", "labels", "monitor"),
+    "batch": ("batch",),
     "rollouts": ("rollouts",),
     "tests": ("tests",),
     "triggers": ("triggers",),

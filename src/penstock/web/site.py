@@ -135,8 +135,8 @@ def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
 
 def _attachment(found: Download) -> Stream:
     headers = {
-        "Content-Disposition": f'attachment; filename="{found.output.file}"',
-        "Content-Length": str(found.output.size),
+        "Content-Disposition": f'attachment; filename="{found.file}"',
+        "Content-Length": str(found.size),
         "X-Content-Type-Options": "nosniff",
     }
     return Stream(found.pieces, media_type="application/octet-stream", headers=headers)

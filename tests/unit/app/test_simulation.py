@@ -278,7 +278,9 @@ def test_wrong_policies_and_times_without_history_are_said_in_a_sentence(shop: P
     with pytest.raises(InvalidValue, match=r"cannot be called weekly\.toml"):
         wanted(shop, graph, "weekly.toml")
     later, late = END + timedelta(days=300), END + timedelta(days=330)
-    with pytest.raises(StepFailed, match=f"The source data has no labels from {later:%Y-%m-%d} to .*: .* no rows at all"):
+    with pytest.raises(
+        StepFailed, match=f"The source data has no labels from {later:%Y-%m-%d} to .*: .* no rows at all"
+    ):
         simulate(shop / "later", wanted(shop, graph, "never", start=later, end=late), lambda *_: None)
     with pytest.raises(StepFailed, match="No model can be live on 2025-01-02, where the simulation begins"):
         simulate(

@@ -38,7 +38,7 @@ def elsewhere(app: App) -> Web:
 
 def test_each_route_says_who_may_ask_it() -> None:
     routes = {f"{route.method} {route.pattern}" for route in ROUTES}
-    downloads = {"GET /", "GET /releases/{ref}/outputs/{name}"}
+    downloads = {"GET /", "GET /releases/{ref}/outputs/{name}", "GET /models/{ref}/serialized"}
     assert set(ROLES) == routes | downloads
     assert all("admin" in roles for roles in ROLES.values())
 

@@ -117,6 +117,12 @@ def history(app: App, ref: str) -> Any:
     return listed(app, RoleChange, "", 0, model=app.models.show(ref).model.id)
 
 
+@route("GET", "/models/{ref}/home")
+def home(app: App, ref: str) -> Any:
+    """The environment whose champion answers at the model's URL."""
+    return {"model": ref, "environment": app.rollouts.home_of(ref)}
+
+
 @route("GET", "/models/{ref}/champions")
 def champions(app: App, ref: str, at: str = "") -> Any:
     """Which version was champion in each environment at a moment, by default now."""

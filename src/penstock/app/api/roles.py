@@ -36,6 +36,8 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /releases/{ref}": READ,
     "GET /releases/{ref}/plan/{environment}": READ,
     "GET /releases/{ref}/outputs/{name}": READ,
+    "GET /models/{ref}/home": READ,
+    "GET /models/{ref}/serialized": READ,
     "GET /deployments": READ,
     "GET /secrets": OPERATE,
     "GET /holds": READ,
@@ -106,7 +108,7 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /settle": WORK,
     "POST /gc": OPERATE,
 }
-_DOWNLOAD = "/releases/{ref}/outputs/{name}"
+_DOWNLOAD, _SERIALIZED = "/releases/{ref}/outputs/{name}", "/models/{ref}/serialized"
 _NUMBERED: dict[str, Any] = {"runs": Run, "builds": Build, "rollouts": Rollout, "tests": ProductionTest}
 """Nouns of a project that are asked for by their number."""
 
@@ -175,6 +177,8 @@ def _pattern(method: str, path: str) -> tuple[str, dict[str, str]]:
     ends = path.strip("/").split("/")
     if method == "GET" and len(ends) == 4 and (ends[0], ends[2]) == ("releases", "outputs"):
         return _DOWNLOAD, {"ref": ends[1], "name": ends[3]}
+    if method == "GET" and len(ends) == 3 and (ends[0], ends[2]) == ("models", "serialized"):
+        return _SERIALIZED, {"ref": ends[1]}
     return ROUTES.pattern(method, path)
 
 

@@ -1,0 +1,1 @@
+"""Prediction of whole files: read in parts, answered, written, and taken up again after a kill."""

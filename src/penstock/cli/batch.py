@@ -1,0 +1,80 @@
+"""Predictions for whole files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.face import Api, prints
+from penstock.cli.pages import Page
+from penstock.core.errors import Corrupt
+
+PANEL = "Models"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel=PANEL)(batch)
+
+
+@prints
+def batch(
+    api: Api,
+    model: Annotated[str, typer.Argument(help="NAME@3 or NAME@production; of a name alone the champion.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Rows as .csv, .jsonl or .parquet, of any number.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Where to, of any of these kinds.")],
+    keep: Annotated[
+        str, typer.Option("--keep", help="Columns to keep beside the answers, with commas; all if not said.")
+    ] = "",
+) -> Page:
+    """A prediction for every row of a file; after a stop the same command goes on."""
+    import msgspec
+
+    from penstock.adapters.batch.job import plan, work
+    from penstock.adapters.formats.onnx import load
+
+    version = api.get(f"/models/{_meant(api, model)}")["version"]
+    kept = tuple(name.strip() for name in keep.split(",")) if keep else None
+    asked = plan(version, source, output, kept)
+    runtime = load(version["format"], _serialized(api, version), asked.signature)
+    with _progress(asked.rows) as advance:
+        done = work(asked, runtime, output, advance)
+    said = f"{done.output}: {done.predicted:,} predictions of {done.version}."
+    if done.misfits:
+        said += f" {done.misfits:,} rows do not fit: {done.refused} says which, and why."
+    return Page(msgspec.to_builtins(done), (said,), (f"penstock models show {done.version}",))
+
+
+def _meant(api: Api, model: str) -> str:
+    """The version that is asked: of a name alone the champion of the last environment that has one."""
+    if "@" in model:
+        return model
+    return f"{model}@{api.get(f'/models/{model}/home')['environment']}"
+
+
+def _serialized(api: Api, version: dict[str, Any]) -> bytes:
+    from penstock.core.digests import digest_bytes
+
+    data = b"".join(api.pieces(f"/models/{version['id']}/serialized"))
+    if digest_bytes(data) != version["artifact"]:
+        raise Corrupt(what=f"The model {version['id']} did not arrive as it was registered.")
+    return data
+
+
+@contextmanager
+def _progress(rows: int) -> Iterator[Callable[[int], None]]:
+    """A bar of the rows that are done, where a person sees standard error."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        line = progress.add_task("rows", total=rows)
+        yield lambda more: progress.advance(line, more)
