@@ -44,8 +44,12 @@ class Plain:
         self.asked: list[dict[str, Any]] = []
 
     def predict(self, columns: Any) -> tuple[list[float], list[str], list[list[float]]]:
-        self.asked.append(columns)
-        score = [min(1.0, (wind or 0.0) / 10) for wind in columns["wind"]]
+        plain = {
+            name: [None if value is None or value != value else value for value in values]
+            for name, values in columns.items()
+        }
+        self.asked.append(plain)
+        score = [min(1.0, (wind or 0.0) / 10) for wind in plain["wind"]]
         return score, [str(s > 0.5).lower() for s in score], [[1 - s, s] for s in score]
 
 

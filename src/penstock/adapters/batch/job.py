@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import polars as pl
@@ -127,7 +127,7 @@ def _answered(batch: Batch, runtime: Runtime, chunk: Chunk) -> tuple[pl.DataFram
     for number, why in chunk.broken.items():
         misfits[number - chunk.first] = Misfit(number - chunk.first, "", None, why)
     fits = pl.Series([row not in misfits for row in range(chunk.rows.height)], dtype=pl.Boolean)
-    asked = {name: series.filter(fits).to_list() for name, series in columns.items()}
+    asked = {name: _values(series.filter(fits)) for name, series in columns.items()}
     rows = chunk.rows.select(batch.keep).filter(fits)
     numbers = [chunk.first + row for row, fit in enumerate(fits) if fit]
     score, label, chances = runtime.predict(asked) if rows.height else ([], [], [])
@@ -145,6 +145,12 @@ def _answered(batch: Batch, runtime: Runtime, chunk: Chunk) -> tuple[pl.DataFram
         {"row": chunk.first + m.row + 1, "column": m.column, "value": m.value, "why": m.why}
         for m in sorted(misfits.values())
     ]
+
+
+def _values(column: pl.Series) -> Sequence[Any]:
+    """The values, of numbers with a point as an array in which what is missing is not a number."""
+    values: Any = column.to_numpy() if column.dtype.is_float() else column.to_list()
+    return cast("Sequence[Any]", values)
 
 
 def _answers_of(signature: Signature) -> set[str]:
