@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Plain:
 
     def predict(self, columns: Any) -> tuple[list[float], list[str], list[list[float]]]:
         plain = {
-            name: [None if value is None or value != value else value for value in values]
+            name: [None if isinstance(value, float) and isnan(value) else value for value in values]
             for name, values in columns.items()
         }
         self.asked.append(plain)
