@@ -32,6 +32,7 @@ from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
+from penstock.deployments.signing import Signing
 from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
@@ -103,6 +104,7 @@ class App(Workbench):
         self.logbook = Logbook(self.store, self.clock)
         self.logged = LoggedModels(self.store, self.clock)
         self.uploads = Uploads(self.store, self.blobs, self.clock)
+        self.signing = Signing(self.store, self.models, self.clock)
         self.keeping = Keeping(self.store, self.models, self.clock)
         self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)

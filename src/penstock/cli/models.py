@@ -108,7 +108,11 @@ def show(
         Table(
             version["signature"]["inputs"], ("input=name", "type=dtype", "nullable"), "It takes no inputs."
         ),
-        Table(verdicts, ("environment=in", "check", "passed", "why"), "No gate has judged this version yet."),
+        Table(
+            verdicts,
+            ("environment=in", "check", "passed", "waived", "why"),
+            "No gate has judged this version yet.",
+        ),
         *_quality(gates),
         Table(history, ROLES, "No version has had a role yet."),
     )

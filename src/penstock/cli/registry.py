@@ -14,6 +14,9 @@ from penstock.cli.rows import parameters
 from penstock.core.errors import InvalidValue
 
 VersionArgument = Annotated[str, typer.Argument(metavar="NAME@N", help="A version, such as delay@3.")]
+InOption = Annotated[
+    str, typer.Option("--in", metavar="ENV", help="Whose gate, if not the one that judged it last.")
+]
 COMPARED = ("about", "metrics", "slices", "data", "params", "dependencies")
 COLUMNS = ("version=id", "stage", "roles", "added", "expires", "metrics", "tags")
 ROLES = ("environment", "version=number", "since=time", "actor", "why")
@@ -21,7 +24,7 @@ ROLES = ("environment", "version=number", "since=time", "actor", "why")
 
 def register_on(models: typer.Typer) -> None:
     """Add the commands to the group `models`."""
-    for command in (search, history, tag, archive, restore, protect, unprotect):
+    for command in (search, history, sign, waive, tag, archive, restore, protect, unprotect):
         models.command()(command)
     models.command("compare")(compare_versions)
 
@@ -99,6 +102,41 @@ def history(
     items = api.items(f"/models/{model}/history")
     columns = ("time", "environment", "version=number", "role", "actor", "why")
     return Page({"items": items}, (Table(items, columns, "No version has had a role yet."),))
+
+
+@prints
+def sign(
+    api: Api,
+    version: VersionArgument,
+    why: Annotated[str, typer.Option("--why", help="The reason.")],
+    environment: InOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Say that a version may go live where a gate asks for `sign_off`."""
+    told = api.post(f"/models/{version}/sign", why=why, environment=environment, actor=actor)
+    said = f"{version} is signed by {told['actor']}: the gate of {told['environment']} looks at it once more."
+    return Page(told, (said,), (f"penstock models show {version}",))
+
+
+@prints
+def waive(
+    api: Api,
+    version: VersionArgument,
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="One that it failed, as its gate has it.")],
+    *,
+    why: Annotated[str, typer.Option("--why", help="The reason.")],
+    span: Annotated[str, typer.Option("--for", metavar="SPAN", help="How long, such as 7d.")],
+    environment: InOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Excuse a version from a check that it failed, for a while."""
+    told = api.post(
+        f"/models/{version}/waive", check=check, span=span, why=why, environment=environment, actor=actor
+    )
+    said = (
+        f"{told['check']} is waived until {told['until']}: the gate of {told['environment']} looks once more."
+    )
+    return Page(told, (said,), (f"penstock models show {version}",))
 
 
 @prints

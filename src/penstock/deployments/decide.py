@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.checks import is_load, parse, parse_load
+from penstock.checks import is_load, is_sign_off, parse, parse_load
 from penstock.checks.load import FACTS as LOAD_FACTS
 from penstock.checks.metrics import METRICS
 from penstock.core.sizes import size_text
@@ -156,7 +156,8 @@ def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
                 check="loads", passed=False, why=f"the prediction service cannot load it: {facts.load_error}"
             ),
         )
-    return (*(_verdict(text, facts) for text in gate), *_baseline(facts.assessed))
+    asked = [text for text in gate if not is_sign_off(text)]  # people are asked last
+    return (*(_verdict(text, facts) for text in asked), *_baseline(facts.assessed))
 
 
 def _verdict(text: str, facts: Facts) -> Verdict:

@@ -9,7 +9,6 @@ import msgspec
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, NotAllowed, NotFound
-from penstock.core.events import Event
 from penstock.deployments.champions import Champions, under_way
 from penstock.deployments.decide import judge
 from penstock.deployments.environments import Environments, Held
@@ -17,14 +16,13 @@ from penstock.deployments.plans import Plans
 from penstock.deployments.ports import Labelled
 from penstock.deployments.production import ProductionTests
 from penstock.deployments.progress import Progress
-from penstock.deployments.quality import Assessment
+from penstock.deployments.reports import keyed, lasting, told_report
+from penstock.deployments.signing import unsigned, with_people
 from penstock.deployments.swaps import Swaps
 from penstock.deployments.tryouts import Submit, Tryouts, at_once
-from penstock.deployments.types import GateReport, Verdict
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
 from penstock.models.types import FILES, Model, Placement, Version
-from penstock.revisions.config import ModelConfig
 from penstock.serving.ports import PredictionService
 from penstock.serving.types import Plan
 
@@ -131,7 +129,8 @@ class Rollouts:
                 raise NotAllowed(
                     what=f"{version.id} did not pass the gate of {environment}",
                     found=placed.why,
-                    fix="Train a better version, or change the gate and train again.",
+                    fix="Train a better version, change the gate and train again, or have it excused for a "
+                    "while: penstock models waive.",
                 )
             if placed.role == "archived":
                 raise NotAllowed(
@@ -200,10 +199,12 @@ class Rollouts:
     def _waiting(self, reader: Reader, model: str, environment: str) -> tuple[list[Version], set[str]]:
         """The versions that wait for their gate, the oldest first, and the ids of all that were placed."""
         placed = {p.number: p.role for p in reader.find(Placement, model=model, environment=environment)}
+        held_up = unsigned(reader, model, environment)
         waiting = [
             version
             for number in range(1, reader.count(Version, model=model) + 1)
-            if placed.get(number, "candidate") == "candidate"
+            if number not in held_up
+            and placed.get(number, "candidate") == "candidate"
             and (
                 (version := self._plans.version(reader, model, number)).environment == environment
                 or number in placed
@@ -226,8 +227,10 @@ class Rollouts:
         )
         if facts is None:
             return False
-        verdicts = judge(gate, version.model, facts) + _keyed(configured, version)
+        asked = () if trial.test else gate  # a test makes nobody champion: people need not sign it
         with self._store.begin() as tx:
+            found = (*judge(gate, version.model, facts), *keyed(configured, version), *lasting(version, now))
+            verdicts = with_people(tx, asked, version, environment, found, now)
             placed = _placement(tx, environment, version)
             if placed is not None and placed.role != "candidate" and not trial.test:
                 return False
@@ -236,13 +239,13 @@ class Rollouts:
             if under_way(tx, version.model, environment) and not trial.test:
                 return False
             cause = placed.event if placed else version.event
-            report = _report(tx, version, environment, verdicts, facts.assessed, cause=cause, now=now)
+            report = told_report(tx, version, environment, verdicts, facts.assessed, cause=cause, now=now)
             if trial.test:
                 self.tests.gate(tx, trial.test, report)
             elif report.outcome == "passed":
                 self._over(tx, version, trial.champion, trial.held, report.event)
-            else:
-                why = "; ".join(f"{v.check}: {v.why}" for v in verdicts if not v.passed)
+            elif report.outcome == "failed":
+                why = "; ".join(f"{v.check}: {v.why}" for v in verdicts if not v.holds)
                 self._models.place(
                     tx, version, environment, "rejected", actor="penstock", why=why, cause=report.event
                 )
@@ -305,58 +308,6 @@ def require_lasting(version: Version, now: datetime) -> None:
         )
 
 
-def _keyed(configured: ModelConfig | None, version: Version) -> tuple[Verdict, ...]:
-    """A verdict against a version that does not take the column by which a rollout would assign requests."""
-    key = configured.rollout.key if configured and configured.rollout else ""
-    names = [column.name for column in version.signature.inputs]
-    if not key or key in names:
-        return ()
-    why = f"its key {key!r} is no input of the model, which takes {', '.join(names)}"
-    return (Verdict(check="rollout", passed=False, why=why),)
-
-
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:
     found = reader.find(Placement, id=f"{environment}:{version.id}")
     return found[0] if found else None
-
-
-def _report(
-    tx: Transaction,
-    version: Version,
-    environment: str,
-    verdicts: tuple[Verdict, ...],
-    assessed: Assessment,
-    *,
-    cause: int,
-    now: datetime,
-) -> GateReport:
-    passed = all(verdict.passed for verdict in verdicts)
-    outcome = "passed" if passed else "failed"
-    [event] = tx.publish(
-        Event(
-            kind=f"gate.{outcome}",
-            subject=f"version:{version.id}",
-            time=now,
-            project=version.project,
-            evidence={
-                "environment": environment,
-                "artifact": version.artifact,
-                "verdicts": [msgspec.to_builtins(verdict) for verdict in verdicts],
-            },
-            cause=cause or None,
-        )
-    )
-    report = GateReport(
-        id=f"{environment}:{version.id}",
-        environment=environment,
-        model=version.model,
-        number=version.number,
-        artifact=version.artifact,
-        time=now,
-        outcome="passed" if passed else "failed",
-        verdicts=verdicts,
-        event=event,
-        quality=msgspec.to_builtins(assessed),
-    )
-    (tx.put if tx.count(GateReport, id=report.id) else tx.add)(report)
-    return report

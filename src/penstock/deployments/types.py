@@ -45,19 +45,29 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one check or proof of a gate, with its raw numbers."""
+    """The answer to one check or proof of a gate, with its raw numbers.
+
+    One that failed stands in nobody's way where it is `waived`, which says by whom, until when, and why.
+    """
 
     check: str
     passed: bool
     why: str
     evidence: dict[str, Any] = {}
+    waived: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it lets a version through."""
+        return self.passed or bool(self.waived)
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     """The verdicts on a model version's digest. `id` is `environment:model@number`.
 
     `quality` is what was measured of the version's answers to its holdout: metrics with intervals,
-    calibration, slices, a constant, and the gain over the champion (see `quality.Assessment`).
+    calibration, slices, a constant, and the gain over the champion (see `quality.Assessment`). A version is
+    `waiting` that lacks nothing but people who sign it.
     """
 
     id: str
@@ -66,10 +76,45 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     artifact: str
     time: datetime
-    outcome: Literal["passed", "failed"]
+    outcome: Literal["passed", "failed", "waiting"]
     verdicts: tuple[Verdict, ...]
     event: int
     quality: dict[str, Any] = {}
+
+
+class SignOff(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word that a version, of this digest, may go live in an environment. `id` is a number."""
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    number: int
+    artifact: str
+    actor: str
+    why: str
+    time: datetime
+    event: int
+
+
+class Waiver(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word that a check, which a version of this digest failed, is no obstacle `until` then.
+
+    `id` is a number.
+    """
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    number: int
+    artifact: str
+    check: str
+    actor: str
+    why: str
+    since: datetime
+    until: datetime
+    event: int
 
 
 Status = Literal["running", "paused", "promoted", "reverted", "aborted"]

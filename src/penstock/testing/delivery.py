@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -135,6 +136,8 @@ class Delivered:
         environment: str = "production",
         examples: Mapping[str, Any] | None = None,
         holdout: pl.DataFrame | None = None,
+        author: str = "",
+        expires: datetime | None = None,
     ) -> Version:
         """A run has trained the next version of `delay`, whose metrics it recorded."""
         rows = pl.DataFrame({"wind": [float(n % 10) for n in range(200)], "carrier": ["UA", "B6"] * 100})
@@ -164,7 +167,8 @@ class Delivered:
                 label="late",
                 parity={},
                 training={},
-                governance={},
+                governance={"author": author},
+                expires=expires,
                 event=tx.publish(self._event("version.registered", f"version:{key}"))[0],
             )
             tx.add(made)

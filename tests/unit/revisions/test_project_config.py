@@ -152,7 +152,7 @@ def test_an_environment_is_found_by_name() -> None:
         ("by = 0.03", "by = nan", 20, "a number above 0"),
         ('over = "7d"', 'over = "a week"', 20, "a duration such as"),
         ('over = "7d"', 'over = "7d", labels = 0', 20, "at least 1"),
-        ('  "contract",', '  "infrastructur",', 27, "a proof (contract, infrastructure) or a load"),
+        ('  "contract",', '  "infrastructur",', 27, "a proof (contract, infrastructure), a load"),
         ('  "contract",', '  "load: 500",', 27, "This is not a load"),
         ('  "contract",', '  "load: 500/s for 2h, p99 <= 1s",', 27, "up to 20000 a second for up to 600"),
         ('  "contract",', '  "load: 500/s for 2s, p99 <= 20",', 27, "p50, p95, p99, max in ms or s"),

@@ -29,6 +29,8 @@ NAMES = {
     "ProductionTest": "production_tests",
     "Project": "projects",
     "Protection": "protections",
+    "SignOff": "sign_offs",
+    "Waiver": "waivers",
     "Release": "releases",
     "Request": "requests",
     "Revision": "revisions",

@@ -23,7 +23,16 @@ from penstock.adapters.storage.names import table_of
 from penstock.builds.types import Build, Release
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
-from penstock.deployments.types import Deployment, GateReport, Hold, ProductionTest, Rollout, Swap
+from penstock.deployments.types import (
+    Deployment,
+    GateReport,
+    Hold,
+    ProductionTest,
+    Rollout,
+    SignOff,
+    Swap,
+    Waiver,
+)
 from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
@@ -124,6 +133,8 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Placement: _table(Placement, ("model", "environment"), ("environment", "role")),
     RoleChange: _table(RoleChange, ("model", "environment")),
     GateReport: _table(GateReport, ("model", "number")),
+    SignOff: _table(SignOff, ("model", "number")),
+    Waiver: _table(Waiver, ("model", "number")),
     Rollout: _table(Rollout, ("status",), ("model", "environment")),
     ProductionTest: _table(ProductionTest, ("status",), ("model", "environment")),
     Swap: _table(Swap, ("model", "environment")),

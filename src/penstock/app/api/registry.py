@@ -11,8 +11,9 @@ from penstock.app.api.moments import moment
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.checks import Check, parse
+from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
-from penstock.deployments.types import GateReport
+from penstock.deployments.types import GateReport, SignOff, Waiver
 from penstock.lineage.ports import Reader
 from penstock.models.comparison import compare
 from penstock.models.decide import champion_at
@@ -55,10 +56,14 @@ def model(app: App, ref: str) -> Any:
     with app.store.read() as reader:
         protections = reader.find(Protection, id=version.id, ended=None)
         tags = _found(app, reader, [version])[0].tags
+        sign_offs = reader.find(SignOff, model=version.model, number=version.number)
+        waivers = reader.find(Waiver, model=version.model, number=version.number)
     return {
         **msgspec.structs.asdict(entry),
         "tags": tags,
         "protected": protections[0].why if protections else "",
+        "sign_offs": sign_offs,
+        "waivers": waivers,
         "runtime": app.monitoring.service(entry.model.id, version.number),
         "service": app.measured(entry.model.id, version.number),
     }
@@ -193,6 +198,23 @@ def restore(app: App, ref: str, actor: str = "") -> Any:
 def protect(app: App, ref: str, why: str, actor: str = "") -> Any:
     """Keep a version, and all that its run read and made, until that is ended."""
     return app.keeping.protect(*_version(ref), why=why, actor=app.actor(actor))
+
+
+@route("POST", "/models/{ref}/sign")
+def sign(app: App, ref: str, why: str, environment: str = "", actor: str = "") -> Any:
+    """Say that a version may go live in an environment whose gate asks for people."""
+    return app.signing.sign("@".join(map(str, _version(ref))), environment, why=why, actor=app.actor(actor))
+
+
+@route("POST", "/models/{ref}/waive")
+def waive(  # noqa: PLR0917 - the words of a waiver
+    app: App, ref: str, check: str, span: str, why: str, environment: str = "", actor: str = ""
+) -> Any:
+    """Say that a check that a version failed is no obstacle for a while."""
+    version = "@".join(map(str, _version(ref)))
+    return app.signing.waive(
+        version, environment, check, span=duration(span), why=why, actor=app.actor(actor)
+    )
 
 
 @route("POST", "/models/{ref}/unprotect")

@@ -92,6 +92,8 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /models/{ref}/archive": OPERATE,
     "POST /models/{ref}/restore": OPERATE,
     "POST /models/{ref}/protect": OPERATE,
+    "POST /models/{ref}/sign": OPERATE,
+    "POST /models/{ref}/waive": OPERATE,
     "POST /models/{ref}/unprotect": OPERATE,
     "POST /triggers/pause": OPERATE,
     "POST /triggers/resume": OPERATE,

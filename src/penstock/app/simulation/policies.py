@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.app.simulation.types import Policy, Wanted
-from penstock.checks import is_load
+from penstock.checks import is_load, is_sign_off
 from penstock.core.errors import Conflict, InvalidValue, NotFound
 from penstock.core.words import meant
 from penstock.revisions.config import RESERVED
@@ -67,7 +67,11 @@ def world_config(wanted: Wanted) -> str:
     place = values.get("environments", {}).get(wanted.environment, {})
     everywhere, there = (each.get("models", {}).get(wanted.model, {}) for each in (values, place))
     model = {key: value for key, value in {**everywhere, **there}.items() if key in {"gate", "monitor"}}
-    gate = [text for text in model.get("gate", ()) if text != "infrastructure" and not is_load(text)]
+    gate = [
+        text
+        for text in model.get("gate", ())
+        if text != "infrastructure" and not is_load(text) and not is_sign_off(text)
+    ]
     if model:
         model["gate"] = gate or ["contract"]
     kept = {"params": place["params"]} if "params" in place else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from penstock.checks import is_load, parse, parse_load
+from penstock.checks import is_load, is_sign_off, parse, parse_load, signatures
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.rollouts import read_rollout
@@ -53,14 +53,19 @@ def _gate(table: Table) -> tuple[str, ...]:
         try:
             if is_load(text):
                 parse_load(text)
+            elif is_sign_off(text):
+                signatures(text)
             elif text not in PROOFS:
                 parse(text)
         except InvalidValue as error:
-            others = f'a check such as "roc_auc >= 0.7", a proof ({", ".join(PROOFS)}) or a load (`load: …`)'
+            others = (
+                f'a check such as "roc_auc >= 0.7", a proof ({", ".join(PROOFS)}), a load (`load: …`) or '
+                "people (`sign_off`)"
+            )
             table.document.refuse(
                 (*table.path, "gate", index),
                 f"the gate asks something unknown: {error.what}",
-                expected=error.expected if is_load(text) else others,
+                expected=error.expected if is_load(text) or is_sign_off(text) else others,
                 found=repr(text),
                 fix=error.fix,
             )
