@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -15,11 +16,17 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    SplineTransformer,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC
 
 from penstock.adapters.formats.estimators import Estimators
-from penstock.adapters.formats.onnx import load
+from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
 from penstock.models.types import Signature
@@ -72,6 +79,10 @@ def publish(model: Any, frame: pl.DataFrame, blobs: MemoryBlobs | None = None, *
         holdout=HOLDOUT,
         blobs=blobs or MemoryBlobs(),
     )
+
+
+def _signs(values: Any) -> Any:
+    return np.sign(values)
 
 
 def encoder(*strings: str) -> ColumnTransformer:
@@ -154,24 +165,26 @@ def test_several_classes_keep_their_names() -> None:
     assert score == [max(row) for row in probabilities]
 
 
-def test_a_conversion_that_answers_wrongly_is_refused_with_numbers() -> None:
+def test_a_conversion_that_answers_wrongly_is_not_served_and_the_numbers_say_why() -> None:
     frame, late = weather()
     numbers = frame.select("hour", "wind")
     model = make_pipeline(
         make_column_transformer(("passthrough", ["hour", "wind"])),
         HistGradientBoostingClassifier(categorical_features=[0], max_iter=10),
     ).fit(numbers, late)
-    with pytest.raises(UnsupportedModel, match=r"% of \d+ rows differing.*flipped") as refusal:
-        publish(model, numbers)
-    assert "OrdinalEncoder" in refusal.value.fix
+    candidate = publish(model, numbers)
+    assert candidate.format == "skops"
+    assert re.search(
+        r"% of \d+ rows differing.*flipped.*OrdinalEncoder", candidate.metadata["served_natively"]
+    )
 
 
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
         (
-            make_pipeline(FunctionTransformer(np.sign), LogisticRegression()),
-            "FunctionTransformer cannot be converted",
+            make_pipeline(FunctionTransformer(_signs), LogisticRegression()),
+            "FunctionTransformer cannot be converted.*nor as it is: .*_signs",
         ),
         (LinearSVC(), "LinearSVC gives no probabilities"),
     ],
@@ -222,3 +235,31 @@ def test_without_skops_the_sentence_says_to_add_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with pytest.raises(StepFailed, match=MISSING + "skops"):
         Estimators().write(LogisticRegression(), MemoryBlobs())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(FunctionTransformer(np.sign), LogisticRegression()),
+        make_pipeline(SplineTransformer(), LogisticRegression()),
+    ],
+)
+def test_a_model_that_does_not_convert_or_agree_is_kept_as_it_is_and_says_why(model: Any) -> None:
+    frame, late = weather()
+    numbers, blobs = frame.select("hour", pl.col("wind").fill_null(0)), MemoryBlobs()
+    fitted = model.fit(numbers, late)
+    candidate = make_candidate(
+        name="delay", model=fitted, metrics={}, schema=schema_of(numbers, ()), holdout=HOLDOUT, blobs=blobs
+    )
+    assert candidate.format == "skops"
+    assert "ONNX" in candidate.metadata["served_natively"]
+    assert (candidate.parity["different"], candidate.parity["largest"]) == (0, 0)
+    signature = msgspec.convert(candidate.signature, Signature)
+    runtime = load(candidate.format, blobs.get(candidate.artifact), signature)
+    score, label, _ = runtime.predict(numbers.to_dict(as_series=False))
+    np.testing.assert_array_equal(score, fitted.predict_proba(numbers)[:, 1])
+    assert label == [str(said).lower() for said in fitted.predict(numbers)]
+    assert (
+        disagreement(runtime, msgspec.json.decode(blobs.get(candidate.examples), type=Examples), signature)
+        == ""
+    )

@@ -37,7 +37,7 @@ def batch(
     import msgspec
 
     from penstock.adapters.batch.job import plan, work
-    from penstock.adapters.formats.onnx import load
+    from penstock.adapters.formats.loading import load
 
     version = api.get(f"/models/{_meant(api, model)}")["version"]
     kept = tuple(name.strip() for name in keep.split(",")) if keep else None

@@ -90,4 +90,5 @@ def served(version: Version, *, resident: bool = True) -> ServedVersion:
         signature=version.signature,
         examples=version.examples,
         resident=resident,
+        runtime=version.runtime,
     )

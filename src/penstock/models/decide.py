@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
 
 from penstock.datasets.types import Prior, Profile, Snapshot
-from penstock.models.types import Placement, RoleChange, Signature, Version
+from penstock.models.types import NATIVE, Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
 
@@ -73,6 +74,7 @@ def draft(
         dependencies=candidate.dependencies,
         prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
         expires=now + lasts if lasts else None,
+        runtime=PurePath(run.workspace.python).parent.parent.name if candidate.format == NATIVE else "",
     )
 
 

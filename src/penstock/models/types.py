@@ -21,6 +21,8 @@ Role = Literal[
     "superseded",
     "archived",
 ]
+NATIVE = "skops"
+"""The format of a model that is served by its own library: data only, which executes nothing."""
 FILES = "files"
 """The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
 has proved what they hold, so that it cannot be served."""
@@ -62,7 +64,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     `training` the snapshots, rows and features it was made from, `prior` the label in these rows;
     `dependencies` are the packages that made it. `governance` tells who made it from what, and as
     `penstock.toml` said it then, what it is for, its risk and its owners; it may not go live any more once it
-    `expires`. `metadata` is whatever else was given.
+    `expires`. `metadata` is whatever else was given. `runtime` names the environment of the release that
+    made it, in which a model is served that only its own library answers.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None = None
     event: int = 0
     withdrawn: datetime | None = None
+    runtime: str = ""
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,10 @@ from penstock.models.types import Signature
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version the service may load. `resident` ones are loaded at once, others when asked for."""
+    """A version the service may load. `resident` ones are loaded at once, others when asked for.
+
+    `runtime` names the environment in which a model is served that its own library answers.
+    """
 
     number: int
     artifact: str
@@ -19,6 +22,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
     examples: str
     resident: bool = True
+    runtime: str = ""
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,11 @@ class FolderBlobs:
             raise _corrupt(digest)
         return data
 
+    @property
+    def home(self) -> Path:
+        """The directory in which the folder lies."""
+        return self._folder.parent
+
     def path(self, digest: str) -> str:
         """See `Blobs.path`."""
         file = self._existing(digest)

@@ -15,8 +15,8 @@ import polars as pl
 from penstock.adapters.builders.fits import Fits
 from penstock.adapters.formats.conversion import used_columns
 from penstock.adapters.formats.estimators import Estimators
+from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.native import NativeModel
-from penstock.adapters.formats.onnx import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import read, write
 from penstock.builds.automatic.ports import Fit, Floats

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from penstock.adapters.formats.kinds import needing
 from penstock.adapters.formats.native import NativeModel
+from penstock.adapters.formats.needs import needing
 from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
 

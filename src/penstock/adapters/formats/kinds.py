@@ -1,18 +1,12 @@
-"""What formats ask of libraries: types without importing them, and that what they need is there."""
+"""What formats are, and how they know types without importing their libraries."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, Protocol, Union, get_args, get_origin
 
-from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact
-
-BY_REQUEST = '@step(formats={"result": "unsafe_pickle"}).'
-"""How a step asks for what nothing does by itself."""
 
 Kind = tuple[str, str]
 """A class by the library it comes from and its name: `("polars", "LazyFrame")`."""
@@ -58,17 +52,3 @@ def wanted(annotation: Any) -> Kind:
     asked = origin or annotation
     module = getattr(asked, "__module__", None) or ""
     return module.partition(".")[0], getattr(asked, "__name__", None) or ""
-
-
-@contextmanager
-def needing(package: str, why: str) -> Iterator[None]:
-    """Import a package of the project's own environment. Raises StepFailed, with what to add, without it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != package:
-            raise
-        raise StepFailed(
-            what=f"{package} is not installed, and {why}",
-            fix=f"Add it to the project's dependencies: uv add {package}, then commit uv.lock.",
-        ) from error

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from penstock.core.errors import Corrupt, UnsupportedModel
+from penstock.core.errors import Corrupt
 from penstock.models.types import Signature
-from penstock.serving.ports import Runtime
 
 FORMAT = "onnx"
 PROBABILITIES = "probabilities"
@@ -75,10 +74,3 @@ def _tensor(values: Sequence[Any], kind: str) -> npt.NDArray[Any]:
     if None in values:
         values = [np.nan if value is None else value for value in values]
     return np.array(values, dtype=_NUMPY[kind]).reshape(-1, 1)
-
-
-def load(model_format: str, data: bytes, signature: Signature) -> Runtime:
-    """The runtime of a model. Raises UnsupportedModel for a format that is not served, or Corrupt."""
-    if model_format != FORMAT:
-        raise UnsupportedModel(what="The format cannot be served", expected=FORMAT, found=model_format)
-    return OnnxRuntime(data, signature)

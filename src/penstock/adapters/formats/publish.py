@@ -16,10 +16,11 @@ from penstock.adapters.formats.conversion import graphs, used_columns
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
-from penstock.core.errors import Corrupt, InvalidValue, UnsupportedModel
+from penstock.adapters.formats.skops_files import as_skops, from_skops
+from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedModel
 from penstock.datasets.types import Column, Prior, Profile
 from penstock.lineage.ports import Blobs
-from penstock.models.types import Signature
+from penstock.models.types import NATIVE, Signature
 from penstock.pipelines.types import Candidate
 from penstock.runs.types import Artifact
 
@@ -42,15 +43,20 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Converted(msgspec.Struct, frozen=True):
-    """A graph, and how it answers n rows beside the model it was made from."""
+    """A model as it will be served, and how it answers n rows beside the one that was trained.
 
-    graph: bytes
+    `because` says why it is not served as a graph.
+    """
+
+    format: str
+    data: bytes
     signature: Signature
     rows: pl.DataFrame
     truth: Answers
     apart: npt.NDArray[np.float64]
     flipped: npt.NDArray[np.bool_]
     parity: Parity
+    because: str = ""
 
 
 def make_candidate(
@@ -67,25 +73,32 @@ def make_candidate(
 ) -> Candidate:
     """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
 
+    One that does not convert, or does not agree with itself afterwards, is kept as a skops file, which its
+    own library will answer in the environment of its release; `metadata` says why, as `served_natively`.
+
     `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read,
     `tags` and `metadata` what the pipeline says of it.
     A column may be null in a request where the schema says so and the model answers rows without it.
-    Raises UnsupportedModel when the model does not convert or does not agree with itself afterwards,
+    Raises UnsupportedModel when neither is possible,
     InvalidValue when a metric is not a finite number.
     """
     given = _schema(schema)
     native = NativeModel(model)
     columns, frame = _examples(given, used_columns(native, given.columns))
     declared = {column.name for column in given.columns if column.nullable}
-    converted = _convert(native, _nullable(native, columns, frame, declared), frame)
-    if not converted.parity.acceptable():
-        converted = _convert(native, columns, frame)
-    converted.parity.require(native.name)
+    nullable = _nullable(native, columns, frame, declared)
+    try:
+        converted = _convert(native, nullable, frame)
+        if not converted.parity.acceptable():
+            converted = _convert(native, columns, frame)
+        converted.parity.require(native.name)
+    except (UnsupportedModel, Corrupt) as error:
+        converted = _as_it_is(native, nullable, frame, error)
     return Candidate(
         model=name,
-        format=FORMAT,
-        artifact=blobs.put(converted.graph),
-        size=len(converted.graph),
+        format=converted.format,
+        artifact=blobs.put(converted.data),
+        size=len(converted.data),
         signature=msgspec.to_builtins(converted.signature),
         metrics=_finite(metrics),
         profile=msgspec.to_builtins(given.profile),
@@ -97,7 +110,7 @@ def make_candidate(
         prior=msgspec.to_builtins(given.prior) if given.prior else {},
         dependencies=packages(),
         tags=dict(tags or {}),
-        metadata=dict(metadata or {}),
+        metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
     )
 
 
@@ -166,18 +179,49 @@ def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFra
             failure = error
             continue
         served = Answers(np.array(values or [[value] for value in score]), label)
-        apart = differences(truth, served, relative=not signature.classes)
-        flipped = (
-            np.array(truth.label) != np.array(label) if signature.classes else np.zeros(len(apart), bool)
-        )
+        apart, flipped = _beside(truth, served, signature)
         parity = measure(apart, flipped, rows.height - frame.height)
         if nearest is None or parity.different < nearest.parity.different:
-            nearest = _Converted(graph, signature, rows, truth, apart, flipped, parity)
+            nearest = _Converted(FORMAT, graph, signature, rows, truth, apart, flipped, parity)
         if nearest.parity.acceptable():
             break
     if nearest is None:
         raise Corrupt(what=f"{native.name} does not run after its conversion to ONNX", found=str(failure))
     return nearest
+
+
+def _as_it_is(
+    native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame, why: UnsupportedModel | Corrupt
+) -> _Converted:
+    """The model as a skops file, once it was read back and answers as before.
+
+    Raises UnsupportedModel, with `why` it was not converted either.
+    """
+    try:
+        data = as_skops(native.model)
+        again = NativeModel(from_skops(data))
+    except StepFailed as error:
+        foreign = f"nor as it is: {error.what}{f': {error.found}' if error.found else ''}"
+        raise UnsupportedModel(
+            what=why.what, expected=why.expected, found=f"{why.found}; {foreign}", fix=why.fix
+        ) from error
+    signature = native.signature(columns)
+    rows = with_nulls(frame, columns)
+    truth = native.answer(rows)
+    apart, flipped = _beside(truth, again.answer(rows), signature)
+    parity = measure(apart, flipped, rows.height - frame.height)
+    parity.require(native.name)
+    return _Converted(NATIVE, data, signature, rows, truth, apart, flipped, parity, str(why))
+
+
+def _beside(
+    truth: Answers, served: Answers, signature: Signature
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """How far apart answers to n rows are, and which labels differ."""
+    apart = differences(truth, served, relative=not signature.classes)
+    if not signature.classes:
+        return apart, np.zeros(len(apart), bool)
+    return apart, np.array(truth.label) != np.array(served.label)
 
 
 def _record(converted: _Converted) -> bytes:

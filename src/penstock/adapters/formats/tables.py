@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.adapters.formats.kinds import Kind, is_a, needing, wanted
+from penstock.adapters.formats.kinds import Kind, is_a, wanted
+from penstock.adapters.formats.needs import needing
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact

@@ -8,8 +8,9 @@ from penstock.adapters.formats.arrays import Arrays
 from penstock.adapters.formats.boosters import LightGBMBoosters, XGBoostBoosters
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.files import Figures, Files, Folders
-from penstock.adapters.formats.kinds import BY_REQUEST, Format
+from penstock.adapters.formats.kinds import Format
 from penstock.adapters.formats.lists import read_elements
+from penstock.adapters.formats.needs import BY_REQUEST
 from penstock.adapters.formats.pickles import UnsafePickles
 from penstock.adapters.formats.plain import Bytes, Json
 from penstock.adapters.formats.tables import ArrowTables, PandasTables, Tables

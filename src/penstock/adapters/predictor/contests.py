@@ -128,13 +128,13 @@ class Contests:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _by(self, champion: Live, question: Question, variant: str) -> Given:
-        if question.rows > INLINE_ROWS:
+        if question.rows > INLINE_ROWS or champion.apart:
             return await asyncio.to_thread(_ask, champion, question, variant)
         return _ask(champion, question, variant)
 
     async def _challenged(self, asked: Asked, rival: Challenger, question: Question) -> Given:
         live, theirs = _theirs(asked, rival, question)
-        if question.rows <= INLINE_ROWS and self._own(rival).quick:
+        if question.rows <= INLINE_ROWS and self._own(rival).quick and not live.apart:
             return _ask(live, theirs, rival.variant)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):

@@ -15,25 +15,27 @@ from time import perf_counter
 import msgspec
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.formats.onnx import load
+from penstock.adapters.predictor.native import ChildRuntime
+from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import PenstockError
 from penstock.serving.answers import Examples, disagreement
+from penstock.serving.ports import Runtime
 from penstock.serving.types import Probe, ServedVersion
 
 
 def probe(blobs: Path, version: ServedVersion) -> Probe:
     """Load a version, ask it its examples, and tell what that took."""
     kept = FolderBlobs(blobs)
-    model, examples = kept.get(version.artifact), kept.get(version.examples)
+    examples = kept.get(version.examples)
     before, began = resident(), perf_counter()
-    runtime = load(version.format, model, version.signature)
+    runtime = open_runtime(version, kept)
     loaded = perf_counter()
     recorded = msgspec.json.decode(examples, type=Examples)
     wrong = disagreement(runtime, recorded, version.signature)
     answered = perf_counter()
     return Probe(
         error=wrong,
-        memory=max(0, resident() - before),
+        memory=max(0, resident() - before) + of_child(runtime),
         available=_available(),
         seconds=loaded - began,
         answers=(answered - loaded) / max(1, len(recorded.score)),
@@ -50,6 +52,11 @@ def resident(pid: int | str = "self") -> int:
     """The bytes that a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def of_child(runtime: Runtime) -> int:
+    """The bytes that a runtime holds in a process of its own."""
+    return resident(runtime.pid) if isinstance(runtime, ChildRuntime) else 0
 
 
 def _available() -> int:

@@ -112,7 +112,7 @@ class Server:
         waiting = Waiting(live, variant, face, question, request, give, began, perf_counter())
         if model and model.challengers:
             return self._contest(waiting, model)
-        if question.rows > INLINE_ROWS:
+        if question.rows > INLINE_ROWS or live.apart:
             return self._in_thread(waiting)
         self._turns.ask(waiting)
         return None

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from penstock.adapters.formats.onnx import load
+from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.kept import PlanFile
+from penstock.adapters.predictor.native import ChildRuntime
+from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
-from penstock.lineage.ports import Blobs
 from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.ports import Runtime
@@ -23,13 +24,16 @@ Place = tuple[str, int]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A loaded version. `together` says that questions of one moment are better asked at once."""
+    """A loaded version. `together` says that questions of one moment are better asked at once, `apart` that
+    another process answers, for which nobody else should have to wait.
+    """
 
     model: str
     environment: str
     served: ServedVersion
     runtime: Runtime
     together: bool = False
+    apart: bool = False
 
 
 class State(msgspec.Struct, frozen=True):
@@ -71,7 +75,7 @@ class State(msgspec.Struct, frozen=True):
 class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
-    def __init__(self, blobs: Blobs, kept: PlanFile) -> None:
+    def __init__(self, blobs: FolderBlobs, kept: PlanFile) -> None:
         self._blobs = blobs
         self._kept = kept
         self._changing = threading.Lock()
@@ -161,16 +165,17 @@ class Table:
 
     def _load(self, model: ServedModel, version: ServedVersion) -> Live:
         """Load, warm and check a version with its recorded examples. Raises PenstockError."""
-        runtime = load(version.format, self._blobs.get(version.artifact), version.signature)
+        runtime = open_runtime(version, self._blobs)
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
             wrong = disagreement(runtime, examples, version.signature)
-            together = not wrong and gains_together(runtime, examples)
+            apart = isinstance(runtime, ChildRuntime)
+            together = not wrong and not apart and gains_together(runtime, examples)
         except (msgspec.DecodeError, KeyError, ValueError, RuntimeError) as error:
             raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
         if wrong:
             raise Corrupt(what=wrong)
-        return Live(model.name, model.environment, version, runtime, together)
+        return Live(model.name, model.environment, version, runtime, together, apart)
 
 
 def _state(

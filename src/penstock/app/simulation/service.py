@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from penstock.adapters.formats.onnx import load
+from penstock.adapters.formats.loading import load
 from penstock.lineage.ports import Blobs
 from penstock.serving.answers import ask
 from penstock.serving.assignment import served_model, served_version

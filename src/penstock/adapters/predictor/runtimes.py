@@ -1,0 +1,26 @@
+"""Versions opened for serving: ONNX in this process, others in a child of their release's environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
+from penstock.adapters.predictor.native import ChildRuntime
+from penstock.core.errors import UnsupportedModel
+from penstock.models.types import NATIVE
+from penstock.serving.ports import Runtime
+from penstock.serving.types import ServedVersion
+
+
+def open_runtime(version: ServedVersion, blobs: FolderBlobs) -> Runtime:
+    """The runtime of a version. Raises UnsupportedModel, Unavailable or Corrupt."""
+    if version.format == FORMAT:
+        return OnnxRuntime(blobs.get(version.artifact), version.signature)
+    if version.format == NATIVE:
+        python = blobs.home / "envs" / version.runtime / "bin" / "python"
+        file = Path(blobs.path(version.artifact))
+        return ChildRuntime(python, file, version.format, version.signature)
+    raise UnsupportedModel(
+        what="The format cannot be served", expected=f"{FORMAT} or {NATIVE}", found=version.format
+    )

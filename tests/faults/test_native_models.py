@@ -1,0 +1,111 @@
+"""Models that only their own library answers, each in a child process: it is killed, misled, left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
+
+from penstock.adapters.formats.skops_files import as_skops
+from penstock.adapters.predictor.native import ChildRuntime
+from penstock.core.errors import Corrupt, InvalidRequest, Unavailable
+from penstock.datasets.types import Column
+from penstock.models.types import Signature
+
+SIGNATURE = Signature(
+    task="binary", inputs=(Column(name="wind", dtype="float", nullable=True),), classes=("false", "true")
+)
+ROWS = {"wind": [0.0, 4.0, 9.0]}
+PARENT = """\
+import sys
+from pathlib import Path
+import msgspec
+from penstock.adapters.predictor.native import ChildRuntime
+from penstock.models.types import Signature
+
+signature = msgspec.json.decode(sys.argv[3], type=Signature)
+runtime = ChildRuntime(Path(sys.argv[1]), Path(sys.argv[2]), "skops", signature)
+print(runtime.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> object:
+    wind = np.arange(10.0)
+    fitted = make_pipeline(SplineTransformer(), LogisticRegression())
+    return fitted.fit(pl.DataFrame({"wind": wind}), wind > 5)
+
+
+@pytest.fixture
+def file(model: object, tmp_path: Path) -> Path:
+    path = tmp_path / "model.skops"
+    path.write_bytes(as_skops(model))
+    return path
+
+
+def test_a_child_answers_as_the_model_and_another_one_when_it_was_killed(model: object, file: Path) -> None:
+    runtime = ChildRuntime(Path(sys.executable), file, "skops", SIGNATURE)
+    expected = model.predict_proba(pl.DataFrame(ROWS))[:, 1].tolist()  # type: ignore[attr-defined]
+    score, label, probabilities = runtime.predict(ROWS)
+    assert (score, label) == (expected, ["false", "false", "true"])
+    assert [each[1] for each in probabilities] == expected
+    first = runtime.pid
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert runtime.predict(ROWS)[0] == expected
+    assert runtime.pid != first
+    with pytest.raises(InvalidRequest, match="The model fails on these values"):
+        runtime.predict({"wind": [None]})
+    assert runtime.predict(ROWS)[0] == expected
+
+
+def test_a_child_ends_with_whoever_began_it(file: Path) -> None:
+    import msgspec
+
+    command = [
+        sys.executable,
+        "-c",
+        PARENT,
+        sys.executable,
+        str(file),
+        msgspec.json.encode(SIGNATURE).decode(),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        pidfd = os.pidfd_open(child)
+        parent.kill()
+    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED) if _is_ours(child) else _awaited(pidfd)
+    assert ended
+    os.close(pidfd)
+
+
+def test_what_cannot_be_loaded_says_so(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="environment in which the model is served is gone"):
+        ChildRuntime(tmp_path / "envs" / "gone" / "bin" / "python", file, "skops", SIGNATURE)
+    file.write_bytes(b"PK nothing of the kind")
+    with pytest.raises(Corrupt, match="does not load in its own environment"):
+        ChildRuntime(Path(sys.executable), file, "skops", SIGNATURE)
+
+
+def _is_ours(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == str(os.getpid())
+
+
+def _awaited(pidfd: int) -> bool:
+    """Whether a process that is not ours ends within a while."""
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(30_000))
