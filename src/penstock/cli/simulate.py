@@ -163,7 +163,8 @@ def _page(told: dict[str, Any], written: tuple[str, ...]) -> Page:
         f"Recommended: {told['recommended']}, the cheapest that cannot be told from the best.",
         *written,
     )
-    return Page(told, parts)
+    hints = () if written else ("penstock simulate … --html simulation.html --write better.patch",)
+    return Page(told, parts, hints)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
