@@ -37,6 +37,7 @@ from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
 from penstock.models.uploads import Uploads
+from penstock.monitoring.alarms import Alarms
 from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import RESERVED, parse_config
@@ -121,6 +122,7 @@ class App(Workbench):
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
         )
+        self.alarms = Alarms(self.store, self.blobs)
         self.triggers = Triggers(
             self.store,
             self.blobs,
@@ -144,6 +146,7 @@ class App(Workbench):
             ("releases", self.releases.tick),
             ("monitoring", self.monitoring.tick),
             ("archive", self.archive.tick),
+            ("alarms", self.alarms.tick),
             ("triggers", self.triggers.tick),
             ("runs", self.runs.tick),
             ("models", self.models.tick),

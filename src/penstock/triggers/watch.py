@@ -14,18 +14,19 @@ from penstock.deployments.environments import Held
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Placement, Version
 from penstock.monitoring.measure import performance
-from penstock.monitoring.types import Performance, Prediction
+from penstock.monitoring.types import Alarm, Performance, Prediction
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import (
     Condition,
+    DriftCondition,
     RowsCondition,
     ScheduleCondition,
     TriggerConfig,
     WorseCondition,
 )
 from penstock.runs.types import Run, StepRun
-from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, scheduled, worsened
+from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, drifted, scheduled, worsened
 from penstock.triggers.ports import Arrivals
 from penstock.triggers.types import Request, TriggerState
 
@@ -120,6 +121,8 @@ class Lookout:
             found = [_caused(finding, deployment.event)]
         elif isinstance(condition, RowsCondition):
             found = [_caused(self._rows(reader, watch, condition, now), watch.held.deployment.event)]
+        elif isinstance(condition, DriftCondition):
+            found = _drifted(reader, watch, condition)
         else:
             found = self._worse(reader, watch, condition, now)
         return [_keyed(finding, key) for finding in found]
@@ -202,6 +205,25 @@ class Lookout:
             )
             self._measured[key] = (seen, lately)
         return self._measured[key][1]
+
+
+def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Finding]:
+    findings = []
+    for node in watch.graph.nodes:
+        if node.kind == "publish":
+            model, environment = node.settings["model"], watch.held.rule.name
+            placed = reader.find(Placement, model=model, environment=environment, role="champion")
+            number = placed[0].number if placed else None
+            alarms = reader.find(
+                Alarm,
+                model=model,
+                environment=environment,
+                version=number or 0,
+                what=condition.what,
+                ended=None,
+            )
+            findings.append(drifted(condition, watch.id, number, alarms))
+    return findings
 
 
 def _last_read(reader: Reader, watch: Watch, node: str) -> datetime | None:
