@@ -161,7 +161,7 @@ def test_what_answers_hardly_heed_raises_no_alarm() -> None:
     assert {moved.column for moved in alarm.columns} == {"wind", "carrier"}
 
 
-@pytest.mark.parametrize(("days", "rows", "count"), [(5, 300, 300), (10, 1, 300), (40, 300, 29)])
+@pytest.mark.parametrize(("days", "rows", "count"), [(19, 300, 300), (30, 1, 300), (40, 300, 29)])
 def test_of_few_days_or_rows_nothing_is_said(days: int, rows: int, count: int) -> None:
     world = World(days, rows)
     world.day(shift=5, count=count)

@@ -28,6 +28,7 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
+from penstock.datasets.arrivals import Levels
 from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
@@ -52,7 +53,6 @@ from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.serving.ports import PredictionLog, PredictionService
-from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 
 Answer = TypeVar("Answer")
@@ -129,7 +129,7 @@ class App(Workbench):
             self.runs,
             self.clock,
             workspace_of=self._workspace,
-            arrivals=FileArrivals(self._data_root),
+            arrivals=Levels(),
         )
 
     @property
@@ -304,14 +304,11 @@ class App(Workbench):
             self.service.flush()
 
     def _workspace(self, release: Release, environment: str) -> Workspace:
-        root = self._data_root(release.project)
+        with self.store.read() as reader:
+            root = reader.get(Project, release.project).data_root
         config = parse_config(self.blobs.get(release.config).decode())
         own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
-
-    def _data_root(self, project: str) -> str:
-        with self.store.read() as reader:
-            return reader.get(Project, project).data_root
 
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 RESAMPLES = 1000
-FEWEST_DAYS = 7
+FEWEST_DAYS = 20
 """Days of the reference below which nobody knows how much one day differs from another."""
 FEWEST_ROWS = 200
 """Rows of the reference below which its shares are not known."""

@@ -12,9 +12,9 @@ from cronsim import CronSim
 
 from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
+from penstock.datasets.types import Arrived
 from penstock.monitoring.types import Alarm, Performance
 from penstock.revisions.config import DriftCondition, Quiet, RowsCondition, ScheduleCondition, WorseCondition
-from penstock.triggers.ports import Arrived
 from penstock.triggers.types import Kind
 
 LATE = timedelta(minutes=10)
