@@ -140,6 +140,7 @@ def test_an_alarm_says_what_moved_by_how_much_since_when_and_how_likely_by_chanc
 
 def test_values_that_training_never_saw_are_a_change() -> None:
     world = World()
+    world.day()
     world.day(unknown=True)
     [alarm] = world.raised()
     assert "carrier: values that were rare or unknown from 0% to 100%" in alarm.why
@@ -147,6 +148,7 @@ def test_values_that_training_never_saw_are_a_change() -> None:
 
 def test_answers_are_watched_as_well() -> None:
     world = World()
+    world.day()
     world.day(score=0.6)
     [alarm] = world.raised()
     assert (alarm.what, alarm.columns[0].column) == ("outputs", SCORE)
@@ -154,6 +156,7 @@ def test_answers_are_watched_as_well() -> None:
 
 def test_what_answers_hardly_heed_raises_no_alarm() -> None:
     world = World(wind=0.001, carrier=0.999)
+    world.day()
     world.day(shift=3)
     assert world.raised() == []
     world.day(shift=3, unknown=True)
@@ -164,12 +167,15 @@ def test_what_answers_hardly_heed_raises_no_alarm() -> None:
 @pytest.mark.parametrize(("days", "rows", "count"), [(19, 300, 300), (30, 1, 300), (40, 300, 29)])
 def test_of_few_days_or_rows_nothing_is_said(days: int, rows: int, count: int) -> None:
     world = World(days, rows)
+    world.day()
     world.day(shift=5, count=count)
     assert world.raised() == []
 
 
 def test_an_alarm_ends_when_another_version_answers() -> None:
     world = World()
+    world.day(shift=3)
+    assert world.raised() == [], "the first day of a version may be a part of one"
     world.day(shift=3)
     with world.store.begin() as tx:
         first = tx.get(Version, "delay@1")
@@ -181,6 +187,7 @@ def test_an_alarm_ends_when_another_version_answers() -> None:
 
 def test_two_systems_that_judge_at_once_raise_one_alarm() -> None:
     world = World()
+    world.day()
     world.day(shift=3)
     assert not Alarms(world.store, MemoryBlobs()).tick(world.clock.now())
     assert len(world.raised()) == 1

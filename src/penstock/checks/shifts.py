@@ -20,9 +20,14 @@ _FLOOR = 0.5 / np.sqrt(8)
 
 
 class Column(msgspec.Struct, frozen=True):
-    """The counts of a reference by day and cell, shape (D, B)."""
+    """The counts of a reference by day and cell, shape (D, B).
+
+    Of numbers also the mean of each day, shape (D,), and the spread of the rows of a day.
+    """
 
     days: Counts
+    means: Numbers | None = None
+    within: float = 0.0
 
     @property
     def shares(self) -> Numbers:
@@ -30,27 +35,40 @@ class Column(msgspec.Struct, frozen=True):
         total: Numbers = self.days.sum(axis=0) / max(1, self.days.sum())
         return total
 
+    @property
+    def mean(self) -> float:
+        """The mean over the rows of all days."""
+        return float(np.average(self.means, weights=self.days.sum(axis=1))) if self.means is not None else 0.0
+
 
 class Calibration(msgspec.Struct, frozen=True):
     """What distances of C columns come out at for windows in which nothing changed.
 
-    `centre` and `spread` have shape (C,); `largest` are the largest standardised distances of each of R
-    windows, in order, of two kinds (see `calibrate`), shape (2, R).
+    `centre` and `spread` have shape (2, C), of distances and of how far means are off; `largest` are the
+    largest standardised ones of each of R windows, in order, of two kinds (see `calibrate`), shape (2, R).
     """
 
     names: tuple[str, ...]
     reference: dict[str, Numbers]
+    means: dict[str, float]
     centre: Numbers
     spread: Numbers
     largest: Numbers
     rows: int
 
-    def standardised(self, found: Mapping[str, Counts]) -> tuple[Numbers, Numbers]:
-        """The distances of a window's counts, and how many spreads each is above its centre, shape (C,)."""
+    def standardised(
+        self, found: Mapping[str, Counts], means: Mapping[str, float]
+    ) -> tuple[Numbers, Numbers]:
+        """The distances of a window's counts, and how far each column is off, shape (C,).
+
+        That is by how many spreads its distance is above the centre, or of numbers its mean, if that is more.
+        """
         distances = np.array(
             [jensen_shannon(_shares(found[name]), self.reference[name]) for name in self.names]
         )
-        return distances, (distances - self.centre) / self.spread
+        off = np.array([abs(means[n] - self.means[n]) if n in self.means else np.nan for n in self.names])
+        heights = (np.array([distances, off]) - self.centre) / self.spread
+        return distances, np.fmax(heights[0], heights[1])
 
     def chance(self, height: float) -> float:
         """How likely any of the columns comes out so far above its centre in a window without change."""
@@ -83,7 +101,7 @@ def calibrate(
     days = len(next(iter(columns.values())).days)
     picked = random.integers(0, days, resamples)
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
-    centre, spread = np.empty(len(columns)), np.empty(len(columns))
+    centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
     heights = np.empty((2, len(columns), resamples))
     for index, column in enumerate(columns.values()):
         mean, apart = column.shares, _apart(column)
@@ -93,13 +111,20 @@ def calibrate(
             jensen_shannon(_shares(random.multinomial(size, _proper(mean + moved))), mean)
             for moved in (widened * apart[picked], widened * (weights @ apart))
         )
-        centre[index] = np.median(real)
-        upper = (np.quantile(real, 0.95) - centre[index]) / 1.645
-        spread[index] = max(real.std(), made.std(), upper, _FLOOR / np.sqrt(size))
-        heights[:, index] = (np.array([real, made]) - centre[index]) / spread[index]
+        heights[:, index], centre[0, index], spread[0, index] = _standard(real, made, _FLOOR / np.sqrt(size))
+        if column.means is not None:
+            off, noise = _off(column), column.within / np.sqrt(size)
+            real, made = (
+                np.abs(widened[:, 0] * moved + random.normal(0, noise, resamples))
+                for moved in (off[picked], weights @ off)
+            )
+            least = max(noise, 1e-12 + 1e-9 * float(np.abs(column.means).max()))
+            more, centre[1, index], spread[1, index] = _standard(real, made, least)
+            heights[:, index] = np.maximum(heights[:, index], more)
     return Calibration(
         names=tuple(columns),
         reference={name: column.shares for name, column in columns.items()},
+        means={name: column.mean for name, column in columns.items() if column.means is not None},
         centre=centre,
         spread=spread,
         largest=np.sort(heights.max(axis=1), axis=1),
@@ -151,6 +176,25 @@ def _apart(column: Column) -> Numbers:
     kept: Numbers = (left * (singular * own)) @ right
     own_doing: Numbers = kept * np.sqrt(mean) / np.sqrt(there)[:, None]
     return own_doing
+
+
+def _standard(real: Numbers, made: Numbers, least: float) -> tuple[Numbers, float, float]:
+    """Two kinds of draws, shape (2, R), by their centre and their spread, which are given too."""
+    centre = float(np.median(real))
+    upper = float(np.quantile(real, 0.95) - centre) / 1.645
+    spread = max(float(real.std()), float(made.std()), upper, least)
+    heights: Numbers = (np.array([real, made]) - centre) / spread
+    return heights, centre, spread
+
+
+def _off(column: Column) -> Numbers:
+    """How far each day's mean is from that of all, shape (D,), as far as that is the day's own doing."""
+    sizes = np.maximum(column.days.sum(axis=1), 1)
+    off = (column.means if column.means is not None else np.zeros(len(sizes))) - column.mean
+    found = float((sizes * off**2).sum())
+    chance = (len(sizes) - 1) * column.within**2
+    own: Numbers = off * np.sqrt(max(0.0, 1 - chance / found) if found > 0 else 0.0)
+    return own
 
 
 def _proper(shares: Numbers) -> Numbers:

@@ -21,12 +21,14 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of rows by day and bin, for each column of `profile`, whose bins they are.
 
     `counts` has a list for each of the D `days` (UTC, in order) with a number for each of the column's cells:
-    its bins or categories, for categories one more for all others, and one more for nulls.
+    its bins or categories, for categories one more for all others, and one more for nulls. `means` are those
+    of the D days for columns of numbers, and that of all where a day has none.
     """
 
     profile: Profile
     days: tuple[str, ...]
     counts: dict[str, tuple[tuple[int, ...], ...]]
+    means: dict[str, tuple[float, ...]] = {}
 
 
 def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
@@ -35,13 +37,24 @@ def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
     days = stamps.unique().sort().tail(MOST_DAYS)
     place = stamps.rank("dense").cast(pl.Int64).to_numpy() - (stamps.n_unique() - days.len()) - 1
     kept = place >= 0
-    counts = {}
+    counts, means = {}, {}
     for column in reference.columns:
         cells = cells_of(column)
         at = place[kept] * cells + cell_of_each(frame[column.name], column)[kept]
         table = np.bincount(at, minlength=days.len() * cells).reshape(days.len(), cells)
         counts[column.name] = tuple(tuple(row) for row in table.tolist())
-    return Days(profile=reference, days=tuple(str(day) for day in days), counts=counts)
+        if column.edges:
+            means[column.name] = _means(frame[column.name], place, days.len(), column.mean)
+    return Days(profile=reference, days=tuple(str(day) for day in days), counts=counts, means=means)
+
+
+def _means(values: pl.Series, place: NDArray[np.int64], days: int, usual: float) -> tuple[float, ...]:
+    numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    there = (place >= 0) & np.isfinite(numbers)
+    sums = np.bincount(place[there], weights=numbers[there], minlength=days)
+    sizes = np.bincount(place[there], minlength=days)
+    found = np.where(sizes > 0, sums / np.maximum(sizes, 1), usual)
+    return tuple(found.tolist())
 
 
 def cells_of(column: ColumnProfile) -> int:
@@ -68,10 +81,12 @@ def with_column(days: Days, more: Days) -> Days:
     """Days with the columns of others, which may know fewer days: then the columns have no rows there."""
     place = {day: index for index, day in enumerate(more.days)}
     added = [column for column in more.profile.columns if column.name not in days.counts]
-    counts = dict(days.counts)
+    counts, means = dict(days.counts), dict(days.means)
     for column in added:
         none = (0,) * cells_of(column)
         known = more.counts[column.name]
         counts[column.name] = tuple(known[place[day]] if day in place else none for day in days.days)
+        usual = more.means.get(column.name, ())
+        means[column.name] = tuple(usual[place[d]] if d in place else column.mean for d in days.days)
     profile = msgspec.structs.replace(days.profile, columns=(*days.profile.columns, *added))
-    return Days(profile=profile, days=days.days, counts=counts)
+    return Days(profile=profile, days=days.days, counts=counts, means=means)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import polars as pl
@@ -55,7 +55,7 @@ class Alarms:
             day = Between(datetime.fromtimestamp(begun, UTC), today)
             windows = tx.find(Window, start=day, variant="champion", order="start")
             for window in windows:
-                for what in get_args(What):
+                for what in get_args(What) if _whole(tx, window) else ():
                     self._judge(tx, window, what, now)
             self._end(tx, windows, now)
             cursor = Cursor(id=_CURSOR, position=boundary)
@@ -208,6 +208,16 @@ class Alarms:
             newest = answering.get((alarm.environment, alarm.model))
             if newest is not None and newest > alarm.version:
                 _ended(tx, alarm, now, f"version {newest} answers")
+
+
+def _whole(reader: Reader, window: Window) -> bool:
+    """Whether a version answered a day from its beginning to its end: parts of days differ from days.
+
+    Its first day is none, nor is one on which another answered too.
+    """
+    of: dict[str, Any] = {"model": window.model, "environment": window.environment, "variant": "champion"}
+    earlier = reader.count(Window, **of, version=window.version, start=Between(None, window.start))
+    return bool(earlier) and reader.count(Window, **of, start=window.start) == 1
 
 
 def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str) -> None:

@@ -44,7 +44,7 @@ def watched(version: Version, days: Days | None, what: What) -> tuple[dict[str, 
         return {}, f"nobody knows how the rows of version {version.number} were by day"
     names = {column.name for column in version.signature.inputs}
     known = {
-        column.name: Column(np.array(days.counts[column.name], dtype=np.int64))
+        column.name: _column(days, column)
         for column in days.profile.columns
         if (column.name in names if what == "inputs" else column.name == SCORE and SCORE not in names)
     }
@@ -58,7 +58,14 @@ def watched(version: Version, days: Days | None, what: What) -> tuple[dict[str, 
             f"the reference has {rows:,} rows of {some} days: it takes {FEWEST_ROWS} of {FEWEST_DAYS} to "
             "know how much one day differs from another"
         )
-    return {name: Column(column.days[first > 0]) for name, column in enough.items()}, ""
+    return {
+        name: Column(
+            column.days[first > 0],
+            None if column.means is None else column.means[first > 0],
+            column.within,
+        )
+        for name, column in enough.items()
+    }, ""
 
 
 def calibrated(columns: Mapping[str, Column], rows: int) -> Calibration:
@@ -86,7 +93,8 @@ def judged(
     counts = {
         name: np.array(cells(found[name], references[name]), dtype=np.int64) for name in calibration.names
     }
-    distances, heights = calibration.standardised(counts)
+    means = {name: found[name].mean if found[name].count else references[name].mean for name in counts}
+    distances, heights = calibration.standardised(counts, means)
     bound = calibration.bound(chance)
     order = sorted(range(len(heights)), key=lambda index: -heights[index])
     moved = []
@@ -178,6 +186,16 @@ def since(windows: Sequence[Window], column: str) -> datetime:
 def chance_of(times: int, span: timedelta) -> float:
     """With which chance a day's window may alarm falsely, for so many alarms in a span."""
     return min(0.5, times * (timedelta(days=1) / span))
+
+
+def _column(days: Days, profile: ColumnProfile) -> Column:
+    """A column's counts; of numbers the means too, and what spread is left within days."""
+    counts = np.array(days.counts[profile.name], dtype=np.int64)
+    if not profile.edges or profile.name not in days.means:
+        return Column(counts)
+    means, sizes = np.array(days.means[profile.name]), counts.sum(axis=1)
+    between = float(np.average((means - np.average(means, weights=sizes)) ** 2, weights=sizes))
+    return Column(counts, means, math.sqrt(max(0.0, profile.std**2 - between)))
 
 
 def _identifies(days: Days, name: str, column: Column) -> bool:
