@@ -73,6 +73,8 @@ def draft(
         dependencies=candidate.dependencies,
         prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
         expires=now + lasts if lasts else None,
+        days=candidate.days,
+        influence=candidate.influence,
     )
 
 

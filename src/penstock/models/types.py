@@ -62,7 +62,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     `training` the snapshots, rows and features it was made from, `prior` the label in these rows;
     `dependencies` are the packages that made it. `governance` tells who made it from what, and as
     `penstock.toml` said it then, what it is for, its risk and its owners; it may not go live any more once it
-    `expires`. `metadata` is whatever else was given.
+    `expires`. `metadata` is whatever else was given. `days` is the digest of how its rows and answers were by
+    day (`datasets.days.Days`), empty where nobody knows, and `influence` the share of each input in how
+    answers move.
     """
 
     id: str
@@ -91,6 +93,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None = None
     event: int = 0
     withdrawn: datetime | None = None
+    days: str = ""
+    influence: dict[str, float] = {}
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
