@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from penstock.datasets.arrivals import Levels
 from penstock.deployments.releases import Releases
 from penstock.deployments.types import Deployment
 from penstock.runs.service import Runs
@@ -16,7 +17,6 @@ from penstock.testing.busy import BusyStore
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
-from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 from penstock.triggers.types import Firing, Request
 
@@ -53,7 +53,7 @@ class Firings(RuleBasedStateMachine):
             self.runs,
             self.clock,
             workspace_of=lambda _release, _where: workspace,
-            arrivals=FileArrivals(lambda _project: ""),
+            arrivals=Levels(),
         )
 
     @rule(back=st.booleans())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,17 +11,18 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.datasets.types import Source
+from penstock.core.events import Event
+from penstock.datasets.types import Arrived, Level, Source
 from penstock.deployments.releases import Releases
 from penstock.models.types import Placement
-from penstock.monitoring.types import Prediction
+from penstock.monitoring.types import Alarm, Prediction, What
 from penstock.pipelines.types import Node
+from penstock.revisions.types import Project
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, StepRun, Workspace
 from penstock.testing.delivery import CONFIG, GRAPH, Delivered
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
-from penstock.triggers.ports import Arrived
 from penstock.triggers.service import Triggers
 from penstock.triggers.types import Explanation, Firing, TriggerState
 
@@ -54,11 +56,13 @@ class Rows:
         self.known: list[datetime] = []
 
     def since(
-        self, project: str, data: str, source: Source, since: datetime | None, now: datetime
+        self, source: Source, data_root: str | Path, before: Level | datetime | None, as_of: datetime
     ) -> Arrived:
-        assert (project, data, source.name) == ("flights", "", "flights")
-        known = [time for time in self.known if time <= now and (since is None or time > since)]
-        return Arrived(len(known), max(known, default=None))
+        assert (source.name, data_root) == ("flights", "/data")
+        assert not isinstance(before, Level)
+        known = [time for time in self.known if time <= as_of and (before is None or time > before)]
+        newest = max(known, default=None)
+        return Arrived(rows=len(known), bytes=0, partitions=0, newest=newest, changed=bool(known))
 
 
 class World:
@@ -68,9 +72,18 @@ class World:
         self.store, self.blobs, self.clock = MemoryStore(), MemoryBlobs(), FixedClock(NOON)
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.releases = Releases(self.store, self.blobs, self.clock)
-        runs = Runs(self.store, self.blobs, FakeExecutor(), self.clock)
         self.arrivals = Rows()
-        self.triggers = Triggers(
+        self.triggers = self.again()
+        with self.store.begin() as tx:
+            tx.add(Project(id="flights", created=NOON, data_root="/data", protected="main"))
+        self.project.release("c1", config, READING)
+        self.project.move("live", "c1")
+        self.releases.tick(NOON)
+
+    def again(self) -> Triggers:
+        """Triggers as they are after the process was killed."""
+        runs = Runs(self.store, self.blobs, FakeExecutor(), self.clock)
+        return Triggers(
             self.store,
             self.blobs,
             runs,
@@ -78,9 +91,6 @@ class World:
             workspace_of=self.workspace,
             arrivals=self.arrivals,
         )
-        self.project.release("c1", config, READING)
-        self.project.move("live", "c1")
-        self.releases.tick(NOON)
 
     def workspace(self, release: Release, environment: str) -> Workspace:
         return Workspace(python="python", folder=release.id, data_root=environment, lock="")
@@ -502,3 +512,60 @@ def test_what_was_decided_is_kept_for_every_look_in_few_rows(world: World) -> No
     assert "42 of 100 labels" not in told[2].explanation
     assert "39 of 100 labels" in told[2].explanation, "the numbers are the last"
     assert (told[2].looks, told[2].until - told[2].since) == (14, timedelta(hours=13))
+
+
+DRIFT = 'any = [{ drift = "inputs", false_alarms = "1 per 90d" }]'
+
+
+def test_an_alarm_about_the_champion_starts_a_run_that_it_caused() -> None:
+    world = World(conditions(DRIFT, 'cooldown = "2d"')).settled()
+    world.champion()
+    assert world.tick(days=2) == []
+    assert "drift of inputs: no alarm about version 1" in world.explanation()
+    raise_alarm(world, "outputs")
+    assert world.tick() == []
+    raise_alarm(world, "inputs")
+    world.triggers = world.again()
+    [firing] = world.tick()
+    assert (firing.kind, firing.evidence["alarms"]) == ("drift", ["2"])
+    with world.store.read() as reader:
+        [alarm] = reader.find(Alarm, what="inputs")
+        assert firing.events == (alarm.event,)
+        assert [e.cause for e in reader.events(kind="trigger.fired")][-1] == alarm.event
+    world.project.finish("failed")
+    world.triggers = world.again()
+    assert world.tick(days=3) == [], "the alarm has had its run"
+    with world.store.begin() as tx:
+        tx.put(replace(tx.get(Alarm, "2"), last=world.clock.now(), windows=2))
+    assert [f.kind for f in world.tick()] == ["drift"], "it lasts, and the run changed nothing"
+    world.project.finish()
+    world.champion()
+    assert world.tick(days=3) == []
+    assert "no alarm about version 2" in world.explanation()
+
+
+def raise_alarm(world: World, what: What) -> None:
+    now = world.clock.now()
+    with world.store.begin() as tx:
+        [event] = tx.publish(Event(kind="alarm.raised", subject="alarm", time=now))
+        tx.add(
+            Alarm(
+                id=tx.mint(Alarm),
+                project="flights",
+                environment="production",
+                model="delay",
+                version=1,
+                what=what,
+                raised=now,
+                since=now,
+                window="",
+                last=now,
+                windows=1,
+                rows=100,
+                chance=0.001,
+                false_alarms="1 per 90d",
+                columns=(),
+                why="wind moved",
+                event=event,
+            )
+        )

@@ -28,6 +28,7 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
+from penstock.datasets.arrivals import Levels
 from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
@@ -37,6 +38,7 @@ from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
 from penstock.models.uploads import Uploads
+from penstock.monitoring.alarms import Alarms
 from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import RESERVED, parse_config
@@ -51,7 +53,6 @@ from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.serving.ports import PredictionLog, PredictionService
-from penstock.triggers.arrivals import FileArrivals
 from penstock.triggers.service import Triggers
 
 Answer = TypeVar("Answer")
@@ -121,13 +122,14 @@ class App(Workbench):
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
         )
+        self.alarms = Alarms(self.store, self.blobs)
         self.triggers = Triggers(
             self.store,
             self.blobs,
             self.runs,
             self.clock,
             workspace_of=self._workspace,
-            arrivals=FileArrivals(self._data_root),
+            arrivals=Levels(),
         )
 
     @property
@@ -144,6 +146,7 @@ class App(Workbench):
             ("releases", self.releases.tick),
             ("monitoring", self.monitoring.tick),
             ("archive", self.archive.tick),
+            ("alarms", self.alarms.tick),
             ("triggers", self.triggers.tick),
             ("runs", self.runs.tick),
             ("models", self.models.tick),
@@ -301,14 +304,11 @@ class App(Workbench):
             self.service.flush()
 
     def _workspace(self, release: Release, environment: str) -> Workspace:
-        root = self._data_root(release.project)
+        with self.store.read() as reader:
+            root = reader.get(Project, release.project).data_root
         config = parse_config(self.blobs.get(release.config).decode())
         own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
-
-    def _data_root(self, project: str) -> str:
-        with self.store.read() as reader:
-            return reader.get(Project, project).data_root
 
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:

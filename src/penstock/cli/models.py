@@ -62,6 +62,8 @@ NOT_SERVED = (
 )
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
+ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
+
 models = group(help="Models, their versions and champions; or one of them.")
 
 
@@ -219,4 +221,7 @@ def monitor(
     )
     rows = [{**window, "worst": max(window["drift"].values(), default=None)} for window in windows]
     table = Table(rows, columns, f"Nothing has been measured of {model} yet.")
-    return Page({"items": windows}, (table,), (f"penstock models show {model}",))
+    alarms = api.items("/alarms", model=model, limit=days)
+    alarmed = Table(alarms, ALARM, "No alarm was ever raised.")
+    hints = (f"penstock models show {model}", "penstock triggers explain")
+    return Page({"items": windows, "alarms": alarms}, (table, alarmed), hints)

@@ -68,7 +68,7 @@ def simulate(
     home: HomeOption = DEFAULT_HOME,
 ) -> Page:
     """Live through past days under several policies at once, and recommend when to train again."""
-    from penstock.app.simulation.simulate import simulate as simulated
+    from penstock.app.simulation.simulate import simulate as carry_out
     from penstock.app.simulation.wanted import require_time, wanted_of
     from penstock.cli.drawing import draw_pipelines
     from penstock.cli.project import configuration
@@ -94,13 +94,13 @@ def simulate(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops it as Ctrl-C does
     try:
         with _progress() as on_instant:
-            told = simulated(home / "simulation", wanted, on_instant)
+            told = carry_out(home / "simulation", wanted, on_instant)
     except KeyboardInterrupt:
         raise StepFailed(
             what="The simulation was stopped.", fix="The same command goes on: what was trained is kept."
         ) from None
     written = tuple(filter(None, (_with_pictures(told, html), _with_patch(told, wanted, write))))
-    return _page(told, written)
+    return simulated(told, written)
 
 
 def _with_pictures(told: dict[str, Any], file: Path | None) -> str:
@@ -125,7 +125,8 @@ def _with_patch(told: dict[str, Any], wanted: Wanted, file: Path | None) -> str:
     return f"git apply {file} puts it into penstock.toml."
 
 
-def _page(told: dict[str, Any], written: tuple[str, ...]) -> Page:
+def simulated(told: dict[str, Any], written: tuple[str, ...] = ()) -> Page:
+    """The page of a simulation, and where more of it was written."""
     rows = told["policies"]
     metric, priced, changed = told["metric"], told["price"] > 0, rows[0]["alarms"] is not None
     shown = [_row(row) for row in rows]
@@ -163,7 +164,8 @@ def _page(told: dict[str, Any], written: tuple[str, ...]) -> Page:
         f"Recommended: {told['recommended']}, the cheapest that cannot be told from the best.",
         *written,
     )
-    return Page(told, parts)
+    hints = () if written else ("penstock simulate … --html simulation.html --write better.patch",)
+    return Page(told, parts, hints)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

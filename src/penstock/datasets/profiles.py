@@ -81,13 +81,18 @@ def psi(reference: ColumnProfile, current: ColumnProfile) -> float:
     return float(np.sum((found - expected) * np.log(found / expected)))
 
 
-def _shares(column: ColumnProfile, reference: ColumnProfile) -> NDArray[np.float64]:
+def cells(column: ColumnProfile, reference: ColumnProfile) -> list[int]:
+    """How many values of a column fell into each of the reference's bins or categories, into none of these
+    (for categories), and were null.
+    """
     if reference.edges:
-        counts = [*column.bins, column.nulls]
-    else:
-        named = [column.top.get(value, 0) for value in reference.top]
-        counts = [*named, column.count - sum(named), column.nulls]
-    smooth = np.asarray(counts, dtype=np.float64) + 0.5
+        return [*column.bins, column.nulls]
+    named = [column.top.get(value, 0) for value in reference.top]
+    return [*named, column.count - sum(named), column.nulls]
+
+
+def _shares(column: ColumnProfile, reference: ColumnProfile) -> NDArray[np.float64]:
+    smooth = np.asarray(cells(column, reference), dtype=np.float64) + 0.5
     shares: NDArray[np.float64] = smooth / smooth.sum()
     return shares
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penstock.checks.calibration import Bin, calibration_error, reliability
 from penstock.checks.measures import interval, losses, measure
 from penstock.checks.metrics import METRICS
-from penstock.checks.paired import Gain, gain
+from penstock.checks.paired import Gain, gains
 from penstock.checks.slices import Worst, slices_of, worst_slices
 from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.datasets.types import Prior
@@ -112,7 +112,9 @@ def assess(
         metrics=dict(_intervals(names, happened, answered)),
         baseline=dict(_measured(names, happened, constants)),
         baseline_from=known_from,
-        gains=dict(_gains(names, numbers, champion, int(version.artifact[:8], 16))) if champion else {},
+        gains=gains(names, happened, answered, champion[1], seed=int(version.artifact[:8], 16))
+        if champion
+        else {},
         reliability=_reliability(task, numbers),
         slices=tuple(
             Part(
@@ -177,14 +179,6 @@ def _intervals(names: Sequence[str], truth: Numbers, score: Numbers) -> Iterator
         with suppress(UndefinedMetric):
             low, high = interval(name, truth, score)
             yield name, Interval(value=measure(name, truth, score), low=low, high=high)
-
-
-def _gains(
-    names: Sequence[str], mine: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers], seed: int
-) -> Iterator[tuple[str, Gain]]:
-    for name in names:
-        with suppress(UndefinedMetric):
-            yield name, gain(name, mine[0], mine[1], other[1], seed=seed)
 
 
 def _reliability(task: Task, numbers: tuple[Numbers, Numbers]) -> tuple[Bin, ...]:

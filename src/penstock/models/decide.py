@@ -75,6 +75,8 @@ def draft(
         prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
         expires=now + lasts if lasts else None,
         runtime=PurePath(run.workspace.python).parent.parent.name if candidate.format == NATIVE else "",
+        days=candidate.days,
+        influence=candidate.influence,
     )
 
 

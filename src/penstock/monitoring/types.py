@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -45,6 +46,51 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     drift: dict[str, float]
     profile: Profile
     measured: datetime
+
+
+What = Literal["inputs", "outputs"]
+"""What is watched for drift: what models are asked, and what they answer."""
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that moved: `distance` is that of Jensen and Shannon (0 to 1), `chance` how likely any column
+    moves so far without change, `influence` its share in the movement of answers, None where nobody knows.
+    """
+
+    column: str
+    distance: float
+    psi: float
+    chance: float
+    influence: float | None
+    how: str
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of a champion was judged bad, and so were those after it until it `ended`. `id` is a number.
+
+    `since` is when the change most likely began, `raised` when it was seen and `last` the end of the newest
+    bad window, whose `columns` these are, the surest first. `chance` is how likely a window of `rows` answers
+    is judged so without change, and `false_alarms` how often the operator allows that.
+    """
+
+    id: str
+    project: str
+    environment: str
+    model: str
+    version: int
+    what: What
+    raised: datetime
+    since: datetime
+    window: str
+    last: datetime
+    windows: int
+    rows: int
+    chance: float
+    false_alarms: str
+    columns: tuple[Moved, ...]
+    why: str
+    ended: datetime | None = None
+    event: int = 0
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,6 +121,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `examples` is a JSON blob: {"inputs": {column: [...]}, "score": [...], "label": [...]}.
     `prior` is a `datasets.types.Prior` of the training rows, empty where there were none; `dependencies`
     are the packages that made the model, with their versions; `tags` and `metadata` are the pipeline's own.
+    `days` is a JSON blob, a `datasets.days.Days` of the rows and of the answers to the holdout; `influence`
+    is how much of the movement of answers is due to each input, in shares.
     """
 
     model: str
@@ -139,3 +141,5 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: dict[str, str] = {}
     tags: dict[str, str] = {}
     metadata: dict[str, Any] = {}
+    days: str = ""
+    influence: dict[str, float] = {}

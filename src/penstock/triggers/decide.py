@@ -12,9 +12,9 @@ from cronsim import CronSim
 
 from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
-from penstock.monitoring.types import Performance
-from penstock.revisions.config import Quiet, RowsCondition, ScheduleCondition, WorseCondition
-from penstock.triggers.ports import Arrived
+from penstock.datasets.types import Arrived
+from penstock.monitoring.types import Alarm, Performance
+from penstock.revisions.config import DriftCondition, Quiet, RowsCondition, ScheduleCondition, WorseCondition
 from penstock.triggers.types import Kind
 
 LATE = timedelta(minutes=10)
@@ -184,6 +184,30 @@ def _surely(baseline: float, lately: Performance, condition: WorseCondition) -> 
     if METRICS[condition.metric].greater_is_better:
         return baseline - lately.high >= condition.by
     return lately.low - baseline >= condition.by
+
+
+def drifted(condition: DriftCondition, prefix: str, champion: int | None, alarms: Sequence[Alarm]) -> Finding:
+    """Whether alarms are raised of the champion that have not ended (None: there is no champion)."""
+    if champion is None:
+        return Finding(why_not=f"drift of {condition.what}: there is no champion yet")
+    if not alarms:
+        return Finding(why_not=f"drift of {condition.what}: no alarm about version {champion}")
+    newest = alarms[-1]
+    reason = Reason(
+        kind="drift",
+        slot=f"drift:{prefix}:{newest.id}:{newest.last.date()}",
+        why=f"alarm {newest.id}: {newest.why}",
+        evidence={
+            "alarms": [alarm.id for alarm in alarms],
+            "what": condition.what,
+            "since": newest.since.isoformat(),
+            "chance": newest.chance,
+            "false_alarms": newest.false_alarms,
+            "columns": [column.column for column in newest.columns],
+        },
+        events=tuple(alarm.event for alarm in alarms),
+    )
+    return Finding(reason=reason)
 
 
 def both(findings: Sequence[Finding]) -> Finding:

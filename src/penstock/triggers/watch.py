@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.datasets.types import Source
+from penstock.datasets.types import Arrived, Source
 from penstock.deployments.environments import Held
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Placement, Version
 from penstock.monitoring.measure import performance
-from penstock.monitoring.types import Performance, Prediction
+from penstock.monitoring.types import Alarm, Performance, Prediction
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import (
     Condition,
+    DriftCondition,
     RowsCondition,
     ScheduleCondition,
     TriggerConfig,
     WorseCondition,
 )
+from penstock.revisions.types import Project
 from penstock.runs.types import Run, StepRun
-from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, scheduled, worsened
+from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, drifted, scheduled, worsened
 from penstock.triggers.ports import Arrivals
 from penstock.triggers.types import Request, TriggerState
 
@@ -80,6 +83,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ISO = len("2013-03-01T12:00:00+00:00")
+LOOK = timedelta(seconds=5)
+"""How long files of a source are not looked at again."""
 RUNS_BACK = 20
 """Runs that are looked through for the last that read a source: failed ones may not have come to it."""
 
@@ -89,6 +94,7 @@ class Lookout:
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
+        self._seen: dict[tuple[str, str], tuple[datetime | None, datetime, Arrived]] = {}
         self._measured: dict[tuple[str, str, str], tuple[tuple[int, int, int], Performance]] = {}
 
     def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> tuple[Finding, ...]:
@@ -120,6 +126,8 @@ class Lookout:
             found = [_caused(finding, deployment.event)]
         elif isinstance(condition, RowsCondition):
             found = [_caused(self._rows(reader, watch, condition, now), watch.held.deployment.event)]
+        elif isinstance(condition, DriftCondition):
+            found = _drifted(reader, watch, condition)
         else:
             found = self._worse(reader, watch, condition, now)
         return [_keyed(finding, key) for finding in found]
@@ -138,10 +146,21 @@ class Lookout:
         source = msgspec.convert(node.settings["source"], Source)
         since = _last_read(reader, watch, node.name)
         try:
-            found = self._arrivals.since(watch.held.release.project, watch.held.rule.data, source, since, now)
+            found = self._arrived(reader, watch, source, since, now)
         except (InvalidValue, NotFound) as error:
             return Finding(why_not=f"new rows of {condition.source} cannot be counted: {error}")
         return arrived(condition, watch.id, since, found, now)
+
+    def _arrived(
+        self, reader: Reader, watch: Watch, source: Source, since: datetime | None, now: datetime
+    ) -> Arrived:
+        """What has arrived; files are not looked at again for LOOK, in which many ticks may pass."""
+        root = str(Path(reader.get(Project, watch.held.release.project).data_root, watch.held.rule.data))
+        key = (root, source.name)
+        seen = self._seen.get(key)
+        if seen is None or seen[0] != since or not seen[1] <= now < seen[1] + LOOK:
+            seen = self._seen[key] = (since, now, self._arrivals.since(source, root, since, now))
+        return seen[2]
 
     def _worse(self, reader: Reader, watch: Watch, condition: WorseCondition, now: datetime) -> list[Finding]:
         findings = []
@@ -202,6 +221,25 @@ class Lookout:
             )
             self._measured[key] = (seen, lately)
         return self._measured[key][1]
+
+
+def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Finding]:
+    findings = []
+    for node in watch.graph.nodes:
+        if node.kind == "publish":
+            model, environment = node.settings["model"], watch.held.rule.name
+            placed = reader.find(Placement, model=model, environment=environment, role="champion")
+            number = placed[0].number if placed else None
+            alarms = reader.find(
+                Alarm,
+                model=model,
+                environment=environment,
+                version=number or 0,
+                what=condition.what,
+                ended=None,
+            )
+            findings.append(drifted(condition, watch.id, number, alarms))
+    return findings
 
 
 def _last_read(reader: Reader, watch: Watch, node: str) -> datetime | None:

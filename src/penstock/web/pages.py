@@ -12,6 +12,7 @@ from penstock.app.experiments.html import run_html
 from penstock.core.errors import PenstockError
 from penstock.core.human import human, is_moment
 from penstock.web.chart import chart
+from penstock.web.moved import pictures
 
 HEADLINE = "roc_auc"
 """The metric that is drawn where a model was measured by several."""
@@ -41,6 +42,12 @@ def run_page(path: str, data: Mapping[str, Any], figures: Sequence[Mapping[str, 
     look = Markup(run_html(data, figures))  # noqa: S704 rendered there
     shown = {name: part for name, part in data.items() if name not in ("steps", "metrics", "graph")}
     return page(path, {}, shown, look)
+
+
+def alarm_page(path: str, data: Mapping[str, Any]) -> str:
+    """An alarm as HTML: the columns that moved, drawn, then everything else."""
+    look = Markup(_pages.get_template("moved.html").render(pictures=pictures(data["shares"])))  # noqa: S704
+    return page(path, {}, {name: part for name, part in data.items() if name != "shares"}, look)
 
 
 def page(path: str, query: Mapping[str, str], data: Mapping[str, Any], look: Markup | None = None) -> str:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from asyncio import to_thread
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -26,10 +26,11 @@ from penstock.web.hooks import hooks_handler
 from penstock.web.login import admit, asking, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
-from penstock.web.pages import error_page, overview_page, page, run_page
+from penstock.web.pages import alarm_page, error_page, overview_page, page, run_page
 
 JSON_SUFFIX = ".json"
 XML_SUFFIX = ".xml"
+ALARM = re.compile(r"/alarms/\d+")
 RUN = re.compile(r"/runs/\d+")
 log = logging.getLogger("penstock.web")
 
@@ -78,7 +79,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         if RUN.fullmatch(wanted):
             figures = await to_thread(call, app, "GET", f"{wanted}/figures", {})
             return _html(run_page(wanted, data, _plain(figures["items"])))
-        return _html(page(wanted, query, data))
+        return _html(_noun(wanted, query, data))
 
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -100,6 +101,10 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _noun(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    return alarm_page(path, data) if ALARM.fullmatch(path) else page(path, query, data)
 
 
 def _plain(data: Any) -> Any:

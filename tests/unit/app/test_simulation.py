@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner, Result
 
 from penstock.adapters.storage.store import open_store
@@ -27,6 +28,7 @@ from penstock.app.simulation.types import Policy, Wanted
 from penstock.app.simulation.wanted import wanted_of
 from penstock.cli.commands import app
 from penstock.core.errors import InvalidProject, InvalidValue, NotFound, StepFailed
+from penstock.models.types import RoleChange, Version
 from penstock.monitoring.types import Prediction
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import ScheduleCondition, WorseCondition, parse_config
@@ -197,6 +199,31 @@ def test_firings_are_those_that_the_policies_ask_for(told: dict[str, Any]) -> No
         "delay": rows["worse"]["alarms"]["delay"],
     }
     assert rows["never"]["alarms"]["missed"] == 1
+
+
+def test_worse_fires_when_a_look_at_all_that_was_known_would(shop: Path, told: dict[str, Any]) -> None:
+    """Day by day from the stored predictions alone: what labels said, and whether it may fire."""
+    with open_store(shop / "home" / "simulation" / "penstock.db").read() as reader:
+        predictions = reader.find(Prediction, environment="worse")
+        crowned = [c for c in reader.find(RoleChange, environment="worse") if c.role == "champion"]
+        gained = {version.number: version.metrics["roc_auc"] for version in reader.find(Version)}
+    week, fired, expected = timedelta(days=7), START, []
+    for now in (START + timedelta(days=n) for n in range(1, (END - START).days + 1)):
+        champion = [change for change in crowned if change.time < now][-1]
+        known = [
+            (p.truth, p.score)
+            for p in predictions
+            if p.version == champion.number
+            and max(now - week, champion.time) <= p.time < now
+            and p.truth_known is not None
+            and p.truth_known <= now
+        ]
+        enough = len(known) >= 200 and now - fired >= week
+        if enough and gained[champion.number] - roc_auc_score(*zip(*known, strict=True)) >= 0.15:
+            expected.append(now)
+            fired = now
+    firings = by_policy(told)["worse"]["firings"]
+    assert [datetime.fromisoformat(f["time"]) for f in firings if f["kind"] == "worse"] == expected != []
 
 
 def test_no_label_is_used_before_it_has_arrived(shop: Path, told: dict[str, Any]) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from penstock.app import App
 from penstock.app.api import ROUTES, call
+from penstock.datasets.types import ColumnProfile, Profile
+from penstock.monitoring.types import Alarm, Moved, Window
+from penstock.testing.delivery import Delivered
 
 Web = TestClient[Litestar]
 LISTS = [route.pattern for route in ROUTES if route.method == "GET" and "{" not in route.pattern]
@@ -144,3 +148,62 @@ def test_git_programs_are_served_and_files_of_repositories_are_not(
     assert refs.headers["content-type"] == "application/x-git-upload-pack-advertisement"
     assert web.get("/git/shop.git/config").status_code == 404
     assert web.get("/git/none.git/info/refs?service=git-upload-pack").status_code == 404
+
+
+def test_an_alarm_draws_what_moved(web: Web, app: App) -> None:
+    alarmed(app)
+    page = web.get("/alarms/1").text
+    assert page.count("<rect") == 4
+    assert "UA: 90.0% in window" in page
+    assert "wind moved" in page
+    assert web.get("/alarms/1.json").json()["shares"][0]["training"] == [0.5, 0.5, 0.0, 0.0]
+
+
+def alarmed(app: App) -> None:
+    """An alarm about a column of two carriers."""
+    column = ColumnProfile(name="carrier", dtype="string", count=100, nulls=0, top={"UA": 50, "B6": 50})
+    seen = replace(column, top={"UA": 90, "B6": 10})
+    version = Delivered(app.store, app.blobs, app.clock).version()
+    start = app.clock.now()
+    with app.store.begin() as tx:
+        tx.put(replace(version, profile=Profile(rows=100, columns=(column,))))
+        tx.add(
+            Window(
+                id="w",
+                environment="production",
+                model="delay",
+                version=1,
+                variant="champion",
+                start=start,
+                end=start,
+                predictions=100,
+                labelled=0,
+                completeness=0,
+                metrics={},
+                drift={},
+                profile=Profile(rows=100, columns=(seen,)),
+                measured=start,
+            ),
+            Alarm(
+                id="1",
+                project="flights",
+                environment="production",
+                model="delay",
+                version=1,
+                what="inputs",
+                raised=start,
+                since=start,
+                window="w",
+                last=start,
+                windows=1,
+                rows=100,
+                chance=0.001,
+                false_alarms="1 per 90d",
+                columns=(
+                    Moved(
+                        column="carrier", distance=0.3, psi=0.9, chance=0.001, influence=0.5, how="UA rose"
+                    ),
+                ),
+                why="wind moved",
+            ),
+        )

@@ -79,6 +79,7 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
+    from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
     from penstock.features.training import training_set
 
@@ -94,9 +95,12 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
-        profiled = msgspec.to_builtins(profile(made.train, list(examples)))
+        reference = profile(made.train, list(examples))
+        profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
+        days = msgspec.to_builtins(daily(pl.concat([made.train, made.holdout]), time, reference))
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
-        kept = write({**made.schema, "examples": examples, "profile": profiled, "prior": labels}, blobs)
+        told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
+        kept = write({**made.schema, **told}, blobs)
         return {
             "train": write(made.train, blobs),
             "holdout": write(made.holdout, blobs),

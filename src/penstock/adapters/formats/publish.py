@@ -13,11 +13,14 @@ import polars as pl
 
 from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
+from penstock.adapters.formats.influence import influence
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
 from penstock.adapters.formats.skops_files import as_skops, from_skops
 from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedModel
+from penstock.datasets.days import SCORE, Days, daily, with_column
+from penstock.datasets.profiles import profile
 from penstock.datasets.types import Column, Prior, Profile
 from penstock.lineage.ports import Blobs
 from penstock.models.types import NATIVE, Signature
@@ -32,7 +35,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """What a training set says of itself.
 
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
-    column by column; `profile` describes the training rows, and `prior` the label in them.
+    column by column; `profile` describes the training rows, and `prior` the label in them, `days` all
+    rows by the day of the column `time`.
     """
 
     columns: tuple[Column, ...]
@@ -40,6 +44,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     examples: dict[str, list[Any]]
     profile: Profile
     prior: Prior | None = None
+    days: Days | None = None
+    time: str = ""
 
 
 class _Converted(msgspec.Struct, frozen=True):
@@ -111,7 +117,24 @@ def make_candidate(
         dependencies=packages(),
         tags=dict(tags or {}),
         metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
+        days=blobs.put(msgspec.json.encode(_with_answers(given, native, columns, holdout, blobs)))
+        if given.days
+        else "",
+        influence=influence(native, frame, len(converted.signature.classes)),
     )
+
+
+def _with_answers(
+    schema: Schema, native: NativeModel, columns: tuple[Column, ...], holdout: Artifact, blobs: Blobs
+) -> Days | None:
+    """The days of the training rows, with the model's answers to the holdout by day as a column more."""
+    days = schema.days
+    if days is None or not schema.time:
+        return days
+    rows = pl.read_ipc(blobs.path(holdout.digest))
+    answered = native.answer(rows.select(column.name for column in columns)).score(len(native.classes))
+    scores = pl.DataFrame({schema.time: rows[schema.time], SCORE: answered})
+    return with_column(days, daily(scores, schema.time, profile(scores, [SCORE])))
 
 
 def _schema(schema: Mapping[str, Any]) -> Schema:

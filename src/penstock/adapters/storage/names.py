@@ -6,6 +6,7 @@ import msgspec
 
 NAMES = {
     "AccessToken": "access_tokens",
+    "Alarm": "alarms",
     "Alias": "aliases",
     "Approval": "approvals",
     "Attachment": "attachments",

@@ -13,8 +13,9 @@ from penstock.app.wiring import App
 from penstock.builds.types import Release
 from penstock.deployments.releases import Waiting
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
-from penstock.models.types import Placement
-from penstock.monitoring.types import Window
+from penstock.models.types import Placement, Version
+from penstock.monitoring.drift import shares
+from penstock.monitoring.types import Alarm, Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.runs.secrets import StepSecret
@@ -185,6 +186,24 @@ def windows(app: App, model: str = "", variant: str = "", limit: int = 1000) -> 
     """Daily windows of monitoring, the newest first, without their profiles."""
     found = listed(app, Window, "-start", limit, model=model, variant=variant)["items"]
     return {"items": [brief(window, "profile") for window in found]}
+
+
+@route("GET", "/alarms")
+def alarms(app: App, model: str = "", environment: str = "", limit: int = LIMIT) -> Any:
+    """Alarms about drift, the newest first."""
+    return listed(app, Alarm, "-raised", limit, model=model, environment=environment)
+
+
+@route("GET", "/alarms/{id}")
+def alarm(app: App, id: str) -> Any:  # noqa: A002 the word in the address
+    """An alarm, with how the columns were in training and in the window in which it was raised."""
+    with app.store.read() as reader:
+        found = reader.get(Alarm, id)
+        window, version = (
+            reader.get(Window, found.window),
+            reader.get(Version, f"{found.model}@{found.version}"),
+        )
+    return {**msgspec.structs.asdict(found), "shares": shares(version, window, found.columns)}
 
 
 @route("GET", "/gates")

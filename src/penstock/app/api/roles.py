@@ -51,6 +51,8 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /models/{ref}/performance": READ,
     "GET /versions": READ,
     "GET /windows": READ,
+    "GET /alarms": READ,
+    "GET /alarms/{id}": READ,
     "GET /gates": READ,
     "GET /swaps": READ,
     "GET /rollouts": READ,

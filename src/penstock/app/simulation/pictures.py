@@ -13,7 +13,7 @@ from markupsafe import Markup
 from penstock.app.experiments.plots import COLOURS
 from penstock.core.human import human
 
-WIDE, HALF, HEIGHT = 1120, 550, 300
+WIDE, HALF, HEIGHT = 1100, 540, 300
 LEFT, RIGHT, TOP, BOTTOM = 60, 16, 14, 40
 Place = Callable[[float, float], tuple[float, float]]
 
@@ -68,7 +68,7 @@ def _by_cost(told: Mapping[str, Any], colours: Mapping[str, str]) -> str:
     rows = sorted(told["policies"], key=lambda row: row["seconds"])
     points = [(row["seconds"], row["quality"]) for row in rows]
     place, parts = _axes(
-        HALF, points, str(told["metric"]), "seconds of training", lambda x: f"{x:.0f}", margin=0.08
+        HALF, points, str(told["metric"]), "seconds of training", lambda x: f"{max(0.0, x):.3g}", margin=0.08
     )
     front = [place(*point) for row, point in zip(rows, points, strict=True) if row["front"]]
     parts.append(_line(front, "#9aa7b4", "the front", dashed=True))

@@ -23,7 +23,7 @@ from penstock.models.types import Version
 from penstock.revisions.config import ScheduleCondition, parse_config
 from penstock.runs.types import Run
 from penstock.serving.types import LogRecord
-from penstock.triggers.types import Firing
+from penstock.triggers.types import Firing, TriggerState
 
 OnInstant = Callable[[int, int, datetime], None]
 """Told after each instant: how many are over, of how many, and which moment it is."""
@@ -183,7 +183,8 @@ def _require_champions(world: World, wanted: Wanted) -> None:
             for verdict in report.verdicts
             if not verdict.passed
         ]
-    found = next(iter([*failed, *verdicts]), "nothing was published")
+        waits = [state.explanation for state in reader.find(TriggerState)]
+    found = next(iter([*failed, *verdicts, *waits]), "nothing was published")
     raise StepFailed(
         what=f"No model can be live on {wanted.start:%Y-%m-%d}, where the simulation begins",
         found=found,

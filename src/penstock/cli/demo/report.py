@@ -26,7 +26,10 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The demo's end state. Months are keys "3" to "12"; ROC-AUC is that of predictions made in the month."""
+    """The demo's end state. Months are keys "3" to "12"; ROC-AUC is that of predictions made in the month.
+
+    `reasons` are the times of firings by each kind of reason that they had.
+    """
 
     requests: int
     failed: int
@@ -37,6 +40,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     predictions: int
     versions: list[dict[str, Any]]
     firings: list[dict[str, Any]]
+    reasons: dict[str, list[str]]
+    alarms: list[dict[str, Any]]
     swaps: list[dict[str, Any]]
     refused_promotions: list[str]
     timeline: list[Line]
@@ -70,6 +75,11 @@ def gather(system: System, memory: Memory) -> Report:
             {name: firing[name] for name in ("kind", "time", "why", "environment", "run")}
             for firing in firings
         ],
+        reasons=_reasons(firings),
+        alarms=[
+            {name: alarm[name] for name in ("version", "what", "since", "raised", "ended", "chance", "why")}
+            for alarm in _oldest_first(system.get("/alarms", limit=0))
+        ],
         swaps=_oldest_first(system.get("/swaps", limit=0)),
         refused_promotions=memory.refusals,
         timeline=_timeline(system, firings),
@@ -86,6 +96,15 @@ def _performance(system: System, month: int, **which: Any) -> dict[str, Any]:
         f"/models/{MODEL}/performance", metric="roc_auc", start=start, end=end, **which
     )
     return answer
+
+
+def _reasons(firings: list[dict[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for firing in firings:
+        kinds = [told["kind"] for told in firing["evidence"].get("reasons", ())] or [firing["kind"]]
+        for kind in dict.fromkeys(kinds):
+            found.setdefault(kind, []).append(firing["time"])
+    return found
 
 
 def _oldest_first(answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,6 +138,10 @@ def _timeline(system: System, firings: list[dict[str, Any]]) -> list[Line]:
         for s in system.get("/swaps", limit=0)["items"]
     ]
     lines += [
+        (alarm["raised"], f"alarm {alarm['id']} about {alarm['what']}", alarm["why"])
+        for alarm in system.get("/alarms", limit=0)["items"]
+    ]
+    lines += [
         (
             g["time"],
             f"{MODEL}@{g['number']} refused by its gate",
@@ -138,6 +161,12 @@ def show(report: Report, console: Console) -> None:
     for line in report.timeline:
         timeline.add_row(line.time[:16].replace("T", " "), line.what, line.why)
     console.print(timeline)
+    kinds = Table(title="Why runs started", title_justify="left", box=None, padding=(0, 1))
+    for heading in ("reason", "runs", "on"):
+        kinds.add_column(heading)
+    for kind, times in sorted(report.reasons.items()):
+        kinds.add_row(kind, str(len(times)), ", ".join(time[:10] for time in times))
+    console.print(kinds)
     months = Table(title="ROC-AUC by month", title_justify="left", box=None, padding=(0, 1))
     for heading in ("month", "living", "frozen v1", "won", ""):
         months.add_column(heading, justify="left" if not heading else "right")

@@ -3,6 +3,7 @@
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
 from penstock.revisions.config.conditions import (
     Condition,
+    DriftCondition,
     Quiet,
     RowsCondition,
     ScheduleCondition,
@@ -28,6 +29,7 @@ __all__ = [
     "PROOFS",
     "RESERVED",
     "Condition",
+    "DriftCondition",
     "EnvironmentConfig",
     "Freeze",
     "Frozen",

@@ -46,7 +46,17 @@ class RowsCondition(msgspec.Struct, frozen=True, kw_only=True):
     settle: str = "0s"
 
 
-Condition = ScheduleCondition | WorseCondition | RowsCondition
+class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm was raised that what is asked, or what is answered, is not what it was in training.
+
+    `false_alarms` (such as "1 per 90d") is how often that may happen to a model although nothing changed.
+    """
+
+    what: Literal["inputs", "outputs"]
+    false_alarms: str
+
+
+Condition = ScheduleCondition | WorseCondition | RowsCondition | DriftCondition
 
 
 class Quiet(msgspec.Struct, frozen=True, kw_only=True):

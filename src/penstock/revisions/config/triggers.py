@@ -15,6 +15,7 @@ from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.conditions import (
     Condition,
+    DriftCondition,
     Quiet,
     RowsCondition,
     ScheduleCondition,
@@ -25,7 +26,7 @@ from penstock.revisions.config.conditions import (
 from penstock.revisions.config.tables import Table, question
 
 _KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority")
-_KINDS = ("schedule", "new_rows", "worse")
+_KINDS = ("schedule", "new_rows", "worse", "drift")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _YEAR = timedelta(days=366)
 _SLOTS = 1500
@@ -125,7 +126,7 @@ def _condition(table: Table, zone: str) -> Condition:
     if not kinds:
         table.allow(*_KINDS)
         table.refuse(None, "a condition is empty", expected="one of " + ", ".join(_KINDS))
-    return {"schedule": _schedule, "new_rows": _rows, "worse": _worse}[kinds[0]](table, zone)
+    return {"schedule": _schedule, "new_rows": _rows, "worse": _worse, "drift": _drift}[kinds[0]](table, zone)
 
 
 def _schedule(table: Table, zone: str) -> Condition:
@@ -154,6 +155,14 @@ def _worse(table: Table, _zone: str) -> Condition:
         over=table.span("over"),
         labels=table.number("labels", 500, least=1),
         sure=table.get("sure", bool, False),
+    )
+
+
+def _drift(table: Table, _zone: str) -> Condition:
+    table.allow("drift", "false_alarms")
+    return DriftCondition(
+        what=cast("Literal['inputs', 'outputs']", table.choice("drift", ("inputs", "outputs"))),
+        false_alarms=_budget(table, "false_alarms", "1 per 90d"),
     )
 
 

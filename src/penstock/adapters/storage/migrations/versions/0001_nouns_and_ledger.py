@@ -296,7 +296,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("expires", nullable=True),
         *integer("event"),
         *integer("withdrawn", nullable=True),
-        *text("runtime"),
+        *text("runtime", "days", "influence"),
     )
     op.create_index("versions_id", "versions", ["id"], unique=True)
     op.create_index("versions_model_number", "versions", ["model", "number"])

@@ -1,0 +1,209 @@
+"""Whether counts of a window differ from those of a reference by more than one day differs from another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Counts = NDArray[np.int64]
+RESAMPLES = 1000
+FEWEST_DAYS = 20
+"""Days of the reference below which nobody knows how much one day differs from another."""
+FEWEST_ROWS = 200
+"""Rows of the reference below which its shares are not known."""
+_FLOOR = 0.5 / np.sqrt(8)
+"""The least spread of a distance, for a window of one row: that of columns which never vary is not 0."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """The counts of a reference by day and cell, shape (D, B).
+
+    Of numbers also the mean of each day, shape (D,), and the spread of the rows of a day.
+    """
+
+    days: Counts
+    means: Numbers | None = None
+    within: float = 0.0
+
+    @property
+    def shares(self) -> Numbers:
+        """The share of each cell, shape (B,)."""
+        total: Numbers = self.days.sum(axis=0) / max(1, self.days.sum())
+        return total
+
+    @property
+    def mean(self) -> float:
+        """The mean over the rows of all days."""
+        return float(np.average(self.means, weights=self.days.sum(axis=1))) if self.means is not None else 0.0
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What distances of C columns come out at for windows in which nothing changed.
+
+    `centre` and `spread` have shape (2, C), of distances and of how far means are off; `largest` are the
+    largest standardised ones of each of R windows, in order, of two kinds (see `calibrate`), shape (2, R).
+    """
+
+    names: tuple[str, ...]
+    reference: dict[str, Numbers]
+    means: dict[str, float]
+    centre: Numbers
+    spread: Numbers
+    largest: Numbers
+    rows: int
+
+    def standardised(
+        self, found: Mapping[str, Counts], means: Mapping[str, float]
+    ) -> tuple[Numbers, Numbers]:
+        """The distances of a window's counts, and how far each column is off, shape (C,).
+
+        That is by how many spreads its distance is above the centre, or of numbers its mean, if that is more.
+        """
+        distances = np.array(
+            [jensen_shannon(_shares(found[name]), self.reference[name]) for name in self.names]
+        )
+        off = np.array([abs(means[n] - self.means[n]) if n in self.means else np.nan for n in self.names])
+        heights = (np.array([distances, off]) - self.centre) / self.spread
+        return distances, np.fmax(heights[0], heights[1])
+
+    def chance(self, height: float) -> float:
+        """How likely any of the columns comes out so far above its centre in a window without change."""
+        resamples = self.largest.shape[1]
+        above = [resamples - int(np.searchsorted(row, height, side="left")) for row in self.largest]
+        return float((1 + max(above)) / (1 + resamples))
+
+    def bound(self, chance: float) -> float:
+        """The height that a window without change exceeds with this chance at most."""
+        place = int(np.ceil((1 - chance) * (self.largest.shape[1] + 1))) - 1
+        return float(self.largest[:, min(place, self.largest.shape[1] - 1)].max())
+
+
+def calibrate(
+    columns: Mapping[str, Column], rows: int, *, seed: int, resamples: int = RESAMPLES
+) -> Calibration:
+    """Draw windows of `rows` rows out of the reference as they would come if nothing had changed.
+
+    A day is a block: its rows share what is common to a day. A window of the first kind is drawn from the
+    shares of one of the D days, of which the part that chance of the day's own rows explains has been taken
+    away, so that it is not counted twice; the same day is drawn for all columns, since they vary together. A
+    window of the second kind is of a day that never was: all days' differences from the mean, weighed at
+    random, which keeps their covariance and reaches beyond the most extreme of a few days. What a few days
+    leave unknown of how days differ widens both. Distances are those of Jensen and Shannon.
+    Sources: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), chapter 8, for blocks; V.
+    Chernozhukov, D. Chetverikov and K. Kato (2013), Gaussian approximations and multiplier bootstrap for
+    maxima of sums of high-dimensional random vectors, for the largest of many columns at once.
+    """
+    random = np.random.default_rng(seed)
+    days = len(next(iter(columns.values())).days)
+    picked = random.integers(0, days, resamples)
+    weights = random.normal(size=(resamples, days)) / np.sqrt(days)
+    centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
+    heights = np.empty((2, len(columns), resamples))
+    for index, column in enumerate(columns.values()):
+        mean, apart = column.shares, _apart(column)
+        widened = _widened(random, days, resamples)
+        size = max(1, round(1 / (1 / rows + 1 / max(1, column.days.sum()))))
+        real, made = (
+            jensen_shannon(_shares(random.multinomial(size, _proper(mean + moved))), mean)
+            for moved in (widened * apart[picked], widened * (weights @ apart))
+        )
+        heights[:, index], centre[0, index], spread[0, index] = _standard(real, made, _FLOOR / np.sqrt(size))
+        if column.means is not None:
+            off, noise = _off(column), column.within / np.sqrt(size)
+            real, made = (
+                np.abs(widened[:, 0] * moved + random.normal(0, noise, resamples))
+                for moved in (off[picked], weights @ off)
+            )
+            least = max(noise, 1e-12 + 1e-9 * float(np.abs(column.means).max()))
+            more, centre[1, index], spread[1, index] = _standard(real, made, least)
+            heights[:, index] = np.maximum(heights[:, index], more)
+    return Calibration(
+        names=tuple(columns),
+        reference={name: column.shares for name, column in columns.items()},
+        means={name: column.mean for name, column in columns.items() if column.means is not None},
+        centre=centre,
+        spread=spread,
+        largest=np.sort(heights.max(axis=1), axis=1),
+        rows=rows,
+    )
+
+
+def jensen_shannon(p: Numbers, q: Numbers) -> Numbers:
+    """The distance between shares, 0 to 1, along the last axis: the square root of the divergence in bits.
+
+    Source: D. Endres and J. Schindelin, A new metric for probability distributions (2003).
+    """
+    middle = (p + q) / 2
+    divergence = (_relative(p, middle) + _relative(q, middle)).sum(axis=-1) / 2
+    distance: Numbers = np.sqrt(np.maximum(divergence, 0.0))
+    return distance
+
+
+def _relative(p: Numbers, middle: Numbers) -> Numbers:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p > 0, p * np.log2(p / middle), 0.0)
+
+
+def _widened(random: np.random.Generator, days: int, resamples: int) -> Numbers:
+    """How much further than the spread of D days the next may be, shape (R, 1).
+
+    Student's predictive distribution: the spread of a few days may be too small, and their mean is off.
+    """
+    scale = (days - 1) / random.chisquare(days - 1, resamples)
+    widened: Numbers = np.sqrt(scale * (days + 1) / (days - 1))[:, None]
+    return widened
+
+
+def _apart(column: Column) -> Numbers:
+    """How far each day's shares are from those of all, shape (D, B), as far as that is the day's own doing.
+
+    Scaled to chi-squares, days without a difference scatter by 1 in every direction; what they scatter more
+    in a direction is theirs, and so much of it is kept.
+    """
+    sizes = column.days.sum(axis=1)
+    mean = column.shares
+    there = np.maximum(sizes, 1)
+    scale = np.sqrt(there)[:, None] / np.sqrt(np.where(mean > 0, mean, np.inf))
+    apart = np.where((sizes > 0)[:, None], column.days / there[:, None] - mean, 0.0) * scale
+    left, singular, right = np.linalg.svd(apart, full_matrices=False)
+    scatter = singular**2 / max(1, int((sizes > 0).sum()) - 1)
+    with np.errstate(divide="ignore"):
+        own = np.sqrt(np.maximum(0.0, 1 - 1 / scatter))
+    kept: Numbers = (left * (singular * own)) @ right
+    own_doing: Numbers = kept * np.sqrt(mean) / np.sqrt(there)[:, None]
+    return own_doing
+
+
+def _standard(real: Numbers, made: Numbers, least: float) -> tuple[Numbers, float, float]:
+    """Two kinds of draws, shape (2, R), by their centre and their spread, which are given too."""
+    centre = float(np.median(real))
+    upper = float(np.quantile(real, 0.95) - centre) / 1.645
+    spread = max(float(real.std()), float(made.std()), upper, least)
+    heights: Numbers = (np.array([real, made]) - centre) / spread
+    return heights, centre, spread
+
+
+def _off(column: Column) -> Numbers:
+    """How far each day's mean is from that of all, shape (D,), as far as that is the day's own doing."""
+    sizes = np.maximum(column.days.sum(axis=1), 1)
+    off = (column.means if column.means is not None else np.zeros(len(sizes))) - column.mean
+    found = float((sizes * off**2).sum())
+    chance = (len(sizes) - 1) * column.within**2
+    own: Numbers = off * np.sqrt(max(0.0, 1 - chance / found) if found > 0 else 0.0)
+    return own
+
+
+def _proper(shares: Numbers) -> Numbers:
+    """Shares that are not below 0 and sum to 1."""
+    cut = np.maximum(shares, 0.0)
+    proper: Numbers = cut / cut.sum(axis=-1, keepdims=True)
+    return proper
+
+
+def _shares(counts: Counts) -> Numbers:
+    shares: Numbers = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    return shares

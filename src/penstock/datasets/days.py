@@ -1,0 +1,92 @@
+"""Day profiles: how the rows of a table fell into the bins of a reference on each day."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penstock.datasets.types import ColumnProfile, Profile
+
+MOST_DAYS = 400
+"""Days that are kept, the newest: more than a year tells no more of how one differs from another."""
+
+
+SCORE = "score"
+"""The name under which answers stand beside the inputs; an input of this name takes its place."""
+
+
+class Days(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of rows by day and bin, for each column of `profile`, whose bins they are.
+
+    `counts` has a list for each of the D `days` (UTC, in order) with a number for each of the column's cells:
+    its bins or categories, for categories one more for all others, and one more for nulls. `means` are those
+    of the D days for columns of numbers, and that of all where a day has none.
+    """
+
+    profile: Profile
+    days: tuple[str, ...]
+    counts: dict[str, tuple[tuple[int, ...], ...]]
+    means: dict[str, tuple[float, ...]] = {}
+
+
+def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
+    """The rows of a table, by the UTC day of its column `time`, in the bins of the reference."""
+    stamps = frame[time].dt.convert_time_zone("UTC").dt.date()
+    days = stamps.unique().sort().tail(MOST_DAYS)
+    place = stamps.rank("dense").cast(pl.Int64).to_numpy() - (stamps.n_unique() - days.len()) - 1
+    kept = place >= 0
+    counts, means = {}, {}
+    for column in reference.columns:
+        cells = cells_of(column)
+        at = place[kept] * cells + cell_of_each(frame[column.name], column)[kept]
+        table = np.bincount(at, minlength=days.len() * cells).reshape(days.len(), cells)
+        counts[column.name] = tuple(tuple(row) for row in table.tolist())
+        if column.edges:
+            means[column.name] = _means(frame[column.name], place, days.len(), column.mean)
+    return Days(profile=reference, days=tuple(str(day) for day in days), counts=counts, means=means)
+
+
+def _means(values: pl.Series, place: NDArray[np.int64], days: int, usual: float) -> tuple[float, ...]:
+    numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    there = (place >= 0) & np.isfinite(numbers)
+    sums = np.bincount(place[there], weights=numbers[there], minlength=days)
+    sizes = np.bincount(place[there], minlength=days)
+    found = np.where(sizes > 0, sums / np.maximum(sizes, 1), usual)
+    return tuple(found.tolist())
+
+
+def cells_of(column: ColumnProfile) -> int:
+    """How many cells a column's values fall into."""
+    return len(column.bins) + 1 if column.edges else len(column.top) + 2
+
+
+def cell_of_each(values: pl.Series, column: ColumnProfile) -> NDArray[np.int64]:
+    """The cell that each of n values falls into, shape (n,)."""
+    last = cells_of(column) - 1
+    if column.edges:
+        numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        place = np.searchsorted(column.edges, numbers, side="left")
+        return np.where(np.isfinite(numbers), place, last).astype(np.int64)
+    known = {value: index for index, value in enumerate(column.top)}
+    text = values.cast(pl.String)
+    others = pl.repeat(last - 1, values.len(), dtype=pl.Int64, eager=True)
+    found = text.replace_strict(known, default=last - 1, return_dtype=pl.Int64) if known else others
+    cells: NDArray[np.int64] = found.set(text.is_null(), last).to_numpy()
+    return cells
+
+
+def with_column(days: Days, more: Days) -> Days:
+    """Days with the columns of others, which may know fewer days: then the columns have no rows there."""
+    place = {day: index for index, day in enumerate(more.days)}
+    added = [column for column in more.profile.columns if column.name not in days.counts]
+    counts, means = dict(days.counts), dict(days.means)
+    for column in added:
+        none = (0,) * cells_of(column)
+        known = more.counts[column.name]
+        counts[column.name] = tuple(known[place[day]] if day in place else none for day in days.days)
+        usual = more.means.get(column.name, ())
+        means[column.name] = tuple(usual[place[d]] if d in place else column.mean for d in days.days)
+    profile = msgspec.structs.replace(days.profile, columns=(*days.profile.columns, *added))
+    return Days(profile=profile, days=days.days, counts=counts, means=means)

@@ -1,0 +1,268 @@
+"""The verbs of alarms: judge each window once when its day is over, raise an alarm, and end it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import msgspec
+import polars as pl
+from msgspec.structs import replace
+
+from penstock.checks.shifts import Calibration, Column
+from penstock.core.events import Event
+from penstock.datasets.days import SCORE, Days
+from penstock.datasets.profiles import profile_like
+from penstock.datasets.types import ColumnProfile, Profile
+from penstock.deployments.environments import Environments
+from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
+from penstock.lineage.types import Cursor
+from penstock.models.types import Version
+from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, chance_of, judged, like, since, watched
+from penstock.monitoring.types import Alarm, Prediction, What, Window
+from penstock.revisions.config import DriftCondition, budget
+
+USUAL = "1 per 90d"
+"""How often a model may alarm falsely of its inputs, or of its answers, where no trigger says it."""
+_CURSOR = "alarms:judged"
+
+
+class Alarms:
+    """Judges windows of champions against the days that their versions were trained on.
+
+    A window is judged once, after its end and at its own size, so that looking more often finds no more.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._environments = Environments(blobs)
+        self._days: dict[str, Days] = {}
+        self._calibrations: dict[tuple[str, str, int], Calibration] = {}
+
+    def tick(self, now: datetime) -> bool:
+        """Judge the windows whose day ended since the last call."""
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        boundary = int(today.timestamp())
+        with self._store.read() as reader:
+            if _position(reader) >= boundary:
+                return False
+        with self._store.begin() as tx:
+            begun = _position(tx)
+            if begun >= boundary:
+                return False
+            day = Between(datetime.fromtimestamp(begun, UTC), today)
+            windows = tx.find(Window, start=day, variant="champion", order="start")
+            for window in windows:
+                for what in get_args(What) if _whole(tx, window) else ():
+                    self._judge(tx, window, what, now)
+            self._end(tx, windows, now)
+            cursor = Cursor(id=_CURSOR, position=boundary)
+            (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
+        return bool(windows)
+
+    def _judge(self, tx: Transaction, window: Window, what: What, now: datetime) -> None:
+        version = tx.get(Version, f"{window.model}@{window.version}")
+        allowed = self._allowed(tx, version, window.environment, what)
+        found = self._found(tx, version, window, what, allowed)
+        standing = tx.find(
+            Alarm,
+            environment=window.environment,
+            model=window.model,
+            version=window.version,
+            what=what,
+            ended=None,
+        )
+        if found.moved and standing:
+            alarm = standing[0]
+            tx.put(
+                replace(
+                    alarm,
+                    last=window.end,
+                    windows=alarm.windows + 1,
+                    columns=found.moved,
+                    why=_why(window, what, found, alarm.since),
+                )
+            )
+        elif found.moved:
+            self._raise(tx, version, window, what, found, allowed, now)
+        elif standing and window.predictions >= ENOUGH:
+            _ended(tx, standing[0], now, "the newest window is as in training")
+
+    def _raise(  # noqa: PLR0917 a sentence of seven words
+        self,
+        tx: Transaction,
+        version: Version,
+        window: Window,
+        what: What,
+        found: Judgement,
+        allowed: str,
+        now: datetime,
+    ) -> None:
+        before = tx.find(
+            Window,
+            model=window.model,
+            environment=window.environment,
+            version=window.version,
+            variant="champion",
+            start=Between(None, window.end),
+            order="start",
+        )
+        begun = since(before, found.moved[0].column) if what == "inputs" else window.start
+        alarm = Alarm(
+            id=tx.mint(Alarm),
+            project=version.project,
+            environment=window.environment,
+            model=window.model,
+            version=window.version,
+            what=what,
+            raised=now,
+            since=begun,
+            window=window.id,
+            last=window.end,
+            windows=1,
+            rows=window.predictions,
+            chance=found.chance,
+            false_alarms=allowed,
+            columns=found.moved,
+            why=_why(window, what, found, begun),
+        )
+        [event] = tx.publish(
+            Event(
+                kind="alarm.raised",
+                subject=f"alarm:{alarm.id}",
+                time=now,
+                project=version.project,
+                evidence={
+                    "why": alarm.why,
+                    "window": window.id,
+                    "chance": alarm.chance,
+                    "false_alarms": allowed,
+                    "columns": [msgspec.to_builtins(each) for each in found.moved],
+                },
+                cause=version.event or None,
+            )
+        )
+        tx.add(replace(alarm, event=event))
+
+    def _found(self, tx: Reader, version: Version, window: Window, what: What, allowed: str) -> Judgement:
+        """What is to be said of a window."""
+        if window.predictions < ENOUGH:
+            return Judgement(unsaid=f"{window.predictions} answers are too few")
+        days = self._days_of(version)
+        columns, unsaid = watched(version, days, what)
+        if days is None or unsaid:
+            return Judgement(unsaid=unsaid)
+        now = {column.name: column for column in window.profile.columns}
+        if what == "outputs":
+            now[SCORE] = _scores(tx, window, days)
+        columns = {name: column for name, column in columns.items() if name in now}
+        calibration = self._calibration(version, what, columns, window.predictions)
+        return judged(calibration, now, days, version.influence, chance_of(*budget(allowed)))
+
+    def _calibration(
+        self, version: Version, what: What, columns: dict[str, Column], rows: int
+    ) -> Calibration:
+        key = (version.id, what, like(rows))
+        if key not in self._calibrations:
+            self._calibrations = {k: v for k, v in self._calibrations.items() if k[0] == version.id}
+            self._calibrations[key] = calibrated(columns, rows)
+        return self._calibrations[key]
+
+    def _days_of(self, version: Version) -> Days | None:
+        if not version.days:
+            return None
+        if version.days not in self._days:
+            self._days = {version.days: msgspec.json.decode(self._blobs.get(version.days), type=Days)}
+        return self._days[version.days]
+
+    def _allowed(self, reader: Reader, version: Version, environment: str, what: What) -> str:
+        """How many false alarms a trigger there allows the model, in words."""
+        held = self._environments.find(reader, version.project, environment)
+        if held is None:
+            return USUAL
+        publishing = {
+            graph.pipeline
+            for graph in held.release.graphs
+            if any(n.kind == "publish" and n.settings["model"] == version.model for n in graph.nodes)
+        }
+        declared = held.config.declared(environment)
+        said = (
+            condition.false_alarms
+            for trigger in held.config.triggers
+            if trigger.pipeline in publishing and declared in trigger.environments
+            for condition in trigger.every
+            if isinstance(condition, DriftCondition) and condition.what == what
+        )
+        return next(said, USUAL)
+
+    @staticmethod
+    def _end(tx: Transaction, windows: Iterable[Window], now: datetime) -> None:
+        """End the alarms of versions that answered nothing any more."""
+        answering = {(w.environment, w.model): 0 for w in windows}
+        for window in windows:
+            key = (window.environment, window.model)
+            answering[key] = max(answering[key], window.version)
+        for alarm in tx.find(Alarm, ended=None):
+            newest = answering.get((alarm.environment, alarm.model))
+            if newest is not None and newest > alarm.version:
+                _ended(tx, alarm, now, f"version {newest} answers")
+
+
+def _whole(reader: Reader, window: Window) -> bool:
+    """Whether a version answered a day from its beginning to its end: parts of days differ from days.
+
+    Its first day is none, nor is one on which another answered too.
+    """
+    of: dict[str, Any] = {"model": window.model, "environment": window.environment, "variant": "champion"}
+    earlier = reader.count(Window, **of, version=window.version, start=Between(None, window.start))
+    return bool(earlier) and reader.count(Window, **of, start=window.start) == 1
+
+
+def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str) -> None:
+    tx.put(replace(alarm, ended=now))
+    tx.publish(
+        Event(
+            kind="alarm.ended",
+            subject=f"alarm:{alarm.id}",
+            time=now,
+            project=alarm.project,
+            evidence={"why": why},
+            cause=alarm.event,
+        )
+    )
+
+
+def _why(window: Window, what: What, found: Judgement, begun: datetime) -> str:
+    shown = "; ".join(f"{each.column}: {each.how}" for each in found.moved[:3])
+    more = f" and {len(found.moved) - 3} more" if found.moved[3:] else ""
+    of = f"the {what} of version {window.version}"
+    return (
+        f"{of} are not those of training since {begun:%Y-%m-%d}: {shown}{more}"
+        f" ({window.predictions:,} answers on {window.start:%Y-%m-%d}, chance {_odds(found.chance)})"
+    )
+
+
+def _odds(chance: float) -> str:
+    return f"1 in {1 / chance:,.0f} without change"
+
+
+def _scores(reader: Reader, window: Window, days: Days) -> ColumnProfile:
+    rows = reader.pick(
+        Prediction,
+        ("score",),
+        model=window.model,
+        environment=window.environment,
+        version=window.version,
+        variant=window.variant,
+        time=Between(window.start, window.end),
+    )
+    reference = next(column for column in days.profile.columns if column.name == SCORE)
+    frame = pl.DataFrame({SCORE: [score for (score,) in rows]}, schema={SCORE: pl.Float64})
+    return profile_like(frame, Profile(rows=0, columns=(reference,))).columns[0]
+
+
+def _position(reader: Reader) -> int:
+    found = reader.find(Cursor, id=_CURSOR)
+    return found[0].position if found else 0

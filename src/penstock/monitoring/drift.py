@@ -1,0 +1,210 @@
+"""Pure judgement of drift: a window of answers beside the days that the version was trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
+from penstock.datasets.days import SCORE, Days
+from penstock.datasets.profiles import cells, psi
+from penstock.datasets.types import ColumnProfile
+from penstock.models.types import Version
+from penstock.monitoring.types import Moved, What, Window
+
+ENOUGH = 30
+"""Answers in a window below which nothing is said of it."""
+HEEDED = 0.01
+"""The share of a column in the movement of answers below which its drift alone is no alarm."""
+IDENTIFIER = 0.5
+"""The share of values beyond the commonest at which a column tells rows apart, and its drift says nothing."""
+_STEP = 2 ** (1 / 3)
+SEED = 20130301
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of a window: the columns that moved, the surest first, or why nothing is said.
+
+    `chance` is how likely any column seems to move so far in a window without change.
+    """
+
+    moved: tuple[Moved, ...] = ()
+    chance: float = 1.0
+    unsaid: str = ""
+
+
+def watched(version: Version, days: Days | None, what: What) -> tuple[dict[str, Column], str]:
+    """The columns that are watched, with their counts by day; or why there are none."""
+    if days is None:
+        return {}, f"nobody knows how the rows of version {version.number} were by day"
+    names = {column.name for column in version.signature.inputs}
+    known = {
+        column.name: _column(days, column)
+        for column in days.profile.columns
+        if (column.name in names if what == "inputs" else column.name == SCORE and SCORE not in names)
+    }
+    enough = {name: column for name, column in known.items() if not _identifies(days, name, column)}
+    if not enough:
+        return {}, "each column tells rows apart, as an identifier does" if known else "nothing is known"
+    first = next(iter(enough.values())).days.sum(axis=1)
+    some, rows = int((first > 0).sum()), int(first.sum())
+    if some < FEWEST_DAYS or rows < FEWEST_ROWS:
+        return {}, (
+            f"the reference has {rows:,} rows of {some} days: it takes {FEWEST_ROWS} of {FEWEST_DAYS} to "
+            "know how much one day differs from another"
+        )
+    return {
+        name: Column(
+            column.days[first > 0],
+            None if column.means is None else column.means[first > 0],
+            column.within,
+        )
+        for name, column in enough.items()
+    }, ""
+
+
+def calibrated(columns: Mapping[str, Column], rows: int) -> Calibration:
+    """What a window of about so many rows looks like without change: as many or a few less."""
+    return calibrate(columns, like(rows), seed=SEED)
+
+
+def like(rows: int) -> int:
+    """The round number of rows, not above it, for which a window is calibrated."""
+    return int(_STEP ** math.floor(math.log(rows, _STEP) + 1e-9)) if rows > 0 else 0
+
+
+def judged(
+    calibration: Calibration,
+    found: Mapping[str, ColumnProfile],
+    days: Days,
+    influence: Mapping[str, float],
+    chance: float,
+) -> Judgement:
+    """Hold a window's columns against the calibration, so that without change it alarms with `chance`.
+
+    A column that answers hardly heed (see HEEDED) is told where it moved, and raises no alarm by itself.
+    """
+    references = {column.name: column for column in days.profile.columns}
+    counts = {
+        name: np.array(cells(found[name], references[name]), dtype=np.int64) for name in calibration.names
+    }
+    means = {name: found[name].mean if found[name].count else references[name].mean for name in counts}
+    distances, heights = calibration.standardised(counts, means)
+    bound = calibration.bound(chance)
+    order = sorted(range(len(heights)), key=lambda index: -heights[index])
+    moved = []
+    for index in order:
+        name = calibration.names[index]
+        if heights[index] > bound:
+            of = _whole(days, name)
+            moved.append(
+                Moved(
+                    column=name,
+                    distance=round(float(distances[index]), 4),
+                    psi=round(psi(of, found[name]), 4),
+                    chance=calibration.chance(float(heights[index])),
+                    influence=round(influence.get(name, 1.0), 4) if influence else None,
+                    how=told(of, found[name]),
+                )
+            )
+    alarming = [each for each in moved if each.influence is None or each.influence >= HEEDED]
+    return Judgement(
+        moved=tuple(moved) if alarming else (),
+        chance=min((each.chance for each in alarming), default=1.0),
+        unsaid="; ".join(f"{each.column} moved ({each.how}), which answers hardly heed" for each in moved)
+        if moved and not alarming
+        else "",
+    )
+
+
+def told(before: ColumnProfile, now: ColumnProfile) -> str:
+    """How a column differs from what it was, in a sentence of numbers."""
+    rows, were = now.count + now.nulls, before.count + before.nulls
+    nulls = now.nulls / rows - before.nulls / were
+    if abs(nulls) > 0.05:
+        return f"nulls from {before.nulls / were:.0%} to {now.nulls / rows:.0%}"
+    if before.edges:
+        apart = (now.mean - before.mean) / before.std if before.std else 0.0
+        by = f", by {apart:+.1f} standard deviations" if apart else ""
+        return f"mean from {before.mean:.4g} to {now.mean:.4g}{by}"
+    fresh, old = now.count - sum(now.top.get(v, 0) for v in before.top), before.other
+    shares = {value: now.top.get(value, 0) / rows - count / were for value, count in before.top.items()}
+    most = max(shares, key=lambda value: abs(shares[value]), default="")
+    if not most or fresh / rows - old / were > abs(shares[most]):
+        return f"values that were rare or unknown from {old / were:.0%} to {fresh / rows:.0%}"
+    return f"{most} from {before.top[most] / were:.0%} to {now.top.get(most, 0) / rows:.0%}"
+
+
+def shares(version: Version, window: Window, columns: Sequence[Moved]) -> list[dict[str, Any]]:
+    """The share of each bin or category in training and in a window, for columns that moved."""
+    found = {column.name: column for column in window.profile.columns}
+    return [
+        {
+            "column": reference.name,
+            "cells": _names(reference),
+            "training": _parts(cells(reference, reference)),
+            "window": _parts(cells(found[reference.name], reference)),
+        }
+        for moved in columns
+        for reference in version.profile.columns
+        if reference.name == moved.column and moved.column in found
+    ]
+
+
+def _names(column: ColumnProfile) -> list[str]:
+    if not column.edges:
+        return [*column.top, "others", "null"]
+    edges = [f"{edge:.4g}" for edge in column.edges]
+    return [f"≤ {edges[0]}", *(f"≤ {edge}" for edge in edges[1:]), f"> {edges[-1]}", "null"]
+
+
+def _parts(counts: Sequence[int]) -> list[float]:
+    total = max(1, sum(counts))
+    return [round(count / total, 4) for count in counts]
+
+
+def since(windows: Sequence[Window], column: str) -> datetime:
+    """When a column most likely began to be another, at the start of one of the windows, in order of time.
+
+    The split after which its distance is on average the highest above that before, weighed by how many
+    windows are on both sides, where a window without drift stands before the first.
+    Source: binary segmentation (A. Scott and M. Knott, A cluster analysis method, 1974).
+    """
+    distances = np.array([0.0, *(window.drift.get(column, 0.0) for window in windows)])
+    splits = np.arange(1, len(distances))
+    gains = [
+        (distances[k:].mean() - distances[:k].mean()) * math.sqrt(k * (len(distances) - k)) for k in splits
+    ]
+    return windows[int(np.argmax(gains))].start
+
+
+def chance_of(times: int, span: timedelta) -> float:
+    """With which chance a day's window may alarm falsely, for so many alarms in a span."""
+    return min(0.5, times * (timedelta(days=1) / span))
+
+
+def _column(days: Days, profile: ColumnProfile) -> Column:
+    """A column's counts; of numbers the means too, and what spread is left within days."""
+    counts = np.array(days.counts[profile.name], dtype=np.int64)
+    if not profile.edges or profile.name not in days.means:
+        return Column(counts)
+    means, sizes = np.array(days.means[profile.name]), counts.sum(axis=1)
+    between = float(np.average((means - np.average(means, weights=sizes)) ** 2, weights=sizes))
+    return Column(counts, means, math.sqrt(max(0.0, profile.std**2 - between)))
+
+
+def _identifies(days: Days, name: str, column: Column) -> bool:
+    """Whether most values are beyond the commonest, as those of an identifier are."""
+    profile = next(each for each in days.profile.columns if each.name == name)
+    total = column.days.sum()
+    return not profile.edges and total > 0 and column.days[:, -2].sum() / total > IDENTIFIER
+
+
+def _whole(days: Days, name: str) -> ColumnProfile:
+    """The profile of a column that the window is held against."""
+    return next(column for column in days.profile.columns if column.name == name)
