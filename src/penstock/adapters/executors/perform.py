@@ -124,6 +124,22 @@ def _rows(task: Task, blobs: Blobs) -> Work:
     return work
 
 
+def _features(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.features.latest import latest
+
+    views = {view["name"]: view["target"] for view in task.node.settings["views"]}
+    view = resolve(views[task.node.settings["view"]])
+    _check_code(task, lambda: views_digest(views))
+
+    def work() -> tuple[Outputs, Measured]:
+        [artifact] = task.inputs.values()
+        return {"rows": write(latest(view, read(artifact, blobs, pl.LazyFrame)), blobs)}, []
+
+    return work
+
+
 def _publish(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.formats.publish import make_candidate
 
@@ -158,6 +174,7 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "snapshot": _snapshot,
     "rows": _rows,
     "publish": _publish,
+    "features": _features,
 }
 
 
