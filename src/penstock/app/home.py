@@ -39,6 +39,7 @@ class Home:
         """Of the PostgreSQL database that has the metadata, if it is not the file `database`."""
         self.blobs = self.folder / "blobs"
         self.git = self.folder / "git"
+        self.online = self.folder / "online.db"
         self.predictions = self.folder / "predictions"
         self.logs = self.folder / "logs"
         self.secrets = self.folder / "secrets.key"

@@ -17,10 +17,12 @@ from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.remote.client import RemoteApi
+from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
 from penstock.app.workbench import Workbench
@@ -34,6 +36,7 @@ from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.signing import Signing
+from penstock.features.service import Features
 from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
@@ -131,6 +134,9 @@ class App(Workbench):
             workspace_of=self._workspace,
             arrivals=Levels(),
         )
+        self.online = SqliteOnline(home.online)
+        work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
+        self.features = Features(self.store, self.blobs, self.online, work, self.clock)
 
     @property
     def exposed(self) -> bool:
@@ -149,6 +155,7 @@ class App(Workbench):
             ("alarms", self.alarms.tick),
             ("triggers", self.triggers.tick),
             ("runs", self.runs.tick),
+            ("features", self.features.tick),
             ("models", self.models.tick),
             ("rollouts", self.rollouts.tick),
         )
@@ -178,6 +185,7 @@ class App(Workbench):
         """End every process that was started here."""
         self._tryouts.shutdown(cancel_futures=True)
         self.builder.close()
+        self.online.close()
         super().close()
 
     def _beside(self, work: Callable[[], Facts]) -> Future[Facts]:

@@ -37,6 +37,7 @@ PARTS = {
     "batch": ("batch",),
     "rollouts": ("rollouts",),
     "tests": ("tests",),
+    "features": ("features",),
     "triggers": ("triggers",),
     "history": ("why", "audit"),
 }

@@ -5,48 +5,54 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known
-from penstock.datasets.reading import MALFORMED, scan, unreadable
+from penstock.datasets.listing import listing
+from penstock.datasets.reading import MALFORMED, SourceFiles, scan, unreadable
 from penstock.datasets.tables import write_table
-from penstock.datasets.types import Column, Snapshot, Source
+from penstock.datasets.types import Column, Quarantined, Snapshot, Source
 from penstock.lineage.ports import Blobs
+
+MOST = 1000
+"""Rows that are left out of a snapshot whose places and reasons are kept; all of them are counted."""
 
 
 def read(source: Source, data_root: str | Path, as_of: datetime) -> pl.LazyFrame:
     """The well-formed rows of a source that were known at `as_of` (UTC), in order of event time.
 
+    Text files with lines that are no rows are read at once, without these.
     Raises NotFound or InvalidValue as `take_snapshot`.
     """
-    rows = scan(source, data_root)
-    return (
-        rows.filter(~pl.col(MALFORMED), known(source, as_of))
-        .drop(MALFORMED)
-        .sort(source.event_time, maintain_order=True)
-    )
+    found = listing(source, data_root)
+    if found.format == "parquet":
+        return _sorted(source, _known(source, scan(source, data_root, found), as_of)).drop(MALFORMED)
+    table, _ = _gathered(source, SourceFiles(source, data_root, found), as_of)
+    return table.filter(~pl.col(MALFORMED)).drop(MALFORMED).lazy()
 
 
 def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs: Blobs) -> Snapshot:
     """Read what was known at `as_of` (UTC) and keep it as one uncompressed Arrow IPC file.
 
-    Rows without a key or a time, and rows with text where a number is expected, are left out and counted.
+    Left out and counted are rows without a key or a time, rows with text where a number is expected, and
+    lines that are no rows at all; where they stand and why is kept beside, for up to `MOST` of them.
     The same rows give the same digest wherever and however they lie in files.
     Raises NotFound when there are no files, InvalidValue when they cannot be read or no row was known.
     """
-    marked = scan(source, data_root).filter(pl.col(MALFORMED) | known(source, as_of))
-    try:
-        table = marked.sort(source.event_time, maintain_order=True).collect()
-    except pl.exceptions.PolarsError as error:
-        raise unreadable(source, error) from error
+    files = SourceFiles(source, data_root, listing(source, data_root))
+    table, set_aside = _gathered(source, files, as_of)
     malformed = int(table[MALFORMED].sum())
     rows = (table.filter(~pl.col(MALFORMED)) if malformed else table).drop(MALFORMED)
+    malformed += set_aside
+    reasons = files.reasons(MOST if malformed else 0)
     if rows.is_empty():
+        example = f", such as {told(reasons[0])}" if reasons else ""
         raise InvalidValue(
             what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
-            found=f"{malformed} malformed rows" if malformed else "",
+            found=f"{malformed} malformed rows{example}" if malformed else "",
         )
     with blobs.writing() as file:
         write_table(rows, file)
@@ -58,9 +64,43 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
         last=rows[source.event_time][-1],
         rows=rows.height,
         quarantined=malformed,
+        quarantine=blobs.put(msgspec.json.encode(reasons)) if reasons else "",
         columns=tuple(
             Column(name=name, dtype=column_type(dtype), nullable=rows[name].null_count() > 0)
             for name, dtype in rows.schema.items()
         ),
         digest=file.digest,
     )
+
+
+def told(left_out: Quarantined) -> str:
+    """Where a row or file that was left out stands, and why, such as `a.csv, line 7: value is no number`."""
+    where = f"{left_out.file}, line {left_out.line}" if left_out.line else left_out.file
+    what = f"`{left_out.column}` {left_out.why}" if left_out.column else left_out.why
+    return f"{where}: {what}" + (f" ({left_out.value!r})" if left_out.value else "")
+
+
+def _gathered(source: Source, files: SourceFiles, as_of: datetime) -> tuple[pl.DataFrame, int]:
+    """Rows that were known or are malformed, and how many lines are no rows."""
+    try:
+        return _collected(source, files, as_of), 0
+    except pl.exceptions.PolarsError as error:
+        if not files.mend():
+            raise unreadable(source, error) from error
+    try:
+        return _collected(source, files, as_of), files.quarantined()
+    except pl.exceptions.PolarsError as error:
+        raise unreadable(source, error) from error
+
+
+def _collected(source: Source, files: SourceFiles, as_of: datetime) -> pl.DataFrame:
+    rows = files.rows()
+    return _sorted(source, rows.filter(pl.col(MALFORMED) | known(source, as_of))).collect()
+
+
+def _known(source: Source, rows: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+    return rows.filter(~pl.col(MALFORMED), known(source, as_of))
+
+
+def _sorted(source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.sort(source.event_time, maintain_order=True)

@@ -114,7 +114,8 @@ class Prior(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a run read from a source: rows known at `as_of`, in a range of event time.
 
-    `digest` names the rows as an Arrow IPC file in the blob store.
+    `digest` names the rows as an Arrow IPC file in the blob store; `quarantine` what was left out and why, as
+    a JSON list of `Quarantined`, empty where nothing was.
     """
 
     id: str
@@ -126,3 +127,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
     columns: tuple[Column, ...]
     digest: str
+    quarantine: str = ""

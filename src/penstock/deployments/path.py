@@ -46,7 +46,10 @@ def record(reader: Reader, release: Release, config: ProjectConfig, environment:
         release=release.id,
         status=("succeeded", "failed"),
     )
+    pipelines = {graph.pipeline for graph in release.graphs}
     for run in found:
+        if run.pipeline not in pipelines:  # it made online values of features
+            continue
         if run.event <= deployed[0].event:
             why = "from before it was deployed"
         elif not _usual(run, usual.get(run.pipeline, {})):

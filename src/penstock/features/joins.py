@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from penstock.core.errors import InvalidValue
-from penstock.core.words import meant
+from penstock.features.made import require_columns, rows_of
 from penstock.features.views import FeatureView
 
 _ROW, _RANK, _SEEN = "penstock.row", "penstock.rank", "penstock.seen"
@@ -29,7 +29,7 @@ def join(
     Raises InvalidValue when columns are missing, of different types, or there twice.
     """
     for view in views:
-        _require(spine.columns, (event_time, *view.settings.entity), "The rows to join")
+        require_columns(spine.columns, (event_time, *view.settings.entity), "The rows to join")
         features = _features(spine, event_time, view, tables[view.settings.source.name])
         twice = sorted(set(features.columns) & set(spine.columns))
         if twice:
@@ -46,16 +46,7 @@ def _features(spine: pl.DataFrame, event_time: str, view: FeatureView, table: pl
     """The features of a view, one row per row of the spine."""
     declared = view.settings
     entity, moment = list(declared.entity), declared.source.event_time
-    try:
-        rows = view(table).collect()
-    except pl.exceptions.PolarsError as error:
-        raise InvalidValue(
-            what=f"The feature view {declared.name} failed on the rows of {declared.source.name}",
-            found=str(error).split("\n")[0],
-        ) from error
-    _require(rows.columns, (*entity, moment), f"The feature view {declared.name}")
-    rows, known = _knowledge(rows, view, table)
-    features = [name for name in rows.columns if name not in {*entity, moment, known}]
+    rows, known, features = rows_of(view, table)
 
     # The rank orders events by what counts; an event may be seen from the later of its two times on.
     ranked = (
@@ -86,23 +77,6 @@ def _features(spine: pl.DataFrame, event_time: str, view: FeatureView, table: pl
     return kept
 
 
-def _knowledge(rows: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> tuple[pl.DataFrame, str]:
-    """The name of the column that says when each of the view's rows was known."""
-    source = view.settings.source
-    if not source.known_time or source.known_time == source.event_time:
-        return rows, source.event_time
-    if source.known_time in rows.columns:
-        return rows, source.known_time
-    later = pl.col(source.known_time) > pl.col(source.event_time)
-    if table.select(later.any()).collect().item():
-        raise InvalidValue(
-            what=f"The feature view {view.settings.name} drops `{source.known_time}`, "
-            f"though rows of {source.name} became known later than they happened.",
-            fix="Keep that column in the view, so that no row is used before it was known.",
-        )
-    return rows, source.event_time
-
-
 def _same_type(spine: pl.DataFrame, rows: pl.DataFrame, name: str, view: str) -> pl.Expr:
     """The view's entity column in the type that it has in the spine."""
     wanted, found = spine.schema[name], rows.schema[name]
@@ -113,9 +87,3 @@ def _same_type(spine: pl.DataFrame, rows: pl.DataFrame, name: str, view: str) ->
             found=str(found),
         )
     return pl.col(name).cast(wanted)
-
-
-def _require(columns: Sequence[str], wanted: Sequence[str], who: str) -> None:
-    for name in wanted:
-        if name not in columns:
-            raise InvalidValue(what=f"{who} has no column `{name}`.", fix=meant(name, columns))

@@ -1,25 +1,73 @@
-"""Nouns of the feature store, as data that travels in a graph."""
+"""Nouns of the feature store."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from penstock.datasets.types import Source
+from penstock.datasets.types import Column, Source
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A feature view's declaration. `ttl` is in seconds, 0 for no limit."""
+    """A feature view's declaration. `ttl` is in seconds, 0 for no limit; `freshness` is how many seconds its
+    online values may lag behind the source, 0 where they are brought up to date only when somebody asks.
+    """
 
     name: str
     target: str
     entity: tuple[str, ...]
     source: Source
     ttl: float = 0.0
+    freshness: float = 0.0
+    owner: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature view of the release that an environment holds."""
+
+    project: str
+    environment: str
+    view: ViewSettings
+
+    @property
+    def id(self) -> str:
+        """The id of its Materialization, by which the online store knows it: `project:environment:view`."""
+        return f"{self.project}:{self.environment}:{self.view.name}"
+
+
+class Materialization(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the online values of a feature view in an environment are. `id` is `project:environment:view`.
+
+    `as_of` is the time at which the source was read for the values that are there, `table` the digest of all
+    of them; `entity` and `features` are its columns. A `run` makes new ones; of these `loaded` rows of `rows`
+    are there. `asked` and `full` are what somebody wants next, and who that is `actor`.
+    `error` says why the last attempt, which ended at `finished`, failed.
+    """
+
+    id: str
+    project: str
+    environment: str
+    view: str
+    as_of: datetime | None = None
+    table: str = ""
+    entity: tuple[Column, ...] = ()
+    features: tuple[Column, ...] = ()
+    run: str = ""
+    loaded: int = 0
+    rows: int = 0
+    asked: bool = False
+    full: bool = False
+    actor: str = "penstock"
+    error: str = ""
+    finished: datetime | None = None
+    event: int = 0
 
 
 class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):

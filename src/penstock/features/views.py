@@ -35,13 +35,21 @@ class FeatureView:
 
 
 def feature_view(
-    *, entity: str | tuple[str, ...] | list[str], source: Source, ttl: str = ""
+    *,
+    entity: str | tuple[str, ...] | list[str],
+    source: Source,
+    ttl: str = "",
+    freshness: str = "",
+    owner: str = "",
+    tags: tuple[str, ...] | list[str] = (),
 ) -> Callable[[ViewFunction], FeatureView]:
     """Declare a function from the rows of `source` to features of `entity`, one or several columns.
 
     The function is given the rows that were known and gives a frame with the entity's columns, the
     source's event time, one column per feature and, if rows become known later than they happen,
-    the known time. A feature older than `ttl` (such as `"3h"`) counts as missing.
+    the known time. A feature older than `ttl` (such as `"3h"`) counts as missing, in training and online.
+    Where a release with the view is deployed, its online values are brought up to date every `freshness`.
+    `owner` and `tags` are what it is found by, as is the first line of the function's docstring.
     Raises InvalidPipeline for a function that cannot be found by its name, a wrong source or no entity.
     """
     if not isinstance(source, Source):
@@ -53,13 +61,23 @@ def feature_view(
     columns = (entity,) if isinstance(entity, str) else tuple(entity)
     if not columns or not all(columns):
         raise InvalidPipeline(what="A feature view needs an entity.", fix="Name its column: entity=.")
-    seconds = duration(ttl).total_seconds() if ttl else 0.0
+    seconds, often = (duration(span).total_seconds() if span else 0.0 for span in (ttl, freshness))
 
     def declare(function: ViewFunction) -> FeatureView:
         target = target_of(function, "feature view")
         name = target.partition(":")[2]
-        return FeatureView(
-            function, ViewSettings(name=name, target=target, entity=columns, source=source, ttl=seconds)
+        told = (function.__doc__ or "").strip().split("\n")[0]
+        settings = ViewSettings(
+            name=name,
+            target=target,
+            entity=columns,
+            source=source,
+            ttl=seconds,
+            freshness=often,
+            owner=owner,
+            description=told,
+            tags=tuple(tags),
         )
+        return FeatureView(function, settings)
 
     return declare

@@ -64,7 +64,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` says what is done: `step` calls the user's function `target`
     (`package.module:function`), `snapshot` reads a source, `rows` joins a training set,
-    `publish` makes a model ready for the registry, `choose` gives whichever of its inputs `then` and
+    `publish` makes a model ready for the registry, `features` makes the newest values of a feature view for
+    the online store, `choose` gives whichever of its inputs `then` and
     `otherwise` its `condition` asks for.
     `over` names the inputs that are lists of equal length, for whose elements the node is run one by one;
     it is empty for a node that is run once. `when` holds the ways that must all be taken for it to run.
@@ -73,7 +74,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["step", "snapshot", "rows", "publish", "choose"]
+    kind: Literal["step", "snapshot", "rows", "publish", "features", "choose"]
     target: str = ""
     inputs: dict[str, Input] = {}
     outputs: tuple[str, ...] = ("result",)

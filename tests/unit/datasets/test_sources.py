@@ -6,13 +6,15 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 from penstock import files
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.datasets import read, take_snapshot
-from penstock.datasets.types import Column, Source
+from penstock.datasets.snapshots import told
+from penstock.datasets.types import Column, Quarantined, Source
 from penstock.testing.fakes import MemoryBlobs
 
 LATER = datetime(2024, 6, 1, tzinfo=UTC)
@@ -97,8 +99,51 @@ def test_malformed_rows_are_left_out_and_counted(tmp_path: Path) -> None:
         "a.csv",
         f"id,at,value\n{rows},2024-01-01,1\n7,never,1\n8,,1\n9,2024-01-01,one\n10,2024-01-01,\n",
     )
-    snapshot = take_snapshot(TRIPS, tmp_path, LATER, MemoryBlobs())
-    assert (snapshot.rows, snapshot.quarantined) == (10_001, 4)
+    assert left_out(tmp_path, 10_001) == [
+        "data/trips/a.csv, line 10002: `id` is missing",
+        "data/trips/a.csv, line 10003: `at` is no time ('never')",
+        "data/trips/a.csv, line 10004: `at` is missing",
+        "data/trips/a.csv, line 10005: `value` is no whole number ('one')",
+    ]
+
+
+def left_out(root: Path, rows: int) -> list[str]:
+    """What a snapshot of so many rows tells of what it left out."""
+    blobs = MemoryBlobs()
+    snapshot = take_snapshot(TRIPS, root, LATER, blobs)
+    found = msgspec.json.decode(blobs.get(snapshot.quarantine), type=list[Quarantined])
+    assert (snapshot.rows, snapshot.quarantined) == (rows, sum(each.line > 0 for each in found))
+    return [told(each) for each in found]
+
+
+def test_lines_that_are_no_rows_are_left_out_and_the_others_read(tmp_path: Path) -> None:
+    write(tmp_path / "csv", "a.csv", 'id,at,name\n1,2024-01-01,"a\nb"\n2,2024-01-01,a,b\n3,never,c\n')
+    assert left_out(tmp_path / "csv", 1) == [
+        "data/trips/a.csv, line 4: the line has 4 values where the heading names 3 ('2,2024-01-01,a,b')",
+        "data/trips/a.csv, line 5: `at` is no time ('never')",
+    ]
+    write(tmp_path / "json", "a.jsonl", '{"id": 1, "at": "2024-01-01"}\n[1]\n\n{"id": 2, "at"')
+    assert left_out(tmp_path / "json", 1) == [
+        "data/trips/a.jsonl, line 2: the line is no JSON object ('[1]')",
+        'data/trips/a.jsonl, line 4: the line is no JSON, or not all of one (\'{"id": 2, "at"\')',
+    ]
+
+
+def test_columns_may_come_and_go_and_change_their_order(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "id,at,value\n1,2024-01-01,1\n")
+    write(tmp_path, "b.csv", "at,id,value,name\n2024-01-02,2,2.5,x\n")
+    write(tmp_path, "c.csv", "id,at,value,name\n3,2024-01-03,one,y\n")
+    rows = rows_of(tmp_path)
+    assert rows.select("id", "value", "name").rows() == [(1, "1", None), (2, "2.5", "x"), (3, "one", "y")]
+
+
+def test_files_with_naive_and_with_zoned_times_are_read_together(tmp_path: Path) -> None:
+    write(tmp_path, "x", "")
+    naive = pl.DataFrame({"id": [1], "at": [datetime(2024, 1, 1, 12)]})  # noqa: DTZ001
+    naive.write_parquet(tmp_path / "data/trips/a.parquet")
+    zoned = naive.with_columns(pl.col("at").dt.replace_time_zone("Europe/Berlin"))
+    zoned.write_parquet(tmp_path / "data/trips/b.parquet")
+    assert rows_of(tmp_path)["at"].dt.hour().to_list() == [11, 12]
 
 
 def test_not_a_number_is_null(tmp_path: Path) -> None:
@@ -145,9 +190,7 @@ def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str
         ("a.csv", "id,moment\n1,2024-01-01\n", r"has no column `at`\. There is `id`, `moment`"),
         ("a.csv", "idd,at\n1,2024-01-01\n", r"has no column `id`\. Did you mean `idd`"),
         ("a.csv", "id,at\n1,17\n", "column `at` of the source trips is no time.*found Int64"),
-        ("a.csv", "id,at\n1,2024-01-01\n2,3,4\n", "cannot be read as one table"),
         ("a.csv", "", "no file that is whole: found data/trips/a.csv: the file is left out: it is empty"),
-        ("a.jsonl", '{"id": 1, "at": "2024-01-01"}\n{"id":\n', "cannot be read as one table"),
         ("a.parquet", "not parquet", "it is no Parquet file"),
         ("a.csv", "id,at\n1,2025-01-01\n", "has no rows that were known at 2024-06-01 00:00 UTC"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,7 +14,7 @@ from penstock.adapters.formats.files import laid_out
 from penstock.adapters.formats.values import read, write
 from penstock.core.errors import Conflict, StepFailed
 from penstock.core.targets import resolve
-from penstock.datasets.types import Source
+from penstock.datasets.types import Quarantined, Snapshot, Source
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.code import code_digest, views_digest
 from penstock.pipelines.metrics import Metrics
@@ -22,6 +23,8 @@ from penstock.runs.types import Artifact, Task
 
 Outputs = dict[str, Artifact]
 Measured = list[tuple[str, float, int]]
+SHOWN = 20
+"""Rows that are left out which the log of a step shows."""
 Work = Callable[[], tuple[Outputs, Measured]]
 
 
@@ -64,6 +67,8 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
     def work() -> tuple[Outputs, Measured]:
         source = msgspec.convert(task.node.settings["source"], Source)
         taken = take_snapshot(source, task.workspace.data_root, task.as_of, blobs)
+        if taken.quarantine:
+            sys.stderr.write(_left_out(taken, blobs))
         size = Path(blobs.path(taken.digest)).stat().st_size
         rows = Artifact(
             digest=taken.digest,
@@ -74,6 +79,15 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
         return {"rows": rows}, []
 
     return work
+
+
+def _left_out(taken: Snapshot, blobs: Blobs) -> str:
+    """The first rows that a snapshot left out, for the log of its step."""
+    from penstock.datasets.snapshots import told
+
+    found = msgspec.json.decode(blobs.get(taken.quarantine), type=list[Quarantined])
+    lines = [f"{taken.source}: {taken.quarantined} malformed rows left out", *map(told, found[:SHOWN])]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _rows(task: Task, blobs: Blobs) -> Work:
@@ -106,6 +120,22 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             "holdout": write(made.holdout, blobs),
             "schema": msgspec.structs.replace(kept, meta={"snapshots": snapshots}),
         }, []
+
+    return work
+
+
+def _features(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.features.latest import latest
+
+    views = {view["name"]: view["target"] for view in task.node.settings["views"]}
+    view = resolve(views[task.node.settings["view"]])
+    _check_code(task, lambda: views_digest(views))
+
+    def work() -> tuple[Outputs, Measured]:
+        [artifact] = task.inputs.values()
+        return {"rows": write(latest(view, read(artifact, blobs, pl.LazyFrame)), blobs)}, []
 
     return work
 
@@ -144,6 +174,7 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "snapshot": _snapshot,
     "rows": _rows,
     "publish": _publish,
+    "features": _features,
 }
 
 

@@ -23,6 +23,7 @@ NAMES = {
     "GateReport": "gate_reports",
     "Hold": "holds",
     "LoggedModel": "logged_models",
+    "Materialization": "materializations",
     "Metric": "metrics",
     "Model": "models",
     "Placement": "placements",

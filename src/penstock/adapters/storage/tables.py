@@ -33,6 +33,7 @@ from penstock.deployments.types import (
     Swap,
     Waiver,
 )
+from penstock.features.types import Materialization
 from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
@@ -125,6 +126,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     StepRun: _table(StepRun, ("run", "status"), ("status",), ("key", "status")),
     Metric: _table(Metric, ("run", "name", "final"), ("run", "final"), ("name", "final", "value")),
     Snapshot: _table(Snapshot, ("digest",)),
+    Materialization: _table(Materialization, ("project", "environment")),
     Model: _table(Model, ("project",)),
     Version: _table(Version, ("model", "number"), ("run",)),
     Alias: _table(Alias, ("model",)),

@@ -8,7 +8,8 @@ class TestMyBlobs(BlobsContract):
 
 from penstock.testing.contracts.blobs import BlobsContract
 from penstock.testing.contracts.ledgers import LedgerContract
+from penstock.testing.contracts.online import OnlineContract
 from penstock.testing.contracts.questions import QuestionsContract
 from penstock.testing.contracts.stores import StoreContract
 
-__all__ = ["BlobsContract", "LedgerContract", "QuestionsContract", "StoreContract"]
+__all__ = ["BlobsContract", "LedgerContract", "OnlineContract", "QuestionsContract", "StoreContract"]

@@ -1,0 +1,1 @@
+"""The newest values of features: in a SQLite file."""

@@ -1,0 +1,66 @@
+"""Online values in a SQLite file, which several processes read and write."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.core.errors import StorageFailed
+from penstock.features.records import STAMP
+
+PATIENCE = 10.0
+"""Seconds that a write waits for another process's."""
+_SCHEMA = """CREATE TABLE IF NOT EXISTS features
+(key BLOB NOT NULL, view TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (key, view)) WITHOUT ROWID"""
+_WRITE = f"""INSERT INTO features VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record
+WHERE substr(excluded.record, 1, {STAMP}) >= substr(record, 1, {STAMP})"""  # noqa: S608 - a number of ours
+
+
+class SqliteOnline:
+    """An `OnlineStore` in one table: all views of an entity lie beside each other."""
+
+    def __init__(self, path: Path) -> None:
+        """The file is made when it is first used."""
+        self._path = path
+        self._taken = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
+
+    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
+        """See `OnlineStore`."""
+        marks = ", ".join("?" * len(views))
+        wanted = f"SELECT view, record FROM features WHERE key = ? AND view IN ({marks})"  # noqa: S608 - marks only
+        with self._taken:
+            connection = self._connection()
+            return [dict(connection.execute(wanted, (key, *views)).fetchall()) for key in keys]
+
+    def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
+        """See `OnlineStore`."""
+        with self._taken:
+            connection = self._connection()
+            before = connection.total_changes
+            try:
+                with connection:
+                    connection.executemany(_WRITE, ((key, view, record) for key, record in rows))
+            except sqlite3.OperationalError as error:
+                raise StorageFailed(
+                    what="The online store cannot be written", found=f"{error} in {self._path}"
+                ) from error
+            return connection.total_changes - before
+
+    def close(self) -> None:
+        """See `OnlineStore`."""
+        with self._taken:
+            if self._opened:
+                self._opened.close()
+            self._opened = None
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            opened = sqlite3.connect(self._path, timeout=PATIENCE, check_same_thread=False)
+            opened.execute("PRAGMA journal_mode = WAL")
+            opened.execute("PRAGMA synchronous = FULL")  # what is written is durable before it is said to be
+            opened.execute(_SCHEMA)
+            self._opened = opened
+        return self._opened

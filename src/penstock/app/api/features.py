@@ -1,0 +1,84 @@
+"""Feature views where they are deployed, their online values, and bringing these up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.app.api.routes import Routes
+from penstock.app.wiring import App
+from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.words import meant
+from penstock.features.types import Placed
+
+ROUTES = Routes()
+route = ROUTES.route
+
+
+@route("GET", "/features")
+def features(app: App, project: str = "", environment: str = "", search: str = "") -> Any:
+    """The feature views of every environment, or those that a text is found in, and how fresh they are."""
+    found = [_told(app, placed) for placed in app.features.placed(project, environment)]
+    return {"items": [each for each in found if search.lower() in _text(each)]}
+
+
+@route("GET", "/features/{view}")
+def view(app: App, view: str, environment: str = "", project: str = "") -> Any:
+    """A feature view in an environment."""
+    return _told(app, _found(app, project, environment, view))
+
+
+@route("GET", "/features/{view}/values")
+def values(app: App, view: str, entity: str, environment: str = "", project: str = "") -> Any:
+    """The online values of an entity, written as `origin=JFK,carrier=UA`."""
+    pairs = [pair.partition("=") for pair in entity.split(",")]
+    if not all(equals for _, equals, _ in pairs):
+        raise InvalidValue(expected="an entity written as name=value, with commas between", found=entity)
+    placed = _found(app, project, environment, view)
+    return app.features.values(placed, {name: value for name, _, value in pairs})
+
+
+@route("POST", "/features/materialize")
+def materialize(
+    app: App,
+    environment: str,
+    *,
+    view: str = "",
+    full: bool | None = None,
+    project: str = "",
+    actor: str = "",
+) -> Any:
+    """Bring the online values of a view, or of all, up to date."""
+    name, place = app.place(app.project(project), environment)
+    asked = app.features.materialize(
+        name, place, [view] if view else [], full=bool(full), actor=app.actor(actor)
+    )
+    return app.poked({"items": asked})
+
+
+def _found(app: App, project: str, environment: str, name: str) -> Placed:
+    """The view that is meant; without an environment, the last one that it has reached. Raises NotFound."""
+    placed = app.features.placed(project, environment)
+    found = [each for each in placed if each.view.name == name]
+    if not found:
+        known = sorted({each.view.name for each in placed})
+        where = f" in {environment}" if environment else ""
+        raise NotFound(
+            what=f"There is no feature view {name!r}{where}.",
+            fix=meant(name, known) or "penstock features lists those that are deployed.",
+        )
+    return found[-1]
+
+
+def _told(app: App, placed: Placed) -> dict[str, Any]:
+    state = app.features.standing(placed)
+    view = msgspec.to_builtins(placed.view)
+    view["keys"] = view.pop("entity")
+    lag = (app.clock.now() - state.as_of).total_seconds() if state.as_of else None
+    return {**view, **msgspec.structs.asdict(state), "source": view["source"]["name"], "lag": lag}
+
+
+def _text(told: dict[str, Any]) -> str:
+    names = (*told["keys"], *(column.name for column in told["features"]))
+    return " ".join((told["view"], told["owner"], told["description"], *told["tags"], *names)).lower()

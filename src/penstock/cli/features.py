@@ -1,0 +1,126 @@
+"""Feature views: where they are deployed, what is online, and bringing that up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from penstock.cli.face import ActorOption, Api, ProjectOption, prints
+from penstock.cli.help import group
+from penstock.cli.pages import Facts, Page, Table
+from penstock.cli.rows import parameters
+
+ViewArgument = Annotated[str, typer.Argument(help="The view's name.")]
+InOption = Annotated[
+    str, typer.Option("--in", metavar="ENV", help="The environment, if not the last one that it has reached.")
+]
+COLUMNS = ("view", "environment", "entity=keys", "source", "as of=as_of", "run", "error", "description")
+FACTS = (
+    "view",
+    "project",
+    "environment",
+    "description",
+    "owner",
+    "tags",
+    "target",
+    "source",
+    "entity=keys",
+    "time to live (s)=ttl",
+    "freshness (s)=freshness",
+    "as of=as_of",
+    "behind (s)=lag",
+    "run",
+    "loaded",
+    "of rows=rows",
+    "error",
+    "ended=finished",
+)
+
+features = group(help="Feature views where they are deployed; one of them, its online values.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of features."""
+    features.callback(invoke_without_command=True)(listed)
+    for command in (show, get, search, materialize):
+        features.command()(command)
+    app.add_typer(features, name="features", rich_help_panel="Models")
+
+
+@prints
+def listed(
+    api: Api,
+    project: ProjectOption = "",
+    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="Only this environment.")] = "",
+) -> Page:
+    """Feature views where they are deployed; one of them, its online values."""
+    return _page(api.items("/features", project=project, environment=environment))
+
+
+@prints
+def search(
+    api: Api,
+    text: Annotated[str, typer.Argument(help="A part of a name, feature, description, owner or tag.")],
+    project: ProjectOption = "",
+) -> Page:
+    """The feature views in which a text is found."""
+    return _page(api.items("/features", project=project, search=text))
+
+
+@prints
+def show(api: Api, view: ViewArgument, environment: InOption = "", project: ProjectOption = "") -> Page:
+    """A feature view: what it is, its features, and how fresh its online values are."""
+    found = api.get(f"/features/{view}", environment=environment, project=project)
+    columns = Table(found["features"], ("feature=name", "type=dtype"), "It has no online values yet.")
+    hint = f"penstock features materialize {view} --in {found['environment']}"
+    return Page(found, (Facts(found, FACTS), columns), (hint,))
+
+
+@prints
+def get(
+    api: Api,
+    view: ViewArgument,
+    entity: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="The entity's columns.")],
+    environment: InOption = "",
+    project: ProjectOption = "",
+) -> Page:
+    """The online values of one entity."""
+    asked = ",".join(f"{name}={value}" for name, value in parameters(entity).items())
+    found = api.get(f"/features/{view}/values", entity=asked, environment=environment, project=project)
+    rows = [{"feature": name, **told} for name, told in found["features"].items()]
+    parts = (
+        Facts(found, ("happened=event", "known", "age (s)=age")),
+        Table(rows, ("feature", "value", "status"), ""),
+    )
+    return Page(found, parts, (f"penstock features show {view}",))
+
+
+@prints
+def materialize(
+    *,
+    api: Api,
+    view: Annotated[str, typer.Argument(help="Only this view.")] = "",
+    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="The environment.")],
+    full: Annotated[
+        bool, typer.Option("--full", help="Write all rows, not only those that changed.")
+    ] = False,
+    project: ProjectOption = "",
+    actor: ActorOption = "",
+) -> Page:
+    """Bring online values up to date: what is new in the source is computed and written."""
+    found = api.post(
+        "/features/materialize", environment=environment, view=view, full=full, project=project, actor=actor
+    )
+    names = ", ".join(each["view"] for each in found["items"])
+    hint = f"penstock features --in {environment}"
+    return Page(
+        found, (f"Asked for the newest values of {names} in {environment}.",), (hint, "penstock runs")
+    )
+
+
+def _page(items: list[dict[str, object]]) -> Page:
+    table = Table(
+        items, COLUMNS, "There are none: nothing is deployed whose pipelines train on feature views."
+    )
+    return Page({"items": items}, (table,), (f"penstock features show {items[0]['view']}",) if items else ())

@@ -1,0 +1,17 @@
+"""Pure decisions: when the online values of a view are made anew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from penstock.features.types import Materialization, ViewSettings
+
+
+def due(state: Materialization, view: ViewSettings, now: datetime) -> bool:
+    """Whether somebody asked, or the values are older than they may be; after a failure, later."""
+    if state.asked:
+        return True
+    if not view.freshness:
+        return False
+    since = max((time for time in (state.as_of, state.finished) if time), default=None)
+    return since is None or now - since >= timedelta(seconds=view.freshness)

@@ -1,0 +1,59 @@
+"""What the feature store needs from outside: a place for online values, and somebody to compute them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from penstock.features.types import Placed
+from penstock.lineage.ports import Transaction
+
+Start = Callable[[Transaction, str], str]
+"""Starts the run that makes a view's values, in an open transaction and somebody's name; gives its number."""
+
+
+class OnlineStore(Protocol):
+    """The newest record of each entity in each view (see `records`), found by its key."""
+
+    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
+        """For each key the records of these views, by view; those that there are not are left out."""
+        ...
+
+    def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
+        """Keep records by key, all of them or none, durable when it returns; gives how many were kept.
+
+        One that is older than what is there changes nothing; the same one again is kept again.
+        Raises StorageFailed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...
+
+
+class Computed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run that makes a view's values: the digest of the table, or an error."""
+
+    as_of: datetime
+    table: str = ""
+    error: str = ""
+
+
+class Work(Protocol):
+    """Where feature views are deployed, and how their code is run: never in this process."""
+
+    def views(self) -> Sequence[Placed]:
+        """The views of every release that an environment holds."""
+        ...
+
+    def ready(self, placed: Placed) -> Start:
+        """Make a run of the view ready, as far as that takes time."""
+        ...
+
+    def outcome(self, run: str) -> Computed | None:
+        """What became of a run, None while it is under way."""
+        ...

@@ -1,0 +1,238 @@
+"""Materialisation: the newest values of feature views are computed, and brought to the online store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from msgspec.structs import replace
+
+from penstock.core.clock import Clock
+from penstock.core.errors import Corrupt, InvalidValue, NotFound, PenstockError
+from penstock.core.events import Event
+from penstock.core.words import meant
+from penstock.datasets.columns import column_type
+from penstock.datasets.types import Column
+from penstock.features.decide import due
+from penstock.features.latest import EVENT, KNOWN
+from penstock.features.ports import Computed, OnlineStore, Work
+from penstock.features.records import decode_record, entity_key, rows_to_keep, status_of
+from penstock.features.types import Materialization, Placed
+from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+
+AT_ONCE = 20_000
+"""Rows that one tick brings to the online store: it goes on from there after a crash, too."""
+
+
+class Features:
+    """The online values of the feature views that are deployed."""
+
+    def __init__(self, store: Store, blobs: Blobs, online: OnlineStore, work: Work, clock: Clock) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._online = online
+        self._work = work
+        self._clock = clock
+        self._loading: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
+
+    def tick(self, now: datetime) -> bool:
+        """Start what is due, and bring what was computed to the online store, part by part."""
+        changed = [self._consider(placed, now) for placed in self._work.views()]
+        return any(changed)
+
+    def materialize(
+        self, project: str, environment: str, views: Sequence[str], *, full: bool, actor: str
+    ) -> list[Materialization]:
+        """Ask for the newest values of some views, or of all, in an environment.
+
+        Only rows that differ from those of the last time are written, or with `full` all of them.
+        Raises NotFound for a view that is not there.
+        """
+        found = self.placed(project, environment)
+        for name in views:
+            _require(name, [each.view.name for each in found], environment)
+        chosen = [each for each in found if not views or each.view.name in views]
+        if not chosen:
+            raise NotFound(
+                what=f"No feature view of {project} is in {environment}.",
+                fix="Deploy a release whose pipelines train on one: penstock environments.",
+            )
+        with self._store.begin() as tx:
+            asked = [replace(_state(tx, each), asked=True, full=full, actor=actor) for each in chosen]
+            for state in asked:
+                _keep(tx, state)
+        return asked
+
+    def placed(self, project: str = "", environment: str = "") -> list[Placed]:
+        """The views that are deployed, of one project and environment or of all."""
+        return [
+            each
+            for each in self._work.views()
+            if project in {"", each.project} and environment in {"", each.environment}
+        ]
+
+    def standing(self, placed: Placed) -> Materialization:
+        """How far the online values of a view are."""
+        with self._store.read() as reader:
+            return _state(reader, placed)
+
+    def values(self, placed: Placed, entity: dict[str, str]) -> dict[str, Any]:
+        """The online values of one entity, whose columns are given as text.
+
+        `{"event", "known", "age" (seconds), "features": {name: {"value", "status"}}}`; times are None where
+        nothing is there. Raises InvalidValue for other columns than those of the entity.
+        """
+        state, view, now = self.standing(placed), placed.view, self._clock.now()
+        if state.as_of is None:
+            raise NotFound(
+                what=f"{view.name} has no online values in {placed.environment} yet.",
+                fix=f"penstock features materialize {view.name} --in {placed.environment}",
+            )
+        if set(entity) != set(view.entity):
+            raise InvalidValue(
+                what=f"The feature view {view.name} is asked by its entity",
+                expected=" ".join(f"{name}=VALUE" for name in view.entity),
+                found=", ".join(entity) or "nothing",
+            )
+        key = entity_key(view.entity, [_typed(column, entity[column.name]) for column in state.entity])
+        data = self._online.read([key], [placed.id])[0].get(placed.id)
+        record = decode_record(data) if data else None
+        statuses = {each.name: status_of(record, each.name, view.ttl, now) for each in state.features}
+        return {
+            "event": record.event if record else None,
+            "known": record.known if record else None,
+            "age": (now - record.event).total_seconds() if record else None,
+            "features": {
+                name: {
+                    "value": record.values[name] if record and status == "PRESENT" else None,
+                    "status": status,
+                }
+                for name, status in statuses.items()
+            },
+        }
+
+    def _consider(self, placed: Placed, now: datetime) -> bool:
+        with self._store.read() as reader:
+            state = _state(reader, placed)
+        if not state.run:
+            return due(state, placed.view, now) and self._begin(placed, now)
+        computed = self._work.outcome(state.run)
+        if computed is None:
+            return False
+        if computed.error:
+            return self._end(replace(state, error=computed.error, actor="penstock"), now)
+        try:
+            return self._load(placed, state, computed, now)
+        except (NotFound, Corrupt) as error:  # what the run made is gone
+            return self._end(replace(state, error=str(error), actor="penstock"), now)
+
+    def _begin(self, placed: Placed, now: datetime) -> bool:
+        try:
+            start = self._work.ready(placed)
+        except PenstockError as error:
+            return self._end(replace(self.standing(placed), asked=False, error=str(error)), now)
+        with self._store.begin() as tx:
+            state = _state(tx, placed)
+            if state.run or not due(state, placed.view, now):
+                return True
+            _keep(tx, replace(state, run=start(tx, state.actor), asked=False, loaded=0, rows=0))
+        return True
+
+    def _load(self, placed: Placed, state: Materialization, computed: Computed, now: datetime) -> bool:
+        """Write the next rows; the last of them end the materialisation."""
+        table = self._changed(state, computed.table)
+        part = table[state.loaded : state.loaded + AT_ONCE]
+        self._online.write(placed.id, rows_to_keep(placed.view.entity, part))
+        going = replace(state, loaded=state.loaded + part.height, rows=table.height)
+        if going.loaded < table.height:
+            with self._store.begin() as tx:
+                if _state(tx, placed) == state:
+                    _keep(tx, going)
+            return True
+        entity = tuple(_column(name, table.schema[name]) for name in placed.view.entity)
+        features = tuple(
+            _column(name, kind)
+            for name, kind in table.schema.items()
+            if name not in {*placed.view.entity, EVENT, KNOWN}
+        )
+        done = replace(going, as_of=computed.as_of, table=computed.table, entity=entity, features=features)
+        self._loading = ("", pl.DataFrame())
+        return self._end(replace(done, full=False, error="", actor="penstock"), now)
+
+    def _changed(self, state: Materialization, digest: str) -> pl.DataFrame:
+        """The rows that are to be written; asked again for the next part, they are the same."""
+        if self._loading[0] != state.run:
+            table = pl.read_ipc(self._blobs.path(digest))
+            if state.table and not state.full:
+                table = _differing(table, self._blobs, state.table)
+            self._loading = (state.run, table)
+        return self._loading[1]
+
+    def _end(self, ended: Materialization, now: datetime) -> bool:
+        word = "failed" if ended.error else "materialized"
+        evidence = {"run": ended.run, "as_of": ended.as_of, "rows": ended.rows, "error": ended.error}
+        with self._store.begin() as tx:
+            [event] = tx.publish(
+                Event(
+                    kind=f"features.{word}",
+                    subject=f"features:{ended.id}",
+                    time=now,
+                    project=ended.project,
+                    evidence=evidence,
+                )
+            )
+            _keep(tx, replace(ended, run="", finished=now, event=event))
+        return True
+
+
+def _differing(table: pl.DataFrame, blobs: Blobs, before: str) -> pl.DataFrame:
+    """The rows that are not in the table of the last time; all where that is gone or differs."""
+    try:
+        known = pl.read_ipc(blobs.path(before))
+    except (NotFound, Corrupt):
+        return table
+    if known.schema != table.schema:
+        return table
+    return table.join(known, on=table.columns, how="anti", nulls_equal=True, maintain_order="left")
+
+
+def _state(reader: Reader, placed: Placed) -> Materialization:
+    found = reader.find(Materialization, id=placed.id)
+    if found:
+        return found[0]
+    return Materialization(
+        id=placed.id, project=placed.project, environment=placed.environment, view=placed.view.name
+    )
+
+
+def _keep(tx: Transaction, state: Materialization) -> None:
+    (tx.put if tx.count(Materialization, id=state.id) else tx.add)(state)
+
+
+def _column(name: str, kind: pl.DataType) -> Column:
+    return Column(name=name, dtype=column_type(kind), nullable=True)
+
+
+def _typed(column: Column, text: str) -> Any:
+    """A text as a value of an entity's column. Raises InvalidValue."""
+    if column.dtype == "int" and text.removeprefix("-").isdecimal():
+        return int(text)
+    if column.dtype == "bool" and text in {"true", "false"}:
+        return text == "true"
+    if column.dtype == "string":
+        return text
+    kinds = {"int": "a whole number", "bool": "true or false"}
+    raise InvalidValue(
+        what=f"`{column.name}` has an impossible value", expected=kinds[column.dtype], found=repr(text)
+    )
+
+
+def _require(name: str, known: Sequence[str], environment: str) -> None:
+    if name not in known:
+        raise NotFound(
+            what=f"There is no feature view {name!r} in {environment}",
+            expected="one of " + ", ".join(known) if known else "a release with one",
+            fix=meant(name, known),
+        )
