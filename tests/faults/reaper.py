@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Self
 
 from penstock.app.home import Home
@@ -49,7 +49,8 @@ class Reaper:
         while not self._enough.wait(0.01):
             for moment in (self._seen() & set(self._moments)) - self.killed:
                 for pid in self._processes_of(self._home.folder, self._moments[moment]):
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # some end with others
+                        os.kill(pid, signal.SIGKILL)
                     self.killed.add(moment)
 
     def _seen(self) -> set[str]:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
+from serving_processes import answering
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.client import HttpPredictionService
@@ -219,8 +220,8 @@ def test_it_goes_back_when_the_process_is_killed_and_on_when_only_the_control_pl
     world.start()
     world.rollouts.tick(world.clock.now())
     assert world.rollout().status == "running", "it ended as it should"
-    os.kill(world.process.pid, signal.SIGKILL)
-    world.process.start()
+    for pid in answering(world.process):
+        os.kill(pid, signal.SIGKILL)
     told = httpx.post(f"{world.process.url}/v2/models/delay/infer", content=STORM)
     assert told.status_code == 200
     world.settle()

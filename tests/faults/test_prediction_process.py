@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from serving_processes import answering
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.kept import service_key
+from penstock.adapters.predictor.measured import measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.core.errors import NotAllowed, Unavailable
@@ -33,9 +35,9 @@ INFER = "/v2/models/delay/infer"
 class Home:
     """A home with a running prediction process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, processes: int = 1) -> None:
         self.blobs = FolderBlobs(folder / "blobs")
-        self.process = PredictorProcess(folder)
+        self.process = PredictorProcess(folder, processes=processes)
         self.process.start()
         self.service = HttpPredictionService(lambda: self.process.url, service_key(folder))
         self.log = JsonlPredictionLog(folder / "predictions")
@@ -95,19 +97,73 @@ def test_a_killed_process_comes_back_with_the_plan_and_what_was_flushed(home: Ho
     kept = [home.service.infer("delay", 0, ROW).ids[0] for _ in range(50)]
     home.service.flush()
     lately = {home.service.infer("delay", 0, ROW).ids[0] for _ in range(50)}
-    url = home.process.url
-    os.kill(home.process.pid, signal.SIGKILL)
-    with pytest.raises(Unavailable):
-        home.service.infer("delay", 0, ROW)
-    home.process.start()
-    assert home.process.url == url
-    after = home.service.infer("delay", 0, ROW)
+    [killed] = answering(home.process)
+    os.kill(killed, signal.SIGKILL)
+    after = home.service.infer("delay", 0, ROW)  # waits for the process that takes its place
     assert after.version == 2
+    assert answering(home.process) != [killed]
     home.service.flush()
     found = written_all(home)
     assert found[:50] == kept
     assert found[-1] == after.ids[0]
     assert set(found[50:-1]) <= lately
+
+
+def test_a_service_whose_watching_process_is_killed_is_started_again_at_its_port(home: Home) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    given = [home.service.infer("delay", 0, ROW).ids[0] for _ in range(50)]
+    url = home.process.url
+    os.kill(home.process.pid, signal.SIGKILL)
+    home.process.start()  # which waits for the others: they end as they should
+    assert home.process.url == url
+    after = home.service.infer("delay", 0, ROW)
+    home.service.flush()
+    assert written_all(home) == [*given, after.ids[0]]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path, processes=2)
+    yield home
+    home.end()
+
+
+def asked_anew(home: Home, times: int) -> list[tuple[int, int]]:
+    """The versions that answer, and who, over new connections."""
+    found = []
+    for _ in range(times):
+        told = httpx.post(home.process.url + INFER, content=BODY).json()
+        found.append((int(told["model_version"]), told["outputs"][0]["data"][0]))
+    return found
+
+
+def test_several_processes_swap_together_and_are_as_one(pair: Home) -> None:
+    versions = [sigmoid_version(pair.blobs, number) for number in (1, 2)]
+    count = 0
+    for turn in range(4):
+        champion = 1 + turn % 2
+        loaded = pair.service.apply(plan(champion, *versions))
+        assert [each.ready for each in loaded] == [True, True]
+        answers = asked_anew(pair, 12)
+        assert {number for number, _ in answers} == {champion}
+        count += len(answers)
+    pair.service.flush()
+    assert len(written_all(pair)) == count
+    assert len(pair.log.segments()) == 2, "both have answered, each in a segment of its own"
+    told = measured(pair.process.url, "delay", 2)
+    assert told is not None
+    assert told.rows == count / 2
+
+
+def test_of_several_processes_one_that_is_killed_is_replaced_and_has_the_plan(pair: Home) -> None:
+    versions = [sigmoid_version(pair.blobs, number) for number in (1, 2)]
+    pair.service.apply(plan(1, *versions))
+    for killed in answering(pair.process):
+        os.kill(killed, signal.SIGKILL)
+        pair.service.apply(plan(2, *versions))  # also the one that is just being replaced
+        assert {number for number, _ in asked_anew(pair, 8)} == {2}
+        pair.service.apply(plan(1, *versions))
+    assert len(answering(pair.process)) == 2
 
 
 def test_stopping_loses_no_answer(home: Home) -> None:

@@ -199,13 +199,14 @@ def test_a_killed_prediction_process_comes_back_with_its_plan_and_its_log(
     undisturbed: Shop, processes_of: ProcessesOf
 ) -> None:
     shop = undisturbed
-    [pid] = processes_of(shop.system.home.folder, PREDICTION)
+    before = processes_of(shop.system.home.folder, PREDICTION)
     [(champion,)] = shop.rows("SELECT number FROM placements WHERE role = 'champion'")
     with asking(shop, 1) as answered:
         wait_for(lambda: len(answered) > 100 and time.monotonic() - min(answered.values()) > 1)
         killed = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: set(processes_of(shop.system.home.folder, PREDICTION)) - {pid})
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: set(processes_of(shop.system.home.folder, PREDICTION)) - set(before))
         back = time.monotonic()  # until then an answer may be one that was under way at the kill
         wait_for(lambda: max(answered.values()) > back + 1)
     shop.settle()

@@ -77,8 +77,9 @@ bodies = st.one_of(
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home: Path = tmp_path_factory.mktemp("home")
     blobs = MemoryBlobs()
+    PlanFile(home).save(plan(1, sigmoid_version(blobs, 1)))
     table = Table(blobs, PlanFile(home))
-    table.apply(plan(1, sigmoid_version(blobs, 1)))
+    table.resume()
     log = LogWriter(home / "predictions")
     yield Server(table, log, "key")
     log.close()

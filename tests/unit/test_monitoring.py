@@ -35,6 +35,9 @@ class MemoryLog:
         records = self.files[segment][offset : offset + limit]
         return records, offset + len(records)
 
+    def closed(self, segment: str) -> bool:
+        return segment != self.segments()[-1]
+
 
 class World:
     """Version 1 of `delay` in production, trained on winds of 0 to 9 and two carriers."""

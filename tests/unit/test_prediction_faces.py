@@ -19,6 +19,7 @@ from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.serving.encode import encode_request
+from penstock.serving.types import Plan
 from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
@@ -47,10 +48,15 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.blobs = MemoryBlobs()
-        self.table = Table(self.blobs, PlanFile(folder))
-        self.table.apply(plan(1, sigmoid_version(self.blobs, 1)))
+        self.kept = PlanFile(folder)
+        self.table = Table(self.blobs, self.kept)
+        self.follow(plan(1, sigmoid_version(self.blobs, 1)))
         self.log = LogWriter(folder / "predictions")
         self.server = Server(self.table, self.log, "key")
+
+    def follow(self, wanted: Plan) -> None:
+        self.kept.save(wanted)
+        self.table.resume()
 
     def ask(self, path: str, body: Any = b"", media: str = "application/json", **headers: str) -> Told:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -165,7 +171,7 @@ def test_mlflow_is_refused_in_its_own_form(
 def test_which_model_is_meant_must_be_said_where_there_are_several(house: House) -> None:
     one = plan(1, sigmoid_version(house.blobs, 1))
     other = msgspec.structs.replace(one.models[0], name="other")
-    house.table.apply(msgspec.structs.replace(one, models=(*one.models, other)))
+    house.follow(msgspec.structs.replace(one, models=(*one.models, other)))
     told = house.ask("/invocations", {"inputs": ROWS})
     assert told.status == 404
     assert "delay, other. Name it: /invocations/MODEL" in told.json["message"]

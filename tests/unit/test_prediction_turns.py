@@ -38,8 +38,9 @@ class House:
             return predict(runtime, columns)
 
         blobs = MemoryBlobs()
+        PlanFile(folder).save(plan(1, sigmoid_version(blobs, 1, fault="raises")))
         table = Table(blobs, PlanFile(folder))
-        table.apply(plan(1, sigmoid_version(blobs, 1, fault="raises")))
+        table.resume()
         monkeypatch.setattr(OnnxRuntime, "predict", counted)
         self.folder = folder / "predictions"
         self.log = LogWriter(self.folder)

@@ -34,6 +34,7 @@ def run(
     *,
     port: int,
     predict_port: int,
+    predict_processes: int = 1,
     make_web: Callable[[App], Any],
     on_ready: Callable[[Server], None],
     virtual: datetime | None = None,
@@ -63,7 +64,8 @@ def run(
         try:
             app.isolation.prove()
             app.host = host
-            _serve(app, listening, predict_port, make_web, on_ready)
+            predictor = PredictorProcess(place.folder, predict_port, predict_processes)
+            _serve(app, listening, predictor, make_web, on_ready)
         finally:
             place.withdraw()
             app.close()
@@ -72,17 +74,16 @@ def run(
 def _serve(
     app: App,
     listening: socket.socket,
-    predict_port: int,
+    predictor: PredictorProcess,
     make_web: Callable[[App], Any],
     on_ready: Callable[[Server], None],
 ) -> None:
-    predictor = PredictorProcess(app.home.folder, predict_port)
 
     def supervise(_now: datetime) -> bool:
-        """Start the prediction process again if it died."""
+        """Start the prediction service again if it died."""
         if predictor.alive():
             return False
-        log.warning("the prediction process ended; starting it again")
+        log.warning("the prediction service ended; starting it again")
         predictor.start()
         return True
 

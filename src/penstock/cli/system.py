@@ -47,6 +47,9 @@ def up(  # noqa: PLR0917 the options of a command
     predict_port: Annotated[
         int, typer.Option("--predict-port", min=0, max=65535, help="Predictions; 0 takes any.")
     ] = PREDICT_PORT,
+    predict_processes: Annotated[
+        int, typer.Option("--predict-processes", min=1, max=64, help="How many processes answer there.")
+    ] = 1,
     virtual: Annotated[
         str,
         typer.Option("--virtual-clock", metavar="TIME", help="Give a new home a clock that starts there."),
@@ -96,6 +99,7 @@ def up(  # noqa: PLR0917 the options of a command
             home,
             port=port,
             predict_port=predict_port,
+            predict_processes=predict_processes,
             make_web=pages,
             on_ready=ready,
             virtual=start,

@@ -65,9 +65,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     `dependencies` are the packages that made it. `governance` tells who made it from what, and as
     `penstock.toml` said it then, what it is for, its risk and its owners; it may not go live any more once it
     `expires`. `metadata` is whatever else was given. `runtime` names the environment of the release that
-    made it, in which a model is served that only its own library answers. `days` is the digest of how its rows
-    and answers were by day (`datasets.days.Days`), empty where nobody knows, and `influence` the share of
-    each input in how answers move.
+    made it, in which a model is served that only its own library answers. `days` is the digest of how its
+    rows and answers were by day (`datasets.days.Days`), empty where nobody knows, and `influence` the share
+    of each input in how answers move.
     """
 
     id: str

@@ -125,13 +125,13 @@ class Monitoring:
 
     def _ingest(self, now: datetime) -> bool:
         changed = False
-        segments = self._log.segments()
-        for segment in segments:
+        for segment in self._log.segments():
             if segment in self._exhausted:
                 continue
+            closed = self._log.closed(segment)  # before it is read: several processes write at a time
             while self._ingest_batch(segment, now):
                 changed = True
-            if segment != segments[-1]:
+            if closed:
                 self._exhausted.add(segment)
         return changed
 

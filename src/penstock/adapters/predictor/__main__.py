@@ -1,33 +1,37 @@
-"""The prediction process: `python -m penstock.adapters.predictor --home HOME --port PORT`.
+"""The prediction service: `python -m penstock.adapters.predictor --home HOME --port PORT --processes N`.
 
 Its first line on the standard output is `{"url": …}` when it answers, or `{"error": sentence}`.
 It ends gracefully on SIGTERM, SIGINT, or when its standard input is closed, as happens when its
-parent dies in whatever way.
+parent dies in whatever way. This process answers nothing itself: it watches the ones that do.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import uvloop
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.predictor.fleet import Fleet
 from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
 from penstock.adapters.predictor.listener import Listener
 from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.peers import HOST
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.core.errors import Conflict, PenstockError
 
-HOST = "127.0.0.1"
 BACKLOG = 2048
 GRACE = 5
 """Seconds that open requests are given at the end."""
@@ -38,63 +42,96 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="penstock.adapters.predictor", description="Answers predictions.")
     options.add_argument("--home", type=Path, required=True, help="the home directory")
     options.add_argument("--port", type=int, default=0, help="the port on the loopback; 0 takes any")
+    options.add_argument("--processes", type=int, default=1, help="how many processes answer")
     given = options.parse_args()
     try:
-        with only_one(given.home), _bound(given.port) as listening:
-            _serve(given.home, listening)
-    except PenstockError as error:
-        _tell(error=str(error))
-        return 1
-    return 0
+        with ExitStack() as held:
+            held.enter_context(only_one(given.home))
+            public = _bound(given.port, given.processes)
+            private = [socket.create_server((HOST, 0), backlog=BACKLOG) for _ in range(given.processes)]
+            for each in (*public, *private):
+                held.enter_context(each)
+            service = Service(given.home, public, private)
+            gc.collect()
+            gc.freeze()  # so that copies share what is there
+            port = public[0].getsockname()[1]
+            error = Fleet(service.serve, given.processes).run(lambda: _tell(url=f"http://{HOST}:{port}"))
+    except PenstockError as failed:
+        error = str(failed)
+    if error:
+        _tell(error=error)
+    return int(bool(error))
 
 
-def _serve(home: Path, listening: socket.socket) -> None:
-    table = Table(FolderBlobs(home / "blobs"), PlanFile(home))
-    table.resume()
-    log = LogWriter(home / "predictions")
-    application = Server(table, log, service_key(home), killed_in(home, table.state.plan))
-    try:
-        uvloop.run(_answer(application, listening))
-    finally:
-        application.close()
-        log.close()
-        life_ends(home)
+class Service:
+    """What each process serves: its own socket of the shared port, and one at which the others ask it."""
+
+    def __init__(self, home: Path, public: list[socket.socket], private: list[socket.socket]) -> None:
+        self._home = home
+        self._public = public
+        self._private = private
+        self._key = service_key(home)
+
+    def serve(self, place: int, alive: int, ready: Callable[[], None]) -> None:
+        """Answer until the file `alive` ends. Raises PenstockError when the kept plan cannot be read."""
+        mine = (self._public[place], self._private[place])
+        others = [each.getsockname()[1] for each in self._private if each not in mine]
+        for each in (*self._public, *self._private):
+            if each not in mine:
+                each.close()
+        table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home))
+        table.resume()
+        log = LogWriter(self._home / "predictions")
+        died = killed_in(self._home, table.state.plan, place)
+        server = Server(table, log, self._key, died, others)
+        try:
+            uvloop.run(_answer(server, mine, alive, ready))
+        finally:
+            server.close()
+            log.close()
+            life_ends(self._home, place)
 
 
-async def _answer(application: Server, listening: socket.socket) -> None:
+async def _answer(
+    server: Server, sockets: tuple[socket.socket, ...], alive: int, ready: Callable[[], None]
+) -> None:
     """Answer until a signal, or the end of the parent, says that it is enough."""
     enough, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
-    threading.Thread(target=_when_parent_ends, args=(loop, enough), daemon=True).start()
-    listener = Listener(application, [listening])
+    threading.Thread(target=_when_it_ends, args=(alive, loop, enough), daemon=True).start()
+    listener = Listener(server, sockets)
     await listener.begin()
-    host, port = listening.getsockname()[:2]
-    _tell(url=f"http://{host}:{port}")
+    ready()
     await enough.wait()
     await listener.end(GRACE)
 
 
-def _bound(port: int) -> socket.socket:
-    """A listening socket on the loopback. Raises Conflict when the port is taken."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _bound(port: int, processes: int) -> list[socket.socket]:
+    """Listening sockets on one port of the loopback, to which the kernel deals out connections.
+
+    Raises Conflict when the port is taken. A first socket finds that out: ones that share a port would join
+    those of another service without a word.
+    """
     try:
-        listening.bind((HOST, port))
-        listening.listen(BACKLOG)
+        with socket.create_server((HOST, port)) as first:
+            port = first.getsockname()[1]
+            if processes == 1:
+                first.listen(BACKLOG)
+                return [first.dup()]
+        return [
+            socket.create_server((HOST, port), backlog=BACKLOG, reuse_port=True) for _ in range(processes)
+        ]
     except OSError as error:
-        listening.close()
         raise Conflict(
             what=f"Port {port} for predictions is taken by another program",
             found=error.strerror or "",
             fix="Stop it, or choose another with --predict-port.",
         ) from error
-    return listening
 
 
-def _when_parent_ends(loop: asyncio.AbstractEventLoop, enough: asyncio.Event) -> None:
-    while os.read(sys.stdin.fileno(), 1024):
+def _when_it_ends(file: int, loop: asyncio.AbstractEventLoop, enough: asyncio.Event) -> None:
+    while os.read(file, 1024):
         continue
     loop.call_soon_threadsafe(enough.set)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter, sleep
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from penstock.adapters.predictor.faces import Face
 from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.table import Live, State
-from penstock.adapters.predictor.tallies import Tallying
+from penstock.adapters.predictor.tallies import Tallying, Watched, merged
 from penstock.core.errors import PenstockError
 from penstock.serving.answers import SHADOW, ask, record_of
 from penstock.serving.assignment import challenger_for
@@ -69,22 +69,15 @@ class Contests:
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._tallies: dict[tuple[str, int, str], Tallying] = {}
 
-    def observed(self, state: State) -> list[Contest]:
-        """What every contest of the plan has seen; what was counted of others is forgotten."""
+    def watched(self, state: State) -> list[Watched]:
+        """What every contest of the plan has seen here; what was counted of others is forgotten."""
         found, kept = [], set()
         for model in state.models.values():
             for each in model.challengers:
                 ours, theirs = self._champions(model, each), self._own(each)
                 kept |= {id(ours), id(theirs)}
-                found.append(
-                    Contest(
-                        id=each.contest,
-                        share=each.share,
-                        champion=ours.told(),
-                        challenger=theirs.told(),
-                        died=each.contest in self._died,
-                    )
-                )
+                died = each.contest in self._died
+                found.append(Watched(each.contest, each.share, ours.counted(), theirs.counted(), died))
         self._tallies = {place: tally for place, tally in self._tallies.items() if id(tally) in kept}
         return found
 
@@ -165,6 +158,21 @@ class Contests:
         """The tally of the champion beside a challenger, which goes on through all shares."""
         place = (rival.contest, -1, "champion")
         return self._tallies.get(place) or self._tallies.setdefault(place, Tallying(model.champion))
+
+
+def merged_contests(every: Sequence[Sequence[Watched]]) -> list[Contest]:
+    """What all processes have seen of the contests that the first of them sees."""
+    return [
+        Contest(
+            id=first.id,
+            share=first.share,
+            champion=merged([each.champion for each in seen]).tally(),
+            challenger=merged([each.challenger for each in seen]).tally(),
+            died=any(each.died for each in seen),
+        )
+        for first in every[0]
+        if (seen := [e for told in every for e in told if (e.id, e.share) == (first.id, first.share)])
+    ]
 
 
 def key_of(request: Request, question: Question, column: str) -> str:

@@ -82,12 +82,12 @@ class _Life(msgspec.Struct):
     killed: list[str] = []
 
 
-def killed_in(home: Path, plan: Plan) -> list[str]:
-    """The contests of the plan in which a process was killed: a challenger may have done that.
+def killed_in(home: Path, plan: Plan, place: int = 0) -> list[str]:
+    """The contests of the plan in which the process of a place was killed: a challenger may have done that.
 
     From now on this process is one that could be.
     """
-    path = home / "serving" / "life.json"
+    path = _life_of(home, place)
     contests = {each.contest for model in plan.models for each in model.challengers}
     before = _life(path)
     killed = sorted(contests if before.alive else contests & set(before.killed))
@@ -95,10 +95,14 @@ def killed_in(home: Path, plan: Plan) -> list[str]:
     return killed
 
 
-def life_ends(home: Path) -> None:
+def life_ends(home: Path, place: int = 0) -> None:
     """This process ends as it should."""
-    path = home / "serving" / "life.json"
+    path = _life_of(home, place)
     _replace(path, msgspec.json.encode(_Life(killed=_life(path).killed)))
+
+
+def _life_of(home: Path, place: int) -> Path:
+    return home / "serving" / f"life-{place}.json"
 
 
 def _life(path: Path) -> _Life:

@@ -112,11 +112,15 @@ class LogWriter:
         self._size += len(data)
 
     def _next_segment(self) -> None:
-        path = self._folder / f"{self._started}-{self._segment}.jsonl"
-        hidden = path.with_suffix(".new")  # nobody sees a segment that is not locked yet
+        hidden = self._folder / f".{os.getpid()}.new"  # nobody sees a segment that is not locked yet
         opened = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         fcntl.flock(opened, fcntl.LOCK_EX)
-        os.link(hidden, path)  # which a segment of that name prevents
+        while True:
+            try:
+                os.link(hidden, self._folder / f"{self._started}-{self._segment}.jsonl")
+                break
+            except FileExistsError:  # of a process that began in the same moment
+                self._started += 1
         hidden.unlink()
         self._end_segment()
         self._file, self._size, self._segment = opened, 0, self._segment + 1

@@ -1,7 +1,8 @@
-"""The prediction process, as the one that starts and stops it sees it."""
+"""The prediction service's processes, as the one that starts and stops them sees them."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,20 +16,22 @@ PATIENCE = 20.0
 
 
 class PredictorProcess:
-    """A prediction process over a home. It ends with the process that started it, however that ends.
+    """The prediction service of a home: a process that watches `processes` others, which answer. They end
+    with the process that started them, however that ends.
 
-    `port` 0 takes any free one, and keeps it when the process is started again.
+    `port` 0 takes any free one, and keeps it when the service is started again.
     """
 
-    def __init__(self, home: Path, port: int = 0) -> None:
+    def __init__(self, home: Path, port: int = 0, processes: int = 1) -> None:
         self.url = ""
         self._home = home
         self._port = port
+        self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
-        """The process id, 0 while it is not running."""
+        """The id of the process that watches, 0 while it is not running."""
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
@@ -39,7 +42,11 @@ class PredictorProcess:
         command = [sys.executable, "-m", "penstock.adapters.predictor"]
         with (logs / "predictor.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--home", str(self._home), "--port", str(self._port)],
+                [
+                    *(*command, "--home", str(self._home), "--port", str(self._port)),
+                    *("--processes", str(self._processes)),
+                ],
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # nothing here wants them, and it is copied
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -6,7 +6,8 @@ import asyncio
 import hmac
 import logging
 import os
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from importlib.metadata import version as installed_version
 from random import Random
 from time import perf_counter
@@ -15,19 +16,19 @@ from typing import Any
 import msgspec
 
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
+from penstock.adapters.predictor.duties import Duties, decode_plan
 from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json, version_number
 from penstock.adapters.predictor.log import LogWriter
-from penstock.adapters.predictor.metrics import Metrics, metrics_text
-from penstock.adapters.predictor.probe import resident
+from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.turns import Turns, Waiting
-from penstock.core.errors import InvalidValue, NotAllowed, NotFound, PenstockError
+from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of
 from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
-from penstock.serving.types import Answer, Plan, ServedModel
+from penstock.serving.types import Answer, ServedModel
 
 MOST_UNDER_WAY = 256
 """Requests that wait for something other than their turn before further ones are told to come again."""
@@ -42,13 +43,23 @@ _Coming = Coroutine[Any, Any, Reply]
 class Server:
     """Answers requests from the table and remembers the answers in the log."""
 
-    def __init__(self, table: Table, log: LogWriter, key: str, died: Collection[str] = ()) -> None:
-        """`died` are the contests in which the last process of the home was killed."""
+    def __init__(
+        self,
+        table: Table,
+        log: LogWriter,
+        key: str,
+        died: Collection[str] = (),
+        others: Sequence[int] = (),
+    ) -> None:
+        """`died` are the contests in which the last process of this place was killed, `others` the ports of
+        the service's other processes.
+        """
         self._table = table
         self._log = log
         self._key = key.encode()
         self._contests = Contests(log.append, died)
         self._metrics = Metrics()
+        self._duties = Duties(table, log, self._contests, self._metrics, key=key, others=others)
         self._turns = Turns(self._scored)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ids = Random(os.urandom(32))  # noqa: S311 - they are to be different, not secret
@@ -188,9 +199,13 @@ class Server:
     # Everything else.
 
     def _route(self, request: Request) -> Reply | _Coming:  # noqa: PLR0911 - a table of routes
+        state = self._table.state
         match request.method, request.path.split("/")[1:]:
-            case "GET", ["v2" | "-", *rest]:
-                return self._read(request, rest)
+            case method, ["-", *rest]:
+                self._require_key(request)
+                return self._for_control(request, method, rest)
+            case "GET", ["v2", *rest]:
+                return self._about(request, rest)
             case "GET", ["metrics"]:
                 return self._told()
             case "GET", ["ping" | "health"]:
@@ -198,57 +213,55 @@ class Server:
             case "GET", ["version"]:
                 return Reply(200, self._version.encode(), b"text/plain")
             case "GET", ["v1", "models"]:
-                return json({"models": list(self._table.state.models)})
+                return json({"models": list(state.models)})
             case "GET", ["v1", "models", name]:
-                state = self._table.state
                 return json({"name": name, "ready": state.ready(served_model(state.models, name))})
-            case "POST", ["-", "plan"]:
-                self._require_key(request)
-                return self._follow(_decode_plan(request.body))
-            case "POST", ["-", "flush"]:
-                self._require_key(request)
-                return self._flush()
         raise _nothing(request)
 
+    def _for_control(self, request: Request, method: str, rest: list[str]) -> Reply | _Coming:
+        match method, rest:
+            case "POST", ["plan"]:
+                return self._done(partial(self._duties.follow, decode_plan(request.body)))
+            case "POST", ["flush"]:
+                return self._done(self._duties.flush)
+            case "POST", ["own", duty]:
+                return self._own(duty, request.body)
+            case "GET", ["resident"]:
+                return self._done(self._duties.resident)
+            case "GET", ["observed"]:
+                return self._done(self._duties.observed)
+            case "GET", ["loaded"]:
+                return json(self._table.state.loaded())
+        raise _nothing(request)
+
+    async def _done(self, work: Callable[[], Any]) -> Reply:
+        return json(await asyncio.to_thread(work))
+
+    async def _own(self, duty: str, body: bytes) -> Reply:
+        return Reply(200, await asyncio.to_thread(self._duties.own, duty, body))
+
     async def _told(self) -> Reply:
-        text = await asyncio.to_thread(lambda: metrics_text([self._metrics.counted()]))
-        return Reply(200, text, b"text/plain; version=1.0.0")
+        return Reply(200, await asyncio.to_thread(self._duties.metrics), b"text/plain; version=1.0.0")
 
-    async def _follow(self, plan: Plan) -> Reply:
-        return json(await asyncio.to_thread(self._table.apply, plan))
-
-    async def _flush(self) -> Reply:
-        await asyncio.to_thread(self._log.flush)
-        return json({})
-
-    def _read(self, request: Request, rest: list[str]) -> Reply:  # noqa: C901, PLR0911 - a table of routes
+    def _about(self, request: Request, rest: list[str]) -> Reply:  # noqa: PLR0911 - a table of routes
         state = self._table.state
-        match request.path.split("/")[1], rest:
-            case "v2", [] | [""]:
+        match rest:
+            case [] | [""]:
                 return Reply(200, self._name)
-            case "v2", ["health", "live"]:
+            case ["health", "live"]:
                 return json({"live": True})
-            case "v2", ["health", "ready"]:
+            case ["health", "ready"]:
                 models = [model for model in state.models.values() if model.champion]
                 return _readiness({}, all(map(state.ready, models)) and not self._log.error)
-            case "v2", ["models", name]:
+            case ["models", name]:
                 return Reply(200, self._metadata(name, 0))
-            case "v2", ["models", name, "versions", text]:
+            case ["models", name, "versions", text]:
                 return Reply(200, self._metadata(name, version_number(text)))
-            case "v2", ["models", name, "ready"]:
+            case ["models", name, "ready"]:
                 return _readiness({"name": name}, state.ready(served_model(state.models, name)))
-            case "v2", ["models", name, "versions", text, "ready"]:
+            case ["models", name, "versions", text, "ready"]:
                 self._table.find(name, version_number(text))
                 return _readiness({"name": name}, (name, version_number(text)) in state.live)
-            case "-", ["resident"]:
-                self._require_key(request)
-                return json(resident())
-            case "-", ["loaded"]:
-                self._require_key(request)
-                return json(state.loaded())
-            case "-", ["observed"]:
-                self._require_key(request)
-                return json(self._contests.observed(state))
         raise _nothing(request)
 
     def _refused(self, face: Face | None, status: int, sentence: str) -> Reply:
@@ -287,13 +300,6 @@ class Server:
 
 def _nobody(_reply: Reply) -> None:
     """Whom an answer is given that is returned."""
-
-
-def _decode_plan(body: bytes) -> Plan:
-    try:
-        return msgspec.json.decode(body, type=Plan)
-    except msgspec.DecodeError as error:
-        raise InvalidValue(what="This is not a serving plan", found=str(error)) from None
 
 
 def _readiness(about: dict[str, Any], ready: bool) -> Reply:

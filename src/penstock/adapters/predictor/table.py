@@ -72,6 +72,13 @@ class State(msgspec.Struct, frozen=True):
         ]
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """A plan as it can be followed, and what is loaded for it."""
+
+    plan: Plan
+    loaded: list[Loaded]
+
+
 class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
@@ -79,6 +86,7 @@ class Table:
         self._blobs = blobs
         self._kept = kept
         self._changing = threading.Lock()
+        self._next: State | None = None
         self.state = _state(Plan(clock=None, models=()), {}, {}, {})
 
     def resume(self) -> None:
@@ -86,18 +94,23 @@ class Table:
         with self._changing:
             self.state = self._follow(self._kept.load())
 
-    def apply(self, plan: Plan) -> list[Loaded]:
-        """Load what is new beside what is live, keep the plan, then flip; gives what is loaded.
-
-        Raises InvalidValue for a plan that contradicts itself, StorageFailed when it cannot be kept.
-        """
-        _require_sense(plan)
+    def prepare(self, plan: Plan) -> Prepared:
+        """Load what is new of a plan beside what is live, where it waits for `flip`."""
         with self._changing:
-            state = self._follow(plan)
-            if state.plan != self.state.plan:
-                self._kept.save(state.plan)
-            self.state = state
-        return state.loaded()
+            self._next = self._follow(plan)
+            return Prepared(self._next.plan, self._next.loaded())
+
+    def keep(self, plan: Plan) -> None:
+        """Keep a plan that is to be followed from now on, also after a restart. Raises StorageFailed."""
+        if plan != self.state.plan:
+            self._kept.save(plan)
+
+    def flip(self, plan: Plan) -> bool:
+        """Follow the plan that was prepared; False where it was not, and is not followed yet."""
+        with self._changing:
+            if self._next is not None and self._next.plan == plan:
+                self.state, self._next = self._next, None
+            return self.state.plan == plan
 
     def find(self, name: str, number: int) -> tuple[Live | None, str]:
         """The loaded version that answers and its variant; None for one that is to be loaded first.
@@ -189,7 +202,8 @@ def _state(
     return State(plan, models, live, errors, alone)
 
 
-def _require_sense(plan: Plan) -> None:
+def require_sense(plan: Plan) -> None:
+    """Raises InvalidValue or NotFound for a plan that contradicts itself."""
     for model in plan.models:
         if model.champion:
             served_version(model, model.champion)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
+
+import msgspec
 
 from penstock.serving.types import Answer, Tally
 
@@ -14,6 +17,83 @@ SAMPLE = 500
 QUICK, PROVEN = 0.005, 20
 """Seconds that a version takes at most, as it did lately, to be called quick; and after how many requests."""
 _GROWTH = math.log(1.05)
+
+
+class Counts(msgspec.Struct):
+    """What one process has counted of a version; see `Tally`. `times` are counts by bucket, `scores` an even
+    sample of `scored` answers.
+    """
+
+    number: int
+    requests: int = 0
+    errors: int = 0
+    dropped: int = 0
+    why: str = ""
+    longest: float = 0.0
+    times: dict[int, int] = {}
+    scored: int = 0
+    scores: list[float] = []
+    labels: dict[str, int] = {}
+
+    def tally(self) -> Tally:
+        """The counts as they are told."""
+        p50, p95, p99 = (self._quantile(share) for share in (0.5, 0.95, 0.99))
+        return Tally(
+            number=self.number,
+            requests=self.requests,
+            errors=self.errors,
+            dropped=self.dropped,
+            why=self.why,
+            p50=p50,
+            p95=p95,
+            p99=p99,
+            max=self.longest,
+            scores=tuple(self.scores),
+            labels=self.labels,
+        )
+
+    def _quantile(self, share: float) -> float:
+        wanted, seen = share * sum(self.times.values()), 0
+        for bucket in sorted(self.times):
+            seen += self.times[bucket]
+            if seen >= wanted:
+                return min(math.exp(bucket * _GROWTH), self.longest)
+        return 0.0
+
+
+class Watched(msgspec.Struct):
+    """What one process has seen of a contest; see `Contest`."""
+
+    id: str
+    share: int
+    champion: Counts
+    challenger: Counts
+    died: bool
+
+
+def merged(every: Sequence[Counts]) -> Counts:
+    """What several processes have counted of one version. Of samples each gives its part."""
+    if len(every) == 1:
+        return every[0]
+    times, labels, scored = Counter[int](), Counter[str](), sum(each.scored for each in every)
+    random, scores = Random(every[0].number), list[float]()  # noqa: S311 - a sample, no secret
+    for each in every:
+        times.update(each.times)
+        labels.update(each.labels)
+        part = math.ceil(SAMPLE * each.scored / scored) if scored > SAMPLE else len(each.scores)
+        scores += random.sample(each.scores, min(part, len(each.scores)))
+    return Counts(
+        number=every[0].number,
+        requests=sum(each.requests for each in every),
+        errors=sum(each.errors for each in every),
+        dropped=sum(each.dropped for each in every),
+        why=next((each.why for each in every if each.why), ""),
+        longest=max(each.longest for each in every),
+        times=times,
+        scored=scored,
+        scores=scores,
+        labels=labels,
+    )
 
 
 class Tallying:
@@ -66,21 +146,19 @@ class Tallying:
         with self._lock:
             self._dropped += 1
 
-    def told(self) -> Tally:
+    def counted(self) -> Counts:
         """The counts so far."""
         with self._lock:
-            p50, p95, p99 = map(self._quantile, (0.5, 0.95, 0.99))
-            return Tally(
+            return Counts(
                 number=self._number,
                 requests=self._requests,
                 errors=self._errors,
                 dropped=self._dropped,
                 why=self._why,
-                p50=p50,
-                p95=p95,
-                p99=p99,
-                max=self._longest,
-                scores=tuple(self._scores),
+                longest=self._longest,
+                times=dict(self._times),
+                scored=self._scored,
+                scores=[*self._scores],
                 labels=dict(self._labels),
             )
 
@@ -89,11 +167,3 @@ class Tallying:
         took = max(seconds * 1000, 0.001)
         self._longest = max(self._longest, took)
         self._times[math.ceil(math.log(took) / _GROWTH)] += 1
-
-    def _quantile(self, share: float) -> float:
-        wanted, seen = share * self._times.total(), 0
-        for bucket in sorted(self._times):
-            seen += self._times[bucket]
-            if seen >= wanted:
-                return min(math.exp(bucket * _GROWTH), self._longest)
-        return 0.0

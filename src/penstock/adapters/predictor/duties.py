@@ -1,0 +1,119 @@
+"""What the control plane asks of a prediction service: done by all its processes, as if it were one.
+
+A plan is followed in two steps: every process loads what is new, and only when all of them are ready do they
+flip. Between the flips of two processes lie some milliseconds in which each answers wholly by its version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from penstock.adapters.predictor.contests import Contests, merged_contests
+from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
+from penstock.adapters.predictor.peers import Peers
+from penstock.adapters.predictor.probe import resident
+from penstock.adapters.predictor.table import Prepared, Table, require_sense
+from penstock.adapters.predictor.tallies import Watched
+from penstock.core.errors import InvalidValue, NotFound, Unavailable
+from penstock.serving.types import Contest, Loaded, Plan
+
+ROUNDS = 3
+"""How often processes are led to the same plan before that is given up."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Duties:
+    """Does what a process is asked for by its kind, and has all of them do it."""
+
+    def __init__(
+        self,
+        table: Table,
+        log: LogWriter,
+        contests: Contests,
+        metrics: Metrics,
+        *,
+        key: str,
+        others: Sequence[int] = (),
+    ) -> None:
+        """`others` are the ports of the other processes of the service."""
+        self._table = table
+        self._log = log
+        self._peers = Peers(self.own, key, others)
+        self._duties: dict[str, Callable[[bytes], object]] = {
+            "prepare": lambda body: table.prepare(decode_plan(body)),
+            "flip": lambda body: table.flip(decode_plan(body)),
+            "counted": lambda _: metrics.counted(),
+            "watched": lambda _: contests.watched(table.state),
+            "flush": lambda _: log.flush(),
+            "resident": lambda _: resident(),
+        }
+
+    def own(self, duty: str, body: bytes) -> bytes:
+        """Do a duty in this process alone. Raises NotFound for one that there is not, and what it raises."""
+        if duty not in self._duties:
+            raise NotFound(what=f"There is no duty {duty!r}", expected=", ".join(self._duties), found=duty)
+        return _encode(self._duties[duty](body))
+
+    def follow(self, plan: Plan) -> list[Loaded]:
+        """Have all processes load what is new, keep the plan, have all of them flip; gives what is loaded.
+
+        Raises InvalidValue for a plan that contradicts itself, StorageFailed when it cannot be kept, and
+        Unavailable when a process cannot be led to it.
+        """
+        require_sense(plan)
+        for _ in range(ROUNDS):
+            told = self._peers.every("prepare", _encode(plan), warily=True)
+            prepared = [msgspec.json.decode(each, type=Prepared) for each in told]
+            followed = prepared[0].plan
+            if any(each.plan != followed for each in prepared):
+                plan = max((each.plan for each in prepared), key=lambda other: _other_champions(plan, other))
+                continue  # a champion that one cannot load is nobody's
+            self._table.keep(followed)
+            if all(each == b"true" for each in self._peers.every("flip", _encode(followed))):
+                return _loaded(prepared)
+        raise Unavailable(what="The processes of the prediction service do not come to the same plan")
+
+    def flush(self) -> None:
+        """Make what all have answered durable. Raises StorageFailed or Unavailable."""
+        self._peers.every("flush")
+
+    def observed(self) -> list[Contest]:
+        """What all have seen of the contests."""
+        told = self._peers.every("watched")
+        return merged_contests([msgspec.json.decode(each, type=list[Watched]) for each in told])
+
+    def metrics(self) -> bytes:
+        """What all have counted, in Prometheus' text format."""
+        return metrics_text(msgspec.json.decode(each, type=Counted) for each in self._peers.every("counted"))
+
+    def resident(self) -> int:
+        """The bytes that all hold."""
+        return sum(int(each) for each in self._peers.every("resident"))
+
+
+def decode_plan(body: bytes) -> Plan:
+    """A plan as the control plane sends it. Raises InvalidValue."""
+    try:
+        return msgspec.json.decode(body, type=Plan)
+    except msgspec.DecodeError as error:
+        raise InvalidValue(what="This is not a serving plan", found=str(error)) from None
+
+
+def _other_champions(wanted: Plan, followed: Plan) -> int:
+    champions = {model.name: model.champion for model in reversed(wanted.models)}
+    return sum(champions.get(model.name) != model.champion for model in followed.models)
+
+
+def _loaded(prepared: Sequence[Prepared]) -> list[Loaded]:
+    """What is loaded everywhere; where a version is not, why."""
+    return [
+        msgspec.structs.replace(
+            first,
+            ready=all(each.ready for each in (first, *others)),
+            error=next((each.error for each in (first, *others) if each.error), ""),
+        )
+        for first, *others in zip(*(each.loaded for each in prepared), strict=True)
+    ]

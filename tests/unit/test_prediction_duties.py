@@ -1,0 +1,103 @@
+"""Several processes follow plans as one, and what they counted is told as of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.adapters.predictor.contests import Contests
+from penstock.adapters.predictor.duties import Duties
+from penstock.adapters.predictor.kept import PlanFile
+from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.metrics import Metrics
+from penstock.adapters.predictor.table import Table
+from penstock.adapters.predictor.tallies import SAMPLE, Tallying, merged
+from penstock.core.errors import StorageFailed
+from penstock.serving.types import Answer, ServedVersion
+from penstock.testing.contracts.prediction import plan
+from penstock.testing.fakes import MemoryBlobs
+from penstock.testing.tiny_onnx import sigmoid_version
+
+
+class Process:
+    """A process of a service, whose blobs may lack something."""
+
+    def __init__(self, folder: Path) -> None:
+        self.blobs = MemoryBlobs()
+        self.table = Table(self.blobs, PlanFile(folder))
+        self.log = LogWriter(folder / "predictions")
+        self.duties = Duties(self.table, self.log, Contests(self.log.append), Metrics(), key="key")
+
+    @property
+    def champion(self) -> int:
+        return self.table.state.models["delay"].champion
+
+
+class Both:
+    """A process beside another one, in place of `Peers`."""
+
+    def __init__(self, first: Process, second: Process) -> None:
+        self.processes = (first, second)
+        first.duties._peers = self  # type: ignore[assignment]
+
+    def every(self, duty: str, body: bytes = b"", *, warily: bool = False) -> list[bytes]:  # noqa: ARG002
+        return [each.duties.own(duty, body) for each in self.processes]
+
+    def version(self, number: int) -> ServedVersion:
+        """A version that both can load."""
+        sigmoid_version(self.processes[0].blobs, number)
+        return sigmoid_version(self.processes[1].blobs, number)
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Both:
+    return Both(Process(tmp_path), Process(tmp_path))
+
+
+def test_a_champion_that_one_process_cannot_load_is_nobodys(both: Both, tmp_path: Path) -> None:
+    first, second = both.processes
+    old = both.version(1)
+    new = sigmoid_version(first.blobs, 2)
+    first.duties.follow(plan(1, old))
+    told = {each.number: each for each in first.duties.follow(plan(2, old, new))}
+    assert (first.champion, second.champion) == (1, 1)
+    assert (told[1].ready, told[2].ready) == (True, False)
+    assert told[2].error
+    both.version(2)
+    first.duties.follow(plan(2, old, new))
+    assert (first.champion, second.champion) == (2, 2)
+    assert PlanFile(tmp_path).load().models[0].champion == 2
+
+
+def test_a_plan_that_cannot_be_kept_is_followed_by_nobody(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = [both.version(number) for number in (1, 2)]
+    first, second = both.processes
+    first.duties.follow(plan(1, *versions))
+
+    def full(*_: object) -> None:
+        raise StorageFailed
+
+    monkeypatch.setattr(PlanFile, "save", full)
+    with pytest.raises(StorageFailed):
+        first.duties.follow(plan(2, *versions))
+    assert (first.champion, second.champion) == (1, 1)
+
+
+def test_samples_of_several_processes_give_each_its_part() -> None:
+    tallies = [Tallying(2), Tallying(2)]
+    about: dict[str, Any] = {"model": "delay", "version": 2, "variant": "challenger", "label": ("x",)}
+    for tally, count in zip(tallies, (3000, 1000), strict=True):
+        for at in range(count):
+            answer = Answer(ids=("a",), score=(float(count),), **about)
+            tally.answered(answer, 0.001 + at * 1e-6, classes=True)
+    tallies[1].failed("it broke", 9.0)
+    told = merged([tally.counted() for tally in tallies]).tally()
+    assert (told.requests, told.errors, told.why, told.labels) == (4001, 1, "it broke", {"x": 4000})
+    assert told.max == 9000.0
+    assert len(told.scores) == SAMPLE
+    assert told.scores.count(3000.0) == SAMPLE * 3 / 4
+    assert told.p50 == pytest.approx(2, rel=0.06)
