@@ -24,7 +24,7 @@ ROLES = ("environment", "version=number", "since=time", "actor", "why")
 
 def register_on(models: typer.Typer) -> None:
     """Add the commands to the group `models`."""
-    for command in (search, history, sign, waive, tag, archive, restore, protect, unprotect):
+    for command in (search, card, history, sign, waive, tag, archive, restore, protect, unprotect):
         models.command()(command)
     models.command("compare")(compare_versions)
 
@@ -85,6 +85,26 @@ def compare_versions(
     tables = sections(data, COMPARED, "version", without=() if everything else ("dependencies",))
     hints = () if html else (f"penstock models compare {' '.join(versions)} --html FILE",)
     return Page(data, (*tables, *((f"{html} has them with plots.",) if html else ())), hints)
+
+
+@prints
+def card(
+    api: Api,
+    ref: Annotated[str, typer.Argument(metavar="NAME@N", help="NAME@3, NAME@production or NAME.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a file with plots as well.")
+    ] = None,
+) -> Page:
+    """The model card of a version as Markdown: all that is on record of it, in one page."""
+    from penstock.app.cards.markdown import card_markdown
+
+    data = api.get(f"/models/{ref}/card")
+    if html:
+        from penstock.app.cards.html import card_file
+
+        html.write_text(card_file(data), "utf-8")
+        return Page(data, (f"{html} has the card of {data['identity']['id']} with plots.",))
+    return Page(data, (card_markdown(data).rstrip("\n"),))
 
 
 @prints

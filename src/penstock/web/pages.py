@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from penstock.app.cards.html import card_html
 from penstock.app.experiments.html import run_html
 from penstock.core.errors import PenstockError
 from penstock.core.human import human, is_moment
@@ -48,6 +49,12 @@ def alarm_page(path: str, data: Mapping[str, Any]) -> str:
     """An alarm as HTML: the columns that moved, drawn, then everything else."""
     look = Markup(_pages.get_template("moved.html").render(pictures=pictures(data["shares"])))  # noqa: S704
     return page(path, {}, {name: part for name, part in data.items() if name != "shares"}, look)
+
+
+def card_page(path: str, card: Mapping[str, Any]) -> str:
+    """A model card as HTML, with its plots."""
+    look = Markup(card_html(card))  # noqa: S704 rendered there
+    return _pages.get_template("card.html").render(path=path, look=look)
 
 
 def page(path: str, query: Mapping[str, str], data: Mapping[str, Any], look: Markup | None = None) -> str:

@@ -19,6 +19,7 @@ from penstock.app import App
 from penstock.app.api import call
 from penstock.app.api.downloads import Download, download, is_download
 from penstock.app.api.roles import is_key
+from penstock.app.cards.markdown import card_markdown
 from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near, token_of
@@ -26,12 +27,15 @@ from penstock.web.hooks import hooks_handler
 from penstock.web.login import admit, asking, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
-from penstock.web.pages import alarm_page, error_page, overview_page, page, run_page
+from penstock.web.pages import alarm_page, card_page, error_page, overview_page, page, run_page
 
 JSON_SUFFIX = ".json"
 XML_SUFFIX = ".xml"
+MARKDOWN_SUFFIX = ".md"
 ALARM = re.compile(r"/alarms/\d+")
 RUN = re.compile(r"/runs/\d+")
+CARD = re.compile(r"/models/[^/]+/card")
+MARKDOWN = re.compile(rf"{CARD.pattern}\.md")
 log = logging.getLogger("penstock.web")
 
 
@@ -63,23 +67,17 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         if is_download(path):
             await admit(app, request, path, {})
             return _attachment(await to_thread(download, app, path))
-        wanted = path.removesuffix(JSON_SUFFIX)
-        query = dict(request.query_params.items())
-        query = await admit(app, request, wanted.removesuffix(XML_SUFFIX), query)
-        if wanted.endswith(XML_SUFFIX):
-            found = await to_thread(call, app, "GET", wanted.removesuffix(XML_SUFFIX), query)
-            return _kept(found["xml"], wanted)
+        wanted, form = _asked(path)
+        query = await admit(app, request, wanted, dict(request.query_params.items()))
         data = (
             await to_thread(overview, app)
             if wanted == "/"
             else await to_thread(call, app, "GET", wanted, query)
         )
-        if wanted != path:
-            return _json(data)
-        if RUN.fullmatch(wanted):
+        if RUN.fullmatch(wanted) and not form:
             figures = await to_thread(call, app, "GET", f"{wanted}/figures", {})
             return _html(run_page(wanted, data, _plain(figures["items"])))
-        return _html(_noun(wanted, query, data))
+        return _formed(wanted, form, query, data)
 
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -103,8 +101,28 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     )
 
 
+def _asked(path: str) -> tuple[str, str]:
+    """The path of a noun, and the form in which it is asked for: a suffix, empty for a page."""
+    forms = (JSON_SUFFIX, XML_SUFFIX, *([MARKDOWN_SUFFIX] if MARKDOWN.fullmatch(path) else []))
+    form = next((suffix for suffix in forms if path.endswith(suffix)), "")
+    return path.removesuffix(form), form
+
+
+def _formed(path: str, form: str, query: Mapping[str, str], data: Any) -> Response[Any]:
+    """What a noun says, in the form that was asked for."""
+    if form == JSON_SUFFIX:
+        return _json(data)
+    if form == XML_SUFFIX:
+        return _kept(data["xml"], path + form)
+    if form == MARKDOWN_SUFFIX:
+        return Response(card_markdown(data), media_type="text/markdown")
+    return _html(_noun(path, query, data))
+
+
 def _noun(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
-    return alarm_page(path, data) if ALARM.fullmatch(path) else page(path, query, data)
+    if ALARM.fullmatch(path):
+        return alarm_page(path, data)
+    return card_page(path, data) if CARD.fullmatch(path) else page(path, query, data)
 
 
 def _plain(data: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.app.api.lists import LIMIT, listed
+from penstock.app.api.lists import LIMIT, brief, listed
 from penstock.app.api.moments import moment
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
@@ -15,10 +15,12 @@ from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.deployments.types import GateReport, SignOff, Waiver
 from penstock.lineage.ports import Reader
+from penstock.models.cards import card_of
 from penstock.models.comparison import compare
 from penstock.models.decide import champion_at
 from penstock.models.search import NEWEST, Found, Question, search, tag_question
 from penstock.models.types import Model, Placement, Protection, RoleChange, Version
+from penstock.monitoring.types import Window
 from penstock.serving.answers import Examples
 
 ROUTES = Routes()
@@ -163,6 +165,24 @@ def examples(app: App, ref: str) -> Any:
             for row, (s, label) in enumerate(zip(kept.score, kept.label, strict=True))
         ]
     }
+
+
+@route("GET", "/models/{ref}/card")
+def card(app: App, ref: str) -> Any:
+    """The model card of a version: what is on record of it, gathered."""
+    told, entry = msgspec.to_builtins(model(app, ref)), app.models.show(ref)
+    name, number = entry.model.id, entry.version.number
+    with app.store.read() as reader:
+        gates = reader.find(GateReport, model=name, number=number, order="-time")
+        windows = reader.find(Window, model=name, version=number, variant="champion")
+    return card_of(
+        entry,
+        **{name: told[name] for name in ("tags", "protected", "sign_offs", "waivers", "runtime", "service")},
+        gates=msgspec.to_builtins(gates),
+        windows=msgspec.to_builtins([brief(window, "profile") for window in windows]),
+        examples=examples(app, ref)["items"],
+        history=app.models.history(name),
+    )
 
 
 @route("POST", "/models/{ref}/tag")

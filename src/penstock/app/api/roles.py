@@ -48,6 +48,7 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /models/{ref}/champions": READ,
     "GET /models/{ref}/compare": READ,
     "GET /models/{ref}/examples": READ,
+    "GET /models/{ref}/card": READ,
     "GET /models/{ref}/performance": READ,
     "GET /versions": READ,
     "GET /windows": READ,

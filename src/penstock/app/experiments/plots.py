@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
 
 Points = Sequence[Sequence[float]]
 """Pairs of x and y, in order of x."""
@@ -60,6 +61,33 @@ def bars(named: Sequence[tuple[str, float | None]]) -> str:
             parts.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="16" fill="{colour}"/>')
             parts.append(f'<text x="{x + width + 6:.1f}" y="{y + 13}">{value:.4g}</text>')
     return _svg(TOP + len(named) * BAR + 6, parts)
+
+
+def histogram(edges: Sequence[float], counts: Sequence[float]) -> str:
+    """Bins between E edges with their E - 1 counts as areas, high where values lie dense.
+
+    A bin narrower than a hundredth of the whole joins the next, since a single value has no density.
+    """
+    left, right = edges[0], edges[-1]
+    scale, bottom = (WIDTH - LEFT - RIGHT) / ((right - left) or 1.0), HEIGHT - BOTTOM
+    bins: list[tuple[float, float, float]] = []
+    for (a, b), count in zip(pairwise(edges), counts, strict=True):
+        sliver = bool(bins) and bins[-1][1] - bins[-1][0] < (right - left) / 100
+        start, _, before = bins.pop() if sliver else (a, a, 0.0)
+        bins.append((start, b, before + count))
+    highest = max(count / ((b - a) or 1.0) for a, b, count in bins) or 1.0
+    parts = [
+        f'<text x="{LEFT}" y="{HEIGHT - 8}">{left:.4g}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{right:.4g}</text>',
+        f'<path d="M{LEFT} {bottom}H{WIDTH - RIGHT}" stroke="#9aa7b4"/>',
+    ]
+    for a, b, count in bins:
+        x, wide = LEFT + (a - left) * scale, (b - a) * scale
+        tall = count / ((b - a) or 1.0) / highest * (bottom - TOP)
+        place = f'x="{x:.1f}" y="{bottom - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
+        title = f"<title>{a:.4g} to {b:.4g}: {count:g} rows</title>"
+        parts.append(f'<rect {place} fill="{COLOURS[0]}" stroke="#fff" stroke-width="0.5">{title}</rect>')
+    return _svg(HEIGHT, parts)
 
 
 def _svg(height: int, parts: Iterable[str]) -> str:
