@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from penstock.datasets.types import Column
 from penstock.features.decide import due
 from penstock.features.latest import EVENT, KNOWN
 from penstock.features.ports import Computed, OnlineStore, Work
+from penstock.features.pushed import pushed_rows
 from penstock.features.records import decode_record, entity_key, rows_to_keep, status_of
 from penstock.features.types import Materialization, Placed
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
@@ -112,6 +113,20 @@ class Features:
                 for name, status in statuses.items()
             },
         }
+
+    def write(self, placed: Placed, columns: Mapping[str, Sequence[Any]]) -> int:
+        """Keep rows of a view that somebody else has made, given column by column; gives how many were kept.
+
+        They are known from now on. A row that is older than what is there changes nothing.
+        Raises NotFound before the first materialisation, and InvalidValue for columns that do not fit.
+        """
+        state, now = self.standing(placed), self._clock.now()
+        if state.as_of is None:
+            raise NotFound(
+                what=f"Nobody knows yet which features {placed.view.name} has in {placed.environment}.",
+                fix=f"penstock features materialize {placed.view.name} --in {placed.environment}",
+            )
+        return self._online.write(placed.id, pushed_rows(placed.view, state, columns, now))
 
     def _consider(self, placed: Placed, now: datetime) -> bool:
         with self._store.read() as reader:

@@ -59,6 +59,7 @@ class Shop:
         )
         self.folder = folder
         self.app = App(Home(folder / "home"), virtual=NOON)
+        _forget()
         graph = draw_target("kiosk.views:train", folder)
         sys.path.remove(str(folder))
         project = Delivered(self.app.store, self.app.blobs, self.app.clock)
@@ -89,14 +90,30 @@ class Shop:
         return told["features"]["visitors"]["value"], told["features"]["visitors"]["status"]
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop with online values, which nobody changes."""
+    made = Shop(tmp_path_factory.mktemp("shop"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.app.features._work, "_workspace_of", lambda *_: made.workspace())
+        made.settle()
+        yield made
+    made.app.close()
+    _forget()
+
+
+def _forget() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kiosk"]:
+        del sys.modules[name]
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     made = Shop(tmp_path)
     monkeypatch.setattr(made.app.features._work, "_workspace_of", lambda *_: made.workspace())
     yield made
     made.app.close()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "kiosk"]:
-        del sys.modules[name]
+    _forget()
 
 
 def test_values_follow_the_source_as_fresh_as_declared_and_only_what_changed_is_written(
@@ -175,3 +192,64 @@ def test_views_are_listed_searched_and_asked_for_by_their_entity(shop: Shop) -> 
         call(shop.app, "GET", "/features/footfall/values", {"entity": "origin=JFK"})
     with pytest.raises(NotFound, match="Did you mean"):
         shop.app.features.materialize("flights", "test", ["footfal"], full=False, actor="grace")
+
+
+def test_clients_of_feast_read_and_write_in_its_own_words(shop: Shop) -> None:
+    asked = {"features": ["footfall:visitors"], "entities": {"shop": ["a", "c", "x"]}}
+    with pytest.raises(NotFound, match="materialize footfall --in test"):
+        call(shop.app, "POST", "/get-online-features", asked)
+    shop.settle()
+    said = {"full_feature_names": False, "include_feature_view_version_metadata": False}
+    told = call(shop.app, "POST", "/get-online-features", asked | said)
+    assert told == {
+        "metadata": {"feature_names": ["shop", "visitors"]},
+        "results": [
+            {
+                "values": ["a", "c", "x"],
+                "statuses": ["PRESENT"] * 3,
+                "event_timestamps": ["1970-01-01T00:00:00Z"] * 3,
+            },
+            {
+                "values": [6, None, None],
+                "statuses": ["PRESENT", "OUTSIDE_MAX_AGE", "NOT_FOUND"],
+                "event_timestamps": ["2024-01-01T10:00:00Z", "2024-01-01T02:00:00Z", "1970-01-01T00:00:00Z"],
+            },
+        ],
+    }
+    told = call(shop.app, "POST", "/get-online-features", asked | {"full_feature_names": True})
+    assert told["metadata"]["feature_names"] == ["shop", "footfall__visitors"]
+    times = ["2024-01-01T09:00:00", "2024-01-01T11:00:00"]
+    rows = {"shop": ["a", "x"], "visitors": [1, 8], "event_timestamp": times, "created": [None, None]}
+    written = call(shop.app, "POST", "/write-to-online-store", {"feature_view_name": "footfall", "df": rows})
+    assert written == {"written": 1}, "that of a is older than what is there"
+    assert [shop.value(name)[0] for name in "ax"] == [6, 8]
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "said"),
+    [
+        ("/get-online-features", {"features": ["footfall"]}, "written as view:feature"),
+        ("/get-online-features", {"features": ["footfal:visitors"]}, "Did you mean `footfall`"),
+        ("/get-online-features", {"features": ["footfall:visitor"]}, "Did you mean `visitors`"),
+        ("/get-online-features", {"entities": {"shpo": ["a"]}}, "asked by 'shop'"),
+        ("/get-online-features", {"entities": {"shop": [1]}}, "impossible value: expected texts"),
+        ("/get-online-features", {"entities": {"shop": ["a"], "till": []}}, "all of one length"),
+        ("/get-online-features", {"entities": {"shop": "a"}}, "a list of values of shop"),
+        ("/write-to-online-store", {"df": {"shop": ["a"]}}, "other columns: expected shop, at, visitors"),
+        ("/write-to-online-store", {"df": {"shop": [None], "at": ["2024-01-01"], "visitors": [1]}}, "lack"),
+        ("/write-to-online-store", {"df": {"shop": ["a"], "at": ["noon"], "visitors": [1]}}, "another kind"),
+        (
+            "/write-to-online-store",
+            {"df": {"shop": ["a"], "at": ["2024-01-01"], "visitors": ["x"]}},
+            "another",
+        ),
+    ],
+)
+def test_what_feast_s_clients_ask_wrongly_is_told_in_a_sentence(
+    made_once: Shop, path: str, wrong: dict[str, object], said: str
+) -> None:
+    right: dict[str, object] = {"features": ["footfall:visitors"], "entities": {"shop": ["a"]}}
+    if path == "/write-to-online-store":
+        right = {"feature_view_name": "footfall"}
+    with pytest.raises((InvalidValue, NotFound), match=said):
+        call(made_once.app, "POST", path, right | wrong)

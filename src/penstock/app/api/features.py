@@ -26,7 +26,7 @@ def features(app: App, project: str = "", environment: str = "", search: str = "
 @route("GET", "/features/{view}")
 def view(app: App, view: str, environment: str = "", project: str = "") -> Any:
     """A feature view in an environment."""
-    return _told(app, _found(app, project, environment, view))
+    return _told(app, found_view(app, project, environment, view))
 
 
 @route("GET", "/features/{view}/values")
@@ -35,7 +35,7 @@ def values(app: App, view: str, entity: str, environment: str = "", project: str
     pairs = [pair.partition("=") for pair in entity.split(",")]
     if not all(equals for _, equals, _ in pairs):
         raise InvalidValue(expected="an entity written as name=value, with commas between", found=entity)
-    placed = _found(app, project, environment, view)
+    placed = found_view(app, project, environment, view)
     return app.features.values(placed, {name: value for name, _, value in pairs})
 
 
@@ -57,7 +57,7 @@ def materialize(
     return app.poked({"items": asked})
 
 
-def _found(app: App, project: str, environment: str, name: str) -> Placed:
+def found_view(app: App, project: str, environment: str, name: str) -> Placed:
     """The view that is meant; without an environment, the last one that it has reached. Raises NotFound."""
     placed = app.features.placed(project, environment)
     found = [each for each in placed if each.view.name == name]

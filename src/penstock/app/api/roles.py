@@ -66,6 +66,8 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /features": READ,
     "GET /features/{view}": READ,
     "GET /features/{view}/values": SERVE,
+    "POST /get-online-features": SERVE,
+    "POST /write-to-online-store": SERVE,
     "GET /events": READ,
     "GET /why/{ref}": READ,
     "GET /audit": READ,

@@ -23,6 +23,7 @@ _KINDS: dict[Any, str] = {
     float: "a number",
     bool | None: "true or false",
     dict[str, Any] | None: "a JSON object",
+    list[Any] | None: "a list",
     list[dict[str, Any]]: "a list of JSON objects",
 }
 

@@ -1,10 +1,11 @@
 """The whole table of routes."""
 
-from penstock.app.api import builds, features, nouns, registry, rollouts, runs, tests, verbs
+from penstock.app.api import builds, feast, features, nouns, registry, rollouts, runs, tests, verbs
 from penstock.app.api.routes import Routes
 
 ROUTES = Routes(
     builds.ROUTES,
+    feast.ROUTES,
     features.ROUTES,
     nouns.ROUTES,
     registry.ROUTES,
