@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.face import Api, prints
-from penstock.cli.pages import Page, Table
+from penstock.cli.pages import Page, Table, written
 
 PANEL = "Runs"
 SECTIONS = ("about", "params", "metrics", "data", "code", "environment")
@@ -35,7 +35,7 @@ def compare(
         from penstock.app.experiments.html import comparison_html
 
         figures = {run: api.items(f"/runs/{run}/figures") for run in runs}
-        html.write_text(comparison_html(data, figures), encoding="utf-8")
+        written(html, comparison_html(data, figures))
     tables = sections(data, SECTIONS, "run", without=() if everything else ("environment",))
     patches = tuple(
         f"run {data['runs'][0]} → run {run}\n{text.rstrip()}"

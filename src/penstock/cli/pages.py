@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.core.errors import InvalidValue
 from penstock.core.human import human
 
 if TYPE_CHECKING:
@@ -92,6 +94,15 @@ class Stream:
         """Print each item when it comes."""
         for item in self.items:
             console.print(self.text(item), markup=False, highlight=False, soft_wrap=True)
+
+
+def written(file: Path, text: str) -> None:
+    """Write a file that was asked for. Raises InvalidValue where that cannot be."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"{file} cannot be written: {error.strerror}."
+        raise InvalidValue(what=what, fix="Name a file in a folder that there is.") from None
 
 
 def look_up(row: Mapping[str, Any], path: str) -> Any:

@@ -9,7 +9,7 @@ import typer
 
 from penstock.cli.compare import sections
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
-from penstock.cli.pages import Page, Table
+from penstock.cli.pages import Page, Table, written
 from penstock.cli.rows import parameters
 from penstock.core.errors import InvalidValue
 
@@ -81,7 +81,7 @@ def compare_versions(
     if html:
         from penstock.app.experiments.html import comparison_html
 
-        html.write_text(comparison_html(data, dict.fromkeys(data["versions"], ()), "version"), "utf-8")
+        written(html, comparison_html(data, dict.fromkeys(data["versions"], ()), "version"))
     tables = sections(data, COMPARED, "version", without=() if everything else ("dependencies",))
     hints = () if html else (f"penstock models compare {' '.join(versions)} --html FILE",)
     return Page(data, (*tables, *((f"{html} has them with plots.",) if html else ())), hints)
@@ -102,7 +102,7 @@ def card(
     if html:
         from penstock.app.cards.html import card_file
 
-        html.write_text(card_file(data), "utf-8")
+        written(html, card_file(data))
         return Page(data, (f"{html} has the card of {data['identity']['id']} with plots.",))
     return Page(data, (card_markdown(data).rstrip("\n"),))
 

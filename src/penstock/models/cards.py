@@ -63,7 +63,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """What it was trained on. `features` are the digests of feature views, `labels` what was to be learnt."""
 
     as_of: str
-    rows: int
+    rows: int | None
     label: str
     labels: Prior
     snapshots: tuple[dict[str, Any], ...]
@@ -175,7 +175,7 @@ def card_of(
         ),
         training=Training(
             as_of=training.get("as_of", ""),
-            rows=training.get("rows", 0),
+            rows=training.get("rows"),
             label=version.label,
             labels=version.prior,
             snapshots=tuple(map(_snapshot, training.get("snapshots", ()))),

@@ -1,8 +1,12 @@
 """What commands print for people."""
 
+from pathlib import Path
+
+import pytest
 from rich.console import Console
 
-from penstock.cli.pages import Facts, Page, Table, look_up
+from penstock.cli.pages import Facts, Page, Table, look_up, written
+from penstock.core.errors import InvalidValue
 
 
 def shown(page: Page) -> list[str]:
@@ -39,3 +43,10 @@ def test_hints_follow_and_nothing_is_read_as_markup() -> None:
 def test_a_path_that_leads_nowhere_is_none() -> None:
     assert look_up({"a": {"b": 1}}, "a.b") == 1
     assert look_up({"a": 1}, "a.b.c") is None
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        InvalidValue, match=r"nowhere/card.html cannot be written: No such file or directory\."
+    ):
+        written(tmp_path / "nowhere" / "card.html", "<p>")

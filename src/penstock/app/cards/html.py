@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from penstock.app.cards.sections import sections_of
+from penstock.app.cards.sections import SHOWN, sections_of
 from penstock.app.experiments.plots import bars, curves, histogram
 
-COMMONEST = 8
-"""Values of a text column that are drawn."""
+ROOM = 9
+"""Letters that fit beside a bar."""
 _pages = Environment(
     loader=PackageLoader("penstock.app.cards"),
     autoescape=True,
@@ -41,10 +41,17 @@ def card_file(card: Mapping[str, Any]) -> str:
     return _pages.get_template("file.html").render(title=card["identity"]["id"], look=look)
 
 
+def _bars(counts: Mapping[str, int]) -> Markup:
+    """The first of some values with their counts, their names cut to the room that there is."""
+    shown = list(counts.items())[:SHOWN]
+    names = [(name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", count) for name, count in shown]
+    return Markup(bars(names))  # noqa: S704 drawn here
+
+
 def _labels(card: Mapping[str, Any]) -> Iterator[Plot]:
-    counts = list(card["training"]["labels"]["counts"].items())[:COMMONEST]
+    counts = card["training"]["labels"]["counts"]
     if counts:
-        yield "labels in training", Markup(bars(counts))  # noqa: S704 drawn here
+        yield "labels in training", _bars(counts)
 
 
 def _profiles(card: Mapping[str, Any]) -> Iterator[Plot]:
@@ -54,8 +61,7 @@ def _profiles(card: Mapping[str, Any]) -> Iterator[Plot]:
             drawn = histogram([column["low"], *edges[1:]], column["bins"][1:-1])
             yield f"{name} in training", Markup(drawn)  # noqa: S704
         elif column["top"]:
-            commonest = list(column["top"].items())[:COMMONEST]
-            yield f"{name} in training", Markup(bars(commonest))  # noqa: S704 drawn here
+            yield f"{name} in training", _bars(column["top"])
 
 
 def _calibration(card: Mapping[str, Any]) -> Iterator[Plot]:
