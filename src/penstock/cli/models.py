@@ -121,7 +121,12 @@ def show(
     return Page(
         {**found, "gates": gates, "history": history},
         parts,
-        (f"penstock why {name}@{number}", f"penstock run show {version['run']}", f"penstock monitor {name}"),
+        (
+            f"penstock models card {name}@{number}",
+            f"penstock why {name}@{number}",
+            f"penstock run show {version['run']}",
+            f"penstock monitor {name}",
+        ),
     )
 
 
