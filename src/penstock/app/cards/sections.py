@@ -26,7 +26,9 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def columns(self) -> tuple[str, ...]:
         """The headings of those columns that hold anything."""
-        return tuple(name for name in (self.rows[0] if self.rows else ()) if any(row[name] for row in self.rows))
+        return tuple(
+            name for name in (self.rows[0] if self.rows else ()) if any(row[name] for row in self.rows)
+        )
 
 
 def sections_of(card: Card) -> list[Section]:
