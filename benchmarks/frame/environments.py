@@ -59,12 +59,17 @@ def version_of(package: str, make: Callable[[], Environment]) -> str:
 
 
 @cache
-def penstock() -> Environment:
-    """An environment with this tree's Penstock, installed anew as a user would install it."""
-    made = environment("penstock", str(ROOT))
-    again = ("--reinstall-package", "penstock", str(ROOT))
+def this_tree(name: str, penstock: str, *more: str) -> Environment:
+    """An environment with this tree's Penstock, as the requirement asks for it, installed anew."""
+    made = environment(name, penstock, *more)
+    again = ("--reinstall-package", "penstock", penstock)
     _done(find_uv_bin(), "pip", "install", "--quiet", "--python", made.python, *again)
     return made
+
+
+def penstock() -> Environment:
+    """An environment with this tree's Penstock, as a user would install it."""
+    return this_tree("penstock", str(ROOT))
 
 
 def _done(*command: str) -> str:

@@ -7,12 +7,12 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.frame.environments import ROOT, Environment, Failed, environment, version_of
+from benchmarks.frame.environments import ROOT, Environment, Failed, environment, this_tree, version_of
 from benchmarks.frame.measure import end_group, surroundings, timed
 from benchmarks.frame.servers import free_port, serving
 
@@ -21,10 +21,9 @@ MODELS = ("scikit-learn==1.9.1", "pandas==2.3.3", "joblib==1.5.2", "numpy<2.4")
 """What the models need, the same for every server."""
 
 
-@cache
 def ours() -> Environment:
     """Penstock as a user installs it, with what conversion needs."""
-    return environment("penstock-serving", f"penstock[sklearn] @ file://{ROOT}", *MODELS, "pyarrow==22.0.0")
+    return this_tree("penstock-serving", f"penstock[sklearn] @ file://{ROOT}", *MODELS, "pyarrow==22.0.0")
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
