@@ -210,16 +210,20 @@ def test_a_killed_prediction_process_comes_back_with_its_plan_and_its_log(
         back = time.monotonic()  # until then an answer may be one that was under way at the kill
         wait_for(lambda: max(answered.values()) > back + 1)
     shop.settle()
-    log = JsonlPredictionLog(shop.system.home.predictions)
-    kept = {
-        name: record.version
-        for segment in log.segments()
-        for record in log.read(segment, 0, 1_000_000)[0]
-        for name in record.ids
-    }
+    kept = kept_in(shop.system.home.predictions)
     durable = {name for name, at in answered.items() if not killed - 1 < at < back}
     assert durable <= set(kept)
     assert {kept[name] for name in durable} == {champion}
+
+
+def kept_in(predictions: Path) -> dict[str, int]:
+    """The versions by the ids of what they answered, packed by now or not."""
+    log = JsonlPredictionLog(predictions)
+    lines = [record for segment in log.segments() for record in log.read(segment, 0, 1_000_000)[0]]
+    packed = pl.scan_parquet(predictions / "packed", missing_columns="insert", extra_columns="ignore")
+    return {name: record.version for record in lines for name in record.ids} | dict(
+        packed.select("id", "version").collect().iter_rows()
+    )
 
 
 def test_sigterm_under_load_loses_no_answer_and_lets_nobody_wait(undisturbed: Shop) -> None:
