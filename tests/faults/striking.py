@@ -120,7 +120,7 @@ class WatchedTransaction:
 def attend_worker() -> None:
     """Have this worker come by its points; called when it imports the project."""
     from penstock.adapters.blobs.folder import FolderBlobs
-    from penstock.adapters.executors.protocol import Channel
+    from penstock.core.channel import Channel
 
     put, send = FolderBlobs.put, Channel.send
 

@@ -18,7 +18,6 @@ from penstock.adapters.executors.protocol import (
     PIPE,
     Answer,
     Begun,
-    Channel,
     Do,
     Draw,
     Ready,
@@ -29,6 +28,7 @@ from penstock.adapters.executors.steplog import StepLog
 from penstock.adapters.executors.tree import MARK, end_tree, new_mark
 from penstock.adapters.executors.usage import held_by
 from penstock.adapters.isolation.program import Isolation, Start
+from penstock.core.channel import Channel
 from penstock.core.sizes import size_text
 from penstock.runs.types import Workspace
 

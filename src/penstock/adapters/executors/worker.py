@@ -26,7 +26,6 @@ from penstock.adapters.executors.imported import Imported
 from penstock.adapters.executors.protocol import (
     Answer,
     Begun,
-    Channel,
     Do,
     Done,
     Draw,
@@ -39,6 +38,7 @@ from penstock.adapters.executors.protocol import (
 from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
 from penstock.adapters.executors.usage import forget_peak, peak
+from penstock.core.channel import Channel
 from penstock.core.errors import PenstockError
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable

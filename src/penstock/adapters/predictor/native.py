@@ -8,12 +8,12 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import msgspec
 
+from penstock.core.channel import Channel
 from penstock.core.errors import Corrupt, InvalidRequest, Unavailable
-from penstock.core.frames import read_frame, write_frame
 from penstock.models.types import Signature
 
 BEGIN = 120.0
@@ -22,12 +22,18 @@ LONGEST = 60.0
 """Seconds that an answer may take."""
 
 
-class Begin(msgspec.Struct, frozen=True):
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
     """What a child is told first: the file of the model, and what it takes."""
 
     file: str
     format: str
     signature: Signature
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """A question to a child, column by column."""
+
+    columns: dict[str, list[Any]]
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -71,7 +77,7 @@ class ChildRuntime:
         with self._asking:
             if self._child.poll() is not None:
                 self._child = self._started()
-            said = self._exchange({name: list(values) for name, values in columns.items()}, LONGEST)
+            said = self._exchange(Ask({name: list(values) for name, values in columns.items()}), LONGEST)
         if said.error:
             raise InvalidRequest(what="The model fails on these values", found=said.error)
         return said.score, said.label, said.probabilities
@@ -88,7 +94,8 @@ class ChildRuntime:
             start_new_session=True,
         )
         weakref.finalize(self, _end, child)
-        self._child = child
+        asked, answered = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+        self._child, self._channel = child, Channel[Said](answered.fileno(), asked.fileno(), Said)
         said = self._exchange(self._begin, BEGIN)
         if said.error:
             _end(child)
@@ -96,17 +103,19 @@ class ChildRuntime:
         return child
 
     def _exchange(self, message: object, patience: float) -> Said:
-        child = self._child
+        child, why = self._child, "it did not answer in time"
         try:
-            write_frame(child.stdin, msgspec.msgpack.encode(message))
-            return msgspec.msgpack.decode(read_frame(child.stdout, patience), type=Said)
-        except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as error:
-            _end(child)
-            raise Unavailable(
-                what="The process of the model died",
-                found=str(error) or f"it ended with {child.returncode}",
-                fix="Ask again: another one is begun.",
-            ) from error
+            self._channel.send(message)
+            if (said := self._channel.receive(patience)) is not None:
+                return said
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            why = str(error)
+        _end(child)
+        raise Unavailable(
+            what="The process of the model died",
+            found=why or f"it ended with {child.returncode}",
+            fix="Ask again: another one is begun.",
+        )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

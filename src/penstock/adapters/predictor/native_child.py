@@ -9,42 +9,33 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from penstock.adapters.formats.loading import load
-from penstock.adapters.predictor.native import Begin, Said
-from penstock.core.frames import read_frame, write_frame
+from penstock.adapters.predictor.native import Ask, Begin, Said
+from penstock.core.channel import Channel
 from penstock.serving.ports import Runtime
 
 
 def main() -> int:
     """Answer until nobody asks any more."""
-    told = sys.stdin.buffer.raw if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    channel = Channel[Begin | Ask](0, os.dup(1), Begin | Ask)
     os.dup2(2, 1)  # what the model's code prints is no answer
     runtime: Runtime | None = None
     try:
-        while True:
-            frame = read_frame(told, None)
+        while (message := channel.receive()) is not None:
             said = Said()
             try:
-                if runtime is None:
-                    begin = msgspec.msgpack.decode(frame, type=Begin)
-                    runtime = load(begin.format, Path(begin.file).read_bytes(), begin.signature)
-                else:
-                    said = _said(runtime, msgspec.msgpack.decode(frame))
+                if isinstance(message, Begin):
+                    data = Path(message.file).read_bytes()
+                    runtime = load(message.format, data, message.signature)
+                elif runtime is not None:
+                    said = Said(*runtime.predict(message.columns))
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 said = Said(error=f"{type(error).__name__}: {error}"[:500])
-            write_frame(answers, msgspec.msgpack.encode(said))
+            channel.send(said)
     except (EOFError, BrokenPipeError):
-        return 0
-
-
-def _said(runtime: Runtime, columns: dict[str, list[Any]]) -> Said:
-    score, label, probabilities = runtime.predict(columns)
-    return Said(score, label, probabilities)
+        pass
+    return 0
 
 
 if __name__ == "__main__":
