@@ -83,13 +83,15 @@ def test_a_waiver_lets_a_version_through_that_failed_one_check_and_says_so() -> 
     world = World()
     world.signing = Signing(world.store, world.models, world.clock)  # type: ignore[attr-defined]
     waive = lambda check, **given: Signed.waive(world, 1, check, **given)  # type: ignore[arg-type]  # noqa: E731
-    world.train(auc=0.5)
+    world.train(auc=0.5, author="Ada <ada@shop.example>")
     with pytest.raises(NotFound, match="No gate has judged delay@1 yet"):
         waive("roc_auc >= 0.6")
     world.settle()
     assert world.roles() == ["rejected"]
     with pytest.raises(NotFound, match=r"did not fail 'roc_auc >= 0.7'.*Did you mean"):
         waive("roc_auc >= 0.7")
+    with pytest.raises(NotAllowed, match="nobody waives a check of their own work"):
+        waive("roc_auc >= 0.6", actor="ada")
     with pytest.raises(InvalidValue, match="A waiver ends"):
         waive("roc_auc >= 0.6", span=timedelta())
     waive("roc_auc >= 0.6")

@@ -42,12 +42,7 @@ class Signing:
         with self._store.begin() as tx:
             found = tx.get(Version, version)
             report = _report(tx, found, environment)
-            author = str(found.governance.get("author") or "")
-            if author and same_person(actor, author):
-                raise NotAllowed(
-                    what=f"{actor} wrote the commit that made {version}, and nobody signs their own work.",
-                    fix=f"Someone else does: penstock models sign {version} --why REASON --as NAME.",
-                )
+            _require_other(found, actor, "signs")
             given = tx.find(
                 SignOff, model=found.model, number=found.number, environment=report.environment, actor=actor
             )
@@ -76,7 +71,7 @@ class Signing:
 
         Raises NotFound for a check that it did not fail, InvalidValue without a reason or for a span that is
         none, Conflict for a version that is not before its gate any more, and NotAllowed for what cannot be
-        waived.
+        waived and for who wrote the commit that made it.
         """
         _require_reason("A waiver", why)
         if not timedelta() < span <= LONGEST:
@@ -89,6 +84,7 @@ class Signing:
         with self._store.begin() as tx:
             found = tx.get(Version, version)
             report = _report(tx, found, environment)
+            _require_other(found, actor, "waives a check of")
             _require_waivable(report, check)
             key = f"{report.environment}:{version}"
             placed = tx.find(Placement, id=key)
@@ -200,6 +196,15 @@ def _require_waivable(report: GateReport, check: str) -> None:
         )
     if check in UNWAIVABLE or is_sign_off(check):
         raise NotAllowed(what=f"{check} cannot be waived.", fix="It is penstock.toml that asks for it.")
+
+
+def _require_other(version: Version, actor: str, does: str) -> None:
+    author = str(version.governance.get("author") or "")
+    if author and same_person(actor, author):
+        raise NotAllowed(
+            what=f"{actor} wrote the commit that made {version.id}, and nobody {does} their own work.",
+            fix="Someone else does: --as NAME.",
+        )
 
 
 def _require_reason(what: str, why: str) -> None:
