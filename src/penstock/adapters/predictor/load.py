@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from time import perf_counter
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -54,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def ask(self, request: bytes, due: float) -> None:
-        """Send a request that was due at a moment of the loop."""
+        """Send a request that was due at a moment of `perf_counter`."""
         self._due, self._asked = due, True
         self._transport.write(request)
 
@@ -101,19 +102,18 @@ class Test:
 
     async def run(self) -> LoadReport:
         """Ask as often as was said. Raises OSError where nobody listens."""
-        loop = asyncio.get_running_loop()
         for _ in range(min(MOST_CONNECTIONS, max(1, round(self._spec.rate / 50)))):
             await self._connect()
         count = max(1, round(self._spec.rate * self._spec.seconds))
-        began, sent = loop.time(), 0
+        began, sent = perf_counter(), 0  # the loop knows whole milliseconds only
         while sent < count:
-            while sent < count and (due := began + sent / self._spec.rate) <= loop.time():
+            while sent < count and (due := began + sent / self._spec.rate) <= perf_counter():
                 self._send(self._texts[sent % len(self._texts)], due)
                 sent += 1
             await asyncio.sleep(_SLICE)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._until(count), PATIENCE)
-        took = loop.time() - began
+        took = perf_counter() - began
         missing = count - len(self._times)
         for connection in self._free:
             connection.close()
@@ -121,7 +121,7 @@ class Test:
 
     def answered(self, connection: Connection | None, due: float, why: str) -> None:
         """Take in an answer; empty `why` says that it was one."""
-        self._times.append(asyncio.get_running_loop().time() - due)
+        self._times.append(perf_counter() - due)
         if why:
             self._why.append(why)
         if connection is None:
