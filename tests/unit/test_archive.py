@@ -52,3 +52,17 @@ def test_what_is_taken_in_is_packed_and_forgotten_after_its_time(tmp_path: Path)
     assert not monitoring.tick(clock.now())
     archive.tick(clock.advance(3 * DAY))
     assert sorted(pl.read_parquet(tmp_path / "packed")["id"]) == ["late", "p1", "p2"]
+
+
+def test_a_segment_that_is_packed_while_labels_come_is_no_error(tmp_path: Path) -> None:
+    store, clock, log = MemoryStore(), FixedClock(START), JsonlPredictionLog(tmp_path)
+    Delivered(store, MemoryBlobs(), clock).version()
+    writer = LogWriter(tmp_path)
+    writer.append(record("p", START))
+    writer.close()
+    monitoring = Monitoring(store, log, clock)
+    monitoring.tick(clock.now())
+    [segment] = log.segments()
+    log.segments = lambda: [segment]  # type: ignore[method-assign] - as it was listed a moment ago
+    log.pack(segment)
+    assert Monitoring(store, log, clock).label("delay", [{"prediction": "p", "value": True}]) == 1

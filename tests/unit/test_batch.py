@@ -146,6 +146,8 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(tmp_path: Pa
         plan(VERSION, write(rows(2).rename({"key": "score"}), tmp_path / "score.csv"), output, None)
     with pytest.raises(InvalidValue, match=r"\.csv.*out\.xlsx"):
         plan(VERSION, source, tmp_path / "out.xlsx", None)
+    with pytest.raises(InvalidValue, match=r"take the place of .*in\.csv"):
+        plan(VERSION, source, source, None)
     with pytest.raises(NotFound, match="no file"):
         plan(VERSION, tmp_path / "none.csv", output, None)
     assert not output.exists()

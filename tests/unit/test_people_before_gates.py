@@ -48,6 +48,18 @@ def test_a_version_that_lacks_only_people_waits_and_goes_live_when_it_is_signed(
     assert world.verdict(1, "sign_off").why == "signed by grace"
 
 
+def test_who_proposes_a_version_that_waits_has_its_gate_look_again() -> None:
+    world = Signed()
+    world.train()
+    world.settle()
+    looked = world.report(1).event
+    world.rollouts.promote("delay", 1, "production", "katherine")
+    world.settle()
+    assert world.report(1).event > looked
+    assert world.report(1).outcome == "waiting"
+    assert not world.tick()
+
+
 def test_two_people_are_two_people() -> None:
     world = Signed("sign_off: 2")
     world.train()

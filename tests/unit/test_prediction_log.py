@@ -183,24 +183,52 @@ def test_packed_predictions_are_columns_by_model_environment_and_day(tmp_path: P
         log.pack(segment)
 
 
-def test_many_small_segments_of_a_day_become_one_file_and_no_row_comes_twice(tmp_path: Path) -> None:
-    writer, log = LogWriter(tmp_path, segment_bytes=1), JsonlPredictionLog(tmp_path)
-    for n in range(20):
+def packed_one_by_one(folder: Path, count: int) -> tuple[JsonlPredictionLog, Path, dict[str, bytes]]:
+    """A log whose segments, of a row each, were packed; where they lie, and what their bytes were."""
+    writer, log = LogWriter(folder, segment_bytes=1), JsonlPredictionLog(folder)
+    for n in range(count):
         writer.append(record(str(n)))
         writer.flush()
     writer.close()
-    kept: bytes = b""
-    for segment in log.segments():
-        kept = kept or (tmp_path / segment).read_bytes()
-        log.pack(segment)
-    day = tmp_path / "packed" / "model=delay" / "environment=production" / "day=2013-03-01"
-    assert len(list(day.iterdir())) == 4
-    assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(20)]
-    for n in range(13):  # what is there already, as a kill in between leaves it
-        (tmp_path / f"1-{n}.jsonl").write_bytes(kept)
+    lines = {segment: (folder / segment).read_bytes() for segment in log.segments()}
     for segment in log.segments():
         log.pack(segment)
+    return log, folder / "packed" / "model=delay" / "environment=production" / "day=2013-03-01", lines
+
+
+def test_many_small_segments_of_a_day_become_one_file(tmp_path: Path) -> None:
+    _, day, _ = packed_one_by_one(tmp_path, 40)
+    assert len(list(day.iterdir())) == 8
+    assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(40)]
+
+
+@pytest.mark.parametrize("again", [0, 16, 18])
+def test_a_segment_that_is_packed_again_after_a_kill_neither_loses_nor_doubles_a_row(
+    again: int, tmp_path: Path
+) -> None:
+    log, _, lines = packed_one_by_one(tmp_path, 20)
+    segment = list(lines)[again]  # 16 made one file of all before it
+    (tmp_path / segment).write_bytes(lines[segment])
+    log.pack(segment)
     assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(20)]
+
+
+def test_what_a_kill_leaves_of_the_files_that_became_one_goes_with_the_next(tmp_path: Path) -> None:
+    writer, log = LogWriter(tmp_path, segment_bytes=1), JsonlPredictionLog(tmp_path)
+    for n in range(18):
+        writer.append(record(str(n)))
+        writer.flush()
+    writer.close()
+    *most, last, next_one = log.segments()
+    for segment in most:
+        log.pack(segment)
+    [first, *_] = sorted((tmp_path / "packed").rglob("*.parquet"))
+    kept = first.read_bytes()
+    log.pack(last)
+    first.write_bytes(kept)
+    assert len(packed(tmp_path)) == 18, "twice, until the next is packed"
+    log.pack(next_one)
+    assert sorted(packed(tmp_path)["id"], key=int) == [str(n) for n in range(18)]
 
 
 def test_a_new_writer_never_takes_the_name_of_what_was_packed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.face import DEFAULT_HOME, HomeOption, prints, project_folder
-from penstock.cli.pages import Page, Table
+from penstock.cli.pages import Page, Table, written
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue, StepFailed
 
@@ -99,8 +99,8 @@ def simulate(
         raise StepFailed(
             what="The simulation was stopped.", fix="The same command goes on: what was trained is kept."
         ) from None
-    written = tuple(filter(None, (_with_pictures(told, html), _with_patch(told, wanted, write))))
-    return simulated(told, written)
+    more = tuple(filter(None, (_with_pictures(told, html), _with_patch(told, wanted, write))))
+    return simulated(told, more)
 
 
 def _with_pictures(told: dict[str, Any], file: Path | None) -> str:
@@ -108,7 +108,7 @@ def _with_pictures(told: dict[str, Any], file: Path | None) -> str:
         return ""
     from penstock.app.simulation.pictures import simulation_html
 
-    file.write_text(simulation_html(told), encoding="utf-8")
+    written(file, simulation_html(told))
     return f"Its pictures are in {file}."
 
 
@@ -121,11 +121,11 @@ def _with_patch(told: dict[str, Any], wanted: Wanted, file: Path | None) -> str:
     text = patch(wanted, policy)
     if not text:
         return "penstock.toml says so already: no patch was written."
-    file.write_text(text, encoding="utf-8")
+    written(file, text)
     return f"git apply {file} puts it into penstock.toml."
 
 
-def simulated(told: dict[str, Any], written: tuple[str, ...] = ()) -> Page:
+def simulated(told: dict[str, Any], more: tuple[str, ...] = ()) -> Page:
     """The page of a simulation, and where more of it was written."""
     rows = told["policies"]
     metric, priced, changed = told["metric"], told["price"] > 0, rows[0]["alarms"] is not None
@@ -162,9 +162,9 @@ def simulated(told: dict[str, Any], written: tuple[str, ...] = ()) -> Page:
             "Too few models to tell how they age.",
         ),
         f"Recommended: {told['recommended']}, the cheapest that cannot be told from the best.",
-        *written,
+        *more,
     )
-    hints = () if written else ("penstock simulate … --html simulation.html --write better.patch",)
+    hints = () if more else ("penstock simulate … --html simulation.html --write better.patch",)
     return Page(told, parts, hints)
 
 

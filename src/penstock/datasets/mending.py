@@ -66,8 +66,10 @@ _Fault = tuple[str, Any, str]
 
 
 def _csv(text: str) -> Iterator[tuple[int, str, _Fault | None]]:
-    raw = text.splitlines(keepends=True)
-    rows = csv.reader(io.StringIO(text, newline=""))
+    raw = list(
+        io.StringIO(text, newline="")
+    )  # the lines that the reader counts, which not all separators end
+    rows = csv.reader(raw)
     wanted, before = 0, 0
     for row in rows:
         piece = "".join(raw[before : rows.line_num])

@@ -134,15 +134,17 @@ def with_people(  # noqa: PLR0917 - all that is known of a gate
 
 
 def unsigned(reader: Reader, model: str, environment: str) -> set[int]:
-    """The versions that wait for people, and for whom nobody has spoken since their gate looked at them."""
+    """The versions that wait for people: none has signed them, waived a check of them or proposed them since
+    their gate looked at them.
+    """
     reports = reader.find(GateReport, model=model, environment=environment, outcome="waiting")
     if not reports:
         return set()
-    spoken: dict[int, int] = {}
-    words: list[SignOff | Waiver] = [
+    words: list[SignOff | Placement] = [
         *reader.find(SignOff, model=model, environment=environment),
-        *reader.find(Waiver, model=model, environment=environment),
+        *reader.find(Placement, model=model, environment=environment),
     ]
+    spoken: dict[int, int] = {}
     for word in words:
         spoken[word.number] = max(word.event, spoken.get(word.number, 0))
     return {report.number for report in reports if spoken.get(report.number, 0) < report.event}

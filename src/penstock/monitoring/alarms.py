@@ -20,6 +20,7 @@ from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, chance_of, judged, like, since, watched
+from penstock.monitoring.ingest import position_of
 from penstock.monitoring.types import Alarm, Prediction, What, Window
 from penstock.revisions.config import DriftCondition, budget
 
@@ -46,10 +47,10 @@ class Alarms:
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
-            if _position(reader) >= boundary:
+            if position_of(reader, _CURSOR) >= boundary:
                 return False
         with self._store.begin() as tx:
-            begun = _position(tx)
+            begun = position_of(tx, _CURSOR)
             if begun >= boundary:
                 return False
             day = Between(datetime.fromtimestamp(begun, UTC), today)
@@ -261,8 +262,3 @@ def _scores(reader: Reader, window: Window, days: Days) -> ColumnProfile:
     reference = next(column for column in days.profile.columns if column.name == SCORE)
     frame = pl.DataFrame({SCORE: [score for (score,) in rows]}, schema={SCORE: pl.Float64})
     return profile_like(frame, Profile(rows=0, columns=(reference,))).columns[0]
-
-
-def _position(reader: Reader) -> int:
-    found = reader.find(Cursor, id=_CURSOR)
-    return found[0].position if found else 0

@@ -128,18 +128,28 @@ class Monitoring:
         for segment in self._log.segments():
             if segment in self._exhausted:
                 continue
-            closed = self._log.closed(segment)  # before it is read: several processes write at a time
+            closed = self._closed(segment)  # before it is read: several processes write at a time
             while self._ingest_batch(segment, now):
                 changed = True
             if closed:
                 self._exhausted.add(segment)
         return changed
 
+    def _closed(self, segment: str) -> bool:
+        """Whether nobody writes to a segment any more, as of one that was taken in and packed meanwhile."""
+        try:
+            return self._log.closed(segment)
+        except NotFound:
+            return True
+
     def _ingest_batch(self, segment: str, now: datetime) -> bool:
         """Take in some records; the cursor moves in the same transaction, so none counts twice."""
         with self._store.read() as reader:
             position = position_in(reader, segment)
-        records, after = self._log.read(segment, position, BATCH)
+        try:
+            records, after = self._log.read(segment, position, BATCH)
+        except NotFound:  # the same
+            return False
         if not records:
             return False
         with self._store.begin() as tx:

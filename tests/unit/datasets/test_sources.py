@@ -129,6 +129,15 @@ def test_lines_that_are_no_rows_are_left_out_and_the_others_read(tmp_path: Path)
     ]
 
 
+def test_separators_inside_a_value_end_no_line(tmp_path: Path) -> None:
+    odd = "a\u2028b\x0cc\x85d"
+    write(tmp_path, "a.csv", f"id,at,name\n1,2024-01-01,{odd}\n2,2024-01-02,a,b\n3,2024-01-03,last\n")
+    assert left_out(tmp_path, 2) == [
+        "data/trips/a.csv, line 3: the line has 4 values where the heading names 3 ('2,2024-01-02,a,b')"
+    ]
+    assert rows_of(tmp_path)["name"].to_list() == [odd, "last"]
+
+
 def test_columns_may_come_and_go_and_change_their_order(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", "id,at,value\n1,2024-01-01,1\n")
     write(tmp_path, "b.csv", "at,id,value,name\n2024-01-02,2,2.5,x\n")

@@ -56,6 +56,8 @@ def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, .
     signature = msgspec.convert(version["signature"], Signature)
     names = names_of(source)
     format_of(output)
+    if output.resolve() == source.resolve():
+        raise InvalidValue(what=f"The answers would take the place of {source}.", fix="Name another OUTPUT.")
     require_columns(names, signature, str(source))
     for name in keep or ():
         if name not in names:

@@ -17,7 +17,7 @@ from penstock.serving.types import LogRecord
 
 INTERVAL = 0.2
 """Seconds after which an answer that was given is durable, at most."""
-SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
 SEGMENT_SECONDS = 3600.0
 """After which a segment is closed, so that it can be packed, and forgotten in time."""
 PACKED = "packed"
@@ -143,8 +143,8 @@ def segments_in(folder: Path) -> Iterator[Path]:
 
 
 def age(name: str) -> tuple[int, int]:
-    """What segments, as they are called without the suffix, are in order by: when their writer began, and
-    which of its it is.
+    """What segments, and files that were packed, are in order by: when their writer began, and which of its
+    it is. Names are without the suffix.
     """
-    started, _, number = name.partition("-")
+    started, number, *_ = name.split("-")
     return int(started), int(number)

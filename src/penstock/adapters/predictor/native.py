@@ -83,7 +83,7 @@ class ChildRuntime:
         return said.score, said.label, said.probabilities
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [str(self._python), "-m", "penstock.adapters.predictor.native_child"]
+        command = [str(self._python), "-P", "-m", "penstock.adapters.predictor.native_child"]
         quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
         # A process of its own group: what the terminal interrupts is for its parent to end.
         child = subprocess.Popen(

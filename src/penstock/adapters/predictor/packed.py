@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,15 +12,16 @@ from typing import Any
 from urllib.parse import quote
 
 import polars as pl
-from polars._typing import PolarsDataType
 
-from penstock.adapters.predictor.log import PACKED
+from penstock.adapters.predictor.log import PACKED, age
 from penstock.core.errors import StorageFailed
 from penstock.serving.types import LogRecord
 
-FEW_FILES = 16
-"""Files of a day before they are made one."""
-_FIXED: dict[str, PolarsDataType] = {
+FEW_FILES, SMALL = 16, 8 * 1024 * 1024
+"""Files of a day, of fewer bytes than that, before they are made one."""
+JOINED = "-joined"
+_MADE_OF = "made_of"
+_FIXED: dict[str, Any] = {
     "id": pl.String,
     "time": pl.Datetime("us", "UTC"),
     "version": pl.Int64,
@@ -87,21 +89,41 @@ def _input(name: str, values: list[Any]) -> pl.Series:
 
 
 def _join(within: Path) -> None:
-    """Make one file of many. A kill in between leaves rows twice, which the next join puts right."""
-    files = sorted(within.glob("*.parquet"))
-    if len(files) <= FEW_FILES:
-        return
-    tables = [pl.read_parquet(file) for file in files]
-    whole = pl.concat(tables, how="diagonal_relaxed").unique("id", keep="first", maintain_order=True)
-    _write(whole, files[-1])
-    for file in files[:-1]:
+    """Make one file of many small ones. It says of which, so that what a kill leaves of them is known."""
+    files = sorted(within.glob("*.parquet"), key=lambda file: age(file.stem))
+    made_of = {file: set(filter(None, _told(file).split(","))) for file in files}
+    left = {file for file in files if any(file.stem in each for each in made_of.values())}
+    small = [file for file in files if file not in left and file.stat().st_size < SMALL]
+    if len(small) > FEW_FILES:
+        newest = small[-1].stem.removesuffix(JOINED)  # so that no writer takes an earlier name again
+        whole = within / f"{newest}{JOINED}.parquet"
+        names = set[str]().union(*(made_of[file] | {file.stem} for file in small)) - {whole.stem}
+        _write(pl.concat(map(pl.read_parquet, small), how="diagonal_relaxed"), whole, ",".join(sorted(names)))
+        left |= {*small} - {whole}
+    for file in left:
         file.unlink()
 
 
-def _write(table: pl.DataFrame, path: Path) -> None:
+def _told(file: Path) -> str:
+    """The names of the files of which one was made, with commas."""
+    return pl.read_parquet_metadata(file).get(_MADE_OF, "")
+
+
+def _write(table: pl.DataFrame, path: Path, made_of: str = "") -> None:
+    """Write a file that is durable by then: what it was made of is removed next."""
     hidden = path.with_suffix(".new")
-    table.write_parquet(hidden)
+    table.write_parquet(hidden, metadata={_MADE_OF: made_of})
+    _synced(hidden)
     hidden.rename(path)
+    _synced(path.parent)
+
+
+def _synced(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _within(folder: Path, place: Place) -> Path:

@@ -10,6 +10,7 @@ from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.features.reading import Wanted, read_online
+from penstock.features.types import Materialization, Placed
 
 ROUTES = Routes()
 route = ROUTES.route
@@ -29,6 +30,7 @@ def online_features(
     full_feature_names: bool | None = None,
     include_feature_view_version_metadata: bool | None = None,  # noqa: ARG001 - what clients of Feast say
     environment: str = "",
+    project: str = "",
 ) -> Any:
     """Values of features, written as `view:feature`, of entities column by column; as Feast answers.
 
@@ -40,7 +42,12 @@ def online_features(
         asked = [(view, "") for view in _trained_with(app, feature_service)]
     if not asked:
         raise InvalidValue(expected="features such as weather:wind, or a feature_service", found="none")
-    wanted = [each for view, feature in asked for each in _wanted(app, view, feature, environment)]
+    views = {view: _standing(app, view, environment, project) for view, _ in asked}
+    wanted = [
+        Wanted(*views[view], name)
+        for view, feature in asked
+        for name in ([feature] if feature else [column.name for column in views[view][1].features])
+    ]
     given = {name: _listed(name, values) for name, values in (entities or {}).items()}
     found = read_online(app.online, wanted, given, app.clock.now())
     names = [f"{w.placed.view.name}__{w.feature}" if full_feature_names else w.feature for w in wanted]
@@ -59,12 +66,14 @@ def online_features(
 def write_online(
     app: App,
     feature_view_name: str,
+    *,
     df: dict[str, Any] | None = None,
     allow_registry_cache: bool | None = None,  # noqa: ARG001 - what clients of Feast say
     environment: str = "",
+    project: str = "",
 ) -> Any:
     """Rows of a view, durable when answered; one that is older than what is there changes nothing."""
-    placed = found_view(app, "", environment, feature_view_name)
+    placed = found_view(app, project, environment, feature_view_name)
     columns = {name: _listed(name, values) for name, values in (df or {}).items()}
     moment, known = placed.view.source.event_time, {c.name for c in app.features.standing(placed).features}
     if moment not in columns and _EVENT in columns:
@@ -81,16 +90,15 @@ def _split(features: list[Any]) -> list[tuple[str, str]]:
     return [(view, feature) for view, _, feature in pairs]
 
 
-def _wanted(app: App, view: str, feature: str, environment: str) -> list[Wanted]:
-    placed = found_view(app, "", environment, view)
+def _standing(app: App, view: str, environment: str, project: str) -> tuple[Placed, Materialization]:
+    placed = found_view(app, project, environment, view)
     state = app.features.standing(placed)
-    if state.as_of is None and not state.features:
+    if state.as_of is None:
         raise NotFound(
             what=f"{view} has no online values in {placed.environment} yet.",
             fix=f"penstock features materialize {view} --in {placed.environment}",
         )
-    names = [feature] if feature else [column.name for column in state.features]
-    return [Wanted(placed, state, name) for name in names]
+    return placed, state
 
 
 def _trained_with(app: App, model: str) -> list[str]:

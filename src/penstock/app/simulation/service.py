@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from penstock.adapters.formats.loading import load
+from penstock.core.errors import Unavailable
 from penstock.lineage.ports import Blobs
 from penstock.serving.answers import ask
 from penstock.serving.assignment import served_model, served_version
@@ -96,12 +97,13 @@ class Answering:
     def load(
         self, model: str, version: int, requests: Sequence[bytes], rate: float, seconds: float
     ) -> LoadReport:
-        """See `PredictionService.load`."""
-        raise NotImplementedError
+        """See `PredictionService.load`. Raises Unavailable: there is no service to measure."""
+        del requests, rate, seconds
+        raise Unavailable(what=f"No load is put on {model}@{version} in a simulation.")
 
     def probe(self, version: ServedVersion) -> Probe:
-        """See `PredictionService.probe`."""
-        raise NotImplementedError
+        """See `PredictionService.probe`. Raises Unavailable: there is no service to measure."""
+        raise Unavailable(what=f"No machine is looked at for version {version.number} in a simulation.")
 
     def flush(self) -> None:
         """See `PredictionService.flush`."""
