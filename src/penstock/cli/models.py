@@ -98,6 +98,7 @@ def show(
     history = api.items(f"/models/{name}/history")
     gates = [gate for gate in api.items("/gates", model=name) if gate["number"] == number]
     verdicts = [{**verdict, "in": gate["environment"]} for gate in gates for verdict in gate["verdicts"]]
+    waived = ("waived",) if any(verdict["waived"] for verdict in verdicts) else ()
     if version["format"] == FILES:
         facts = Facts(found, (*EVIDENCE, "withdrawn=version.withdrawn"))
         run = version["run"]
@@ -112,7 +113,7 @@ def show(
         ),
         Table(
             verdicts,
-            ("environment=in", "check", "passed", "waived", "why"),
+            ("environment=in", "check", "passed", *waived, "why"),
             "No gate has judged this version yet.",
         ),
         *_quality(gates),

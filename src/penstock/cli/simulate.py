@@ -137,7 +137,7 @@ def simulated(told: dict[str, Any], more: tuple[str, ...] = ()) -> Page:
     ages = [
         {
             **each,
-            "weeks": f"{each['weeks']} weeks",
+            "weeks": f"{each['weeks']} week{'s' * (each['weeks'] > 1)}",
             "loss": f"{each['loss']:+.4f}",
             "seconds": _long(each["seconds"]),
         }

@@ -76,7 +76,14 @@ def _told(app: App, placed: Placed) -> dict[str, Any]:
     view = msgspec.to_builtins(placed.view)
     view["keys"] = view.pop("entity")
     lag = (app.clock.now() - state.as_of).total_seconds() if state.as_of else None
-    return {**view, **msgspec.structs.asdict(state), "source": view["source"]["name"], "lag": lag}
+    first: dict[str, Any] = {
+        "view": state.view,
+        "environment": state.environment,
+        "as_of": state.as_of,
+        "lag": lag,
+    }
+    told: dict[str, Any] = first | view | msgspec.structs.asdict(state) | {"source": view["source"]["name"]}
+    return told
 
 
 def _text(told: dict[str, Any]) -> str:

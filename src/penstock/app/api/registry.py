@@ -127,7 +127,8 @@ def history(app: App, ref: str) -> Any:
 @route("GET", "/models/{ref}/home")
 def home(app: App, ref: str) -> Any:
     """The environment whose champion answers at the model's URL."""
-    return {"model": ref, "environment": app.rollouts.home_of(ref)}
+    name = app.models.show(ref).model.id
+    return {"model": name, "environment": app.rollouts.home_of(name)}
 
 
 @route("GET", "/models/{ref}/champions")
