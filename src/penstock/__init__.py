@@ -11,6 +11,7 @@ __all__ = [
     "choose",
     "connect",
     "each",
+    "events",
     "feature_view",
     "files",
     "log",
@@ -22,7 +23,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from penstock.app.client import connect
-    from penstock.datasets.declare import files
+    from penstock.datasets.declare import events, files
     from penstock.features.views import feature_view
     from penstock.pipelines.authoring import pipeline, step
     from penstock.pipelines.builtin import publish, training_rows
@@ -37,6 +38,7 @@ else:
             "choose": "penstock.pipelines.shapes",
             "connect": "penstock.app.client",
             "each": "penstock.pipelines.shapes",
+            "events": "penstock.datasets.declare",
             "feature_view": "penstock.features.views",
             "files": "penstock.datasets.declare",
             "log": "penstock.pipelines.log",

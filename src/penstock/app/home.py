@@ -40,6 +40,7 @@ class Home:
         self.blobs = self.folder / "blobs"
         self.git = self.folder / "git"
         self.online = self.folder / "online.db"
+        self.pushes = self.folder / "pushes.db"
         self.predictions = self.folder / "predictions"
         self.logs = self.folder / "logs"
         self.secrets = self.folder / "secrets.key"

@@ -21,10 +21,12 @@ from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
+from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.adapters.remote.client import RemoteApi
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
+from penstock.app.pushing import Pushing
 from penstock.app.workbench import Workbench
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
@@ -137,6 +139,8 @@ class App(Workbench):
         self.online = SqliteOnline(home.online)
         work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
+        self._pushes = JsonLinesPushes(home.pushes)
+        self.pushing = Pushing(self.store, self.blobs, self._pushes, self.clock)
 
     @property
     def exposed(self) -> bool:
@@ -186,6 +190,7 @@ class App(Workbench):
         self._tryouts.shutdown(cancel_futures=True)
         self.builder.close()
         self.online.close()
+        self._pushes.close()
         super().close()
 
     def _beside(self, work: Callable[[], Facts]) -> Future[Facts]:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from penstock.core.lazy import lazy
 
-__all__ = ["files", "merge", "profile", "profile_like", "psi", "read", "take_snapshot"]
+__all__ = ["events", "files", "merge", "profile", "profile_like", "psi", "read", "take_snapshot"]
 
 if TYPE_CHECKING:
-    from penstock.datasets.declare import files
+    from penstock.datasets.declare import events, files
     from penstock.datasets.profiles import merge, profile, profile_like, psi
     from penstock.datasets.snapshots import read, take_snapshot
 else:  # Values such as `Column` are imported where Polars is not wanted.
     __getattr__ = lazy(
         __name__,
         {
+            "events": "penstock.datasets.declare",
             "files": "penstock.datasets.declare",
             "merge": "penstock.datasets.profiles",
             "profile": "penstock.datasets.profiles",

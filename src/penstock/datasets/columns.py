@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from penstock.datasets.types import Source
+from penstock.datasets.types import Events, Source
 
 
 def column_type(dtype: pl.DataType) -> str:
@@ -27,6 +27,15 @@ def column_type(dtype: pl.DataType) -> str:
 def known(source: Source, as_of: datetime) -> pl.Expr:
     """Whether a row had happened and was known at `as_of`."""
     return pl.all_horizontal(pl.col(name) <= as_of for name in _times(source))
+
+
+def corrected(source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Of pushed rows with the same key the one that became known last; of other sources all rows."""
+    if not isinstance(source.kind, Events):
+        return rows
+    return rows.sort(source.known_time, maintain_order=True).unique(
+        subset=source.key, keep="last", maintain_order=True
+    )
 
 
 def known_at(source: Source) -> pl.Expr:

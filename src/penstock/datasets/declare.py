@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from penstock.core.errors import InvalidValue
-from penstock.datasets.types import Source
+from penstock.datasets.types import Events, Source
 
 
 def files(
@@ -33,25 +35,56 @@ def files(
             found=repr(path),
             fix="Write it relative to the data root, so that every environment can have its own data.",
         )
+    return _source(name or _name(pure), path, event_time, known_time, key)
+
+
+def events(
+    name: str, *, event_time: str, key: str | tuple[str, ...] | list[str], known_time: str = "arrived_at"
+) -> Source:
+    """Declare rows that programs push, batch by batch, to `POST /sources/NAME/events`.
+
+    `event_time` names the column that says when a row happened, and `key` those that identify it: a row that
+    is pushed again is not doubled. When it arrived is written to the column `known_time`, which nobody
+    pushes.
+    The rows lie in files under `events/NAME` of the data root. Raises InvalidValue.
+    """
+    if not key:
+        raise InvalidValue(
+            what=f"The events {name!r} have no key",
+            fix="Name the columns that identify an event, key=: what is pushed twice is told by them.",
+        )
+    source = _source(name, f"events/{name}", event_time, known_time, key, kind=Events())
+    if not known_time or known_time in {event_time, *source.key}:
+        raise InvalidValue(
+            what=f"The events {name!r} need a column for the time at which they arrive",
+            expected="a name that is neither the event time nor a key",
+            found=repr(known_time),
+        )
+    return source
+
+
+def _source(
+    name: str, path: str, event_time: str, known_time: str, key: str | Sequence[str], **more: Any
+) -> Source:
     if not event_time:
         raise InvalidValue(
             what=f"The source {path!r} has no event time",
             fix="Name the column that says when a row happened: event_time=.",
         )
-    named = name or _name(pure)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", named):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise InvalidValue(
             what="The source has no usable name",
             expected="letters, digits and underscores",
-            found=repr(named),
-            fix="Give it one: files(..., name=).",
+            found=repr(name),
+            fix="Give it one with name=.",
         )
     return Source(
-        name=named,
+        name=name,
         path=path,
         event_time=event_time,
         known_time=known_time,
         key=(key,) if isinstance(key, str) else tuple(key),
+        **more,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.datasets.types import Quarantined, Source
+from penstock.datasets.types import Events, Quarantined, Source
 
 FORMATS = {".csv": "csv", ".jsonl": "ndjson", ".ndjson": "ndjson", ".parquet": "parquet"}
 _MARK = b"PAR1"
@@ -70,6 +70,12 @@ def _found(source: Source, root: Path) -> list[Path]:
     else:
         paths = [path for path in root.glob(source.path) if path.is_file()]
     if not paths:
+        if isinstance(source.kind, Events):
+            raise NotFound(
+                what=f"Nothing has been pushed to the source {source.name} yet",
+                found=f"no files at {place}",
+                fix=f"Push rows to POST /sources/{source.name}/events.",
+            )
         raise NotFound(
             what=f"The source {source.name} has no files",
             expected="CSV, JSON lines (.jsonl) or Parquet files",

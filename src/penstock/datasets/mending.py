@@ -42,6 +42,13 @@ def mended(path: Path, file: str, form: str, schema: Mapping[str, pl.DataType]) 
     return Mended("".join(pieces).encode(), lines[1:] if form == "csv" else lines, bad)
 
 
+def whole_lines(path: Path) -> Mended:
+    """A file of JSON lines that is appended to, without a last line that has no end yet."""
+    data = path.read_bytes()
+    data = data[: data.rfind(b"\n") + 1]
+    return Mended(data, list(range(1, data.count(b"\n") + 1)), [])
+
+
 def lines_of(path: Path, form: str) -> Iterator[int]:
     """The line on which each row of a text file begins that can be read as it is."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:

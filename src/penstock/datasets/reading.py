@@ -12,8 +12,8 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.layout import ROW, Layout, Schema
 from penstock.datasets.listing import FORMATS, Listing, listing
-from penstock.datasets.mending import Mended, lines_of, mended, shown, word
-from penstock.datasets.types import Quarantined, Source
+from penstock.datasets.mending import Mended, lines_of, mended, shown, whole_lines, word
+from penstock.datasets.types import Events, Quarantined, Source
 
 MALFORMED = "penstock.malformed"
 """The column that marks rows without a key or a time, or with text where a number stands elsewhere."""
@@ -52,6 +52,8 @@ class SourceFiles:
         self._root = Path(data_root)
         self._found = found
         self._mended: dict[Path, Mended] = {}
+        if isinstance(source.kind, Events) and found.format == "ndjson":
+            self._mended[found.paths[-1]] = whole_lines(found.paths[-1])
         try:
             self._layout = Layout(found)
         except pl.exceptions.PolarsError as error:

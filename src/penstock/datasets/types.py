@@ -7,8 +7,12 @@ from datetime import datetime
 import msgspec
 
 
+class Events(msgspec.Struct, frozen=True, tag="events"):
+    """Rows that programs push; Penstock writes them to files under the source's path."""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where rows come from: the files under `path` (CSV, JSON lines or Parquet).
+    """Where rows come from: the files under `path` (CSV, JSON lines or Parquet), or what `kind` says.
 
     `event_time` names the column that says when a row happened, `known_time` the column
     that says when it became known (the event time itself where it is empty),
@@ -20,6 +24,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     event_time: str
     known_time: str = ""
     key: tuple[str, ...] = ()
+    kind: Events | msgspec.UnsetType = msgspec.UNSET
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,16 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     newest: datetime | None
     changed: bool
     doubts: tuple[str, ...] = ()
+
+
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of rows that were pushed: `new`, `corrected` where another row of the key was there, and
+    `known` that were there already, as they are, and changed nothing.
+    """
+
+    new: int
+    corrected: int
+    known: int
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

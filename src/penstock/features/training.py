@@ -13,7 +13,7 @@ from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.core.targets import resolve
 from penstock.core.words import meant
-from penstock.datasets.columns import column_type, known
+from penstock.datasets.columns import column_type, corrected, known
 from penstock.datasets.types import Column
 from penstock.features.joins import join
 from penstock.features.types import RowsSettings, TrainingSet
@@ -46,7 +46,8 @@ def training_set(
     first = [*source.key, source.event_time]
     others = [name for name in columns if name not in {*first, source.known_time}]
     spine = (
-        rows.filter(known(source, as_of), pl.col(asked.label).is_not_null())
+        corrected(source, rows.filter(known(source, as_of)))
+        .filter(pl.col(asked.label).is_not_null())
         .select(*dict.fromkeys(first), *others)
         .sort(source.event_time, maintain_order=True)
         .collect()

@@ -16,6 +16,8 @@ ROUTES = Routes()
 route = ROUTES.route
 _EVENT, _CREATED = "event_timestamp", "created"
 """What clients of Feast call the event time, whatever the source does, and a time that is not asked for."""
+_PUSHED_TO = ("offline", "online_and_offline")
+_VIEWS_FOLLOW = "Rows go to the source, and into views from there; /write-to-online-store writes online only."
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When what is not there happened, in the words of Feast."""
 
@@ -80,6 +82,30 @@ def write_online(
         columns[moment] = columns.pop(_EVENT)
     columns = {name: values for name, values in columns.items() if name != _CREATED or name in known}
     return {"written": app.features.write(placed, columns)}
+
+
+@route("POST", "/push")
+def push(
+    app: App,
+    push_source_name: str,
+    *,
+    df: dict[str, Any] | None = None,
+    to: str = "online_and_offline",
+    allow_registry_cache: bool | None = None,  # noqa: ARG001 - what clients of Feast say
+    transform_on_write: bool | None = None,  # noqa: ARG001 - what clients of Feast say
+    environment: str = "",
+    project: str = "",
+) -> Any:
+    """Rows of a source that is declared with `events`, durable when answered; views follow in time."""
+    if to not in _PUSHED_TO:
+        raise InvalidValue(expected=" or ".join(_PUSHED_TO), found=repr(to), fix=_VIEWS_FOLLOW)
+    columns = {name: _listed(name, values) for name, values in (df or {}).items()}
+    if len({len(values) for values in columns.values()}) > 1:
+        raise InvalidValue(
+            expected="columns of one length", found=str({name: len(v) for name, v in columns.items()})
+        )
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return app.pushing.push(push_source_name, rows, project=project, environment=environment)
 
 
 def _split(features: list[Any]) -> list[tuple[str, str]]:

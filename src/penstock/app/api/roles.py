@@ -68,6 +68,8 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /features/{view}/values": SERVE,
     "POST /get-online-features": SERVE,
     "POST /write-to-online-store": SERVE,
+    "POST /push": TELL,
+    "POST /sources/{name}/events": TELL,
     "GET /events": READ,
     "GET /why/{ref}": READ,
     "GET /audit": READ,

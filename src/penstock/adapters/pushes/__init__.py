@@ -1,0 +1,1 @@
+"""Rows that programs push: appended to files, each row once."""
