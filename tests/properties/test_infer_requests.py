@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
@@ -78,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home: Path = tmp_path_factory.mktemp("home")
     blobs = MemoryBlobs()
     PlanFile(home).save(plan(1, sigmoid_version(blobs, 1)))
-    table = Table(blobs, PlanFile(home))
+    table = Table(blobs, PlanFile(home), SqliteOnline(home / "online.db"))
     table.resume()
     log = LogWriter(home / "predictions")
     yield Server(table, log, "key")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from penstock import feature_view, files
 from penstock.features import FeatureView, join
-from penstock.features.latest import latest
-from penstock.features.records import Record, decode_record, entity_key, rows_to_keep, status_of
+from penstock.features.latest import latest, rows_to_keep
+from penstock.features.records import Record, decode_record, entity_key, status_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MOMENT = pl.Datetime("us", "UTC")

@@ -77,6 +77,22 @@ def test_a_whole_file_is_answered_as_the_service_answers(watched: Any, tmp_path:
     assert set(answers["model_version"]) == {f"returns@{live['version']}"}
 
 
+def test_a_row_gives_its_warehouse_and_the_rest_is_read_online(watched: Any) -> None:
+    watched.system.post("/features/materialize", environment="production")
+    watched.settle()
+    order = watched.orders()[0].features
+    found = watched.system.get("/features/warehouse_load/values", entity=f"warehouse={order['warehouse']}")
+    values = {name: told["value"] for name, told in found["features"].items()}
+    assert set(values) == {"load", "staff"}
+    bare = {name: order[name] for name in DATATYPES if name not in values}
+    url = watched.system.get("/status")["predict_url"]
+    asked = {"rows": [bare, bare | values]}
+    told = httpx.post(f"{url}/predict/returns", json=asked, timeout=60).raise_for_status().json()["rows"]
+    assert told[0]["score"] == told[1]["score"]
+    assert told[0]["features"] == {"warehouse_load": {"status": "PRESENT", "age": found["age"]}}
+    assert told[1]["features"] == {"warehouse_load": {"status": "GIVEN", "age": None}}
+
+
 def ask_on(client: Passengers, orders: list[Flight], enough: threading.Event) -> None:
     while not enough.is_set():
         client.ask(orders)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.contests import Contests
 from penstock.adapters.predictor.duties import Duties
 from penstock.adapters.predictor.kept import PlanFile
@@ -26,7 +27,7 @@ class Process:
 
     def __init__(self, folder: Path) -> None:
         self.blobs = MemoryBlobs()
-        self.table = Table(self.blobs, PlanFile(folder))
+        self.table = Table(self.blobs, PlanFile(folder), SqliteOnline(folder / "online.db"))
         self.log = LogWriter(folder / "predictions")
         self.duties = Duties(self.table, self.log, Contests(self.log.append), Metrics(), key="key")
 

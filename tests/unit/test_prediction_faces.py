@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
@@ -49,7 +50,8 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.blobs = MemoryBlobs()
         self.kept = PlanFile(folder)
-        self.table = Table(self.blobs, self.kept)
+        self.online = SqliteOnline(folder / "online.db")
+        self.table = Table(self.blobs, self.kept, self.online)
         self.follow(plan(1, sigmoid_version(self.blobs, 1)))
         self.log = LogWriter(folder / "predictions")
         self.server = Server(self.table, self.log, "key")
@@ -72,6 +74,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
     made.log.close()
+    made.online.close()
 
 
 def test_rows_are_answered_row_by_row(house: House) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from penstock.adapters.formats.onnx import OnnxRuntime
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import Reply, Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
@@ -39,7 +40,7 @@ class House:
 
         blobs = MemoryBlobs()
         PlanFile(folder).save(plan(1, sigmoid_version(blobs, 1, fault="raises")))
-        table = Table(blobs, PlanFile(folder))
+        table = Table(blobs, PlanFile(folder), SqliteOnline(folder / "online.db"))
         table.resume()
         monkeypatch.setattr(OnnxRuntime, "predict", counted)
         self.folder = folder / "predictions"

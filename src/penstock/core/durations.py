@@ -27,3 +27,13 @@ def duration(text: str) -> timedelta:
         found=repr(text),
         fix="Write whole numbers followed by s, m, h, d or w.",
     )
+
+
+def spoken(seconds: float) -> str:
+    """Seconds, from 0 up, as `duration` reads them, in the two largest units: `"1d2h"`, `"0s"`."""
+    left, parts = int(seconds), []
+    for unit in ("d", "h", "m", "s"):
+        number, left = divmod(left, _UNITS[unit])
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts[:2]) or "0s"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+
+from msgspec import convert
+from msgspec.structs import replace
 
 from penstock.deployments.environments import Environments
 from penstock.deployments.types import ProductionTest, Rollout
+from penstock.features.types import Materialization, OnlineView, online_id
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
 from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
@@ -51,6 +55,7 @@ class Plans:
             environment, candidate = trial
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
         order = self._environments.order(reader)
+        online = {state.id for state in reader.find(Materialization) if state.as_of}
         return Plan(
             clock=self._virtual_now(),
             models=tuple(
@@ -59,7 +64,7 @@ class Plans:
                     environment=environment,
                     champion=champions.get((model, environment), 0),
                     versions=tuple(
-                        served(self.version(reader, model, number), resident=resident)
+                        served(self.version(reader, model, number), environment, online, resident=resident)
                         for number, resident in sorted(versions.items())
                     ),
                     challengers=tuple(_challenger(each) for each in rivals.get((model, environment), ())),
@@ -81,8 +86,16 @@ def _challenger(each: Rollout | ProductionTest) -> Challenger:
     )
 
 
-def served(version: Version, *, resident: bool = True) -> ServedVersion:
-    """A version as the prediction service is told of it."""
+def served(
+    version: Version, environment: str = "", online: Collection[str] = (), *, resident: bool = True
+) -> ServedVersion:
+    """A version as the prediction service of an environment is told of it; `online` are the ids of the
+    feature views whose values are there to be read.
+    """
+    views = [
+        replace(view, id=online_id(version.project, environment, view.name))
+        for view in convert(version.training.get("views", []), list[OnlineView])
+    ]
     return ServedVersion(
         number=version.number,
         artifact=version.artifact,
@@ -91,4 +104,5 @@ def served(version: Version, *, resident: bool = True) -> ServedVersion:
         examples=version.examples,
         resident=resident,
         runtime=version.runtime,
+        views=tuple(view for view in views if view.id in online),
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
 from penstock.features.made import rows_of
+from penstock.features.records import encode_record, entity_key
 from penstock.features.views import FeatureView
 
 EVENT, KNOWN = "penstock.event", "penstock.known"
@@ -46,3 +49,14 @@ def latest(view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
         .collect()
     )
     return best.drop(_RANK).hstack(rows.select(features)[best[_RANK]])
+
+
+def rows_to_keep(entity: Sequence[str], table: pl.DataFrame) -> list[tuple[bytes, bytes]]:
+    """The keys and records of rows as `latest` gives them."""
+    features = [name for name in table.columns if name not in {*entity, EVENT, KNOWN}]
+    events, knowns = (table[name].dt.epoch("us").to_list() for name in (EVENT, KNOWN))
+    entities, values = table.select(entity).iter_rows(), table.select(features).iter_rows()
+    return [
+        (entity_key(entity, who), encode_record(event, known, dict(zip(features, what, strict=True))))
+        for who, event, known, what in zip(entities, events, knowns, values, strict=True)
+    ]

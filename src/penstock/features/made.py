@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
+from penstock.datasets.columns import column_type
+from penstock.datasets.types import Column
+from penstock.features.types import OnlineView
 from penstock.features.views import FeatureView
 
 
@@ -38,6 +41,19 @@ def rows_of(view: FeatureView, table: pl.LazyFrame) -> Made:
     known = _knowledge(rows, view, table)
     features = [name for name in rows.columns if name not in {*entity, moment, known}]
     return Made(rows, known, features)
+
+
+def view_of_inputs(view: FeatureView, table: pl.LazyFrame, inputs: Collection[str]) -> OnlineView:
+    """How those inputs of a model that are features of a view are read online, wherever it is deployed."""
+    declared, kinds = view.settings, view(table).collect_schema()
+    aside = {*declared.entity, declared.source.event_time, declared.source.known_time}
+    return OnlineView(
+        name=declared.name,
+        entity=tuple(Column(name=name, dtype=column_type(kinds[name])) for name in declared.entity),
+        features=tuple(name for name in kinds if name in inputs and name not in aside),
+        ttl=declared.ttl,
+        required=declared.required,
+    )
 
 
 def require_columns(columns: Sequence[str], wanted: Sequence[str], who: str) -> None:

@@ -10,8 +10,7 @@ import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.types import Column
-from penstock.features.latest import EVENT, KNOWN
-from penstock.features.records import rows_to_keep
+from penstock.features.latest import EVENT, KNOWN, rows_to_keep
 from penstock.features.types import Materialization, ViewSettings
 
 _KINDS: dict[str, Any] = {

@@ -11,17 +11,16 @@ from penstock.core.words import meant
 from penstock.datasets.types import Column
 from penstock.features.ports import OnlineStore
 from penstock.features.records import Record, Status, decode_record, entity_key, status_of
-from penstock.features.types import Materialization, Placed
+from penstock.features.types import Materialization, OnlineView, Placed
 
 MOST = 100_000
 """Entities that are asked for at once."""
 
 
 class Wanted(NamedTuple):
-    """A feature of a view, with how far the view's online values are."""
+    """A feature of a view that is read online."""
 
-    placed: Placed
-    state: Materialization
+    view: OnlineView
     feature: str
 
 
@@ -33,40 +32,61 @@ class Found(NamedTuple):
     events: list[datetime | None]
 
 
+def view_online(placed: Placed, state: Materialization) -> OnlineView:
+    """A deployed view as it is read online, as far as its values are there."""
+    return OnlineView(
+        id=placed.id,
+        name=placed.view.name,
+        entity=state.entity,
+        features=tuple(column.name for column in state.features),
+        ttl=placed.view.ttl,
+    )
+
+
 def read_online(
     online: OnlineStore, wanted: Sequence[Wanted], entities: Mapping[str, Sequence[Any]], now: datetime
 ) -> list[Found]:
     """The features of n entities, which are given column by column, in the order in which they are wanted.
 
-    Views of the same entity are read together. An entity with a null in it is nowhere.
-    Raises InvalidValue for columns that lack, differ in length, or hold other values than the entity's.
+    An entity with a null in it is nowhere. Raises InvalidValue as `read_records`, and for a feature that its
+    view has not.
     """
-    count = _count(entities)
-    together: dict[tuple[str, ...], list[Wanted]] = {}
-    for each in wanted:
-        if each.feature not in {column.name for column in each.state.features}:
-            names = [column.name for column in each.state.features]
+    for view, feature in wanted:
+        if feature not in view.features:
             raise InvalidValue(
-                what=f"The feature view {each.placed.view.name} has no feature {each.feature!r}.",
-                fix=meant(each.feature, names),
+                what=f"The feature view {view.name} has no feature {feature!r}.",
+                fix=meant(feature, view.features),
             )
-        together.setdefault(each.placed.view.entity, []).append(each)
-    records: dict[tuple[tuple[str, ...], str], list[Record | None]] = {}
+    records = read_records(online, list({view.id: view for view, _ in wanted}.values()), entities)
+    return [_found(each, records[each.view.id], now) for each in wanted]
+
+
+def read_records(
+    online: OnlineStore, views: Sequence[OnlineView], entities: Mapping[str, Sequence[Any]]
+) -> dict[str, list[Record | None]]:
+    """By the id of each view its records of n entities, which are given column by column.
+
+    Views of the same entity are read together: one read per entity. Raises InvalidValue for columns that
+    lack, differ in length, or hold other values than the entity's.
+    """
+    _check_length(entities)
+    together: dict[tuple[str, ...], list[OnlineView]] = {}
+    for view in views:
+        together.setdefault(tuple(column.name for column in view.entity), []).append(view)
+    records: dict[str, list[Record | None]] = {}
     for entity, asked in together.items():
-        columns = [_column(entities, column, asked[0].placed.view.name) for column in asked[0].state.entity]
-        views = list(dict.fromkeys(each.placed.id for each in asked))
+        columns = [_column(entities, column, asked[0].name) for column in asked[0].entity]
         keys = [entity_key(entity, row) for row in zip(*columns, strict=True)]
-        rows = online.read(keys, views)
-        for view in views:
-            records[entity, view] = [decode_record(row[view]) if view in row else None for row in rows]
-    return [_found(each, records[each.placed.view.entity, each.placed.id], count, now) for each in wanted]
+        rows = online.read(keys, [view.id for view in asked])
+        for view in asked:
+            records[view.id] = [decode_record(row[view.id]) if view.id in row else None for row in rows]
+    return records
 
 
-def _found(wanted: Wanted, records: Sequence[Record | None], count: int, now: datetime) -> Found:
+def _found(wanted: Wanted, records: Sequence[Record | None], now: datetime) -> Found:
     found = Found([], [], [])
-    for at in range(count):
-        record = records[at]
-        status = status_of(record, wanted.feature, wanted.placed.view.ttl, now)
+    for record in records:
+        status = status_of(record, wanted.feature, wanted.view.ttl, now)
         present = record is not None and status == "PRESENT"
         found.values.append(record.values[wanted.feature] if record and present else None)
         found.statuses.append(status)
@@ -74,7 +94,7 @@ def _found(wanted: Wanted, records: Sequence[Record | None], count: int, now: da
     return found
 
 
-def _count(entities: Mapping[str, Sequence[Any]]) -> int:
+def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
     lengths = {len(values) for values in entities.values()}
     if len(lengths) != 1:
         raise InvalidValue(
@@ -85,7 +105,6 @@ def _count(entities: Mapping[str, Sequence[Any]]) -> int:
     [count] = lengths
     if count > MOST:
         raise InvalidValue(expected=f"at most {MOST:,} entities", found=f"{count:,}")
-    return count
 
 
 def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) -> list[Any]:

@@ -8,9 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-import polars as pl
-
-from penstock.features.latest import EVENT, KNOWN
 
 Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
 """What became of a feature that was asked for, in the words of Feast."""
@@ -50,19 +47,14 @@ def decode_record(data: bytes) -> Record:
 
 def status_of(record: Record | None, feature: str, ttl: float, now: datetime) -> Status:
     """What a feature is at a moment, by the rules of the join; `ttl` is in seconds, 0 for no limit."""
-    if record is None or record.event > now or record.known > now or feature not in record.values:
+    if record is None or feature not in record.values:
         return "NOT_FOUND"
-    if ttl and now - record.event > timedelta(seconds=ttl):
-        return "OUTSIDE_MAX_AGE"
-    return "PRESENT" if record.values[feature] is not None else "NULL_VALUE"
+    status = standing(record, ttl, now)
+    return "NULL_VALUE" if status == "PRESENT" and record.values[feature] is None else status
 
 
-def rows_to_keep(entity: Sequence[str], table: pl.DataFrame) -> list[tuple[bytes, bytes]]:
-    """The keys and records of rows as `latest` gives them."""
-    features = [name for name in table.columns if name not in {*entity, EVENT, KNOWN}]
-    events, knowns = (table[name].dt.epoch("us").to_list() for name in (EVENT, KNOWN))
-    entities, values = table.select(entity).iter_rows(), table.select(features).iter_rows()
-    return [
-        (entity_key(entity, who), encode_record(event, known, dict(zip(features, what, strict=True))))
-        for who, event, known, what in zip(entities, events, knowns, values, strict=True)
-    ]
+def standing(record: Record | None, ttl: float, now: datetime) -> Status:
+    """What a record is at a moment: NOT_FOUND, OUTSIDE_MAX_AGE or PRESENT."""
+    if record is None or record.event > now or record.known > now:
+        return "NOT_FOUND"
+    return "OUTSIDE_MAX_AGE" if ttl and now - record.event > timedelta(seconds=ttl) else "PRESENT"

@@ -16,10 +16,10 @@ from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
 from penstock.features.decide import due
-from penstock.features.latest import EVENT, KNOWN
+from penstock.features.latest import EVENT, KNOWN, rows_to_keep
 from penstock.features.ports import Computed, OnlineStore, Work
 from penstock.features.pushed import pushed_rows
-from penstock.features.records import decode_record, entity_key, rows_to_keep, status_of
+from penstock.features.records import decode_record, entity_key, status_of
 from penstock.features.types import Materialization, Placed
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 

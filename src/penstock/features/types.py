@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view's declaration. `ttl` is in seconds, 0 for no limit; `freshness` is how many seconds its
     online values may lag behind the source, 0 where they are brought up to date only when somebody asks.
+    `required` says that a model is not asked about an entity of which there is nothing that counts.
     """
 
     name: str
@@ -24,9 +25,15 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     ttl: float = 0.0
     freshness: float = 0.0
+    required: bool = False
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
+
+
+def online_id(project: str, environment: str, view: str) -> str:
+    """By what the online store knows a feature view in an environment."""
+    return f"{project}:{environment}:{view}"
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +46,21 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The id of its Materialization, by which the online store knows it: `project:environment:view`."""
-        return f"{self.project}:{self.environment}:{self.view.name}"
+        return online_id(self.project, self.environment, self.view.name)
+
+
+class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature view as it is read online: its `id` in the online store (empty where it is not known yet),
+    the columns of its entity, and the `features` that are wanted of it. `ttl` and `required` are those of its
+    declaration.
+    """
+
+    id: str = ""
+    name: str
+    entity: tuple[Column, ...]
+    features: tuple[str, ...]
+    ttl: float = 0.0
+    required: bool = False
 
 
 class Materialization(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ def feature_view(
     source: Source,
     ttl: str = "",
     freshness: str = "",
+    required: bool = False,
     owner: str = "",
     tags: tuple[str, ...] | list[str] = (),
 ) -> Callable[[ViewFunction], FeatureView]:
@@ -49,6 +50,8 @@ def feature_view(
     source's event time, one column per feature and, if rows become known later than they happen,
     the known time. A feature older than `ttl` (such as `"3h"`) counts as missing, in training and online.
     Where a release with the view is deployed, its online values are brought up to date every `freshness`.
+    A request for a prediction may give the entity in place of the features: where nothing counts of it they
+    are null, or the request is refused if the view is `required`.
     `owner` and `tags` are what it is found by, as is the first line of the function's docstring.
     Raises InvalidPipeline for a function that cannot be found by its name, a wrong source or no entity.
     """
@@ -74,6 +77,7 @@ def feature_view(
             source=source,
             ttl=seconds,
             freshness=often,
+            required=required,
             owner=owner,
             description=told,
             tags=tuple(tags),

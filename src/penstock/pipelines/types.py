@@ -123,7 +123,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `prior` is a `datasets.types.Prior` of the training rows, empty where there were none; `dependencies`
     are the packages that made the model, with their versions; `tags` and `metadata` are the pipeline's own.
     `days` is a JSON blob, a `datasets.days.Days` of the rows and of the answers to the holdout; `influence`
-    is how much of the movement of answers is due to each input, in shares.
+    is how much of the movement of answers is due to each input, in shares; `views` are `OnlineView`s, from
+    which inputs can be read.
     """
 
     model: str
@@ -144,3 +145,4 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     days: str = ""
     influence: dict[str, float] = {}
+    views: tuple[dict[str, Any], ...] = ()

@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
+from penstock.serving.columns import Question
 from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Answer, LogRecord
@@ -102,7 +103,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def record_of(answer: Answer, columns: dict[str, list[Any]], environment: str, time: datetime) -> LogRecord:
+def record_of(answer: Answer, question: Question, environment: str, time: datetime) -> LogRecord:
     """An answer as the prediction log keeps it."""
     return LogRecord(
         ids=answer.ids,
@@ -111,7 +112,8 @@ def record_of(answer: Answer, columns: dict[str, list[Any]], environment: str, t
         environment=environment,
         version=answer.version,
         variant=answer.variant,
-        inputs=columns,
+        inputs=question.columns,
+        lookups=question.lookups,
         score=answer.score,
         label=answer.label,
     )

@@ -11,6 +11,7 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
+from penstock.serving.types import Lookup
 
 _BOUNDS = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)},
@@ -50,7 +51,8 @@ class Tensor(msgspec.Struct):
 class Question(msgspec.Struct, frozen=True):
     """A request that fits the model: `rows` rows, column by column in the order of the signature.
 
-    `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes.
+    `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes; `lookups`
+    are what was read online for it, by view.
     """
 
     columns: dict[str, list[Any]]
@@ -58,6 +60,7 @@ class Question(msgspec.Struct, frozen=True):
     id: str = ""
     outputs: tuple[str, ...] = ()
     binary: frozenset[str] = frozenset()
+    lookups: dict[str, Lookup] = {}
 
 
 def datatype(column: Column) -> str:
@@ -80,6 +83,34 @@ def columns_of(given: Mapping[str, list[Any]], signature: Signature) -> Question
         raise InvalidRequest(expected=f"the columns {', '.join(kinds)}", found="none")
     columns, rows = fitting(tensors, signature)
     return Question(columns, rows)
+
+
+def by_column(given: Any, signature: Signature) -> dict[str, list[Any]]:
+    """Rows as columns; a value that may be null is null where a row lacks it. Raises InvalidRequest."""
+    given = require_rows(given)
+    names = dict.fromkeys(name for row in given for name in row)
+    known = {column.name: column for column in signature.inputs}
+    for name in names:
+        if name in known and not known[name].nullable and (at := _without(given, name)) >= 0:
+            raise InvalidRequest(what=f"Row {at} lacks a value", expected=name, found="none")
+    return {name: [row.get(name) for row in given] for name in names}
+
+
+def require_rows(given: Any) -> list[dict[str, Any]]:
+    """What is a list of rows, each an object. Raises InvalidRequest."""
+    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
+        raise InvalidRequest(expected="a list of rows, each an object", found=shortly(given))
+    return given
+
+
+def shortly(value: Any) -> str:
+    """A value as a sentence has room for it."""
+    return f"{value!r:.60}"
+
+
+def _without(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The first row that has no such value, -1 if all have one."""
+    return next((at for at, row in enumerate(rows) if name not in row), -1)
 
 
 def _by_name(tensors: Sequence[Tensor], signature: Signature) -> dict[str, Tensor]:

@@ -10,16 +10,21 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.columns import Question, columns_of
-from penstock.serving.types import Answer
+from penstock.serving.columns import Question, by_column, columns_of, require_rows, shortly
+from penstock.serving.lookups import Keyed, ages, inputs_of, lacks_features
+from penstock.serving.types import Answer, ServedVersion
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """What a request to MLflow's scoring server holds exactly one of."""
 
 
-def read_rows(body: bytes, signature: Signature) -> Question:
-    """`{"rows": [{column: value}, …]}`. Raises InvalidRequest."""
-    return columns_of(_by_column(_only(_object(body, "rows"), "rows"), signature), signature)
+def read_rows(body: bytes, served: ServedVersion) -> Question | Keyed:
+    """`{"rows": [{column: value}, …]}`, where a row may give an entity in place of features.
+
+    Raises InvalidRequest.
+    """
+    rows = require_rows(_only(_object(body, "rows"), "rows"))
+    return Keyed(rows, served) if lacks_features(rows, served) else inputs_of(rows, served)
 
 
 def read_invocation(body: bytes, signature: Signature) -> Question:
@@ -82,8 +87,8 @@ def predictions(answer: Answer, signature: Signature) -> list[Any]:
     return list(answer.label)
 
 
-def encode_rows(answer: Answer, signature: Signature) -> bytes:
-    """Our own answer: for each row its id, prediction, score and probabilities."""
+def encode_rows(answer: Answer, question: Question, signature: Signature) -> bytes:
+    """Our own answer: for each row its id, prediction, score and probabilities, and what was read online."""
     rows: list[dict[str, Any]] = [
         {"id": name, "prediction": predicted, "score": score}
         for name, predicted, score in zip(
@@ -92,6 +97,8 @@ def encode_rows(answer: Answer, signature: Signature) -> bytes:
     ]
     for row, chances in zip(rows, answer.probabilities, strict=False):
         row["probabilities"] = dict(zip(signature.classes, chances, strict=True))
+    for at, row in enumerate(rows if question.lookups else ()):
+        row["features"] = ages(question.lookups, at)
     about = {"model": answer.model, "version": answer.version, "variant": answer.variant}
     return msgspec.json.encode({**about, "rows": rows})
 
@@ -123,25 +130,13 @@ def _inputs(given: Any, signature: Signature) -> Question:
 
 
 def _records(given: Any, signature: Signature) -> Question:
-    return read_table(_by_column(given, signature), signature)
-
-
-def _by_column(given: Any, signature: Signature) -> dict[str, list[Any]]:
-    """Rows as columns; a value that may be null is null where a row lacks it."""
-    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
-        raise InvalidRequest(expected="a list of rows, each an object", found=_shortly(given))
-    names = dict.fromkeys(name for row in given for name in row)
-    known = {column.name: column for column in signature.inputs}
-    for name in names:
-        if name in known and not known[name].nullable and (at := _without(given, name)) >= 0:
-            raise InvalidRequest(what=f"Row {at} lacks a value", expected=name, found="none")
-    return {name: [row.get(name) for row in given] for name in names}
+    return read_table(by_column(given, signature), signature)
 
 
 def _lists(rows: Any, names: Sequence[str], signature: Signature) -> Question:
     odd = next((row for row in rows if not isinstance(row, list) or len(row) != len(names)), None)
     if odd is not None:
-        raise InvalidRequest(expected=f"rows of {len(names)} values", found=_shortly(odd))
+        raise InvalidRequest(expected=f"rows of {len(names)} values", found=shortly(odd))
     return read_table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=False)), signature)
 
 
@@ -196,12 +191,3 @@ def _read(text: str, column: Column) -> Any:
 def _whole(value: Any) -> Any:
     """A whole number that a table of numbers and nulls has made a float of."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _without(rows: Sequence[Mapping[str, Any]], name: str) -> int:
-    """The first row that has no such value, -1 if all have one."""
-    return next((at for at, row in enumerate(rows) if name not in row), -1)
-
-
-def _shortly(value: Any) -> str:
-    return f"{value!r:.60}"

@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from penstock.features.types import OnlineView
 from penstock.models.types import Signature
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version the service may load. `resident` ones are loaded at once, others when asked for.
 
-    `runtime` names the environment in which a model is served that its own library answers.
+    `runtime` names the environment in which a model is served that its own library answers; `views` are the
+    feature views from which some of its inputs can be read where a row gives an entity in their place.
     """
 
     number: int
@@ -23,6 +25,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     examples: str
     resident: bool = True
     runtime: str = ""
+    views: tuple[OnlineView, ...] = ()
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +150,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: tuple[tuple[float, ...], ...] = ()
 
 
-class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the prediction log: n predictions that were answered together."""
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read online of a feature view for n rows: by which `key`, column by column, and at which
+    `time`; when what was found had happened (None: there was nothing), and what became of it (see
+    `features.records.Status`). A row that brought all features of the view itself has the status GIVEN.
+    """
+
+    key: dict[str, list[Any]]
+    time: datetime
+    event: list[datetime | None]
+    status: list[str]
+
+
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the prediction log: n predictions that were answered together. `lookups` are by view."""
 
     ids: tuple[str, ...]
     time: datetime
@@ -157,5 +172,6 @@ class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     variant: str
     inputs: dict[str, list[Any]]
+    lookups: dict[str, Lookup] = {}
     score: tuple[float, ...]
     label: tuple[str, ...]

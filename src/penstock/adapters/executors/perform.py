@@ -95,11 +95,11 @@ def _rows(task: Task, blobs: Blobs) -> Work:
 
     from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
+    from penstock.features.made import view_of_inputs
     from penstock.features.training import training_set
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
-    for target in views.values():
-        resolve(target)
+    found = [resolve(target) for target in views.values()]
     _check_code(task, lambda: views_digest(views))
 
     def work() -> tuple[Outputs, Measured]:
@@ -113,7 +113,9 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         days = msgspec.to_builtins(daily(pl.concat([made.train, made.holdout]), time, reference))
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
+        joined = [view_of_inputs(view, tables[view.settings.source.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
+        told["views"] = msgspec.to_builtins(joined)
         kept = write({**made.schema, **told}, blobs)
         return {
             "train": write(made.train, blobs),

@@ -22,6 +22,7 @@ from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedM
 from penstock.datasets.days import SCORE, Days, daily, with_column
 from penstock.datasets.profiles import profile
 from penstock.datasets.types import Column, Prior, Profile
+from penstock.features.types import OnlineView
 from penstock.lineage.ports import Blobs
 from penstock.models.types import NATIVE, Signature
 from penstock.pipelines.types import Candidate
@@ -36,7 +37,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
     column by column; `profile` describes the training rows, and `prior` the label in them, `days` all
-    rows by the day of the column `time`.
+    rows by the day of the column `time`; `views` are the feature views that some of the columns come from.
     """
 
     columns: tuple[Column, ...]
@@ -46,6 +47,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     prior: Prior | None = None
     days: Days | None = None
     time: str = ""
+    views: tuple[OnlineView, ...] = ()
 
 
 class _Converted(msgspec.Struct, frozen=True):
@@ -116,6 +118,7 @@ def make_candidate(
         prior=msgspec.to_builtins(given.prior) if given.prior else {},
         dependencies=packages(),
         tags=dict(tags or {}),
+        views=_views(given.views, converted.signature),
         metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
         days=blobs.put(msgspec.json.encode(_with_answers(given, native, columns, holdout, blobs)))
         if given.days
@@ -149,6 +152,13 @@ def _schema(schema: Mapping[str, Any]) -> Schema:
     if not any(given.examples.values()):
         raise InvalidValue(what="The training set has no example rows", expected="at least one", found="none")
     return given
+
+
+def _views(views: tuple[OnlineView, ...], signature: Signature) -> tuple[dict[str, Any], ...]:
+    """The views that some inputs of the model come from, with these alone."""
+    taken = {column.name for column in signature.inputs}
+    kept = [msgspec.structs.replace(v, features=tuple(n for n in v.features if n in taken)) for v in views]
+    return tuple(msgspec.to_builtins(view) for view in kept if view.features)
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

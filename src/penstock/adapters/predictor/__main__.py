@@ -23,6 +23,7 @@ import msgspec
 import uvloop
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.fleet import Fleet
 from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
 from penstock.adapters.predictor.listener import Listener
@@ -79,7 +80,8 @@ class Service:
         for each in (*self._public, *self._private):
             if each not in mine:
                 each.close()
-        table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home))
+        online = SqliteOnline(self._home / "online.db")
+        table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home), online)
         table.resume()
         log = LogWriter(self._home / "predictions")
         died = killed_in(self._home, table.state.plan, place)
@@ -89,6 +91,7 @@ class Service:
         finally:
             server.close()
             log.close()
+            online.close()
             life_ends(self._home, place)
 
 

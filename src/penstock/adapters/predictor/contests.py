@@ -96,7 +96,7 @@ class Contests:
             return given
         began = perf_counter()
         try:
-            given = await self._challenged(asked, rival, question)
+            given = await self._challenged(asked, rival, champion, question)
         except Exception as error:  # noqa: BLE001 - whatever a challenger does, the client is answered
             took, why = perf_counter() - began, _said(error)
             given = await self._by(champion, question, "fallback")
@@ -125,8 +125,12 @@ class Contests:
             return await asyncio.to_thread(_ask, champion, question, variant)
         return _ask(champion, question, variant)
 
-    async def _challenged(self, asked: Asked, rival: Challenger, question: Question) -> Given:
-        live, theirs = _theirs(asked, rival, question)
+    async def _challenged(self, asked: Asked, rival: Challenger, champion: Live, question: Question) -> Given:
+        live = _loaded(asked, rival)
+        if live.served.views == champion.served.views:
+            theirs = _theirs(asked, live, champion, question)
+        else:  # what stands online may have to be read
+            theirs = await asyncio.to_thread(_theirs, asked, live, champion, question)
         if question.rows <= INLINE_ROWS and self._own(rival).quick and not live.apart:
             return _ask(live, theirs, rival.variant)
         loop = asyncio.get_running_loop()
@@ -137,12 +141,13 @@ class Contests:
         """Ask a shadow; what it answers goes to the log and nowhere else."""
         began = perf_counter()
         try:
-            live, theirs = _theirs(asked, rival, given.question)
+            live = _loaded(asked, rival)
+            theirs = _theirs(asked, live, given.live, given.question)
             answer = _ask(live, theirs, rival.variant).answer
             self._own(rival).answered(answer, perf_counter() - began, classes=_many(live))
             if logged:
                 named = replace(answer, ids=tuple(name + SHADOW for name in given.answer.ids))
-                self._log(record_of(named, theirs.columns, live.environment, asked.state.now()))
+                self._log(record_of(named, theirs, live.environment, asked.state.now()))
         except Exception as error:  # noqa: BLE001 - it counts, and harms nobody
             self._own(rival).failed(_said(error), perf_counter() - began)
         finally:
@@ -189,16 +194,23 @@ def key_of(request: Request, question: Question, column: str) -> str:
     return str(values[0]) if values and values[0] is not None else ""
 
 
-def _theirs(asked: Asked, rival: Challenger, question: Question) -> tuple[Live, Question]:
-    """A challenger, and the question as it reads it. Raises PenstockError."""
+def _loaded(asked: Asked, rival: Challenger) -> Live:
+    """A challenger. Raises PenstockError where it is not loaded."""
     live = asked.state.live.get((asked.model.name, rival.number))
     if live is None:
         raise PenstockError(what=f"Version {rival.number} is not loaded")
-    columns = tuple(question.columns)
-    if columns == tuple(column.name for column in live.served.signature.inputs):
-        return live, question
-    read = asked.face.read(asked.request, live.served.signature)
-    return live, replace(read, id=question.id)
+    return live
+
+
+def _theirs(asked: Asked, live: Live, ours: Live, question: Question) -> Question:
+    """A question to one version as another reads it; what was read online for both alike is not read again.
+
+    Raises PenstockError.
+    """
+    same = tuple(question.columns) == tuple(column.name for column in live.served.signature.inputs)
+    if same and (not question.lookups or live.served.views == ours.served.views):
+        return question
+    return replace(asked.state.filled(asked.face.read(asked.request, live.served)), id=question.id)
 
 
 def _ask(live: Live, question: Question, variant: str) -> Given:

@@ -13,6 +13,7 @@ from penstock.models.types import Signature
 from penstock.serving.columns import Question
 from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_answer, encode_error, encode_with_bytes
+from penstock.serving.lookups import Keyed
 from penstock.serving.rows import (
     encode_predictions,
     encode_rows,
@@ -22,7 +23,7 @@ from penstock.serving.rows import (
     read_table,
     read_texts,
 )
-from penstock.serving.types import Answer
+from penstock.serving.types import Answer, ServedVersion
 
 JSON_LENGTH = b"inference-header-content-length"
 _BYTES = b"application/octet-stream"
@@ -35,8 +36,11 @@ class Face(Protocol):
     model: str
     number: int
 
-    def read(self, request: Request, signature: Signature) -> Question:
-        """What is asked. Raises InvalidRequest, or UnsupportedMedia."""
+    def read(self, request: Request, served: ServedVersion) -> Question | Keyed:
+        """What is asked, or would be if what stands online were filled in.
+
+        Raises InvalidRequest, or UnsupportedMedia.
+        """
         ...
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
@@ -76,13 +80,13 @@ class Rows:
         self.model = model
         self.number = number
 
-    def read(self, request: Request, signature: Signature) -> Question:
+    def read(self, request: Request, served: ServedVersion) -> Question | Keyed:
         """See `Face.read`."""
-        return read_rows(request.body, signature)
+        return read_rows(request.body, served)
 
-    def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
+    def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
         """See `Face.write`."""
-        return Reply(200, encode_rows(answer, signature))
+        return Reply(200, encode_rows(answer, question, signature))
 
     def refuse(self, status: int, sentence: str) -> Reply:
         """See `Face.refuse`."""
@@ -92,18 +96,18 @@ class Rows:
 class Inference(Rows):
     """The Open Inference Protocol v2, with its binary extension."""
 
-    def read(self, request: Request, signature: Signature) -> Question:
+    def read(self, request: Request, served: ServedVersion) -> Question:
         """See `Face.read`."""
         body, length = request.body, request.header(JSON_LENGTH)
         if not length:
-            return decode_request(body, signature)
+            return decode_request(body, served.signature)
         if not length.isdigit() or int(length) > len(body):
             raise InvalidRequest(
                 what="The length of the JSON is wrong",
                 expected=f"Inference-Header-Content-Length of at most {len(body)}",
                 found=length.decode(errors="replace")[:20],
             )
-        return decode_request(body, signature, int(length))
+        return decode_request(body, served.signature, int(length))
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""
@@ -116,9 +120,9 @@ class Inference(Rows):
 class Instances(Rows):
     """KServe's first protocol."""
 
-    def read(self, request: Request, signature: Signature) -> Question:
+    def read(self, request: Request, served: ServedVersion) -> Question:
         """See `Face.read`."""
-        return read_instances(request.body, signature)
+        return read_instances(request.body, served.signature)
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""
@@ -128,18 +132,18 @@ class Instances(Rows):
 class Invocation(Instances):
     """MLflow's scoring server: four forms of JSON, CSV with a header, or Parquet."""
 
-    def read(self, request: Request, signature: Signature) -> Question:
+    def read(self, request: Request, served: ServedVersion) -> Question:
         """See `Face.read`."""
         media, _, more = request.header(b"content-type").decode("latin-1").partition(";")
         if more.strip().lower() not in {"", "charset=utf-8"}:
             raise UnsupportedMedia(expected="no parameter but charset=utf-8", found=more.strip())
         match media.strip().lower():
             case "application/json":
-                return read_invocation(request.body, signature)
+                return read_invocation(request.body, served.signature)
             case "text/csv":
-                return read_texts(_csv(request.body), signature)
+                return read_texts(_csv(request.body), served.signature)
             case "application/vnd.apache.parquet":
-                return read_table(_parquet(request.body), signature)
+                return read_table(_parquet(request.body), served.signature)
         raise UnsupportedMedia(
             expected="application/json, text/csv or application/vnd.apache.parquet", found=media or "none"
         )

@@ -38,7 +38,8 @@ def pack(records: Iterable[LogRecord], folder: Path, name: str) -> None:
     """Keep records as columns below `folder`, in files called `name`; those that are there are replaced.
 
     A row is a prediction: `id`, `time`, `version`, `variant`, `score`, `label`, and `input.NAME` for each
-    value that was asked about; numbers are floats. Raises StorageFailed.
+    value that was asked about; numbers are floats. Where features were read online there are `key.NAME`, and
+    `event.VIEW`: when what was found had happened. Raises StorageFailed.
     """
     rows: dict[Place, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
@@ -69,6 +70,9 @@ def _rows(record: LogRecord) -> Iterator[dict[str, Any]]:
     shared = {"time": record.time, "version": record.version, "variant": record.variant}
     for index, key in enumerate(record.ids):
         inputs = {f"input.{name}": values[index] for name, values in record.inputs.items()}
+        for view, lookup in record.lookups.items():
+            inputs[f"event.{view}"] = lookup.event[index]
+            inputs |= {f"key.{name}": values[index] for name, values in lookup.key.items()}
         yield {"id": key, **shared, "score": record.score[index], "label": record.label[index], **inputs}
 
 
@@ -81,6 +85,8 @@ def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def _input(name: str, values: list[Any]) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
+    if name.startswith("event."):
+        return pl.Series(name, values, _FIXED["time"])
     if kinds == {bool}:
         return pl.Series(name, values, pl.Boolean)
     if kinds <= {int, float, bool}:

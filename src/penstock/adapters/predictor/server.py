@@ -28,6 +28,7 @@ from penstock.serving.answers import Scored, answer_of, record_of
 from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
+from penstock.serving.lookups import Keyed
 from penstock.serving.types import Answer, ServedModel
 
 MOST_UNDER_WAY = 256
@@ -119,11 +120,13 @@ class Server:
             if live is None:
                 return self._load_first(name, face, request)
             model = None if face.number else state.models.get(name)
-        question = face.read(request, live.served.signature)
-        waiting = Waiting(live, variant, face, question, request, give, began, perf_counter())
+        read = face.read(request, live.served)
+        if isinstance(read, Keyed):
+            return self._keyed(read, face, request, model, live=live, variant=variant)
+        waiting = Waiting(live, variant, face, read, request, give, began, perf_counter())
         if model and model.challengers:
             return self._contest(waiting, model)
-        if question.rows > INLINE_ROWS or live.apart:
+        if read.rows > INLINE_ROWS or live.apart:
             return self._in_thread(waiting)
         self._turns.ask(waiting)
         return None
@@ -144,10 +147,34 @@ class Server:
     async def _load_first(self, name: str, face: Face, request: Request) -> Reply:
         live = await asyncio.to_thread(self._table.load_now, name, face.number)
         began = perf_counter()
-        question = face.read(request, live.served.signature)
+        question = await self._filled(face.read(request, live.served))
         return await self._in_thread(
             Waiting(live, "direct", face, question, request, _nobody, began, perf_counter())
         )
+
+    async def _keyed(
+        self,
+        read: Keyed,
+        face: Face,
+        request: Request,
+        model: ServedModel | None,
+        *,
+        live: Live,
+        variant: str,
+    ) -> Reply:
+        """Fill in what stands online, in a thread: nobody else waits for a disk or a network."""
+        began = perf_counter()
+        question = await self._filled(read)
+        waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
+        if model and model.challengers:
+            return await self._contest(waiting, model)
+        if question.rows > INLINE_ROWS or live.apart:
+            return await self._in_thread(waiting)
+        return self._reply(waiting, live.runtime.predict(question.columns))
+
+    async def _filled(self, read: Question | Keyed) -> Question:
+        async with asyncio.timeout(LONGEST):
+            return await asyncio.to_thread(self._table.state.filled, read)
 
     async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
         asked = Asked(model, self._table.state, waiting.face, waiting.request)
@@ -176,7 +203,7 @@ class Server:
         answered = perf_counter()
         reply = waiting.face.write(answer, question, live.served.signature)
         if logged:
-            self._log.append(record_of(answer, question.columns, live.environment, self._table.state.now()))
+            self._log.append(record_of(answer, question, live.environment, self._table.state.now()))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
         self._metrics.answered(answer, live.environment, stages)
         return reply

@@ -12,8 +12,11 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
+from penstock.features.ports import OnlineStore
 from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
+from penstock.serving.columns import Question
+from penstock.serving.lookups import Keyed, filled
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
 
@@ -40,7 +43,7 @@ class State(msgspec.Struct, frozen=True):
     """Everything that a request needs to know, never changed once it is in place.
 
     `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
-    are the champions that answer every request to their model.
+    are the champions that answer every request to their model. `online` holds the features of entities.
     """
 
     plan: Plan
@@ -48,6 +51,11 @@ class State(msgspec.Struct, frozen=True):
     live: dict[Place, Live]
     errors: dict[Place, str]
     alone: dict[str, Live]
+    online: OnlineStore
+
+    def filled(self, read: Question | Keyed) -> Question:
+        """The question, with what stands online where rows lack it. Raises InvalidRequest."""
+        return read if isinstance(read, Question) else filled(read, self.online, self.now())
 
     def now(self) -> datetime:
         """The time of a prediction: the plan's where time is virtual."""
@@ -82,12 +90,13 @@ class Prepared(msgspec.Struct, frozen=True):
 class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
-    def __init__(self, blobs: FolderBlobs, kept: PlanFile) -> None:
+    def __init__(self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore) -> None:
         self._blobs = blobs
         self._kept = kept
+        self._online = online
         self._changing = threading.Lock()
         self._next: State | None = None
-        self.state = _state(Plan(clock=None, models=()), {}, {}, {})
+        self.state = self._state(Plan(clock=None, models=()), {}, {}, {})
 
     def resume(self) -> None:
         """Follow the plan that was kept. Raises Corrupt when it cannot be read."""
@@ -140,7 +149,7 @@ class Table:
                     ) from error
                 loaded = _few_on_demand({**self.state.live, place: live}, self.state.models)
                 state = self.state
-                self.state = _state(state.plan, state.models, loaded, state.errors)
+                self.state = self._state(state.plan, state.models, loaded, state.errors)
             return live
 
     def _follow(self, plan: Plan) -> State:
@@ -164,7 +173,17 @@ class Table:
             model = self._with_a_champion(wanted, live)
             models[model.name] = _merged(models.get(model.name), model)
         followed = Plan(clock=plan.clock, models=tuple(models.values()))
-        return _state(followed, models, _few_on_demand(live, models), errors)
+        return self._state(followed, models, _few_on_demand(live, models), errors)
+
+    def _state(
+        self, plan: Plan, models: dict[str, ServedModel], live: dict[Place, Live], errors: dict[Place, str]
+    ) -> State:
+        alone = {
+            name: live[name, model.champion]
+            for name, model in models.items()
+            if not model.challengers and (name, model.champion) in live
+        }
+        return State(plan, models, live, errors, alone, self._online)
 
     def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
         """The model, led by the champion before where the wanted one does not load."""
@@ -189,17 +208,6 @@ class Table:
         if wrong:
             raise Corrupt(what=wrong)
         return Live(model.name, model.environment, version, runtime, together, apart)
-
-
-def _state(
-    plan: Plan, models: dict[str, ServedModel], live: dict[Place, Live], errors: dict[Place, str]
-) -> State:
-    alone = {
-        name: live[name, model.champion]
-        for name, model in models.items()
-        if not model.challengers and (name, model.champion) in live
-    }
-    return State(plan, models, live, errors, alone)
 
 
 def require_sense(plan: Plan) -> None:

@@ -9,8 +9,8 @@ from penstock.app.api.features import found_view
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.features.reading import Wanted, read_online
-from penstock.features.types import Materialization, Placed
+from penstock.features.reading import Wanted, read_online, view_online
+from penstock.features.types import OnlineView
 
 ROUTES = Routes()
 route = ROUTES.route
@@ -46,13 +46,13 @@ def online_features(
         raise InvalidValue(expected="features such as weather:wind, or a feature_service", found="none")
     views = {view: _standing(app, view, environment, project) for view, _ in asked}
     wanted = [
-        Wanted(*views[view], name)
+        Wanted(views[view], name)
         for view, feature in asked
-        for name in ([feature] if feature else [column.name for column in views[view][1].features])
+        for name in ([feature] if feature else views[view].features)
     ]
     given = {name: _listed(name, values) for name, values in (entities or {}).items()}
     found = read_online(app.online, wanted, given, app.clock.now())
-    names = [f"{w.placed.view.name}__{w.feature}" if full_feature_names else w.feature for w in wanted]
+    names = [f"{w.view.name}__{w.feature}" if full_feature_names else w.feature for w in wanted]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidValue(
             what="Several views have features of one name",
@@ -116,7 +116,7 @@ def _split(features: list[Any]) -> list[tuple[str, str]]:
     return [(view, feature) for view, _, feature in pairs]
 
 
-def _standing(app: App, view: str, environment: str, project: str) -> tuple[Placed, Materialization]:
+def _standing(app: App, view: str, environment: str, project: str) -> OnlineView:
     placed = found_view(app, project, environment, view)
     state = app.features.standing(placed)
     if state.as_of is None:
@@ -124,7 +124,7 @@ def _standing(app: App, view: str, environment: str, project: str) -> tuple[Plac
             what=f"{view} has no online values in {placed.environment} yet.",
             fix=f"penstock features materialize {view} --in {placed.environment}",
         )
-    return placed, state
+    return view_online(placed, state)
 
 
 def _trained_with(app: App, model: str) -> list[str]:
