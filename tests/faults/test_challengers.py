@@ -58,10 +58,10 @@ ENOUGH = 400
 class World:
     """A control plane beside a real prediction process; the second version challenges the first."""
 
-    def __init__(self, folder: Path, fault: Fault) -> None:
+    def __init__(self, folder: Path, fault: Fault, memory: int = 0) -> None:
         self.store, self.blobs = open_store(folder / "penstock.db"), FolderBlobs(folder / "blobs")
         self.clock = FixedClock(datetime(2013, 3, 1, tzinfo=UTC))
-        self.process = PredictorProcess(folder)
+        self.process = PredictorProcess(folder, memory=memory)
         self.process.start()
         self.service = HttpPredictionService(lambda: self.process.url, service_key(folder), folder / "blobs")
         self.log = JsonlPredictionLog(folder / "predictions")

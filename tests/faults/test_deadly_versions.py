@@ -8,11 +8,13 @@ import httpx
 import pytest
 from test_challengers import STORM, Asking, World
 
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.core.errors import Unavailable
 from penstock.deployments.swaps import DEATHS
 from penstock.deployments.types import GateReport
 from penstock.models.types import Placement
-from penstock.testing.tiny_onnx import Fault
+from penstock.testing.tiny_onnx import Fault, sigmoid_version
 
 
 @pytest.fixture(autouse=True)
@@ -55,17 +57,34 @@ def test_a_version_that_kills_its_process_at_its_gate_is_refused(
         world.end()
 
 
-def test_a_challenger_that_kills_its_process_in_traffic_goes_back(tmp_path: Path) -> None:
-    world = Patient(tmp_path, "thousandth")
+@pytest.mark.parametrize(
+    ("fault", "answers", "logged"),
+    [("thousandth", 1000, "another takes"), ("hangs", 60, "sitecustomize"), ("hog", 60, "holds")],
+)
+def test_a_challenger_that_takes_its_process_from_traffic_goes_back(
+    tmp_path: Path, fault: Fault, answers: int, logged: str
+) -> None:
+    world = Patient(tmp_path, fault, memory=350_000_000)
     try:
         assert world.rollout().status == "running"
         client = Asking(world.process.url)
         with pytest.raises(httpx.TransportError):
             client.run()
         assert {status for status, *_ in client.answers} == {200}
-        assert len(client.answers) > 1000, "the challenger has half of them"
+        assert len(client.answers) > answers, "the challenger has half of them"
         world.settle()
         assert world.rollout().status == "reverted"
         assert "killed" in world.rollout().why
+        assert logged in (tmp_path / "logs" / "predictor.log").read_text()
     finally:
         world.end()
+
+
+def test_a_version_that_wants_all_the_memory_is_refused_before_it_is_loaded_beside_others(
+    tmp_path: Path,
+) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    service = HttpPredictionService("http://nobody.invalid", "key", tmp_path / "blobs")
+    probe = service.probe(sigmoid_version(blobs, 2, fault="hoards"))
+    assert "memory" in probe.error
+    service.close()

@@ -10,6 +10,7 @@ import pytest
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.contests import Contests
 from penstock.adapters.predictor.duties import Duties
+from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
@@ -29,7 +30,9 @@ class Process:
         self.blobs = MemoryBlobs()
         self.table = Table(self.blobs, PlanFile(folder), SqliteOnline(folder / "online.db"))
         self.log = LogWriter(folder / "predictions")
-        self.duties = Duties(self.table, self.log, Contests(self.log.append), Metrics(), key="key")
+        endless = Endless()
+        contests = Contests(self.log.append, endless)
+        self.duties = Duties(self.table, self.log, contests, Metrics(), endless=endless, key="key")
 
     @property
     def champion(self) -> int:

@@ -120,6 +120,16 @@ def test_csv_and_parquet_are_answered(house: House) -> None:
     )
 
 
+def test_a_small_parquet_file_of_many_rows_or_long_texts_is_refused(house: House) -> None:
+    for carrier in (pl.repeat("UA", 2_000_000, eager=True), pl.repeat("A" * 700_000, 100, eager=True)):
+        file = io.BytesIO()
+        pl.DataFrame({"wind": pl.repeat(2.0, len(carrier), eager=True), "carrier": carrier}).write_parquet(
+            file
+        )
+        told = house.ask("/invocations/delay", file.getvalue(), "application/vnd.apache.parquet")
+        assert (told.status, b"at most" in told.body) == (413, True)
+
+
 def test_kserves_first_protocol_is_answered(house: House) -> None:
     assert house.ask("/v1/models/delay:predict", {"instances": ROWS}).json["predictions"] == PREDICTED
     assert house.ask("/v1/models").json == {"models": ["delay"]}

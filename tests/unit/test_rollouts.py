@@ -23,7 +23,7 @@ from penstock.deployments.types import GateReport, Swap
 from penstock.models.service import Models
 from penstock.models.types import Placement, Version
 from penstock.serving.answers import Examples
-from penstock.serving.types import Answer, Plan, Probe, ServedVersion
+from penstock.serving.types import Answer, Plan, Probe
 from penstock.testing.delivery import CONFIG, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 from penstock.testing.prediction import FakeLabels, FakePredictionService
@@ -469,6 +469,18 @@ def test_a_version_that_is_too_slow_does_not() -> None:
     assert (world.answering(), world.roles()) == (1, ["champion", "rejected"])
 
 
+def test_a_version_that_has_no_room_is_not_loaded_beside_the_others() -> None:
+    world = loaded()
+    world.train()
+    world.settle()
+    world.train()
+    world.service.probe = lambda _: Probe(memory=3_000_000, available=2_000_000)  # type: ignore[method-assign]
+    world.service.load = None  # type: ignore[method-assign,assignment]
+    world.settle()
+    assert verdicts(world, 2) == {"infrastructure": "it takes 3 MB and there are 2 MB"}
+    assert world.answering() == 1
+
+
 def test_a_tryout_goes_on_beside_everything_else() -> None:
     world, under_way = loaded(), []
 
@@ -500,14 +512,14 @@ def test_what_is_being_tried_stays_loaded_while_plans_are_followed() -> None:
     asked: list[bool] = []
 
     def during(work: Callable[[], Facts]) -> Future[Facts]:
-        probe = world.service.probe
+        load = world.service.load
 
-        def look(version: ServedVersion) -> Probe:
+        def look(*asks: Any) -> Any:
             world.rollouts.push()
             asked.append(any(loaded.number == 2 and loaded.ready for loaded in world.service.loaded()))
-            return probe(version)
+            return load(*asks)
 
-        world.service.probe = look  # type: ignore[method-assign]
+        world.service.load = look  # type: ignore[method-assign]
         return at_once(work)
 
     world.submit = during

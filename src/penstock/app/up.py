@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ def run(
     port: int,
     predict_port: int,
     predict_processes: int = 1,
+    predict_memory: int = 0,
+    origins: Sequence[str] = (),
     make_web: Callable[[App], Any],
     on_ready: Callable[[Server], None],
     virtual: datetime | None = None,
@@ -45,7 +47,8 @@ def run(
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
 
-    On a `host` other than the loopback, pages and API answer nobody without an access token.
+    On a `host` other than the loopback, pages and API answer nobody without an access token. `origins` are
+    the sites whose pages may ask for predictions.
 
     Raises Conflict when a port is taken or another system owns the home, and InvalidValue and
     Unavailable where steps cannot run `on` what was named.
@@ -64,7 +67,9 @@ def run(
         try:
             app.isolation.prove()
             app.host = host
-            predictor = PredictorProcess(place.folder, predict_port, predict_processes)
+            predictor = PredictorProcess(
+                place.folder, predict_port, predict_processes, memory=predict_memory, origins=origins
+            )
             _serve(app, listening, predictor, make_web, on_ready)
         finally:
             place.withdraw()

@@ -50,6 +50,15 @@ def up(  # noqa: PLR0917 the options of a command
     predict_processes: Annotated[
         int, typer.Option("--predict-processes", min=1, max=64, help="How many processes answer there.")
     ] = 1,
+    predict_memory: Annotated[
+        str, typer.Option("--predict-memory", metavar="SIZE", help="The most that each of them may hold.")
+    ] = "",
+    origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin", metavar="URL", help="A site whose pages may ask for predictions; *: any."
+        ),
+    ] = None,
     virtual: Annotated[
         str,
         typer.Option("--virtual-clock", metavar="TIME", help="Give a new home a clock that starts there."),
@@ -100,6 +109,8 @@ def up(  # noqa: PLR0917 the options of a command
             port=port,
             predict_port=predict_port,
             predict_processes=predict_processes,
+            predict_memory=size(predict_memory) if predict_memory else 0,
+            origins=origins or (),
             make_web=pages,
             on_ready=ready,
             virtual=start,

@@ -78,6 +78,13 @@ class UnsupportedMedia(PenstockError):
     status = 415
 
 
+class TooLarge(PenstockError):
+    """More was sent than is taken at once."""
+
+    code = "too_large"
+    status = 413
+
+
 class UndefinedMetric(InvalidValue):
     """The metric is not defined on these rows."""
 

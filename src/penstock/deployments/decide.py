@@ -135,7 +135,8 @@ def standing(history: Iterable[Deployment]) -> list[str]:
 def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
     """The verdicts of a gate. It is passed when every one of them is.
 
-    A version that the prediction service cannot load, or dies of, fails whatever the gate asks,
+    A version that the prediction service cannot load, or dies of, fails whatever the gate asks, one that does
+    not fit is not loaded beside the others,
     and so does one without a gate: nothing has been proved of it.
     """
     if not gate:
@@ -150,6 +151,8 @@ def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
     if facts.died:
         why = f"the prediction service failed {facts.died.times} times while it was tried: {facts.died.last}"
         return (Verdict(check="loads", passed=False, why=why, evidence=msgspec.to_builtins(facts.died)),)
+    if "infrastructure" in gate and not fits(facts.infrastructure):
+        return (_infrastructure(facts.infrastructure),)
     if facts.load_error:
         return (
             Verdict(
@@ -186,10 +189,14 @@ def _baseline(assessed: Assessment) -> Iterator[Verdict]:
     yield Verdict(check="baseline", passed=beaten, why=why, evidence=evidence)
 
 
+def fits(probe: Probe) -> bool:
+    """Whether a version could be loaded and has room where it is to serve."""
+    return not probe.error and probe.memory <= probe.available
+
+
 def _infrastructure(probe: Probe) -> Verdict:
-    fits = probe.memory <= probe.available
     evidence = msgspec.to_builtins(probe)
-    if probe.error or not fits:
+    if not fits(probe):
         why = probe.error or f"it takes {size_text(probe.memory)} and there are {size_text(probe.available)}"
         return Verdict(check="infrastructure", passed=False, why=why, evidence=evidence)
     why = (

@@ -13,7 +13,6 @@ from penstock.checks import is_load, parse_load
 from penstock.core.errors import InvalidRequest, InvalidValue, NotFound
 from penstock.deployments.decide import Contract, Facts, Quality, difference
 from penstock.deployments.edges import edges
-from penstock.deployments.plans import served
 from penstock.deployments.quality import Assessment, Numbers, assess, numbers_of_data, signature_fits
 from penstock.deployments.truth import answered_numbers, metrics_of, truth_number
 from penstock.lineage.ports import Blobs
@@ -21,7 +20,7 @@ from penstock.models.types import Version
 from penstock.serving.answers import Examples
 from penstock.serving.encode import encode_request
 from penstock.serving.ports import PredictionService
-from penstock.serving.types import Loaded, LoadReport
+from penstock.serving.types import Loaded, LoadReport, Probe
 
 ROWS = 20_000
 """Rows of a holdout that are asked at most: some seconds of the prediction service."""
@@ -35,9 +34,10 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
     champion: Version | None,
     loaded: Sequence[Loaded],
     gate: Sequence[str],
+    probe: Probe | None = None,
 ) -> Facts:
     """Ask the candidate, which was `loaded` beside the champion or was not, and the champion, and make the
-    loads that the gate asks for.
+    loads that the gate asks for. `probe` is what is known of its infrastructure.
 
     Raises Unavailable when the prediction service does not answer: then nothing is known.
     """
@@ -52,7 +52,7 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
     facts = msgspec.structs.replace(
         facts,
         contract=_contract(service, blobs, version, edgy="contract" in gate),
-        infrastructure=service.probe(served(version)) if "infrastructure" in gate else facts.infrastructure,
+        infrastructure=probe or facts.infrastructure,
         loads=_loads(service, blobs, version, gate),
     )
     if not version.holdout:

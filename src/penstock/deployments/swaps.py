@@ -9,9 +9,9 @@ from threading import RLock
 
 from penstock.core.errors import Unavailable
 from penstock.core.events import Event
-from penstock.deployments.decide import Died, Facts, live
+from penstock.deployments.decide import Died, Facts, fits, live
 from penstock.deployments.gather import gather
-from penstock.deployments.plans import Plans
+from penstock.deployments.plans import Plans, served
 from penstock.deployments.types import Swap
 from penstock.lineage.ports import Blobs, Reader, Store
 from penstock.models.types import Placement, Version
@@ -39,6 +39,7 @@ class Swaps:
         self, environment: str, candidate: Version, champion: Version | None, gate: Sequence[str]
     ) -> Facts:
         """Load a candidate beside what is live, where it stays meanwhile, and gather the facts for its gate.
+        Where the gate asks for infrastructure, only one that fits is loaded.
 
         A service that was up and fails while a candidate is tried may have died of it: after `DEATHS` such
         failures that is the fact which is gathered.
@@ -47,11 +48,14 @@ class Swaps:
         """
         self._service.loaded()  # of a service that is down already no candidate is guilty
         place = (environment, candidate.id)
+        probe = self._service.probe(served(candidate)) if "infrastructure" in gate else None
+        if probe and not fits(probe):
+            return Facts(recorded=candidate.metrics, infrastructure=probe)
         try:
             with self._conversation:
                 self._trying = (environment, candidate)
                 loaded = self._apply(self._desired())
-            facts = gather(self._service, self._blobs, candidate, champion, loaded, gate)
+            facts = gather(self._service, self._blobs, candidate, champion, loaded, gate, probe)
         except Unavailable as error:
             self._deaths[place] += 1
             if self._deaths[place] < DEATHS:

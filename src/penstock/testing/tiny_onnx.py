@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import nan
 from typing import Any, Literal
 
@@ -12,18 +13,30 @@ from penstock.lineage.ports import Blobs
 from penstock.serving.types import ServedVersion
 from penstock.testing.prediction import SIGMOID_SIGNATURE, SigmoidRuntime
 
+_BYTES = 4
+"""Of a number."""
 _EXAMPLES: dict[str, list[Any]] = {"wind": [None, -1.0, 0.5, 2.0], "carrier": ["UA", "AA", "UA", "B6"]}
 
 
-Fault = Literal["", "nan", "raises", "slow", "loading", "unseen", "thousandth"]
-"""What a model does wrong when the wind is above 5. The last three it only says in its description: ONNX
-cannot kill its process, so that a test has to do so.
+Fault = Literal["", "nan", "raises", "slow", "hoards", "loading", "unseen", "thousandth", "hangs", "hog"]
+"""What a model does wrong when the wind is above 5. The last five it only says in its description: ONNX
+cannot do that to its process, so that a test has to do so.
 """
 
 
 def sigmoid_graph(weight: float, fault: Fault = "") -> bytes:
     """A serialized graph with the inputs `wind` and `carrier`, each of shape (n, 1)."""
-    scalar = {"weight": weight, "zero": 0.0, "one": 1.0, "five": 5.0, "nan": nan, "far": 9.0, "side": 1800.0}
+    memory = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    scalar = {
+        "lots": memory / _BYTES,
+        "weight": weight,
+        "zero": 0.0,
+        "one": 1.0,
+        "five": 5.0,
+        "nan": nan,
+        "far": 9.0,
+        "side": 1800.0,
+    }
     graph = helper.make_graph(
         [
             *_FAULTS.get(fault, _FAULTS[""]),
@@ -59,6 +72,11 @@ _FAULTS: dict[str, list[Any]] = {
         helper.make_node("Where", ["storm", "far", "zero"], ["which"]),
         helper.make_node("Cast", ["which"], ["index"], to=TensorProto.INT64),
         helper.make_node("Gather", ["zero", "index"], ["wrong"]),
+    ],
+    "hoards": [  # wants all the memory of the machine, in whatever wind
+        helper.make_node("Cast", ["lots"], ["length"], to=TensorProto.INT64),
+        helper.make_node("ConstantOfShape", ["length"], ["zeros"]),
+        helper.make_node("ReduceMax", ["zeros"], ["wrong"], keepdims=0),
     ],
     "slow": [  # multiplies a large matrix
         _STORM,

@@ -34,7 +34,7 @@ def talk(*parts: bytes, end: bool = True) -> bytes:
 
     async def once() -> bytes:
         listening = socket.create_server(("127.0.0.1", 0))
-        listener = Listener(Echo(), [listening])
+        listener = Listener(Echo(), [listening], lambda: None)
         await listener.begin()
         reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
         for part in parts:
@@ -136,7 +136,7 @@ def test_at_the_end_what_was_asked_is_answered_and_no_more() -> None:
     async def once() -> bytes:
         listening = socket.create_server(("127.0.0.1", 0))
         application = Echo()
-        listener = Listener(application, [listening])
+        listener = Listener(application, [listening], lambda: None)
         await listener.begin()
         reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
         writer.write(b"GET /later HTTP/1.1\r\n\r\n")

@@ -31,6 +31,7 @@ from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.peers import HOST
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
+from penstock.adapters.predictor.terms import Terms
 from penstock.core.errors import Conflict, PenstockError
 
 BACKLOG = 2048
@@ -44,6 +45,8 @@ def main() -> int:
     options.add_argument("--home", type=Path, required=True, help="the home directory")
     options.add_argument("--port", type=int, default=0, help="the port on the loopback; 0 takes any")
     options.add_argument("--processes", type=int, default=1, help="how many processes answer")
+    options.add_argument("--memory", type=int, default=0, help="the most bytes that one may hold; 0 is any")
+    options.add_argument("--origin", action="append", default=[], help="a site whose pages may ask")
     given = options.parse_args()
     try:
         with ExitStack() as held:
@@ -52,11 +55,12 @@ def main() -> int:
             private = [socket.create_server((HOST, 0), backlog=BACKLOG) for _ in range(given.processes)]
             for each in (*public, *private):
                 held.enter_context(each)
-            service = Service(given.home, public, private)
+            service = Service(given.home, public, private, given.origin)
             gc.collect()
             gc.freeze()  # so that copies share what is there
             port = public[0].getsockname()[1]
-            error = Fleet(service.serve, given.processes).run(lambda: _tell(url=f"http://{HOST}:{port}"))
+            fleet = Fleet(service.serve, given.processes, given.memory)
+            error = fleet.run(lambda: _tell(url=f"http://{HOST}:{port}"))
     except PenstockError as failed:
         error = str(failed)
     if error:
@@ -67,13 +71,16 @@ def main() -> int:
 class Service:
     """What each process serves: its own socket of the shared port, and one at which the others ask it."""
 
-    def __init__(self, home: Path, public: list[socket.socket], private: list[socket.socket]) -> None:
+    def __init__(
+        self, home: Path, public: list[socket.socket], private: list[socket.socket], origins: list[str]
+    ) -> None:
         self._home = home
         self._public = public
         self._private = private
+        self._origins = origins
         self._key = service_key(home)
 
-    def serve(self, place: int, alive: int, ready: Callable[[], None]) -> None:
+    def serve(self, place: int, alive: int, tell: Callable[[], None]) -> None:
         """Answer until the file `alive` ends. Raises PenstockError when the kept plan cannot be read."""
         mine = (self._public[place], self._private[place])
         others = [each.getsockname()[1] for each in self._private if each not in mine]
@@ -87,7 +94,7 @@ class Service:
         died = killed_in(self._home, table.state.plan, place)
         server = Server(table, log, self._key, died, others)
         try:
-            uvloop.run(_answer(server, mine, alive, ready))
+            uvloop.run(_answer(server, Terms(server, self._origins), mine, alive, tell))
         finally:
             server.close()
             log.close()
@@ -96,16 +103,17 @@ class Service:
 
 
 async def _answer(
-    server: Server, sockets: tuple[socket.socket, ...], alive: int, ready: Callable[[], None]
+    server: Server, terms: Terms, sockets: tuple[socket.socket, ...], alive: int, tell: Callable[[], None]
 ) -> None:
-    """Answer until a signal, or the end of the parent, says that it is enough."""
+    """Answer until a signal, or the end of the parent, says that it is enough, or a thread hangs: then what
+    others have asked is still answered.
+    """
     enough, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, enough.set)
     threading.Thread(target=_when_it_ends, args=(alive, loop, enough), daemon=True).start()
-    listener = Listener(server, sockets)
+    listener = Listener(terms, sockets, lambda: enough.set() if server.hangs() else tell())
     await listener.begin()
-    ready()
     await enough.wait()
     await listener.end(GRACE)
 

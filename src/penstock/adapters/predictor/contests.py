@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.faces import Face
 from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.table import Live, State
@@ -60,9 +61,12 @@ class Contests:
     quick, and counts what they do.
     """
 
-    def __init__(self, log: Callable[[LogRecord], None], died: Collection[str] = ()) -> None:
+    def __init__(
+        self, log: Callable[[LogRecord], None], endless: Endless, died: Collection[str] = ()
+    ) -> None:
         """`log` takes the answers of shadows; `died` are the contests in which the last process died."""
         self._log = log
+        self._timed = endless.timed
         self._died = frozenset(died)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="challenger")
         self._shadows = ThreadPoolExecutor(1, thread_name_prefix="shadow")
@@ -111,7 +115,7 @@ class Contests:
             if each.variant != "shadow":
                 continue
             if self._waiting.acquire(blocking=False):
-                self._shadows.submit(self._shadowed, asked, each, given, logged=logged)
+                self._shadows.submit(self._timed, self._shadowed, asked, each, given, logged=logged)
             else:
                 self._own(each).dropped()
 
@@ -122,7 +126,7 @@ class Contests:
 
     async def _by(self, champion: Live, question: Question, variant: str) -> Given:
         if question.rows > INLINE_ROWS or champion.apart:
-            return await asyncio.to_thread(_ask, champion, question, variant)
+            return await asyncio.to_thread(self._timed, _ask, champion, question, variant)
         return _ask(champion, question, variant)
 
     async def _challenged(self, asked: Asked, rival: Challenger, champion: Live, question: Question) -> Given:
@@ -135,7 +139,7 @@ class Contests:
             return _ask(live, theirs, rival.variant)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):
-            return await loop.run_in_executor(self._threads, _ask, live, theirs, rival.variant)
+            return await loop.run_in_executor(self._threads, self._timed, _ask, live, theirs, rival.variant)
 
     def _shadowed(self, asked: Asked, rival: Challenger, given: Given, *, logged: bool) -> None:
         """Ask a shadow; what it answers goes to the log and nowhere else."""

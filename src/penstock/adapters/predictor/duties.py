@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from penstock.adapters.predictor.contests import Contests, merged_contests
+from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
 from penstock.adapters.predictor.peers import Peers
@@ -35,6 +36,7 @@ class Duties:
         contests: Contests,
         metrics: Metrics,
         *,
+        endless: Endless,
         key: str,
         others: Sequence[int] = (),
     ) -> None:
@@ -43,7 +45,7 @@ class Duties:
         self._log = log
         self._peers = Peers(self.own, key, others)
         self._duties: dict[str, Callable[[bytes], object]] = {
-            "prepare": lambda body: table.prepare(decode_plan(body)),
+            "prepare": lambda body: endless.timed(table.prepare, decode_plan(body)),
             "flip": lambda body: table.flip(decode_plan(body)),
             "counted": lambda _: metrics.counted(),
             "watched": lambda _: contests.watched(table.state),

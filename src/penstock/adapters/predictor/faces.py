@@ -7,8 +7,8 @@ import io
 from functools import lru_cache
 from typing import Any, Protocol
 
-from penstock.adapters.predictor.http import Reply, Request, json, version_number
-from penstock.core.errors import InvalidRequest, UnsupportedMedia
+from penstock.adapters.predictor.http import MOST_BYTES, Reply, Request, json, version_number
+from penstock.core.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from penstock.models.types import Signature
 from penstock.serving.columns import Question
 from penstock.serving.decode import decode_request
@@ -26,6 +26,8 @@ from penstock.serving.rows import (
 from penstock.serving.types import Answer, ServedVersion
 
 JSON_LENGTH = b"inference-header-content-length"
+MOST_ROWS = 1_000_000
+"""Of a Parquet file, whose few bytes may stand for any number of rows."""
 _BYTES = b"application/octet-stream"
 _MLFLOW_CODES = {404: "RESOURCE_DOES_NOT_EXIST", 503: "TEMPORARILY_UNAVAILABLE"}
 
@@ -167,9 +169,23 @@ def _csv(body: bytes) -> dict[str, list[str]]:
 
 
 def _parquet(body: bytes) -> dict[str, list[Any]]:
+    """The columns of a Parquet file. Raises InvalidRequest, and TooLarge for one that unfolds to too much."""
     import polars as pl  # few requests need it
 
     try:
-        return pl.read_parquet(io.BytesIO(body)).to_dict(as_series=False)
+        rows = pl.scan_parquet(io.BytesIO(body)).select(pl.len()).collect().item()
+        if rows > MOST_ROWS:
+            raise TooLarge(
+                expected=f"at most {MOST_ROWS} rows", found=str(rows), fix="penstock batch takes any."
+            )
+        frame = pl.read_parquet(io.BytesIO(body))
+        texts = (
+            frame.select(pl.col(pl.String).str.len_bytes().sum()).row(0) if pl.String in frame.dtypes else ()
+        )
+        if sum(texts) > MOST_BYTES:
+            raise TooLarge(
+                expected=f"at most {MOST_BYTES // 1024**2} MiB of texts", found=f"{sum(texts)} bytes"
+            )
+        return frame.to_dict(as_series=False)
     except pl.exceptions.PolarsError as error:
         raise InvalidRequest(what="The request is not Parquet", found=str(error).split("\n")[0]) from None

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
+import resource
+import select
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
 from penstock.core.errors import PenstockError
+from penstock.core.sizes import size_text
 
 QUICK, LONGEST_PAUSE = 1.0, 5.0
 """Seconds that a process lives at least to be replaced at once; the longest pause before a further try."""
+SILENT = 10.0
+"""Seconds after which a process that tells nothing is taken to hang; it tells each second that it lives."""
+ENDING = 15.0
+"""Seconds that processes are given to end what they do."""
+ALIVE = b"."
+"""What a process tells while it answers; it tells anything else when it cannot begin."""
 Serve = Callable[[int, int, Callable[[], None]], None]
 _log = logging.getLogger("penstock.predictor")
 
 
 class _Copy(msgspec.Struct):
-    """A process in its place; `failed` counts those before it that ended as they began."""
+    """A process in its place; `failed` counts those before it that ended as they began, `heard` is when it
+    last told that it answers, 0 before it did.
+    """
 
     place: int
     pid: int
@@ -30,20 +44,25 @@ class _Copy(msgspec.Struct):
     tells: int
     began: float
     failed: int
+    heard: float = 0.0
+    hangs: bool = False
 
 
 class Fleet:
     """Keeps a process in each place until it is told that it is enough.
 
-    Their sockets stay open here: clients of one that was killed wait for the next.
+    Their sockets stay open here: clients of one that was killed wait for the next. A process that hangs, or
+    holds more memory than it may, is ended as if it had died.
     """
 
-    def __init__(self, serve: Serve, places: int) -> None:
-        """`serve(place, alive, ready)` is what a process does: it calls `ready` when it answers, and returns
-        when the file `alive` is at its end.
+    def __init__(self, serve: Serve, places: int, memory: int = 0) -> None:
+        """`serve(place, alive, tell)` is what a process does: it calls `tell` again and again while it
+        answers, and returns when the file `alive` is at its end. `memory` is the most bytes that one may
+        hold with its children, 0 for any.
         """
         self._serve = serve
         self._places = places
+        self._memory = memory
         self._copies: dict[int, _Copy] = {}
         self._due: dict[int, tuple[float, int]] = {}
         self._looking = selectors.DefaultSelector()
@@ -69,29 +88,37 @@ class Fleet:
         return error
 
     def _watch(self, ready: Callable[[], None]) -> str:
-        answering: set[int] = set()
         begun = False
         while True:
-            rest = min((due for due, _ in self._due.values()), default=None)
-            patience = None if rest is None else max(0.0, rest - time.monotonic())
-            for key, _ in self._looking.select(patience):
+            for key, _ in self._looking.select(self._patience()):
                 if key.data == "signal" or (key.data == "input" and not os.read(sys.stdin.fileno(), 1024)):
                     return ""
-                if isinstance(key.data, _Copy):
-                    copy = key.data
-                    if key.fd == copy.tells:
-                        told = self._told(copy)
-                        answering |= {copy.place} if told == b"ready" else set()
-                        if told and told != b"ready" and not begun:
-                            return told.decode()
-                    elif not self._ended(copy) and not begun:
-                        return "a process of it ended as it began; its log says why"
-            if not begun and len(answering) == self._places:
+                if isinstance(key.data, _Copy) and (error := self._heed(key.data, key.fd)) and not begun:
+                    return error
+            if not begun and sum(copy.heard > 0 for copy in self._copies.values()) == self._places:
                 begun = True
                 ready()
-            now = time.monotonic()
-            for place in [place for place, (due, _) in self._due.items() if due <= now]:
-                self._start(place, self._due.pop(place)[1])
+            self._go_on(time.monotonic())
+
+    def _heed(self, copy: _Copy, file: int) -> str:
+        """Take note of what a process tells, or of its end; gives why it could not begin."""
+        if file == copy.tells:
+            return self._told(copy)
+        return "" if self._ended(copy) else "a process of it ended as it began; its log says why"
+
+    def _go_on(self, now: float) -> None:
+        """Begin processes whose time has come, and end those that hang."""
+        for place in [place for place, (due, _) in self._due.items() if due <= now]:
+            self._start(place, self._due.pop(place)[1])
+        for copy in self._copies.values():
+            if copy.heard and copy.heard + SILENT <= now:
+                self._silence(copy, now)
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due even if nothing happens."""
+        moments = [due for due, _ in self._due.values()]
+        moments += [copy.heard + SILENT for copy in self._copies.values() if copy.heard]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _start(self, place: int, failed: int) -> None:
         tells, tell = os.pipe()
@@ -112,7 +139,9 @@ class Fleet:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            self._serve(place, self._alive, lambda: _say(tell, b"ready"))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            faulthandler.enable()  # tells where it was when it is ended, or ends itself
+            self._serve(place, self._alive, lambda: _say(tell, ALIVE))
             code = 0
         except PenstockError as error:
             _say(tell, str(error).encode())
@@ -122,22 +151,40 @@ class Fleet:
             sys.stderr.flush()
             os._exit(code)
 
-    def _told(self, copy: _Copy) -> bytes:
+    def _told(self, copy: _Copy) -> str:
+        """Take note of what a process tells; gives why it cannot begin."""
         told = os.read(copy.tells, 4096)
+        if not told:
+            self._deaf(copy)
+        elif told.strip(ALIVE):
+            return told.decode()
+        else:
+            copy.heard = time.monotonic()
+            if self._memory and (held := held_by(copy.pid)) > self._memory:
+                most = size_text(self._memory)
+                _log.error("process %d holds %s, more than %s: it is ended", copy.pid, size_text(held), most)
+                os.kill(copy.pid, signal.SIGKILL)
+        return ""
+
+    def _silence(self, copy: _Copy, now: float) -> None:
+        """End a process that hangs. It first writes down where, which may fail."""
+        _log.error("process %d has not answered for %g seconds: it is ended", copy.pid, SILENT)
+        os.kill(copy.pid, signal.SIGKILL if copy.hangs else signal.SIGABRT)
+        copy.hangs, copy.heard = True, now
+
+    def _deaf(self, copy: _Copy) -> None:
         self._looking.unregister(copy.tells)
         os.close(copy.tells)
         copy.tells = -1
-        return told
 
     def _ended(self, copy: _Copy) -> bool:
         """Take note of the end of a process, which another one follows; whether it had begun to answer."""
-        begun = copy.tells == -1
+        begun = copy.heard > 0
         os.waitpid(copy.pid, 0)
         self._looking.unregister(copy.ended)
         os.close(copy.ended)
-        if not begun:
-            self._looking.unregister(copy.tells)
-            os.close(copy.tells)
+        if copy.tells >= 0:
+            self._deaf(copy)
         del self._copies[copy.place]
         now = time.monotonic()
         failed = 0 if now - copy.began > QUICK else copy.failed + 1
@@ -147,12 +194,35 @@ class Fleet:
         return begun
 
     def _stop(self) -> None:
-        """Let all processes end what they do."""
+        """Let all processes end what they do; one that does not is ended."""
         os.close(self._end)
+        until = time.monotonic() + ENDING
         for copy in self._copies.values():
+            if not select.select([copy.ended], [], [], max(0.0, until - time.monotonic()))[0]:
+                _log.error("process %d does not end: it is ended", copy.pid)
+                os.kill(copy.pid, signal.SIGKILL)
             os.waitpid(copy.pid, 0)
 
 
+def held_by(pid: int) -> int:
+    """The bytes that a process and its children hold for themselves, as far as they are there."""
+    held = 0
+    for each in (pid, *_children(pid)):
+        with suppress(OSError):
+            _, resident, shared, *_ = map(int, Path(f"/proc/{each}/statm").read_text().split())
+            held += (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return held
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that any thread of a process has started."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, file.read_text().split())
+    return found
+
+
 def _say(file: int, text: bytes) -> None:
-    os.write(file, text)
-    os.close(file)
+    with suppress(BrokenPipeError):  # nobody listens any more, and says so otherwise
+        os.write(file, text)

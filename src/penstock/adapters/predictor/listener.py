@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock.adapters.predictor.http import Application, Connection
 
@@ -18,11 +18,15 @@ LOOK = 1.0
 class Listener:
     """Accepts connections for an application on bound sockets."""
 
-    def __init__(self, application: Application, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, application: Application, sockets: Sequence[socket.socket], turned: Callable[[], None]
+    ) -> None:
+        """`turned` is called at each look: the loop turns."""
         self.now = 0.0
         self.ending = False
         self._application = application
         self._sockets = sockets
+        self._turned = turned
         self._connections: set[Connection] = set()
         self._most = max(_SPARE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE)
         self._gone = asyncio.Event()
@@ -30,11 +34,12 @@ class Listener:
     async def begin(self) -> None:
         """Accept connections from now on."""
         self._loop = asyncio.get_running_loop()
-        self._watch()
+        self.now = self._loop.time()
         self._servers = [
             await self._loop.create_server(lambda: Connection(self._application, self), sock=each)
             for each in self._sockets
         ]
+        self._watch()
 
     async def end(self, grace: float) -> None:
         """Accept no more; answer what was asked, for so many seconds at most."""
@@ -63,4 +68,5 @@ class Listener:
         self.now = self._loop.time()
         for connection in tuple(self._connections):
             connection.look()
+        self._turned()
         self._watching = self._loop.call_later(LOOK, self._watch)

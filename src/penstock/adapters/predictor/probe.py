@@ -1,12 +1,14 @@
 """A version in a fresh process like the one that serves: `python -m penstock.adapters.predictor.probe BLOBS`.
 
-It reads a `ServedVersion` as JSON and prints a `Probe`. What a model does to its process it does here first.
+It reads a `ServedVersion` as JSON and prints a `Probe`. What a model does to its process it does here
+first: it gets no more memory than there is, and where that becomes scarce the system ends it before others.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import resource
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -18,6 +20,7 @@ from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import PenstockError
+from penstock.core.sizes import size_text
 from penstock.serving.answers import Examples, disagreement
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Probe, ServedVersion
@@ -67,8 +70,12 @@ def _available() -> int:
 def main() -> int:
     """Probe the version that is named on the standard input."""
     version = msgspec.json.decode(sys.stdin.buffer.read(), type=ServedVersion)
+    Path("/proc/self/oom_score_adj").write_text("1000")
+    resource.setrlimit(resource.RLIMIT_DATA, (_available(), resource.RLIM_INFINITY))
     try:
         found = probe(Path(sys.argv[1]), version)
+    except MemoryError:
+        found = Probe(error=f"it takes more memory than the {size_text(_available())} that there are")
     except (PenstockError, msgspec.DecodeError, ValueError, RuntimeError) as error:
         found = Probe(error=str(error))
     sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,11 +23,17 @@ class PredictorProcess:
     `port` 0 takes any free one, and keeps it when the service is started again.
     """
 
-    def __init__(self, home: Path, port: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, home: Path, port: int = 0, processes: int = 1, *, memory: int = 0, origins: Sequence[str] = ()
+    ) -> None:
+        """`memory` is the most bytes that a process may hold, 0 for any; `origins` are the sites whose pages
+        may ask.
+        """
         self.url = ""
         self._home = home
         self._port = port
-        self._processes = processes
+        self._options = ["--processes", str(processes), "--memory", str(memory)]
+        self._options += [f"--origin={each}" for each in origins]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,7 +51,7 @@ class PredictorProcess:
             self._process = subprocess.Popen(
                 [
                     *(*command, "--home", str(self._home), "--port", str(self._port)),
-                    *("--processes", str(self._processes)),
+                    *self._options,
                 ],
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # nothing here wants them, and it is copied
                 stdin=subprocess.PIPE,

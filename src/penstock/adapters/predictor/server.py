@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version as installed_version
@@ -17,11 +18,14 @@ import msgspec
 
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
 from penstock.adapters.predictor.duties import Duties, decode_plan
+from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json, version_number
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.table import Live, Table
+from penstock.adapters.predictor.tallies import PROVEN
+from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of
@@ -35,6 +39,8 @@ MOST_UNDER_WAY = 256
 """Requests that wait for something other than their turn before further ones are told to come again."""
 LONGEST = 60.0
 """Seconds that an answer may take."""
+INLINE_BYTES = 256 * 1024
+"""Of a body; longer ones are read in a thread."""
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("penstock.predictor")
 _PLATFORM = {"onnx": "onnx_onnxruntime"}
@@ -58,9 +64,13 @@ class Server:
         self._table = table
         self._log = log
         self._key = key.encode()
-        self._contests = Contests(log.append, died)
+        self._endless = Endless()
+        self._contests = Contests(log.append, self._endless, died)
         self._metrics = Metrics()
-        self._duties = Duties(table, log, self._contests, self._metrics, key=key, others=others)
+        self._duties = Duties(
+            table, log, self._contests, self._metrics, endless=self._endless, key=key, others=others
+        )
+        self._directly = Counter[str]()
         self._turns = Turns(self._scored)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ids = Random(os.urandom(32))  # noqa: S311 - they are to be different, not secret
@@ -68,6 +78,10 @@ class Server:
         self._name = _encode(
             {"name": "penstock", "version": self._version, "extensions": ["binary_tensor_data"]}
         )
+
+    def hangs(self) -> bool:
+        """Whether something goes on in a thread that does not come to its end."""
+        return self._endless.found()
 
     def close(self) -> None:
         """End what goes on beside requests."""
@@ -112,13 +126,15 @@ class Server:
     def _ask(self, face: Face, request: Request, give: Give) -> _Coming | None:
         """Have the question answered in this turn of the loop, or give what is to be waited for."""
         began, state = perf_counter(), self._table.state
+        if len(request.body) > INLINE_BYTES or b"content-encoding" in request.headers:
+            return self._at_leisure(face, request)
         live, variant = None if face.number else state.alone.get(face.model), "champion"
         model = None
         if live is None:
             name = face.model or self._only_model()
             live, variant = self._table.find(name, face.number)
             if live is None:
-                return self._load_first(name, face, request)
+                return self._at_leisure(face, request)
             model = None if face.number else state.models.get(name)
         read = face.read(request, live.served)
         if isinstance(read, Keyed):
@@ -126,7 +142,7 @@ class Server:
         waiting = Waiting(live, variant, face, read, request, give, began, perf_counter())
         if model and model.challengers:
             return self._contest(waiting, model)
-        if read.rows > INLINE_ROWS or live.apart:
+        if self._aside(waiting):
             return self._in_thread(waiting)
         self._turns.ask(waiting)
         return None
@@ -139,18 +155,39 @@ class Server:
             reply = self._refusal(waiting.face, error)
         waiting.give(reply)
 
+    def _aside(self, waiting: Waiting) -> bool:
+        """Whether the others are not to wait for an answer.
+
+        It takes long, or is a version's that is asked by its number, may be a candidate before its gate, and
+        has not yet answered so often that it will not hang.
+        """
+        live, number = waiting.live, waiting.face.number
+        unproven = number and self._directly[live.served.artifact] < PROVEN
+        return bool(waiting.question.rows > INLINE_ROWS or live.apart or unproven)
+
     async def _in_thread(self, waiting: Waiting) -> Reply:
+        live, question = waiting.live, waiting.question
         async with asyncio.timeout(LONGEST):
-            scored = await asyncio.to_thread(waiting.live.runtime.predict, waiting.question.columns)
+            scored = await asyncio.to_thread(self._endless.timed, live.runtime.predict, question.columns)
+        self._directly[live.served.artifact] += waiting.variant == "direct"
+        if question.rows > INLINE_ROWS:
+            return await asyncio.to_thread(self._reply, waiting, scored)
         return self._reply(waiting, scored)
 
-    async def _load_first(self, name: str, face: Face, request: Request) -> Reply:
-        live = await asyncio.to_thread(self._table.load_now, name, face.number)
+    async def _at_leisure(self, face: Face, request: Request) -> Reply:
+        """The answer to a request that is long or packed, or whose version is to be loaded first."""
         began = perf_counter()
-        question = await self._filled(face.read(request, live.served))
-        return await self._in_thread(
-            Waiting(live, "direct", face, question, request, _nobody, began, perf_counter())
-        )
+        request = await asyncio.to_thread(unpacked, request)
+        name = face.model or self._only_model()
+        live, variant = self._table.find(name, face.number)
+        if live is None:
+            live = await asyncio.to_thread(self._endless.timed, self._table.load_now, name, face.number)
+        question = await self._filled(await asyncio.to_thread(face.read, request, live.served))
+        waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
+        model = self._table.state.models.get(name)
+        if model and model.challengers and not face.number:
+            return await self._contest(waiting, model)
+        return await self._in_thread(waiting)
 
     async def _keyed(
         self,
@@ -168,7 +205,7 @@ class Server:
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
         if model and model.challengers:
             return await self._contest(waiting, model)
-        if question.rows > INLINE_ROWS or live.apart:
+        if self._aside(waiting):
             return await self._in_thread(waiting)
         return self._reply(waiting, live.runtime.predict(question.columns))
 
