@@ -12,6 +12,7 @@ import zstandard
 
 from penstock.adapters.predictor import endless
 from penstock.adapters.predictor.endless import Endless
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import MOST_BYTES, Reply, Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
@@ -33,7 +34,7 @@ BOMB = bytes(MOST_BYTES + 1)
 def terms(tmp_path: Path) -> Iterator[Terms]:
     blobs, kept = MemoryBlobs(), PlanFile(tmp_path)
     kept.save(plan(1, sigmoid_version(blobs, 1)))
-    table = Table(blobs, kept)
+    table = Table(blobs, kept, SqliteOnline(tmp_path / "online.db"))
     table.resume()
     log = LogWriter(tmp_path / "predictions")
     yield Terms(Server(table, log, "key"), [PAGE])
