@@ -38,6 +38,7 @@ PARTS = {
     "rollouts": ("rollouts",),
     "tests": ("tests",),
     "features": ("features",),
+    "data": ("data",),
     "triggers": ("triggers",),
     "history": ("why", "audit"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
@@ -13,12 +14,22 @@ from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known
 from penstock.datasets.listing import listing
 from penstock.datasets.reading import MALFORMED, SourceFiles, scan, unreadable
+from penstock.datasets.sketches import KEPT
+from penstock.datasets.sketching import sketch
 from penstock.datasets.tables import write_table
 from penstock.datasets.types import Column, Quarantined, Snapshot, Source
 from penstock.lineage.ports import Blobs
 
 MOST = 1000
 """Rows that are left out of a snapshot whose places and reasons are kept; all of them are counted."""
+
+
+class Rows(NamedTuple):
+    """The well-formed rows of a source, how many were malformed, and where and why, up to `MOST` of them."""
+
+    rows: pl.DataFrame
+    malformed: int
+    reasons: list[Quarantined]
 
 
 def read(source: Source, data_root: str | Path, as_of: datetime) -> pl.LazyFrame:
@@ -42,12 +53,7 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
     The same rows give the same digest wherever and however they lie in files.
     Raises NotFound when there are no files, InvalidValue when they cannot be read or no row was known.
     """
-    files = SourceFiles(source, data_root, listing(source, data_root))
-    table, set_aside = _gathered(source, files, as_of)
-    malformed = int(table[MALFORMED].sum())
-    rows = (table.filter(~pl.col(MALFORMED)) if malformed else table).drop(MALFORMED)
-    malformed += set_aside
-    reasons = files.reasons(MOST if malformed else 0)
+    rows, malformed, reasons = rows_of(source, data_root, as_of)
     if rows.is_empty():
         example = f", such as {told(reasons[0])}" if reasons else ""
         raise InvalidValue(
@@ -70,7 +76,18 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
             for name, dtype in rows.schema.items()
         ),
         digest=file.digest,
+        profile=blobs.put(msgspec.msgpack.encode(sketch(rows).cut(KEPT))),
     )
+
+
+def rows_of(source: Source, data_root: str | Path, as_of: datetime) -> Rows:
+    """What was known at `as_of` (UTC), and what is left out of it. Raises NotFound or InvalidValue."""
+    files = SourceFiles(source, data_root, listing(source, data_root))
+    table, set_aside = _gathered(source, files, as_of)
+    malformed = int(table[MALFORMED].sum())
+    rows = (table.filter(~pl.col(MALFORMED)) if malformed else table).drop(MALFORMED)
+    malformed += set_aside
+    return Rows(rows, malformed, files.reasons(MOST if malformed else 0))
 
 
 def told(left_out: Quarantined) -> str:

@@ -130,7 +130,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a run read from a source: rows known at `as_of`, in a range of event time.
 
     `digest` names the rows as an Arrow IPC file in the blob store; `quarantine` what was left out and why, as
-    a JSON list of `Quarantined`, empty where nothing was.
+    a JSON list of `Quarantined`, empty where nothing was, `profile` what the rows were (a
+    `datasets.sketches.Sketch` as MessagePack).
     """
 
     id: str
@@ -143,3 +144,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     digest: str
     quarantine: str = ""
+    profile: str = ""

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from penstock.app.cards.html import card_html
+from penstock.app.data.html import profile_html
 from penstock.app.experiments.html import run_html
 from penstock.core.errors import PenstockError
 from penstock.core.human import human, is_moment
@@ -19,6 +20,9 @@ HEADLINE = "roc_auc"
 """The metric that is drawn where a model was measured by several."""
 LINK = "download"
 """The name of values that are addresses of this site."""
+
+SHOWN_APART = ("profile", "left_out")
+"""What of a snapshot is drawn."""
 
 _pages = Environment(
     loader=PackageLoader("penstock.web"),
@@ -49,6 +53,12 @@ def alarm_page(path: str, data: Mapping[str, Any]) -> str:
     """An alarm as HTML: the columns that moved, drawn, then everything else."""
     look = Markup(_pages.get_template("moved.html").render(pictures=pictures(data["shares"])))  # noqa: S704
     return page(path, {}, {name: part for name, part in data.items() if name != "shares"}, look)
+
+
+def snapshot_page(path: str, data: Mapping[str, Any]) -> str:
+    """A snapshot as HTML: what its rows were, drawn, and which were left out."""
+    look = Markup(profile_html(data["profile"], data["left_out"]))  # noqa: S704 rendered there
+    return page(path, {}, {name: part for name, part in data.items() if name not in SHOWN_APART}, look)
 
 
 def card_page(path: str, card: Mapping[str, Any]) -> str:

@@ -27,13 +27,22 @@ from penstock.web.hooks import hooks_handler
 from penstock.web.login import admit, asking, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
-from penstock.web.pages import alarm_page, card_page, error_page, overview_page, page, run_page
+from penstock.web.pages import (
+    alarm_page,
+    card_page,
+    error_page,
+    overview_page,
+    page,
+    run_page,
+    snapshot_page,
+)
 
 JSON_SUFFIX = ".json"
 XML_SUFFIX = ".xml"
 MARKDOWN_SUFFIX = ".md"
 ALARM = re.compile(r"/alarms/\d+")
 RUN = re.compile(r"/runs/\d+")
+SNAPSHOT = re.compile(r"/snapshots/[^/]+")
 CARD = re.compile(r"/models/[^/]+/card")
 MARKDOWN = re.compile(rf"{CARD.pattern}\.md")
 log = logging.getLogger("penstock.web")
@@ -122,6 +131,8 @@ def _formed(path: str, form: str, query: Mapping[str, str], data: Any) -> Respon
 def _noun(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
     if ALARM.fullmatch(path):
         return alarm_page(path, data)
+    if SNAPSHOT.fullmatch(path):
+        return snapshot_page(path, _plain(data))
     return card_page(path, data) if CARD.fullmatch(path) else page(path, query, data)
 
 

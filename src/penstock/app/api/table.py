@@ -1,6 +1,18 @@
 """The whole table of routes."""
 
-from penstock.app.api import builds, feast, features, nouns, registry, rollouts, runs, sources, tests, verbs
+from penstock.app.api import (
+    builds,
+    feast,
+    features,
+    nouns,
+    registry,
+    rollouts,
+    runs,
+    snapshots,
+    sources,
+    tests,
+    verbs,
+)
 from penstock.app.api.routes import Routes
 
 ROUTES = Routes(
@@ -11,6 +23,7 @@ ROUTES = Routes(
     registry.ROUTES,
     rollouts.ROUTES,
     runs.ROUTES,
+    snapshots.ROUTES,
     sources.ROUTES,
     tests.ROUTES,
     verbs.ROUTES,

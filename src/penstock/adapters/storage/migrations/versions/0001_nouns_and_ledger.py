@@ -257,7 +257,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("as_of"),
         *integer("first", "last", nullable=True),
         *integer("rows", "quarantined"),
-        *text("columns", "digest", "quarantine"),
+        *text("columns", "digest", "quarantine", "profile"),
     )
     op.create_index("snapshots_digest", "snapshots", ["digest"])
     op.create_index("snapshots_id", "snapshots", ["id"], unique=True)

@@ -1,0 +1,1 @@
+"""Profiles of tables for people: of files, of sources and of snapshots."""

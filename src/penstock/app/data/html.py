@@ -1,0 +1,68 @@
+"""Profiles as HTML that needs nothing else: no script, no network, no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from penstock.app.experiments.plots import bars, histogram
+from penstock.core.human import human
+
+MOST = 300
+"""Columns that a page draws."""
+ROOM = 9
+"""Letters that fit beside a bar."""
+_pages = Environment(
+    loader=PackageLoader("penstock.app.data"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_DRAWN = ("column", "type", "edges", "bars", "top", "missed", "null_share")
+
+
+def profile_html(profile: Mapping[str, Any], quarantine: Sequence[Mapping[str, Any]] = ()) -> str:
+    """A profile as a piece of a page: `profile` as `datasets.portraits.portrait` gives it."""
+    shown = {**profile, "columns": profile["columns"][:MOST]}
+    return _pages.get_template("profile.html").render(
+        profile=shown,
+        quarantine=quarantine,
+        facts=_facts,
+        picture=_picture,
+        more=len(profile["columns"]) - len(shown["columns"]),
+    )
+
+
+def difference_html(told: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Two profiles side by side, as a piece of a page."""
+    return _pages.get_template("difference.html").render(
+        columns=told["columns"][:MOST],
+        names=names,
+        picture=_picture,
+        more=max(0, len(told["columns"]) - MOST),
+    )
+
+
+def as_file(title: str, says: str, look: str) -> str:
+    """A piece of a page as a file of its own."""
+    return _pages.get_template("file.html").render(title=title, says=says, look=Markup(look))  # noqa: S704
+
+
+def _facts(column: Mapping[str, Any]) -> dict[str, str]:
+    facts = {name: value for name, value in column.items() if name not in _DRAWN}
+    facts["nulls"] = f"{column['nulls']} ({column['null_share']:.2%})"
+    return {name.replace("_", " "): text for name, value in facts.items() if (text := human(value))}
+
+
+def _picture(column: Mapping[str, Any]) -> Markup:
+    if column.get("bars") and column["type"] != "time" and len(column["edges"]) > 2:
+        return Markup(histogram(column["edges"], column["bars"]))  # noqa: S704 drawn there
+    named = column.get("top") or {}
+    if column.get("bars") and column["type"] == "time" and len(column["edges"]) > 2:
+        named = {edge[2:10]: count for edge, count in zip(column["edges"], column["bars"], strict=False)}
+    shown = [(name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", float(n)) for name, n in named.items()]
+    return Markup(bars(shown)) if shown else Markup()  # noqa: S704 drawn there

@@ -1,0 +1,57 @@
+"""`penstock data`: tables as a person looks at them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from tests.unit.cli.conftest import Command
+
+
+def table(path: Path, *, late: bool = False) -> Path:
+    rows = 200
+    pl.DataFrame(
+        {
+            "delay": [float(n + 500 * late) for n in range(rows - 1)] + [None],
+            "carrier": ["UA" if n % 4 else "B6" for n in range(rows)],
+            "wind": ["calm"] * rows if late else [1.5] * rows,
+        }
+    ).write_parquet(path)
+    return path
+
+
+def test_a_file_is_shown_in_the_terminal_as_json_and_as_a_page(penstock: Command, tmp_path: Path) -> None:
+    file, page = table(tmp_path / "a.parquet"), tmp_path / "a.html"
+    shown = penstock("data", "show", str(file), "--html", str(page))
+    assert shown.exit_code == 0, shown.output
+    assert "200 rows of 3 columns" in shown.output
+    assert "UA 75%, B6 25%" in shown.output
+    told = json.loads(penstock("data", "show", str(file), "--json").stdout)
+    delay = told["columns"][0]
+    assert (delay["nulls"], delay["low"], delay["high"], delay["quantiles"]["0.5"]) == (1, 0.0, 198.0, 99.0)
+    assert page.read_text().count("<svg") == 2  # a constant has no shape
+
+
+def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command, tmp_path: Path) -> None:
+    a, b = table(tmp_path / "a.parquet"), table(tmp_path / "b.parquet", late=True)
+    told = json.loads(penstock("data", "diff", str(a), str(b), "--json").stdout)
+    assert [(row["column"], row["how"]) for row in told["columns"]] == [
+        ("delay", "mean 99 to 599"),
+        ("wind", "float became string"),
+        ("carrier", "the same"),
+    ]
+    assert penstock("data", "diff", str(a), str(a), "--html", str(tmp_path / "d.html")).exit_code == 0
+
+
+def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    for words, said in (
+        (("empty.csv",), "empty.csv cannot be read as a table: found empty CSV."),
+        (("gone.csv",), "There is no file gone.csv."),
+        (("flights",), "No pipeline here reads a source `flights`, and there is no such file."),
+        (("flights:1",), "There is no Penstock home at"),
+    ):
+        refused = penstock("data", "show", *words)
+        assert (refused.exit_code, said in refused.output) == (1, True), refused.output
