@@ -39,6 +39,7 @@ PARTS = {
     "tests": ("tests",),
     "features": ("features",),
     "triggers": ("triggers",),
+    "notify": ("notify",),
     "history": ("why", "audit"),
 }
 """The modules of this package, and the commands that each registers."""

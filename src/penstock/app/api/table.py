@@ -1,12 +1,25 @@
 """The whole table of routes."""
 
-from penstock.app.api import builds, feast, features, nouns, registry, rollouts, runs, sources, tests, verbs
+from penstock.app.api import (
+    builds,
+    feast,
+    features,
+    notify,
+    nouns,
+    registry,
+    rollouts,
+    runs,
+    sources,
+    tests,
+    verbs,
+)
 from penstock.app.api.routes import Routes
 
 ROUTES = Routes(
     builds.ROUTES,
     feast.ROUTES,
     features.ROUTES,
+    notify.ROUTES,
     nouns.ROUTES,
     registry.ROUTES,
     rollouts.ROUTES,
