@@ -353,6 +353,17 @@ def test_a_rollback_puts_the_previous_champion_back_at_once(world: World):
     assert world.answering() == 2
 
 
+def test_a_rollback_that_is_asked_for_twice_because_of_one_version_goes_back_once(world: World):
+    for _ in range(2):
+        world.train()
+        world.settle()
+    world.rollouts.rollback("delay", "production", "trigger 7", instead_of=2)
+    with pytest.raises(Conflict, match="delay@2 was not taken back in production: another answers"):
+        world.rollouts.rollback("delay", "production", "trigger 7", instead_of=2)
+    world.settle()
+    assert world.answering() == 1
+
+
 def test_there_is_nothing_to_roll_back_to_at_first(world: World):
     world.train()
     world.settle()

@@ -33,10 +33,11 @@ def decide(
     return arbitrate(
         [Finding(reason=one) for one in reasons],
         now=NOON,
-        fired=fired,
+        rested={"run": fired} if fired else {},
         cooldown=timedelta(hours=float(cooldown)),
         active=active,
         used=frozenset(used),
+        hushed={},
     )
 
 
@@ -162,3 +163,10 @@ def test_a_slot_that_has_fired_never_fires_again():
 
 def test_a_trigger_without_conditions_says_what_it_waits_for():
     assert decide().explanation == "waits for a request or a release"
+
+
+def test_what_leads_to_an_action_neither_waits_for_a_run_nor_for_the_rest_of_runs():
+    told = reason("worse", "2", then=("notify", "issue"))
+    assert decide(reason("worse", "1"), told, active="7").reasons == (told,)
+    assert decide(told, reason("worse", "1"), fired=NOON, cooldown="1").reasons == (told,)
+    assert decide(reason("schedule", "1"), told).reasons == (reason("schedule", "1"),)

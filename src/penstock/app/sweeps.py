@@ -20,6 +20,7 @@ from penstock.checks.metrics import METRICS
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict
 from penstock.core.events import Event
+from penstock.lineage.ports import Transaction
 from penstock.runs.search import values_of
 from penstock.runs.sweeps import Points, Sweep, carry_out, interrupted, pruned, space_of
 from penstock.runs.types import Run, StepRun
@@ -100,7 +101,7 @@ def sweep_target(
                 if run.status in ACTIVE:
                     bench.runs.cancel(run.id, actor=sweep.stop)
             raise
-        return _finish(bench, sweep)
+        return finish(bench, sweep)
 
 
 def results(bench: Workbench, sweep: Sweep) -> list[dict[str, Any]]:
@@ -151,20 +152,20 @@ def _begun(bench: Workbench, wanted: Sweep) -> Sweep:
                 going_on = replace(found, trials=wanted.trials)
                 tx.put(going_on)
                 return going_on
-        begun = replace(wanted, id=tx.mint(Sweep))
-        tx.add(begun)
-        tx.publish(
-            _event(
-                begun,
-                "sweep.started",
-                begun.created,
-                {"target": begun.target, "metric": begun.metric, "trials": begun.trials},
-            )
-        )
+        return started(tx, wanted)
+
+
+def started(tx: Transaction, wanted: Sweep) -> Sweep:
+    """The sweep as it begins now."""
+    begun = replace(wanted, id=tx.mint(Sweep))
+    tx.add(begun)
+    told = {"target": begun.target, "metric": begun.metric, "trials": begun.trials}
+    tx.publish(_event(begun, "sweep.started", begun.created, told))
     return begun
 
 
-def _finish(bench: Workbench, sweep: Sweep) -> Sweep:
+def finish(bench: Workbench, sweep: Sweep) -> Sweep:
+    """The sweep is over: its best trial is told."""
     best = next((trial for trial in results(bench, sweep) if trial["value"] is not None), None)
     finished = replace(sweep, status="finished")
     with bench.store.begin() as tx:

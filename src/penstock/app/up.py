@@ -16,7 +16,7 @@ import uvicorn
 from penstock.adapters.executors.machine import machine_room
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home, Server
-from penstock.app.loop import Loop
+from penstock.app.loop import Loop, Tick
 from penstock.app.wiring import LOOPBACK, App
 from penstock.core.errors import Conflict, InvalidValue
 from penstock.runs.room import Room
@@ -99,7 +99,11 @@ def _serve(
             loop.poke()
         return found
 
-    outside = Loop((("upstreams", look_outside),), app.clock.now, lambda: None, lambda _seconds: False)
+    def beside(*duties: tuple[str, Tick]) -> Loop:
+        return Loop(duties, app.clock.now, lambda: None, lambda _seconds: False)
+
+    outside = beside(("upstreams", look_outside))
+    actions = beside(("subscriptions", app.subscriptions.tick), ("actions", app.outbox.tick))
     loop = app.loop = Loop((("prediction", supervise), *app.ticks), app.clock.now, app.pace, app.carry)
     try:
         predictor.start()
@@ -110,11 +114,13 @@ def _serve(
         app.home.announce(server)
         loop.start()
         outside.start()
+        actions.start()
         on_ready(server)
         _Web(make_web(app), loop).run(sockets=[listening])
     finally:
         loop.stop()
         outside.stop()
+        actions.stop()
         predictor.stop()
 
 

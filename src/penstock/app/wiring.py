@@ -17,6 +17,8 @@ from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
+from penstock.adapters.notices.apprise import Apprise
+from penstock.adapters.notices.webhook import Webhook
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.measured import Measured, measured
@@ -27,6 +29,7 @@ from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
 from penstock.app.pushing import Pushing
+from penstock.app.reactions import Reactions
 from penstock.app.workbench import Workbench
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
@@ -47,6 +50,7 @@ from penstock.monitoring.alarms import Alarms
 from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
 from penstock.revisions.config import RESERVED, parse_config
+from penstock.revisions.issues import Issues
 from penstock.revisions.merging import MergeRequests
 from penstock.revisions.names import check_name
 from penstock.revisions.ports import Host
@@ -58,13 +62,19 @@ from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.serving.ports import PredictionLog, PredictionService
+from penstock.triggers.notices import Notices
+from penstock.triggers.outbox import Outbox
+from penstock.triggers.ports import Channel
 from penstock.triggers.service import Triggers
+from penstock.triggers.subscriptions import Subscriptions
 
 Answer = TypeVar("Answer")
 PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
 HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
 """The forges outside that are spoken with, by the names of their kinds."""
+COURIERS = 8
+"""Targets of actions that are served at a time: a slow one keeps only its own."""
 LOOPBACK = "127.0.0.1"
 DIGITS = 19
 """Longer numbers name no event that a store could keep."""
@@ -136,6 +146,13 @@ class App(Workbench):
             workspace_of=self._workspace,
             arrivals=Levels(),
         )
+        channels: dict[str, Channel] = {"webhook": Webhook(), "apprise": Apprise()}
+        self.notices = Notices(self.store, channels, self.step_secrets, address=self._address)
+        issues = Issues(self.store, HOSTS, self.secrets)
+        self.reactions = Reactions(self, self.rollouts, issues, self.notices, self._workspace)
+        self._couriers = ThreadPoolExecutor(COURIERS, thread_name_prefix="penstock-courier")
+        self.outbox = Outbox(self.store, self.reactions.performs, submit=self._couriers.submit)
+        self.subscriptions = Subscriptions(self.store, self.blobs)
         self.online = SqliteOnline(home.online)
         work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
@@ -188,6 +205,7 @@ class App(Workbench):
     def close(self) -> None:
         """End every process that was started here."""
         self._tryouts.shutdown(cancel_futures=True)
+        self._couriers.shutdown(cancel_futures=True)
         self.builder.close()
         self.online.close()
         self._pushes.close()

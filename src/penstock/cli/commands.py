@@ -40,6 +40,7 @@ PARTS = {
     "features": ("features",),
     "data": ("data",),
     "triggers": ("triggers",),
+    "notify": ("notify",),
     "history": ("why", "audit"),
 }
 """The modules of this package, and the commands that each registers."""

@@ -8,6 +8,7 @@ import typer
 
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
 from penstock.cli.help import group
+from penstock.cli.notify import ACTIONS
 from penstock.cli.pages import Page, Table
 from penstock.cli.rows import parameters
 
@@ -33,16 +34,19 @@ def listed(api: Api, project: ProjectOption = "") -> Page:
     """Triggers and their firings; fire, pause, resume or explain one."""
     states = api.items("/triggers", project=project)
     firings = api.items("/firings", project=project)
+    actions = [action for action in api.items("/actions", project=project) if action["firing"]]
     columns = ("pipeline", "environment", "paused", "fired", "checked", "why=explanation")
-    fired = ("firing=id", "time", "pipeline", "environment", "kind", "why", "run")
+    fired = ("firing=id", "time", "pipeline", "environment", "kind", "why", "then", "run")
     parts = (
         Table(
             states, columns, "There are no triggers: penstock.toml names none, or nothing is deployed yet."
         ),
         Table(firings, fired, "No trigger has fired yet."),
+        *([Table(actions, ACTIONS, "")] if actions else []),
     )
-    hints = (f"penstock run show {firings[0]['run']}",) if firings else ()
-    return Page({"triggers": states, "firings": firings}, parts, hints)
+    runs = [firing["run"] for firing in firings if firing["run"]]
+    hints = (f"penstock run show {runs[0]}",) if runs else ()
+    return Page({"triggers": states, "firings": firings, "actions": actions}, parts, hints)
 
 
 @prints

@@ -141,12 +141,17 @@ class Rollouts:
             why = f"promoted by {actor}"
             return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=placed.event)
 
-    def rollback(self, model: str, environment: str, actor: str) -> Placement:
+    def rollback(
+        self, model: str, environment: str, actor: str, *, instead_of: int = 0, cause: int = 0
+    ) -> Placement:
         """Make the previous champion answer again, at once; during a rollout, the one that still leads.
 
-        Raises Conflict when there is none.
+        With `instead_of`, only that version is taken back: asking twice goes back once. Raises Conflict when
+        there is no previous one, or another answers or is on its way.
         """
         with self._store.begin() as tx:
+            if instead_of:
+                _require_leading(tx, model, environment, instead_of)
             if rollout := under_way(tx, model, environment):
                 self._champions.take_back(tx, rollout, "aborted", f"rolled back by {actor}", actor)
                 return tx.find(Placement, model=model, environment=environment, role="champion")[0]
@@ -158,7 +163,8 @@ class Rollouts:
                 )
             version = self._plans.version(tx, model, found[0].number)
             why = f"rolled back by {actor}"
-            return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=found[0].event)
+            caused = cause or found[0].event
+            return self._champions.crown(tx, version, environment, actor=actor, why=why, cause=caused)
 
     # The gate.
 
@@ -311,3 +317,12 @@ def require_lasting(version: Version, now: datetime) -> None:
 def _placement(reader: Reader, environment: str, version: Version) -> Placement | None:
     found = reader.find(Placement, id=f"{environment}:{version.id}")
     return found[0] if found else None
+
+
+def _require_leading(tx: Transaction, model: str, environment: str, number: int) -> None:
+    """Raises Conflict unless this version answers, and no rollout is to change that."""
+    leading = tx.find(Placement, model=model, environment=environment, role="champion", number=number)
+    if not leading or under_way(tx, model, environment):
+        raise Conflict(
+            what=f"{model}@{number} was not taken back in {environment}: another answers, or is on its way."
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -110,7 +111,26 @@ class Merging(Protocol):
         ...
 
 
-class Host(Merging, Protocol):
+class Issue(msgspec.Struct, frozen=True, kw_only=True):
+    """An issue: where it is found, and what it says."""
+
+    link: str
+    text: str
+
+
+class Issuing(Protocol):
+    """How an outside forge keeps issues. Raises as `Host`."""
+
+    def issues(self, upstream: Upstream, token: str, since: datetime) -> Iterable[Issue]:
+        """Issues, also closed ones, that were opened or changed since then."""
+        ...
+
+    def open_issue(self, upstream: Upstream, token: str, title: str, text: str) -> str:
+        """Open an issue; gives its address."""
+        ...
+
+
+class Host(Merging, Issuing, Protocol):
     """How an outside forge speaks beside git. Raises Busy, Unavailable, NotAllowed or NotFound."""
 
     def addresses(self, repository: str, url: str) -> Addresses:

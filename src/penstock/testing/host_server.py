@@ -29,12 +29,12 @@ class Answers(Protocol):
     elsewhere: str
     stuck: threading.Event | None
 
-    def answer(self, path: str) -> Any:
+    def kept(self, path: str) -> Any:
         """What there is at a path of the API; None for nothing."""
         ...
 
-    def told(self, path: str, body: dict[str, Any]) -> bool | str:
-        """Keep what was told; whether the path takes that, or why it is refused."""
+    def told(self, path: str, body: dict[str, Any]) -> bool | str | dict[str, Any]:
+        """Keep what was told; whether the path takes that, why it is refused, or what was made."""
         ...
 
     def knows(self, headers: dict[str, str]) -> bool:
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a program or git."""
-        self._any(lambda path, _: self.forge.answer(path))
+        self._any(lambda path, _: self.forge.kept(path))
 
     def do_POST(self) -> None:
         """Take what is told."""
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         taken = self.forge.told(path, json.loads(body or b"{}"))
         if isinstance(taken, str):
             raise _Refused(taken)
-        return {} if taken else None
+        return taken if isinstance(taken, dict) else {} if taken else None
 
     def _any(self, api: Callable[[str, bytes], Any]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -55,6 +55,8 @@ class StandIn:
     kind: ClassVar[str] = ""
     merges: ClassVar[str] = "pulls"
     """What the API calls requests."""
+    words: ClassVar[tuple[str, str]] = ("html_url", "body")
+    """What the API calls the address of an issue, and its text."""
     page = 2
     """Items of a page, however many were asked for."""
 
@@ -69,6 +71,7 @@ class StandIn:
         )
         self.requests: list[Merged] = []
         self.statuses: list[dict[str, Any]] = []
+        self.issues: list[dict[str, Any]] = []
         self.trouble: list[tuple[int, dict[str, str]]] = []
         self.elsewhere = ""
         self.refuses = ""
@@ -103,8 +106,20 @@ class StandIn:
         """What there is at a path of the API; None for nothing."""
         raise NotImplementedError
 
-    def told(self, path: str, body: dict[str, Any]) -> bool | str:
-        """Keep a status that was told, or merge a request; whether the path is for that, or why not."""
+    def kept(self, path: str) -> Any:
+        """What there is at a path of the API, issues too; None for nothing."""
+        return self.issues if path.endswith(f"{REPOSITORY}/issues") else self.answer(path)
+
+    def told(self, path: str, body: dict[str, Any]) -> bool | str | dict[str, Any]:
+        """Keep a status or an issue, or merge a request.
+
+        Gives whether the path is for that, why it is refused, or what was made.
+        """
+        if path.endswith(f"{REPOSITORY}/issues"):
+            link, text = self.words
+            made = {link: f"{self.url}/{REPOSITORY}/issues/{len(self.issues) + 1}", **body}
+            self.issues.insert(0, {text: None, **made})
+            return made
         if found := re.fullmatch(r".*/statuses/([0-9a-f]{40})", path):
             self.statuses.append({"commit": found[1], **body})
         elif found := re.fullmatch(rf".*/{self.merges}/(\d+)/merge", path):
@@ -230,6 +245,7 @@ class GitLabStandIn(StandIn):
 
     kind = "gitlab"
     merges = "merge_requests"
+    words = ("web_url", "description")
 
     def webhook(self, kind: str, body: bytes, number: str, secret: str = SECRET) -> dict[str, str]:
         """See `StandIn.webhook`; a secret that begins with `whsec_` signs."""

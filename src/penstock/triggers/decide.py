@@ -14,7 +14,15 @@ from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
 from penstock.datasets.types import Arrived
 from penstock.monitoring.types import Alarm, Performance
-from penstock.revisions.config import DriftCondition, Quiet, RowsCondition, ScheduleCondition, WorseCondition
+from penstock.revisions.config import (
+    DriftCondition,
+    Quiet,
+    RowsCondition,
+    ScheduleCondition,
+    Then,
+    WorseCondition,
+)
+from penstock.revisions.config.conditions import RUN
 from penstock.triggers.types import Kind
 
 LATE = timedelta(minutes=10)
@@ -31,7 +39,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason to start a pipeline. `slot` names this occasion, and no other, for ever.
 
     `slots` are those of the conditions that it rests on, by condition; one of these lasts where it is
-    `patient`.
+    `patient`. `then` is what it leads to.
     """
 
     kind: Kind
@@ -45,6 +53,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     slots: dict[str, str] = {}
     patient: bool = False
+    then: tuple[Then, ...] = RUN
 
     @property
     def waits(self) -> bool:
@@ -68,7 +77,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the arbiter decided: the reasons that start one run (none: nothing starts), and why."""
+    """What the arbiter decided: the reasons that lead to one thing (none: nothing happens), and why."""
 
     reasons: tuple[Reason, ...] = ()
     explanation: str
@@ -234,37 +243,45 @@ def arbitrate(
     findings: Sequence[Finding],
     *,
     now: datetime,
-    fired: datetime | None,
+    rested: Mapping[str, datetime],
     cooldown: timedelta,
     active: str,
     used: frozenset[str],
-    hushed: str = "",
+    hushed: Mapping[str, str],
 ) -> Decision:
     """One decision out of all findings, which stand in order of precedence.
 
-    Reasons that ask for the same parameters start one run together; others wait for their turn,
-    as all do while run `active` is under way. `used` are slots that have fired before, and `hushed` is why
-    nothing starts now that nobody asked for, empty where it may.
+    Reasons that lead to the same with the same parameters do so together; others wait for their turn,
+    as all that ask for a run do while run `active` is under way. `used` are slots that have fired before.
+    What leads to the same (see `same`) rests since it last did, and is held back by why it is `hushed`.
     """
     waits = [finding.why_not for finding in findings if finding.why_not]
     ready: list[Reason] = []
     for reason in (finding.reason for finding in findings if finding.reason):
-        until = fired + cooldown if fired else now
+        last = rested.get(same(reason.then))
+        until = last + cooldown if last else now
         if reason.slot in used:
             if reason.waits:
                 waits.append(f"{reason.why}; it has fired for this already")
         elif reason.waits and now < until:
             waits.append(f"{reason.why}; cooling down until {until:%Y-%m-%d %H:%M}")
-        elif reason.kind in UNASKED and hushed:
-            waits.append(f"{reason.why}; {hushed}")
+        elif reason.kind in UNASKED and (hush := hushed.get(same(reason.then))):
+            waits.append(f"{reason.why}; {hush}")
         else:
             ready.append(reason)
     if not ready:
         return Decision(explanation="; ".join(waits) or "waits for a request or a release")
-    if active:
+    able = [reason for reason in ready if not (active and "run" in reason.then)]
+    if not able:
         return Decision(explanation=f"waits for run {active}: {together_why(ready)}")
-    together = tuple(reason for reason in ready if reason.params == ready[0].params)
+    first = able[0]
+    together = tuple(each for each in able if (each.then, each.params) == (first.then, first.params))
     return Decision(reasons=together, explanation="fired: " + together_why(together))
+
+
+def same(then: Sequence[str]) -> str:
+    """What a reason leads to, as one word."""
+    return "+".join(sorted(then))
 
 
 def hushed(

@@ -19,12 +19,15 @@ from penstock.revisions.config import budget
 from penstock.runs.secrets import require_secrets
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
+from penstock.triggers.actions import plan_actions
 from penstock.triggers.decide import (
     UNASKED,
     Decision,
+    Finding,
     Reason,
     arbitrate,
     hushed,
+    same,
     together_evidence,
     together_why,
 )
@@ -38,7 +41,9 @@ SERVING_FIRST = 100
 
 
 class Triggers:
-    """Turns events into work: one run at a time of each pipeline in an environment, for reasons on record."""
+    """Turns events into work: one run at a time of each pipeline in an environment, and actions, for reasons
+    on record.
+    """
 
     def __init__(
         self,
@@ -169,18 +174,21 @@ class Triggers:
     def _decide(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> Decision:
         findings = self._lookout.look(reader, watch, state, now)
         if refusal := self._refusal(reader, watch):
-            findings = tuple(refused(finding, refusal) for finding in findings)
+            findings = tuple(
+                refused(each, refusal) if each.reason and {"run", "sweep"} & {*each.reason.then} else each
+                for each in findings
+            )
         slots = tuple(finding.reason.slot for finding in findings if finding.reason)
         used = reader.find(Firing, slot=slots) if slots else []
         active = reader.find(Run, **watch.where, status=("queued", "running"), limit=1)
         decision = arbitrate(
             findings,
             now=now,
-            fired=state.fired,
+            rested=state.rested,
             cooldown=watch.cooldown,
             active=active[0].id if active else "",
             used=frozenset([*(firing.slot for firing in used), *state.used.values()]),
-            hushed=_hushed(reader, watch, now),
+            hushed=_hushed(reader, watch, findings, now),
         )
         if state.paused and not decision.reasons:
             decision = replace(decision, explanation=f"paused; {decision.explanation}")
@@ -195,7 +203,7 @@ class Triggers:
         return ""
 
     def _fire(self, watch: Watch, decision: Decision, workspace: Workspace, now: datetime) -> bool:
-        """Record the firing and start its run, unless the world has changed since it was decided."""
+        """Record the firing, its run and its actions, unless the world has changed since it was decided."""
         with self._store.begin() as tx:
             state = _state(tx, watch, now)
             held = self._environments.find(tx, watch.where["project"], watch.where["environment"])
@@ -217,6 +225,7 @@ class Triggers:
                     fired=now,
                     explanation=decision.explanation,
                     used=_current(watch, state.used | used),
+                    rested=state.rested | {same(decision.reasons[0].then): now},
                 ),
             )
         return True
@@ -236,21 +245,7 @@ class Triggers:
             _event(watch, "trigger.fired", now, actor=first.actor, evidence=evidence, cause=events[0])
         )
         number = tx.mint(Firing)
-        usual = SERVING_FIRST if watch.held.rule.serve else 0
-        if watch.config and watch.config.priority is not None:
-            usual = watch.config.priority
-        run = self._runs.submit(
-            **watch.where,
-            graph=watch.runs,
-            workspace=workspace,
-            params=first.params,
-            release=watch.held.release.id,
-            firing=number,
-            actor=first.actor,
-            priority=max((r.priority for r in reasons if r.priority is not None), default=usual),
-            cause=event,
-            tx=tx,
-        )
+        run = self._submit(tx, watch, reasons, workspace, firing=number, cause=event)
         firing = Firing(
             id=number,
             slot=first.slot,
@@ -260,11 +255,43 @@ class Triggers:
             why=why,
             evidence=together_evidence(reasons),
             events=events,
-            run=run.id,
+            run=run,
             event=event,
+            then=first.then,
         )
         tx.add(firing)
+        plan_actions(tx, watch, firing)
         return firing
+
+    def _submit(
+        self,
+        tx: Transaction,
+        watch: Watch,
+        reasons: tuple[Reason, ...],
+        workspace: Workspace,
+        *,
+        firing: str,
+        cause: int,
+    ) -> str:
+        """The number of the run that reasons lead to, empty where that is none."""
+        first = reasons[0]
+        if "run" not in first.then:
+            return ""
+        usual = SERVING_FIRST if watch.held.rule.serve else 0
+        if watch.config and watch.config.priority is not None:
+            usual = watch.config.priority
+        return self._runs.submit(
+            **watch.where,
+            graph=watch.runs,
+            workspace=workspace,
+            params=first.params,
+            release=watch.held.release.id,
+            firing=firing,
+            actor=first.actor,
+            priority=max((r.priority for r in reasons if r.priority is not None), default=usual),
+            cause=cause,
+            tx=tx,
+        ).id
 
     def _set_paused(
         self, project: str, environment: str, pipeline: str, actor: str, *, paused: bool
@@ -312,16 +339,21 @@ def _keep(tx: Transaction, state: TriggerState) -> None:
     (tx.put if tx.find(TriggerState, id=state.id) else tx.add)(state)
 
 
-def _hushed(reader: Reader, watch: Watch, now: datetime) -> str:
+def _hushed(reader: Reader, watch: Watch, findings: tuple[Finding, ...], now: datetime) -> dict[str, str]:
+    """Why what reasons lead to is held back now, by what that is; only what is held back is there."""
     config = watch.config
     if config is None:
-        return ""
+        return {}
     at_most = budget(config.at_most) if config.at_most else None
-    fired: list[datetime] = []
+    fired: dict[str, list[datetime]] = {}
     if at_most:
-        lately = reader.pick(Firing, ("time", "kind"), **watch.where, time=Between(now - at_most[1]))
-        fired = [moment for moment, kind in lately if kind in UNASKED]
-    return hushed(now, quiet=config.quiet, at_most=at_most, fired=fired)
+        since = Between(now - at_most[1])
+        for moment, kind, then in reader.pick(Firing, ("time", "kind", "then"), **watch.where, time=since):
+            if kind in UNASKED:
+                fired.setdefault(same(then), []).append(moment)
+    leads = {same(finding.reason.then) for finding in findings if finding.reason}
+    found = {to: hushed(now, quiet=config.quiet, at_most=at_most, fired=fired.get(to, ())) for to in leads}
+    return {to: why for to, why in found.items() if why}
 
 
 def _current(watch: Watch, used: dict[str, str]) -> dict[str, str]:

@@ -7,13 +7,17 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from penstock.revisions.config import Then
+
 Kind = Literal["deployed", "on_demand", "schedule", "new_rows", "worse", "drift"]
+What = Literal["notify", "issue", "rollback", "sweep"]
 
 
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
     """A trigger fired. `id` is a number; `slot` is unique, so that a reason starts one run only.
 
-    `kind` is the first of the reasons, `events` are all the ledger events that it consumed.
+    `kind` is the first of the reasons, `events` are all the ledger events that it consumed. It leads to what
+    `then` says; `run` is empty where that is no run.
     """
 
     unique: ClassVar[tuple[str, ...]] = ("slot",)
@@ -30,6 +34,33 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[int, ...]
     run: str
     event: int
+    then: tuple[Then, ...] = ("run",)
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done because of an event, beside the store: at least once, and in its own time.
+
+    `id` is `event:what:target`: a channel, a repository, a model or a pipeline. `delivery` is the name under
+    which a receiver hears of it, the same however often it does. `firing` is empty where a channel is told of
+    an event that it subscribes to. `not_before` is the machine's time; `result` is what came of it, such as
+    the address of an issue, and `problem` why it was not done the last time.
+    """
+
+    id: str
+    project: str
+    environment: str
+    what: What
+    target: str
+    delivery: str
+    firing: str
+    cause: int
+    made: datetime
+    details: dict[str, Any]
+    status: Literal["waiting", "done", "given_up"] = "waiting"
+    attempts: int = 0
+    not_before: datetime | None = None
+    problem: str = ""
+    result: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +86,7 @@ class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
     """What a trigger last decided. `id` is `project:environment:pipeline`.
 
     `since` is when the trigger began to be watched: schedule slots before it never fire. `used` are the
-    newest slots that have started a run, by condition.
+    newest slots that have fired, by condition; `rested` is when it last led to the same, by what that is.
     """
 
     id: str
@@ -68,6 +99,7 @@ class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool
     explanation: str
     used: dict[str, str] = {}
+    rested: dict[str, datetime] = {}
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

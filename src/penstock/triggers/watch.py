@@ -23,9 +23,11 @@ from penstock.revisions.config import (
     DriftCondition,
     RowsCondition,
     ScheduleCondition,
+    Then,
     TriggerConfig,
     WorseCondition,
 )
+from penstock.revisions.config.conditions import RUN
 from penstock.revisions.types import Project
 from penstock.runs.types import Run, StepRun
 from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, drifted, scheduled, worsened
@@ -110,7 +112,7 @@ class Lookout:
             together = [
                 _any(self._found(reader, watch, condition, state, now)) for condition in watch.config.together
             ]
-            findings += [both(together)] if together else []
+            findings += [leading(both(together), watch.config.then)] if together else []
         return tuple(_startable(watch, finding) for finding in findings)
 
     def _found(
@@ -130,7 +132,8 @@ class Lookout:
             found = _drifted(reader, watch, condition)
         else:
             found = self._worse(reader, watch, condition, now)
-        return [_keyed(finding, key) for finding in found]
+        then = watch.config.leads_to(condition) if watch.config else RUN
+        return [leading(_keyed(finding, key), then) for finding in found]
 
     def _rows(self, reader: Reader, watch: Watch, condition: RowsCondition, now: datetime) -> Finding:
         node = next(
@@ -256,8 +259,15 @@ def conditions_of(watch: Watch) -> frozenset[str]:
 
 
 def _key(condition: Condition) -> str:
-    """What a condition is known by, for as long as it says the same."""
-    return msgspec.json.encode(condition).decode()
+    """What a condition is known by, for as long as it says the same; what it leads to is no part of it."""
+    return msgspec.json.encode(msgspec.structs.replace(condition, then=())).decode()
+
+
+def leading(finding: Finding, then: tuple[Then, ...]) -> Finding:
+    """A finding whose reason leads to this."""
+    if finding.reason is None:
+        return finding
+    return Finding(reason=msgspec.structs.replace(finding.reason, then=then))
 
 
 def _keyed(finding: Finding, key: str) -> Finding:

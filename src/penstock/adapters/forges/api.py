@@ -55,6 +55,12 @@ class ForgeApi:
         """Tell something at a path under the root."""
         self._ask("POST", f"{self._root}{path}", json=dict(body))
 
+    def make(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Make something at a path under the root; gives what was made."""
+        answer = self._ask("POST", f"{self._root}{path}", json=dict(body))
+        _check_json(answer)
+        return answer.json()
+
     def put(self, path: str, body: Mapping[str, Any]) -> None:
         """Change something at a path under the root."""
         self._ask("PUT", f"{self._root}{path}", json=dict(body))

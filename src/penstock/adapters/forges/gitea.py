@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from penstock.adapters.forges.api import PER_PAGE, TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.revisions.ports import Addresses, MergeRequest, Review
+from penstock.revisions.ports import Addresses, Issue, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, Upstream
 
 
@@ -78,6 +79,19 @@ class Gitea:
         """See `Host.tell`."""
         said = {"state": status.state, "description": status.description, "context": status.context}
         self._api(upstream, token).post(f"/statuses/{status.commit}", said | {"target_url": link})
+
+    def issues(self, upstream: Upstream, token: str, since: datetime) -> Iterator[Issue]:
+        """See `Issuing.issues`."""
+        asked: dict[str, str | int] = {"state": "all", "type": "issues", "since": since.isoformat()}
+        with as_documented(upstream.api):
+            for issue in self._api(upstream, token).every("/issues", limit=PER_PAGE, **asked):
+                yield Issue(link=issue["html_url"], text=issue["body"] or "")
+
+    def open_issue(self, upstream: Upstream, token: str, title: str, text: str) -> str:
+        """See `Issuing.open_issue`."""
+        with as_documented(upstream.api):
+            made = self._api(upstream, token).make("/issues", {"title": title, "body": text})
+            return str(made["html_url"])
 
     def commit_link(self, upstream: Upstream, commit: str) -> str:
         """See `Host.commit_link`."""

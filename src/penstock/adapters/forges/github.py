@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same
-from penstock.revisions.ports import Addresses, MergeRequest, Review
+from penstock.revisions.ports import Addresses, Issue, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, Upstream
 
 PUBLIC = "https://github.com"
@@ -83,6 +84,19 @@ class GitHub:
         self._api(upstream, token).post(
             f"/statuses/{status.commit}", said | ({"target_url": link} if link else {})
         )
+
+    def issues(self, upstream: Upstream, token: str, since: datetime) -> Iterator[Issue]:
+        """See `Issuing.issues`."""
+        asked = {"state": "all", "since": since.isoformat()}
+        with as_documented(upstream.api):
+            for issue in self._api(upstream, token).every("/issues", **asked):
+                yield Issue(link=issue["html_url"], text=issue["body"] or "")
+
+    def open_issue(self, upstream: Upstream, token: str, title: str, text: str) -> str:
+        """See `Issuing.open_issue`."""
+        with as_documented(upstream.api):
+            made = self._api(upstream, token).make("/issues", {"title": title, "body": text})
+            return str(made["html_url"])
 
     def commit_link(self, upstream: Upstream, commit: str) -> str:
         """See `Host.commit_link`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from penstock.adapters.forges.api import TIMEOUT, ForgeApi, as_documented, merging, no_request
 from penstock.adapters.forges.signatures import hex_digest, same, standard
 from penstock.core.errors import InvalidValue
-from penstock.revisions.ports import Addresses, MergeRequest, Review
+from penstock.revisions.ports import Addresses, Issue, MergeRequest, Review
 from penstock.revisions.types import CommitStatus, State, Upstream
 
 PUBLIC = "https://gitlab.com"
@@ -91,6 +91,18 @@ class GitLab:
         except InvalidValue as error:
             if "Cannot transition status" not in error.found:
                 raise
+
+    def issues(self, upstream: Upstream, token: str, since: datetime) -> Iterator[Issue]:
+        """See `Issuing.issues`."""
+        with as_documented(upstream.api):
+            for issue in self._api(upstream, token).every("/issues", created_after=since.isoformat()):
+                yield Issue(link=issue["web_url"], text=issue["description"] or "")
+
+    def open_issue(self, upstream: Upstream, token: str, title: str, text: str) -> str:
+        """See `Issuing.open_issue`."""
+        with as_documented(upstream.api):
+            made = self._api(upstream, token).make("/issues", {"title": title, "description": text})
+            return str(made["web_url"])
 
     def commit_link(self, upstream: Upstream, commit: str) -> str:
         """See `Host.commit_link`."""

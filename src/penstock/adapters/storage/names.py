@@ -6,6 +6,7 @@ import msgspec
 
 NAMES = {
     "AccessToken": "access_tokens",
+    "Action": "actions",
     "Alarm": "alarms",
     "Alias": "aliases",
     "Approval": "approvals",

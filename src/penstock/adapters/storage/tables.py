@@ -54,7 +54,7 @@ from penstock.runs.logbook import UsedData
 from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
-from penstock.triggers.types import Explanation, Firing, Request, TriggerState
+from penstock.triggers.types import Action, Explanation, Firing, Request, TriggerState
 
 metadata = MetaData()
 
@@ -143,6 +143,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Prediction: _table(Prediction, ("model", "environment", "time")),
     Window: _table(Window, ("model", "environment", "start")),
     Alarm: _table(Alarm, ("model", "environment", "ended")),
+    Action: _table(Action, ("status",), ("firing",)),
     Firing: _table(Firing, ("project", "environment", "pipeline")),
     Request: _table(Request, ("firing",)),
     TriggerState: _table(TriggerState, ("project",)),

@@ -80,12 +80,23 @@ def world_config(wanted: Wanted) -> str:
             "deploy": {"on": "push", "branch": policy.name},
             "serve": True,
             **kept,
-            **({"triggers": {wanted.graph.pipeline: policy.trigger}} if policy.trigger else {}),
+            **({"triggers": {wanted.graph.pipeline: trained}} if trained else {}),
         }
-        for policy in wanted.policies
+        for policy, trained in ((each, _trained(each.trigger)) for each in wanted.policies)
     }
     world = {"project": {"name": wanted.project}, "environments": environments}
     return as_toml(world | ({"models": {wanted.model: model}} if model else {}))
+
+
+def _trained(trigger: dict[str, Any] | None) -> dict[str, Any]:
+    """What of a trigger starts runs: nobody is told of anything in a simulation."""
+    kept = {key: each for key, each in (trigger or {}).items() if key not in {"then", "notify", "sweep"}}
+    usual = (trigger or {}).get("then", "run")
+    runs = [each for each in kept.get("any", ()) if "run" in each.get("then", usual)]
+    kept["any"] = [{key: each for key, each in item.items() if key != "then"} for item in runs]
+    if "run" not in usual:
+        kept.pop("all", None)
+    return kept if kept["any"] or kept.get("all") else {}
 
 
 def as_toml(table: Mapping[str, Any]) -> str:

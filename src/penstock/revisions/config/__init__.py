@@ -7,12 +7,15 @@ from penstock.revisions.config.conditions import (
     Quiet,
     RowsCondition,
     ScheduleCondition,
+    SweepConfig,
+    Then,
     TriggerConfig,
     WorseCondition,
     budget,
 )
 from penstock.revisions.config.environments import RESERVED
 from penstock.revisions.config.freezes import Freeze, Frozen, frozen
+from penstock.revisions.config.notify import EVENTS, ChannelConfig
 from penstock.revisions.config.outputs import ImageConfig, OutputsConfig
 from penstock.revisions.config.previews import preview_name
 from penstock.revisions.config.read import parse_config
@@ -26,8 +29,10 @@ from penstock.revisions.config.types import (
 
 __all__ = [
     "AUTOMATIC",
+    "EVENTS",
     "PROOFS",
     "RESERVED",
+    "ChannelConfig",
     "Condition",
     "DriftCondition",
     "EnvironmentConfig",
@@ -41,7 +46,9 @@ __all__ = [
     "RolloutConfig",
     "RowsCondition",
     "ScheduleCondition",
+    "SweepConfig",
     "TestsConfig",
+    "Then",
     "TriggerConfig",
     "Waiver",
     "WorseCondition",

@@ -11,13 +11,21 @@ import msgspec
 
 from penstock.core.durations import duration
 
+Then = Literal["run", "notify", "issue", "rollback", "sweep"]
+"""What a trigger leads to: a run of its pipeline, or one of the actions."""
+RUN: tuple[Then, ...] = ("run",)
+
 
 class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """Time has come: a cron expression on the clock of `zone`, and what becomes of slots that were missed."""
+    """Time has come: a cron expression on the clock of `zone`, and what becomes of slots that were missed.
+
+    `then` is what this condition leads to, as of every other, where it is not what the trigger does.
+    """
 
     cron: str
     missed: Literal["once", "skip"] = "once"
     zone: str = "UTC"
+    then: tuple[Then, ...] = ()
 
 
 class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +40,7 @@ class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
     over: str
     labels: int = 500
     sure: bool = False
+    then: tuple[Then, ...] = ()
 
 
 class RowsCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +53,7 @@ class RowsCondition(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     source: str
     settle: str = "0s"
+    then: tuple[Then, ...] = ()
 
 
 class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +64,7 @@ class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
 
     what: Literal["inputs", "outputs"]
     false_alarms: str
+    then: tuple[Then, ...] = ()
 
 
 Condition = ScheduleCondition | WorseCondition | RowsCondition | DriftCondition
@@ -75,11 +86,24 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
         return start <= clock < until if start < until else clock >= start or clock < until
 
 
+class SweepConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A search that a trigger starts: what `params` are tried, such as `0.01..0.3:log` or `3,5,7`, in so many
+    `trials`, for the best `metric`.
+    """
+
+    params: dict[str, str]
+    metric: str
+    minimize: bool = False
+    trials: int = 20
+    parallel: int = 1
+
+
 class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When a pipeline starts in some environments: when any of the conditions holds, or all of `together`.
 
     `cooldown` (such as "1d") must have passed since the trigger last fired; it fires `at_most` so often in a
     span (such as "3 per 7d"), and never in `quiet` hours. Its runs have `priority`, None for what is usual.
+    It leads to what `then` says: a run, or actions; `notify` are the channels that are told.
     """
 
     pipeline: str
@@ -90,6 +114,13 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
     at_most: str = ""
     quiet: Quiet | None = None
     priority: int | None = None
+    then: tuple[Then, ...] = RUN
+    notify: tuple[str, ...] = ()
+    sweep: SweepConfig | None = None
+
+    def leads_to(self, condition: Condition) -> tuple[Then, ...]:
+        """What a condition leads to where it holds."""
+        return condition.then or self.then
 
     @property
     def every(self) -> Sequence[Condition]:

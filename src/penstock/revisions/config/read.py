@@ -8,6 +8,7 @@ from penstock.core.errors import InvalidValue
 from penstock.revisions.config.automatic import read_tests
 from penstock.revisions.config.environments import read_environments, with_own
 from penstock.revisions.config.models import read_models
+from penstock.revisions.config.notify import read_notify
 from penstock.revisions.config.outputs import read_outputs
 from penstock.revisions.config.tables import Document, Table
 from penstock.revisions.config.triggers import read_triggers
@@ -22,7 +23,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
     """
     document = Document(text, file)
     top = Table(document, (), document.values)
-    top.allow("project", "environments", "triggers", "models", "tests", "builds")
+    top.allow("project", "environments", "triggers", "models", "tests", "builds", "notify")
     project = top.table("project")
     project.allow("name", "builds", "depends")
     environments = read_environments(top)
@@ -36,6 +37,7 @@ def parse_config(text: str, file: str = "penstock.toml") -> ProjectConfig:
         triggers=triggers,
         models=models,
         tests=read_tests(top.table("tests")),
+        channels=read_notify(top),
     )
 
 

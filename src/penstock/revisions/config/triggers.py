@@ -13,20 +13,23 @@ from cronsim import CronSim, CronSimError
 
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
+from penstock.revisions.config.actions import read_channels, read_sweep, read_then
 from penstock.revisions.config.conditions import (
     Condition,
     DriftCondition,
     Quiet,
     RowsCondition,
     ScheduleCondition,
+    Then,
     TriggerConfig,
     WorseCondition,
     budget,
 )
 from penstock.revisions.config.tables import Table, question
 
-_KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority")
+_KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep")
 _KINDS = ("schedule", "new_rows", "worse", "drift")
+_ABOUT_A_CHAMPION = (WorseCondition, DriftCondition)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _YEAR = timedelta(days=366)
 _SLOTS = 1500
@@ -36,9 +39,12 @@ _SLOTS = 1500
 def read_triggers(top: Table, environments: Sequence[str]) -> tuple[TriggerConfig, ...]:
     """The triggers of a project with these environments. Raises InvalidProject."""
     triggers: list[TriggerConfig] = []
+    channels = [*top.table("notify").values]
     for table in top.tables("triggers"):
         table.allow("pipeline", "environments", *_KEYS)
-        trigger = _trigger(table, table.get("pipeline", str), table.choices("environments", environments))
+        trigger = _trigger(
+            table, table.get("pipeline", str), table.choices("environments", environments), channels
+        )
         for earlier in triggers:
             shared = [e for e in trigger.environments if e in earlier.environments]
             if earlier.pipeline == trigger.pipeline and shared:
@@ -54,6 +60,7 @@ def read_triggers(top: Table, environments: Sequence[str]) -> tuple[TriggerConfi
 def read_triggers_of(environment: Table, name: str, top: Table) -> tuple[TriggerConfig, ...]:
     """The triggers that an environment has of its own, over those of the project. Raises InvalidProject."""
     triggers = []
+    channels = [*top.table("notify").values]
     for pipeline, own in environment.named("triggers").items():
         own.allow(*_KEYS)
         everywhere = (
@@ -61,21 +68,28 @@ def read_triggers_of(environment: Table, name: str, top: Table) -> tuple[Trigger
             for each in top.tables("triggers")
             if each.values["pipeline"] == pipeline and name in each.values["environments"]
         )
-        triggers.append(_trigger(own.over(next(everywhere, None)), pipeline, (name,)))
+        triggers.append(_trigger(own.over(next(everywhere, None)), pipeline, (name,), channels))
     return tuple(triggers)
 
 
-def _trigger(table: Table, pipeline: str, environments: tuple[str, ...]) -> TriggerConfig:
-    zone = _zone(table)
+def _trigger(
+    table: Table, pipeline: str, environments: tuple[str, ...], channels: list[str]
+) -> TriggerConfig:
+    zone, then = _zone(table), read_then(table)
+    alone = tuple(_condition(item, zone) for item in table.tables("any"))
+    words = {word for condition in alone for word in condition.then} | {*then}
     trigger = TriggerConfig(
         pipeline=pipeline,
         environments=environments,
-        conditions=tuple(_condition(item, zone) for item in table.tables("any")),
+        conditions=alone,
         together=tuple(_condition(item, zone) for item in table.tables("all")),
         cooldown=table.span("cooldown", "0s"),
         at_most=_budget(table, "at_most", "3 per 7d") if "at_most" in table else "",
         quiet=_quiet(table, zone),
         priority=table.get("priority", int) if "priority" in table else None,
+        then=then,
+        notify=read_channels(table, words, channels),
+        sweep=read_sweep(table, words),
     )
     _require_sense(table, trigger)
     return trigger
@@ -98,6 +112,18 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
             "this condition stands in `any` too, where it starts the pipeline without the others",
             fix="Leave it in one of them.",
         )
+    if any(each.then for each in trigger.together):
+        table.refuse(
+            "all", "what must hold together leads to one thing", fix="Write `then` beside `all`, not into it."
+        )
+    for place, condition in enumerate(trigger.conditions):
+        if "rollback" in trigger.leads_to(condition) and not isinstance(condition, _ABOUT_A_CHAMPION):
+            table.document.refuse(
+                (*table.path, "any", place),
+                "this condition says nothing about the champion, so it is no reason to roll back",
+                expected="worse or drift where `then` has rollback",
+                fix='Give the condition a `then` of its own, such as then = "run".',
+            )
     for condition in trigger.every:
         if isinstance(condition, ScheduleCondition) and trigger.quiet and _quieted(condition, trigger.quiet):
             table.refuse(
@@ -130,22 +156,25 @@ def _condition(table: Table, zone: str) -> Condition:
 
 
 def _schedule(table: Table, zone: str) -> Condition:
-    table.allow("schedule", "missed")
+    table.allow("schedule", "missed", "then")
     missed = table.choice("missed", ("once", "skip"), "once")
-    return ScheduleCondition(cron=_cron(table), missed=cast("Literal['once', 'skip']", missed), zone=zone)
+    return ScheduleCondition(
+        cron=_cron(table), missed=cast("Literal['once', 'skip']", missed), zone=zone, then=_own(table)
+    )
 
 
 def _rows(table: Table, _zone: str) -> Condition:
-    table.allow("new_rows", "source", "settle")
+    table.allow("new_rows", "source", "settle", "then")
     return RowsCondition(
         rows=table.number("new_rows", 1, least=1),
         source=table.get("source", str),
         settle=table.span("settle", "0s"),
+        then=_own(table),
     )
 
 
 def _worse(table: Table, _zone: str) -> Condition:
-    table.allow("worse", "by", "over", "labels", "sure")
+    table.allow("worse", "by", "over", "labels", "sure", "then")
     by = table.get("by", float)
     if not 0 < by < float("inf"):
         table.refuse("by", "'by' has an impossible value", expected="a number above 0", found=str(by))
@@ -155,15 +184,21 @@ def _worse(table: Table, _zone: str) -> Condition:
         over=table.span("over"),
         labels=table.number("labels", 500, least=1),
         sure=table.get("sure", bool, False),
+        then=_own(table),
     )
 
 
 def _drift(table: Table, _zone: str) -> Condition:
-    table.allow("drift", "false_alarms")
+    table.allow("drift", "false_alarms", "then")
     return DriftCondition(
         what=cast("Literal['inputs', 'outputs']", table.choice("drift", ("inputs", "outputs"))),
         false_alarms=_budget(table, "false_alarms", "1 per 90d"),
+        then=_own(table),
     )
+
+
+def _own(table: Table) -> tuple[Then, ...]:
+    return read_then(table, ())
 
 
 def _budget(table: Table, key: str, example: str) -> str:

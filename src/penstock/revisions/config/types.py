@@ -11,6 +11,7 @@ from penstock.core.errors import NotFound
 from penstock.revisions.config.automatic import TestsConfig
 from penstock.revisions.config.conditions import TriggerConfig
 from penstock.revisions.config.freezes import Freeze
+from penstock.revisions.config.notify import ChannelConfig
 from penstock.revisions.config.outputs import OutputsConfig
 from penstock.revisions.config.rollouts import RolloutConfig
 
@@ -82,6 +83,7 @@ class ProjectConfig(msgspec.Struct, frozen=True, kw_only=True):
     triggers: tuple[TriggerConfig, ...] = ()
     models: dict[str, ModelConfig] = {}
     tests: TestsConfig = TestsConfig()
+    channels: tuple[ChannelConfig, ...] = ()
 
     def environment(self, name: str) -> EnvironmentConfig:
         """The environment of this name, that of a preview too. Raises NotFound."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -244,3 +245,15 @@ class HostContract:
         link = host.commit_link(upstream, COMMIT)
         assert link.startswith(upstream.web)
         assert link.endswith(COMMIT)
+
+    def test_an_issue_is_opened_and_found_again(self, host: Host, forge: StandIn, upstream: Upstream) -> None:
+        long_ago = datetime(2013, 1, 1, tzinfo=UTC)
+        assert list(host.issues(upstream, TOKEN, long_ago)) == []
+        links = [host.open_issue(upstream, TOKEN, f"Drift {number}", f"mark {number}") for number in range(3)]
+        assert links[2] == f"{forge.url}/{REPOSITORY}/issues/3"
+        forge.issues.append({**forge.issues[-1], forge.words[1]: None})
+        found = list(host.issues(upstream, TOKEN, long_ago))
+        assert [issue.text for issue in found] == ["mark 2", "mark 1", "mark 0", ""]
+        assert [issue.link for issue in found][:3] == links[::-1]
+        with pytest.raises(NotAllowed):
+            host.open_issue(upstream, "wrong-token", "Drift", "mark")

@@ -440,6 +440,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("time"),
         *text("why", "evidence", "events", "run"),
         *integer("event"),
+        *text("then"),
     )
     op.create_index("firings_id", "firings", ["id"], unique=True)
     op.create_index("firings_project_environment_pipeline", "firings", ["project", "environment", "pipeline"])
@@ -462,7 +463,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("since", "checked"),
         *integer("fired", nullable=True),
         *boolean("paused"),
-        *text("explanation", "used"),
+        *text("explanation", "used", "rested"),
     )
     op.create_index("trigger_states_id", "trigger_states", ["id"], unique=True)
     op.create_index("trigger_states_project", "trigger_states", ["project"])

@@ -1,0 +1,49 @@
+"""Channels and actions: who is told of what, and what triggers led to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.app.api.lists import LIMIT, listed
+from penstock.app.api.routes import Routes
+from penstock.app.wiring import App
+from penstock.core.events import Event
+from penstock.triggers.notices import channel_named
+from penstock.triggers.types import Action
+
+ROUTES = Routes()
+route = ROUTES.route
+
+
+@route("GET", "/actions")
+def actions(app: App, project: str = "", firing: str = "", status: str = "", limit: int = LIMIT) -> Any:
+    """What firings and subscriptions led to, besides runs, the newest first."""
+    return listed(app, Action, "-made", limit, project=project, firing=firing, status=status)
+
+
+@route("GET", "/channels")
+def channels(app: App, project: str = "") -> Any:
+    """The channels of a project, and the names of their secrets."""
+    with app.store.read() as reader:
+        found = app.subscriptions.channels(reader, app.project(project))
+    return {"items": [msgspec.structs.asdict(channel) for channel in found]}
+
+
+@route("POST", "/channels/{name}/test")
+def try_channel(app: App, name: str, project: str = "", actor: str = "") -> Any:
+    """Tell a channel that this is a test, now; nothing of it is kept."""
+    place, who = app.project(project), app.actor(actor)
+    with app.store.read() as reader:
+        channel = channel_named(app.subscriptions.channels(reader, place), name)
+    event = Event(
+        kind="channel.tested",
+        subject=f"channel:{name}",
+        time=app.clock.now(),
+        actor=who,
+        project=place,
+        evidence={"why": "somebody tries whether this channel is heard"},
+    )
+    app.notices.try_channel(place, channel, event)
+    return {"channel": name, "told": True}

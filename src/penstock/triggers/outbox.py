@@ -1,0 +1,113 @@
+"""Actions are done: at least once, in turn for each target, and no target waits for another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+
+from msgspec.structs import replace
+
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.errors import Busy, Conflict, InvalidValue, PenstockError
+from penstock.lineage.ports import Store
+from penstock.triggers.types import Action, What
+
+Perform = Callable[[Action], str | None]
+"""Does an action and tells what came of it; None for one that goes on and is asked for again.
+
+Raises InvalidValue or Conflict for what will never be done, and any other error for what may be later.
+"""
+Target = tuple[str, str, str]
+Submit = Callable[[Callable[[], None]], "Future[None] | None"]
+
+ENOUGH = 30
+"""Times that an action is tried before it is given up: more than a day."""
+FIRST, LONGEST = timedelta(seconds=5), timedelta(hours=1)
+"""Rests after the first failure and after many."""
+GOES_ON = timedelta(seconds=2)
+"""How long one that goes on is left alone."""
+AT_ONCE = 20
+"""Actions of a target that are done one after another before it is its turn again."""
+_MACHINE = SystemClock()
+
+
+def here(work: Callable[[], None]) -> None:
+    """Do the work here and now."""
+    work()
+
+
+class Outbox:
+    """Does what waits. The oldest of a target comes first: where it rests, so do those behind it."""
+
+    def __init__(
+        self,
+        store: Store,
+        perform: Mapping[What, Perform],
+        *,
+        submit: Submit = here,
+        machine: Clock = _MACHINE,
+    ) -> None:
+        """`submit` has work done, here or beside; `machine` is the clock of rests."""
+        self._store = store
+        self._perform = perform
+        self._submit = submit
+        self._machine = machine
+        self._in_hand: set[Target] = set()
+
+    def tick(self, _now: datetime) -> bool:
+        """Take what is due into hand. False: whoever waits for actions asks for their status."""
+        with self._store.read() as reader:
+            waiting = sorted(reader.find(Action, status="waiting"), key=_target)  # of a target as they came
+        machine = self._machine.now()
+        for target, each in groupby(waiting, _target):
+            actions = list(each)[:AT_ONCE]
+            rests = actions[0].not_before and machine < actions[0].not_before
+            if not rests and target not in self._in_hand:
+                self._in_hand.add(target)
+                self._submit(partial(self._work, target, actions))
+        return False
+
+    def _work(self, target: Target, actions: Sequence[Action]) -> None:
+        try:
+            for action in actions:
+                if not self._attempt(action):
+                    return
+        finally:
+            self._in_hand.discard(target)
+
+    def _attempt(self, action: Action) -> bool:
+        """Try once; whether the next one of the target may be tried."""
+        try:
+            result = self._perform[action.what](action)
+        except (InvalidValue, Conflict) as error:
+            tried = replace(action, status="given_up", attempts=action.attempts + 1, problem=str(error))
+        except PenstockError as error:
+            tried = self._later(action, error)
+        else:
+            if result is None:
+                tried = replace(action, not_before=self._machine.now() + GOES_ON, problem="")
+            else:
+                attempts = action.attempts + 1
+                tried = replace(action, status="done", attempts=attempts, problem="", result=result)
+        with self._store.begin() as tx:
+            tx.put(tried)
+        return tried.status != "waiting"
+
+    def _later(self, action: Action, error: PenstockError) -> Action:
+        attempts = action.attempts + 1
+        asked = timedelta(seconds=error.seconds if isinstance(error, Busy) else 0.0)
+        rest = max(min(FIRST * 2 ** min(attempts - 1, 20), LONGEST), asked)
+        return replace(
+            action,
+            status="given_up" if attempts >= ENOUGH else "waiting",
+            attempts=attempts,
+            not_before=self._machine.now() + rest,
+            problem=str(error),
+        )
+
+
+def _target(action: Action) -> Target:
+    return action.project, action.what, action.target
