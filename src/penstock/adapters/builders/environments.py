@@ -121,9 +121,8 @@ class Environments:
         )
         return place
 
-
     def _wheel(self) -> Path:
-        """The running Penstock as a wheel in a place where it stays: by that uv knows what it has unpacked."""
+        """The running Penstock as a wheel that stays in its place, by which uv knows what it has unpacked."""
         name, data = own_wheel()
         place = self._folder / f"penstock-{digest_bytes(data)}"
         if not (place / name).exists():
