@@ -49,7 +49,7 @@ class Channel(Generic[Message]):
         Raises EOFError when the other side is gone.
         """
         while (message := self._whole()) is None:
-            if not self._poll.poll(None if timeout is None else timeout * 1000):
+            if timeout is not None and not self._poll.poll(timeout * 1000):
                 return None
             data = os.read(self._inlet, _CHUNK)
             if not data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from threading import Thread
 from typing import IO, Any
 
 import msgspec
@@ -14,8 +15,15 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_WORTH_A_THREAD = 1 << 20
+"""Bytes that take longer to digest than a thread to start."""
+
+
 class Digesting(io.RawIOBase):
-    """Writes to another file, and knows the digest and the size of what has passed."""
+    """Writes to another file, and knows the digest and the size of what has passed.
+
+    Large pieces are digested while they are written: each takes half of the time that both would.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -34,8 +42,16 @@ class Digesting(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Pass all of the data on."""
         view = memoryview(data).cast("B")
-        self._sha.update(view)
-        self._file.write(view)
+        if len(view) < _WORTH_A_THREAD:
+            self._sha.update(view)
+            self._file.write(view)
+        else:
+            digesting = Thread(target=self._sha.update, args=(view,))
+            digesting.start()
+            try:
+                self._file.write(view)
+            finally:
+                digesting.join()
         self.size += len(view)
         return len(view)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -24,8 +24,9 @@ class Drawing:
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.nodes: dict[str, Node] = {}
         self._effects: set[str] = set()
+        self._names = _Names()
         self._prefix = ""
-        self._prefixes: set[str] = set()
+        self._prefixes = _Names()
         self._inside: tuple[str, ...] = ()
         self._when: tuple[Way, ...] = ()
         self._element = 0
@@ -41,7 +42,7 @@ class Drawing:
         Raises InvalidPipeline for values that cannot be passed on.
         """
         shared = node.kind == "snapshot"
-        name = self._free(node.name if shared else self._prefix + node.name, self.nodes)
+        name = self._names.free(node.name if shared else self._prefix + node.name)
         inputs = {key: self._input(f"`{key}` of `{node.name}`", value) for key, value in values.items()}
         elements = {key: number for key, value in values.items() if (number := element_of(value))}
         element = self._common(node, {*elements.values(), *filter(None, [self._element])})
@@ -70,9 +71,7 @@ class Drawing:
             raise InvalidPipeline(what=f"The pipeline {target} is called inside itself.")
         before = self._prefix, self._inside
         if prefix:
-            own = self._free(self._prefix + prefix, self._prefixes)
-            self._prefixes.add(own)
-            self._prefix = own + "."
+            self._prefix = self._prefixes.free(self._prefix + prefix) + "."
         self._inside += (target,)
         try:
             yield
@@ -136,15 +135,6 @@ class Drawing:
             )
         return next(iter(numbers), 0)
 
-    @staticmethod
-    def _free(wanted: str, taken: Container[str]) -> str:
-        """The name, with a number after it if it is taken."""
-        name, count = wanted, 1
-        while name in taken:
-            count += 1
-            name = f"{wanted}-{count}"
-        return name
-
     def _input(self, place: str, value: Any) -> Input:
         if isinstance(value, StandIn):
             return reference(value, self)
@@ -162,6 +152,23 @@ class Drawing:
                 fix="Make it inside the step, from plain values.",
             )
         return Value(value)
+
+
+class _Names:
+    """Names that are taken, each once."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def free(self, wanted: str) -> str:
+        """Take the name, with a number after it if it is taken."""
+        name, count = wanted, self._counts.get(wanted, 1)
+        while name in self._counts:
+            count += 1
+            name = f"{wanted}-{count}"
+        self._counts[wanted] = count
+        self._counts.setdefault(name, 1)
+        return name
 
 
 def element_of(value: object) -> int:

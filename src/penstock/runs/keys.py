@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from penstock.core.digests import digest_value
+from penstock.core.digests import canonical, digest_value
 from penstock.pipelines.types import Node, Output, Param
 from penstock.runs.types import Artifact, Run, StepRun
 
@@ -63,7 +63,7 @@ def cache_key(found: Ingredients) -> str:
 
 def changed(now: Ingredients, before: Ingredients) -> list[str]:
     """The ingredients of `now` that were otherwise or not there before."""
-    return [name for name, value in now.items() if digest_value(value) != digest_value(before.get(name))]
+    return [name for name, value in now.items() if canonical(value) != canonical(before.get(name))]
 
 
 def because(node: Node, now: Ingredients, before: Ingredients | None, spoiled: str = "") -> str:

@@ -21,7 +21,7 @@ from penstock.runs.ports import Executor
 from penstock.runs.room import admitted, may_start
 from penstock.runs.secrets import StepSecrets
 from penstock.runs.types import Metric, Outcome, Run, StepRun, Task
-from penstock.runs.views import Views
+from penstock.runs.views import Views, active
 
 
 class Scheduler:
@@ -55,18 +55,27 @@ class Scheduler:
         self._turn = -1
 
     def tick(self, now: datetime) -> bool:
-        """Take in what has ended, put back what was lost, and start what can be started."""
+        """Take in what has ended, put back what was lost, and start what can be started.
+
+        While nobody else writes, what has ended is taken in without asking what is under way: where that
+        turns out to be wrong, it is asked at once.
+        """
         self.wait(0)
         try:
-            return self._tick(now)
+            seen = self._views.as_seen(now) if self._arrived else None
+            changed = seen is not None and self._tick(now, seen)
+            if changed and self._views.sure:
+                return True
+            return self._tick(now) or changed
         except BaseException:
             self._views.forget_all()
             raise
 
-    def _tick(self, now: datetime) -> bool:
+    def _tick(self, now: datetime, seen: list[Progress] | None = None) -> bool:
         outcomes, machine_now = self._arrived, self._machine.now()
         with self._store.read() as reader:
-            under_way = sorted(self._views.under_way(reader, now), key=lambda p: -p.run.priority)
+            found = self._views.under_way(reader, now) if seen is None else seen
+            under_way = sorted(found, key=lambda p: -p.run.priority)
             known = self._here((step.id, step.lease) for p in under_way for step in p.running())
             allowed = admitted(progress.run for progress in under_way)
             self._compared = {
@@ -203,7 +212,7 @@ class Scheduler:
             return current
         if (
             len(current) == len(changed)
-            and self._here(tx.pick(StepRun, ("id", "lease"), status="running")) <= known
+            and self._here(tx.pick(StepRun, ("id", "lease"), run=active(tx), status="running")) <= known
         ):
             return current
         return [progress for progress in current if not progress.tasks]

@@ -25,7 +25,7 @@ from penstock.runs.room import check_fits
 from penstock.runs.scheduler import Scheduler
 from penstock.runs.secrets import StepSecrets, require_secrets
 from penstock.runs.types import Origin, Run, StepRun, Workspace
-from penstock.runs.views import ACTIVE
+from penstock.runs.views import ACTIVE, active
 
 LEASE = timedelta(seconds=30)
 NO_ORIGIN = Origin()
@@ -208,7 +208,7 @@ class Runs:
         with self._store.begin() as tx:
             orphans = [
                 step
-                for step in tx.find(StepRun, status="running")
+                for step in tx.find(StepRun, run=active(tx), status="running")
                 if step.lease and step.lease.owner != self._owner and ended(step.lease.owner)
             ]
             for step in orphans:

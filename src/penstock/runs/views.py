@@ -11,6 +11,11 @@ from penstock.runs.types import Run, StepRun
 ACTIVE = ("queued", "running")
 
 
+def active(reader: Reader) -> tuple[str, ...]:
+    """The runs under way, which alone have steps that are claimed."""
+    return tuple(run for (run,) in reader.pick(Run, ("id",), status=ACTIVE))
+
+
 class Views:
     """What is known of runs.
 
@@ -22,10 +27,21 @@ class Views:
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._seen: dict[str, Progress] = {}
+        self._all = False
         self.sure = False
+
+    def as_seen(self, now: datetime) -> list[Progress] | None:
+        """What `under_way` would give if nobody else has written; None unless views are sure."""
+        if not (self.sure and self._all):
+            return None
+        known = [progress for progress in self._seen.values() if progress.run.status in ACTIVE]
+        for progress in known:
+            progress.resume(now)
+        return known
 
     def under_way(self, reader: Reader, now: datetime) -> list[Progress]:
         """The progress of every run that has not ended, in the order in which they were submitted."""
+        self._all = True
         found = reader.pick(Run, ("id", "status", "event"), status=ACTIVE)
         self._seen = {run: self._current(reader, run, (status, event), now) for run, status, event in found}
         return list(self._seen.values())
@@ -48,6 +64,7 @@ class Views:
     def forget_all(self) -> None:
         """Read every run anew the next time: what was decided of them may not have been stored."""
         self._seen.clear()
+        self._all = False
 
     def _current(self, reader: Reader, run: str, state: tuple[str, int], now: datetime) -> Progress:
         known = self._seen.get(run)

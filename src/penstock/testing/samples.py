@@ -25,7 +25,7 @@ _ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 class AsTheyAre:
     """A `Carrier` without formats: steps get the very values that other steps returned."""
 
-    def keep(self, value: object, asked: str) -> object:  # noqa: ARG002 - the port's
+    def keep(self, value: object, asked: str, *, again: bool = False) -> object:  # noqa: ARG002 - the port's
         """See `Carrier.keep`."""
         return value
 

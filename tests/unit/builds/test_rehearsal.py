@@ -56,7 +56,7 @@ def sums(until: int = 4, others: int = 4, moment: datetime = datetime(2026, 1, 3
 class Straight:
     """Hands values on as they are."""
 
-    def keep(self, value: object, _format: str) -> Any:
+    def keep(self, value: object, _format: str, **_: bool) -> Any:
         return value
 
     def take(self, kept: Any, _annotation: Any) -> Any:

@@ -8,6 +8,7 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,8 @@ class Environments:
         scratch.chmod(0o755)
         place = within / "venv"
         real = Path(base).resolve()  # where only that and its prefix can be seen
-        reads = (scratch, real.parent.parent)
+        wheel = self._wheel()
+        reads = (scratch, wheel.parent, real.parent.parent)
         failed = f"The environment cannot be made from {LOCK}"
 
         def uv(*arguments: str) -> None:
@@ -105,9 +107,6 @@ class Environments:
         left_out = ["--no-install-project", "--no-install-package", "penstock", "--no-editable"]
         uv("sync", "--frozen", *left_out, "--python", str(real))
         tell("environment: installing Penstock")
-        name, data = own_wheel()
-        wheel = scratch / name
-        wheel.write_bytes(data)
         constraints = scratch / "constraints.txt"
         constraints.write_text("\n".join([*constrained(held(place)), ""]))
         self._packages.install(
@@ -121,6 +120,19 @@ class Environments:
             reads=reads,
         )
         return place
+
+    def _wheel(self) -> Path:
+        """The running Penstock as a wheel that stays in its place, by which uv knows what it has unpacked."""
+        name, data = own_wheel()
+        place = self._folder / f"penstock-{digest_bytes(data)}"
+        if not (place / name).exists():
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+                made = Path(scratch) / "wheel"
+                made.mkdir(mode=0o755)
+                (made / name).write_bytes(data)
+                with suppress(OSError):  # another process was first
+                    made.rename(place)
+        return place / name
 
 
 def _digest(checkout: Checkout, python: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -198,6 +199,7 @@ def _or_none(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@cache
 def _hints(function: Any) -> dict[str, Any]:
     """The annotations of a step; none where they name what exists only for type checkers."""
     try:

@@ -20,6 +20,9 @@ from penstock.runs.types import Outcome, Task, Workspace
 PATIENCE = 300.0
 """Seconds for which an idle worker is kept warm."""
 
+_ROUND = 1.0
+"""Seconds between looks at all workers while some of them speak: the pipe of a dead one may be held open."""
+
 
 class WorkerPool:
     """Runs up to `size` tasks at once; see `runs.ports.Executor`.
@@ -50,6 +53,7 @@ class WorkerPool:
         self._logs = logs.absolute()
         self._blobs = blobs.absolute()
         self._jobs: list[_Job] = []
+        self._next_round = 0.0
         self._idle: list[WorkerProcess] = []
 
     def free(self) -> int:
@@ -76,15 +80,13 @@ class WorkerPool:
         self._retire()
         until = time.monotonic() + timeout
         while True:
-            for job in self._jobs:
-                if job.outcome is None:
-                    self._look(job)
+            known = any(job.outcome for job in self._jobs)
+            for job, worker in self._heard(0.0 if known else max(0.0, until - time.monotonic())):
+                self._look(job, worker)
             ended = [job.outcome for job in self._jobs if job.outcome]
-            left = until - time.monotonic()
-            if ended or left <= 0:
+            if ended or time.monotonic() >= until:
                 self._jobs = [job for job in self._jobs if not job.outcome]
                 return ended
-            self._sleep(left)
 
     def cancel(self, step_run: str) -> None:
         """See `Executor.cancel`."""
@@ -131,18 +133,16 @@ class WorkerPool:
         except Exception as error:  # noqa: BLE001 - a task has an outcome, whatever happens
             self._fail(job, error)
 
-    def _look(self, job: _Job) -> None:
+    def _look(self, job: _Job, worker: WorkerProcess) -> None:
         """Take in what a worker has said of its task, and begin again where it knows older code."""
-        if not job.worker:
-            return
         try:
-            answer = job.worker.answer()
+            answer = worker.answer()
         except Exception as error:  # noqa: BLE001 - the same
             self._fail(job, error)
             return
         if answer is None:
             return
-        self._put_back(job.worker, answer)
+        self._put_back(worker, answer)
         job.worker = None
         if isinstance(answer, Stale):
             self._begin(job)
@@ -151,14 +151,18 @@ class WorkerPool:
         else:
             self._fail(job, TypeError(f"the worker answered {answer}"))
 
-    def _sleep(self, most: float) -> None:
-        """Wait until a worker says something, or limits have to be looked at."""
+    def _heard(self, most: float) -> list[tuple[_Job, WorkerProcess]]:
+        """Wait until a worker says something or limits have to be looked at; gives whom to look at."""
+        asked = [(job, job.worker) for job in self._jobs if job.worker]
         poll = select.poll()
-        for job in self._jobs:
-            if job.worker:
-                poll.register(job.worker.outlet, select.POLLIN)
-                most = min(most, job.worker.due())
-        poll.poll(most * 1000)
+        for _, worker in asked:
+            poll.register(worker.outlet, select.POLLIN)
+        spoke = {outlet for outlet, _ in poll.poll(min([most, *(w.due() for _, w in asked)]) * 1000)}
+        now = time.monotonic()
+        if not spoke or now >= self._next_round:
+            self._next_round = now + _ROUND
+            return asked
+        return [(job, worker) for job, worker in asked if worker.outlet in spoke or worker.pressed]
 
     def _fail(self, job: _Job, error: Exception) -> None:
         """End a task whose worker gives no result, and its worker."""

@@ -208,6 +208,11 @@ class WorkerProcess:
                         self._enclosed.take_in(self._blobs)
                     return said
 
+    @property
+    def pressed(self) -> bool:
+        """Whether its limits have to be looked at all the time, or now."""
+        return self.due() <= _MEMORY_SLICE
+
     def due(self) -> float:
         """In how many seconds at most its limits have to be looked at."""
         if self._asked is None:

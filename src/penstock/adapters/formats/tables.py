@@ -42,9 +42,8 @@ class Tables:
                 write_table(value, file)
         except (pl.exceptions.PolarsError, TypeError) as error:
             raise _cannot_be_kept(error) from error
-        kept = pl.scan_ipc(blobs.path(file.digest))  # the table itself stays where it is
-        rows = kept.select(pl.len()).collect().item()
-        meta = {"rows": rows, "columns": kept.collect_schema().names()}
+        rows, columns = _shape(value, lambda: pl.scan_ipc(blobs.path(file.digest)))
+        meta = {"rows": rows, "columns": columns}
         return Artifact(digest=file.digest, format=self.name, size=file.size, meta=meta)
 
     def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Any:
@@ -117,6 +116,16 @@ class PandasTables(ArrowTables):
         except (pa.ArrowException, ValueError, TypeError, UserWarning) as error:
             raise _cannot_be_kept(error) from error
         return self._write(table, beside, blobs)
+
+
+def _shape(table: Any, kept: Callable[[], Any]) -> tuple[int, list[str]]:
+    """Rows and columns; of a lazy table, which is nowhere in memory, as it was `kept`."""
+    if not is_a(table, "polars", "LazyFrame"):
+        return table.height, table.columns
+    import polars as pl
+
+    lazy = kept()
+    return lazy.select(pl.len()).collect().item(), lazy.collect_schema().names()
 
 
 def _refuse_categories(frame: Any) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.adapters.storage.engine import Duplicate
 from penstock.core.errors import Corrupt, StorageFailed, Unavailable
 
 BUSY_SECONDS = 30.0
+T = TypeVar("T")
+_NOTHING = -1
+"""What a connection knows of others that has not written yet."""
 _IDLE = 8
 """How many connections are kept for later."""
 _STATEMENTS = 512
@@ -70,9 +74,9 @@ class SqliteEngine:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
-        self._writer: sqlite3.Connection | None = None
+        self._writers: list[tuple[sqlite3.Connection, int | None]] = []
+        self._wrote = 0
         self._turn = 0
-        self._seen = -1
 
     @property
     def url(self) -> str:
@@ -96,16 +100,16 @@ class SqliteEngine:
     def writing(self) -> Iterator[SqliteConnection]:
         """See `Engine.writing`."""
         with plainly():
-            writer = self._writer or self._connect()
-            self._writer = None
+            writer, seen = _popped(self._writers) or (self._connect(), _NOTHING)
+            self._wrote = threading.get_ident()
             try:
                 writer.execute("BEGIN IMMEDIATE")
-                yield SqliteConnection(writer, self._next_turn(writer))
+                before, seen = seen, _version(writer)
+                self._turn += 1 if seen == before else 2
+                yield SqliteConnection(writer, self._turn)
                 writer.execute("COMMIT")
             finally:
-                if writer.in_transaction:
-                    writer.execute("ROLLBACK")
-                self._writer = writer
+                self._put_back(writer, seen)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -116,33 +120,35 @@ class SqliteEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if self._writer:
-            self._idle.append(self._writer)
-            self._writer, self._seen = None, -1
         while self._idle:
             self._idle.pop().close()
-
-    def _next_turn(self, writer: sqlite3.Connection) -> int:
-        """SQLite tells a connection when another one has written, so there is one for all that is written."""
-        ((version,),) = writer.execute("PRAGMA data_version").fetchall()
-        self._turn += 1 if version == self._seen else 2
-        self._seen = version
-        return self._turn
+        while self._writers:
+            self._writers.pop()[0].close()
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """A connection, whose transaction is rolled back unless it was committed."""
+        """A connection, whose transaction is rolled back.
+
+        Who wrote last reads on the connection that wrote, which has the pages in memory.
+        """
         with plainly():
-            connection = self._idle.pop() if self._idle else self._connect()
+            mine = _popped(self._writers) if self._wrote == threading.get_ident() else None
+            connection, seen = mine or (_popped(self._idle) or self._connect(), None)
             try:
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if len(self._idle) < _IDLE:
-                    self._idle.append(connection)
-                else:
-                    connection.close()
+                self._put_back(connection, seen)
+
+    def _put_back(self, connection: sqlite3.Connection, seen: int | None) -> None:
+        """`seen` is what a connection that has written knew of others then, see `_version`."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if seen is not None and not self._writers:
+            self._writers.append((connection, seen))
+        elif len(self._idle) < _IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -158,6 +164,20 @@ class SqliteEngine:
             connection.close()
             raise
         return connection
+
+
+def _version(writer: sqlite3.Connection) -> int:
+    """A number that a connection sees change when another has written: so one writes everything."""
+    ((version,),) = writer.execute("PRAGMA data_version").fetchall()
+    return int(version)
+
+
+def _popped(some: list[T]) -> T | None:
+    """The last of a list, None if other threads have taken all."""
+    try:
+        return some.pop()
+    except IndexError:
+        return None
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -123,7 +123,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Experiment: _table(Experiment),
     UsedData: _table(UsedData, ("run",)),
     Sweep: _table(Sweep, ("project", "target")),
-    StepRun: _table(StepRun, ("run", "status"), ("status",), ("key", "status")),
+    StepRun: _table(StepRun, ("run", "status"), ("key", "status")),
     Metric: _table(Metric, ("run", "name", "final"), ("run", "final"), ("name", "final", "value")),
     Snapshot: _table(Snapshot, ("digest",)),
     Materialization: _table(Materialization, ("project", "environment")),
@@ -158,7 +158,6 @@ Table(
     *(_column(field) for field in fields_of(Event).values() if field.name != "id"),
     Index("events_kind", "kind"),
     Index("events_subject", "subject"),
-    Index("events_cause", "cause"),
 )
 
 Table(

@@ -64,8 +64,11 @@ class Asked(Protocol):
 class Carrier(Protocol):
     """What stands between the steps of a pipeline."""
 
-    def keep(self, value: object, asked: str) -> Any:
-        """Write what a step returned, in the format it `asked` for if any. Raises PenstockError."""
+    def keep(self, value: object, asked: str, *, again: bool = False) -> Any:
+        """Write what a step returned, in the format it `asked` for if any. Raises PenstockError.
+
+        `again` tells that what the step returned before came back from its format: a copy is as good.
+        """
         ...
 
     def take(self, kept: Any, annotation: Any) -> Any:

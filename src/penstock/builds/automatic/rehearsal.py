@@ -144,7 +144,8 @@ class _Rehearsal:
 
     def _keep(self, node: Node, name: str, value: object) -> Any:
         try:
-            return self._carrier.keep(value, node.settings.get("formats", {}).get(name, ""))
+            asked = node.settings.get("formats", {}).get(name, "")
+            return self._carrier.keep(value, asked, again=self._change is not None)
         except PenstockError as error:
             raise StepRaised(what=f"{node.name}: {error}") from error
 

@@ -237,7 +237,6 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     op.create_index("step_runs_id", "step_runs", ["id"], unique=True)
     op.create_index("step_runs_key_status", "step_runs", ["key", "status"])
     op.create_index("step_runs_run_status", "step_runs", ["run", "status"])
-    op.create_index("step_runs_status", "step_runs", ["status"])
     op.create_table(
         "metrics",
         key("seq"),
@@ -476,7 +475,6 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("cause", nullable=True),
         *text("previous", "digest"),
     )
-    op.create_index("events_cause", "events", ["cause"])
     op.create_index("events_kind", "events", ["kind"])
     op.create_index("events_subject", "events", ["subject"])
     op.create_table("counters", sa.Column("kind", TEXT, nullable=False, primary_key=True), *integer("last"))
