@@ -88,9 +88,7 @@ class Made:
             ) from error
 
 
-def view_of_inputs(
-    view: ViewSettings, timeline: Timeline[Features], inputs: Collection[str]
-) -> OnlineView:
+def view_of_inputs(view: ViewSettings, timeline: Timeline[Features], inputs: Collection[str]) -> OnlineView:
     """How those inputs of a model that are features of a view are read online, wherever it is deployed."""
     kinds = timeline.entities.schema
     return OnlineView(
