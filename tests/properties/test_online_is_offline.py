@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from penstock import feature_view, files
 from penstock.features import FeatureView, join
 from penstock.features.latest import latest, rows_to_keep
+from penstock.features.made import Made
 from penstock.features.records import Record, decode_record, entity_key, status_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -56,9 +57,9 @@ def test_online_values_are_those_of_the_join(view: FeatureView, rows: list[Any],
         schema=KINDS,
         orient="row",
     ).filter(pl.col("at") <= now, pl.col("known") <= now)  # what a snapshot holds
+    newest = latest(view.settings, Made(view, facts.lazy()).timeline())
     online: dict[bytes, Record] = {
-        key: decode_record(kept)
-        for key, kept in rows_to_keep(view.settings.entity, latest(view, facts.lazy()))
+        key: decode_record(kept) for key, kept in rows_to_keep(view.settings.entity, newest)
     }
     spine = pl.DataFrame(
         [(shop, till, now) for shop in ("a", "b", "c") for till in (1, 2)],

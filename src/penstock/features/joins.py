@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from penstock.core.errors import InvalidValue
-from penstock.features.made import require_columns, rows_of
+from penstock.features.made import Made, require_columns
+from penstock.features.timelines import BEFORE_ALL, Features, Integers, Timeline, index_of
+from penstock.features.types import ViewSettings
 from penstock.features.views import FeatureView
 
-_ROW, _RANK, _SEEN = "penstock.row", "penstock.rank", "penstock.seen"
+_MOST = 3
+"""Times as many rows as the spine has that are gathered of the parts of a view before some are let go."""
 
 
 def join(
@@ -18,6 +23,7 @@ def join(
     event_time: str,
     views: Sequence[FeatureView],
     tables: Mapping[str, pl.LazyFrame],
+    timelines: Mapping[str, Timeline[Features]] | None = None,
 ) -> pl.DataFrame:
     """The spine with the features of each view added, in the order of the spine.
 
@@ -25,16 +31,24 @@ def join(
     at most T and known time at most T; of events at the same time the one known last counts.
     They are null when there is none, when it is older than the view's time-to-live, or when an
     entity column is null. `tables` maps the name of each view's source to its rows, as `datasets.read`
-    gives them. The spine's `event_time` is in UTC.
+    gives them; they are read part by part, so that a view which keeps rows apart from each other may be
+    larger than memory. Of the views in `timelines` these are taken. The spine's `event_time` is in UTC.
     Raises InvalidValue when columns are missing, of different types, or there twice.
     """
+    moments = spine[event_time].cast(pl.Datetime("us", "UTC")).to_physical().fill_null(BEFORE_ALL).to_numpy()
     for view in views:
-        require_columns(spine.columns, (event_time, *view.settings.entity), "The rows to join")
-        features = _features(spine, event_time, view, tables[view.settings.source.name])
+        declared = view.settings
+        require_columns(spine.columns, (event_time, *declared.entity), "The rows to join")
+        kept = timelines.get(declared.name) if timelines else None
+        if kept is None:
+            features = _best(spine, moments, view, tables[declared.source.name])
+        else:
+            places = kept.places(_entities(spine, kept, declared), moments, declared.ttl)
+            features = kept.features.take(places)
         twice = sorted(set(features.columns) & set(spine.columns))
         if twice:
             raise InvalidValue(
-                what=f"The feature view {view.settings.name} gives columns that the rows already have",
+                what=f"The feature view {declared.name} gives columns that the rows already have",
                 found=", ".join(twice),
                 fix="Rename them in the view.",
             )
@@ -42,48 +56,73 @@ def join(
     return spine
 
 
-def _features(spine: pl.DataFrame, event_time: str, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
-    """The features of a view, one row per row of the spine."""
-    declared = view.settings
-    entity, moment = list(declared.entity), declared.source.event_time
-    rows, known, features = rows_of(view, table)
-
-    # The rank orders events by what counts; an event may be seen from the later of its two times on.
-    ranked = (
-        rows.filter(pl.all_horizontal(pl.col(*entity, moment, known).is_not_null()))
-        .with_columns(_same_type(spine, rows, name, declared.name) for name in entity)
-        .sort(moment, known, maintain_order=True)
-        .with_row_index(_RANK)
-    )
-    # After each event that comes into sight, the best one seen so far: never one that was known later.
-    seen = (
-        ranked.select(*entity, _RANK, pl.max_horizontal(moment, known).alias(_SEEN))
-        .sort(_SEEN)
-        .with_columns(pl.col(_RANK).cum_max().over(entity))
-    )
-    best = (
-        spine.select(*entity, pl.col(event_time).alias(_SEEN))
-        .with_row_index(_ROW)
-        .sort(_SEEN)
-        .join_asof(seen, on=_SEEN, by=entity, strategy="backward", check_sortedness=False)
-        .sort(_ROW)
-    )
-    found = ranked.select(pl.col(moment, *features).gather(best[_RANK]))
-    age = spine[event_time] - found[moment]
-    kept = found.select(features)
-    if declared.ttl:
-        fresh = age <= pl.duration(seconds=declared.ttl)
-        kept = found.select(pl.when(fresh).then(pl.col(name)).alias(name) for name in features)
-    return kept
+def _best(spine: pl.DataFrame, moments: Integers, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
+    """The features of a view, one row per row of the spine: the best of the parts' best."""
+    best = _Best(spine.height)
+    for part in Made(view, table).timelines():
+        entities = _entities(spine, part, view.settings)
+        places = np.full(spine.height, -1)
+        able = np.flatnonzero(_in_reach(part, moments, view.settings.ttl))
+        places[able] = part.places(entities[able], moments[able], view.settings.ttl)
+        best.consider(part, places)
+    return best.features()
 
 
-def _same_type(spine: pl.DataFrame, rows: pl.DataFrame, name: str, view: str) -> pl.Expr:
-    """The view's entity column in the type that it has in the spine."""
-    wanted, found = spine.schema[name], rows.schema[name]
-    if wanted != found and not (wanted.is_integer() and found.is_integer()):
-        raise InvalidValue(
-            what=f"The entity column `{name}` of the feature view {view} cannot be joined",
-            expected=f"{wanted} as in the rows",
-            found=str(found),
-        )
-    return pl.col(name).cast(wanted)
+def _in_reach(part: Timeline[Features], moments: Integers, ttl: float) -> NDArray[np.bool_]:
+    """Which moments may see a row of a part."""
+    if not len(part.seen):
+        return np.zeros(len(moments), dtype=bool)
+    able: NDArray[np.bool_] = moments >= part.seen.min()
+    if ttl:
+        able &= moments <= part.event.max() + round(ttl * 1e6)
+    return able
+
+
+class _Best:
+    """For each of n rows the event that counts, of the parts that were considered so far."""
+
+    def __init__(self, height: int) -> None:
+        self._event = np.full(height, BEFORE_ALL)
+        self._known = np.full(height, BEFORE_ALL)
+        self._place = np.full(height, -1)
+        self._pieces: list[pl.DataFrame] = []
+        self._held = 0
+
+    def consider(self, part: Timeline[Features], places: Integers) -> None:
+        """Take the rows at these places of a part where they count for more than what is there."""
+        rows = np.flatnonzero(places >= 0)
+        places = places[rows]
+        event, known = part.event[places], part.known[places]
+        newer = event > self._event[rows]
+        newer |= (event == self._event[rows]) & (known >= self._known[rows])  # of equal ones, the last
+        rows, places = rows[newer], places[newer]
+        self._event[rows], self._known[rows] = event[newer], known[newer]
+        self._place[rows] = np.arange(self._held, self._held + len(rows))
+        self._pieces.append(part.features.take(places))
+        self._held += len(rows)
+        if self._held > _MOST * len(self._place):
+            self._let_go()
+
+    def features(self) -> pl.DataFrame:
+        """The features of all rows."""
+        return pl.concat(self._pieces).select(pl.all().gather(index_of(self._place)))
+
+    def _let_go(self) -> None:
+        found = self._place >= 0
+        self._pieces = [pl.concat(self._pieces)[self._place[found]]]
+        self._held = int(found.sum())
+        self._place[found] = np.arange(self._held)
+
+
+def _entities(spine: pl.DataFrame, timeline: Timeline[Features], view: ViewSettings) -> pl.DataFrame:
+    """The entities of the spine in the types that they have in a timeline."""
+    own = timeline.entities.schema
+    for name in view.entity:
+        wanted, found = spine.schema[name], own[name]
+        if wanted != found and not (wanted.is_integer() and found.is_integer()):
+            raise InvalidValue(
+                what=f"The entity column `{name}` of the feature view {view.name} cannot be joined",
+                expected=f"{wanted} as in the rows",
+                found=str(found),
+            )
+    return spine.select(pl.col(name).cast(own[name], strict=False) for name in view.entity)

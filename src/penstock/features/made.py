@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 
@@ -11,48 +11,92 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
-from penstock.features.types import OnlineView
+from penstock.features.timelines import Features, Rows, Timeline, timeline_of
+from penstock.features.types import OnlineView, ViewSettings
 from penstock.features.views import FeatureView
 
-
-class Made(NamedTuple):
-    """The rows of a view, the name of their column of known times, and the names of its features."""
-
-    rows: pl.DataFrame
-    known: str
-    features: list[str]
+AT_ONCE = 1 << 26
+"""Values of a view that are held in memory at once: half a gigabyte of numbers."""
 
 
-def rows_of(view: FeatureView, table: pl.LazyFrame) -> Made:
-    """Call a view on the rows of its source.
+class Made:
+    """The rows of a view, not computed yet, the name of their column of known times, and their features."""
 
-    Raises InvalidValue when it fails, lacks an entity or the event time, or hides when a row was known.
-    """
-    declared = view.settings
-    entity, moment = declared.entity, declared.source.event_time
-    try:
-        rows = view(table).collect()
-    except pl.exceptions.PolarsError as error:
-        raise InvalidValue(
-            what=f"The feature view {declared.name} failed on the rows of {declared.source.name}",
-            found=str(error).split("\n")[0],
-        ) from error
-    require_columns(rows.columns, (*entity, moment), f"The feature view {declared.name}")
-    known = _knowledge(rows, view, table)
-    features = [name for name in rows.columns if name not in {*entity, moment, known}]
-    return Made(rows, known, features)
+    def __init__(self, view: FeatureView, table: pl.LazyFrame) -> None:
+        """Call a view on the rows of its source.
+
+        Raises InvalidValue when it fails, lacks an entity or the event time, or hides when a row was known.
+        """
+        self._view = view
+        declared = view.settings
+        with self._refused():
+            self._rows = view(table)
+            self.schema = self._rows.collect_schema()
+            entity, moment = declared.entity, declared.source.event_time
+            require_columns(self.schema.names(), (*entity, moment), f"The feature view {declared.name}")
+            self.known = self._knowledge(table)
+        self.features = [name for name in self.schema if name not in {*entity, moment, self.known}]
+
+    def timeline(self) -> Timeline[Rows]:
+        """All rows as a timeline. Raises InvalidValue when the view fails."""
+        with self._refused():
+            return self._timeline(self._rows.collect())
+
+    def timelines(self) -> Iterator[Timeline[Rows]]:
+        """The rows as timelines of about `AT_ONCE` values, in the order of the rows; one at least.
+
+        Raises InvalidValue when the view fails.
+        """
+        size = max(1, AT_ONCE // len(self.schema))
+        some = False
+        with self._refused():
+            for part in self._rows.collect_batches(chunk_size=size, maintain_order=True):
+                some = True
+                yield self._timeline(part)
+        if not some:
+            yield self._timeline(self.schema.to_frame())
+
+    def _timeline(self, rows: pl.DataFrame) -> Timeline[Rows]:
+        declared = self._view.settings
+        return timeline_of(rows, declared.entity, declared.source.event_time, self.known, self.features)
+
+    def _knowledge(self, table: pl.LazyFrame) -> str:
+        """The name of the column that says when each of the view's rows was known."""
+        source = self._view.settings.source
+        if not source.known_time or source.known_time == source.event_time:
+            return source.event_time
+        if source.known_time in self.schema:
+            return source.known_time
+        later = pl.col(source.known_time) > pl.col(source.event_time)
+        if table.select(later.any()).collect().item():
+            raise InvalidValue(
+                what=f"The feature view {self._view.settings.name} drops `{source.known_time}`, "
+                f"though rows of {source.name} became known later than they happened.",
+                fix="Keep that column in the view, so that no row is used before it was known.",
+            )
+        return source.event_time
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except pl.exceptions.PolarsError as error:
+            declared = self._view.settings
+            raise InvalidValue(
+                what=f"The feature view {declared.name} failed on the rows of {declared.source.name}",
+                found=str(error).split("\n")[0],
+            ) from error
 
 
-def view_of_inputs(view: FeatureView, table: pl.LazyFrame, inputs: Collection[str]) -> OnlineView:
+def view_of_inputs(view: ViewSettings, timeline: Timeline[Features], inputs: Collection[str]) -> OnlineView:
     """How those inputs of a model that are features of a view are read online, wherever it is deployed."""
-    declared, kinds = view.settings, view(table).collect_schema()
-    aside = {*declared.entity, declared.source.event_time, declared.source.known_time}
+    kinds = timeline.entities.schema
     return OnlineView(
-        name=declared.name,
-        entity=tuple(Column(name=name, dtype=column_type(kinds[name])) for name in declared.entity),
-        features=tuple(name for name in kinds if name in inputs and name not in aside),
-        ttl=declared.ttl,
-        required=declared.required,
+        name=view.name,
+        entity=tuple(Column(name=name, dtype=column_type(kinds[name])) for name in view.entity),
+        features=tuple(name for name in timeline.features.schema if name in inputs),
+        ttl=view.ttl,
+        required=view.required,
     )
 
 
@@ -61,20 +105,3 @@ def require_columns(columns: Sequence[str], wanted: Sequence[str], who: str) -> 
     for name in wanted:
         if name not in columns:
             raise InvalidValue(what=f"{who} has no column `{name}`.", fix=meant(name, columns))
-
-
-def _knowledge(rows: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> str:
-    """The name of the column that says when each of the view's rows was known."""
-    source = view.settings.source
-    if not source.known_time or source.known_time == source.event_time:
-        return source.event_time
-    if source.known_time in rows.columns:
-        return source.known_time
-    later = pl.col(source.known_time) > pl.col(source.event_time)
-    if table.select(later.any()).collect().item():
-        raise InvalidValue(
-            what=f"The feature view {view.settings.name} drops `{source.known_time}`, "
-            f"though rows of {source.name} became known later than they happened.",
-            fix="Keep that column in the view, so that no row is used before it was known.",
-        )
-    return source.event_time

@@ -10,7 +10,7 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.types import Column
 from penstock.features.ports import OnlineStore
-from penstock.features.records import Record, Status, decode_record, entity_key, status_of
+from penstock.features.records import Record, Status, decode_record, entity_key, of_feature, standing
 from penstock.features.types import Materialization, OnlineView, Placed
 
 MOST = 100_000
@@ -57,8 +57,12 @@ def read_online(
                 what=f"The feature view {view.name} has no feature {feature!r}.",
                 fix=meant(feature, view.features),
             )
-    records = read_records(online, list({view.id: view for view, _ in wanted}.values()), entities)
-    return [_found(each, records[each.view.id], now) for each in wanted]
+    views = {view.id: view for view, _ in wanted}
+    told = {
+        view: [(record, standing(record, views[view].ttl, now)) for record in records]
+        for view, records in read_records(online, list(views.values()), entities).items()
+    }
+    return [_found(told[view.id], feature) for view, feature in wanted]
 
 
 def read_records(
@@ -83,14 +87,13 @@ def read_records(
     return records
 
 
-def _found(wanted: Wanted, records: Sequence[Record | None], now: datetime) -> Found:
-    found = Found([], [], [])
-    for record in records:
-        status = status_of(record, wanted.feature, wanted.view.ttl, now)
-        present = record is not None and status == "PRESENT"
-        found.values.append(record.values[wanted.feature] if record and present else None)
-        found.statuses.append(status)
-        found.events.append(record.event if record and status != "NOT_FOUND" else None)
+def _found(told: Sequence[tuple[Record | None, Status]], feature: str) -> Found:
+    values, statuses, events = found = Found([], [], [])
+    for record, stands in told:
+        status = of_feature(record, stands, feature)
+        values.append(record.values[feature] if record and status == "PRESENT" else None)
+        statuses.append(status)
+        events.append(record.event if record and status != "NOT_FOUND" else None)
     return found
 
 

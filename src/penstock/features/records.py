@@ -47,10 +47,14 @@ def decode_record(data: bytes) -> Record:
 
 def status_of(record: Record | None, feature: str, ttl: float, now: datetime) -> Status:
     """What a feature is at a moment, by the rules of the join; `ttl` is in seconds, 0 for no limit."""
+    return of_feature(record, standing(record, ttl, now), feature)
+
+
+def of_feature(record: Record | None, stands: Status, feature: str) -> Status:
+    """What a feature is, of a record of which it is known how it stands."""
     if record is None or feature not in record.values:
         return "NOT_FOUND"
-    status = standing(record, ttl, now)
-    return "NULL_VALUE" if status == "PRESENT" and record.values[feature] is None else status
+    return "NULL_VALUE" if stands == "PRESENT" and record.values[feature] is None else stands
 
 
 def standing(record: Record | None, ttl: float, now: datetime) -> Status:

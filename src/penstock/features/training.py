@@ -16,6 +16,7 @@ from penstock.core.words import meant
 from penstock.datasets.columns import column_type, corrected, known
 from penstock.datasets.types import Column
 from penstock.features.joins import join
+from penstock.features.timelines import Features, Timeline
 from penstock.features.types import RowsSettings, TrainingSet
 from penstock.features.views import FeatureView
 
@@ -24,14 +25,17 @@ EXAMPLES = 500
 
 
 def training_set(
-    settings: Mapping[str, Any], tables: Mapping[str, pl.LazyFrame], as_of: datetime
+    settings: Mapping[str, Any],
+    tables: Mapping[str, pl.LazyFrame],
+    as_of: datetime,
+    timelines: Mapping[str, Timeline[Features]] | None = None,
 ) -> TrainingSet:
     """Make the training set that a `rows` node asks for (`settings` are its `RowsSettings` as data).
 
-    `tables` maps source names to rows. Only rows known at `as_of` count; rows without a label are
-    left out. The span and the holdout are measured back from the newest row that is left, so
-    that the result depends on the rows alone. Columns come in this order: key, event time, the source's
-    others (without the known time), features.
+    `tables` maps source names to rows; views in `timelines` are joined from there. Only rows known at
+    `as_of` count; rows without a label are left out. The span and the holdout are measured back from the
+    newest row that is left, so that the result depends on the rows alone. Columns come in this order: key,
+    event time, the source's others (without the known time), features.
     Raises InvalidValue when a column is missing or either part would be empty.
     """
     asked = msgspec.convert(settings, RowsSettings)
@@ -62,7 +66,7 @@ def training_set(
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
     views = [resolved_view(view.target) for view in asked.views]
-    table = join(spine, source.event_time, views, tables)
+    table = join(spine, source.event_time, views, tables, timelines)
     cut = newest - duration(asked.holdout)
     train, holdout = table.filter(moment <= cut), table.filter(moment > cut)
     if train.is_empty() or holdout.is_empty():

@@ -15,6 +15,7 @@ from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
 from penstock.pipelines.drawing import Drawing, current
+from penstock.pipelines.features import timeline_of
 from penstock.pipelines.standins import StandIn, about, result_stand_in
 from penstock.pipelines.types import Candidate, Node, Options, Output
 
@@ -66,7 +67,6 @@ def training_rows(
             expected="a holdout that is shorter than the span and longer than nothing",
             found=f"span={span!r}, holdout={holdout!r}",
         )
-    sources = [source, *(view.settings.source for view in views)]
     settings = RowsSettings(
         source=source, label=label, span=span, holdout=holdout, views=tuple(view.settings for view in views)
     )
@@ -77,7 +77,10 @@ def training_rows(
         settings=_as_data(settings),
         code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
-    return cast(Rows, drawing.add(node, {each.name: _snapshot(drawing, each) for each in sources}))
+    given = {source.name: _snapshot(drawing, source)}
+    return cast(
+        Rows, drawing.add(node, given | {timeline_of(v.settings): _timeline(drawing, v) for v in views})
+    )
 
 
 def publish(
@@ -134,14 +137,33 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
         settings={"source": _as_data(source)},
         options=Options(cache=False),
     )
+    twice = f"Two sources are called {source.name}."
+    return _once(drawing, node, twice, "Give one of them another name: files(..., name=).")
+
+
+def _timeline(drawing: Drawing, view: FeatureView) -> StandIn:
+    """The node that lays out what a view makes of its source; a pipeline does so once for each view."""
+    declared = view.settings
+    read = about(_snapshot(drawing, declared.source)).refers_to
+    assert isinstance(read, Output)  # noqa: S101 - a node was drawn
+    node = Node(
+        name=timeline_of(declared),
+        kind="timeline",
+        inputs={declared.source.name: read},
+        outputs=("rows",),
+        settings={"view": _as_data(declared)},
+        code=views_digest({declared.name: declared.target}),
+    )
+    twice = f"Two feature views are called {declared.name}."
+    return _once(drawing, node, twice, "Give one of them another name.")
+
+
+def _once(drawing: Drawing, node: Node, twice: str, fix: str) -> StandIn:
     drawn = drawing.nodes.get(node.name)
     if drawn is None:
         return drawing.add(node, {})
     if drawn != node:
-        raise InvalidPipeline(
-            what=f"Two sources are called {source.name}.",
-            fix="Give one of them another name: files(..., name=).",
-        )
+        raise InvalidPipeline(what=twice, fix=fix)
     return result_stand_in(drawing, node.name, node.outputs)
 
 

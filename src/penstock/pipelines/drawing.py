@@ -37,11 +37,12 @@ class Drawing:
     def add(self, node: Node, values: Mapping[str, Any], *, returns: bool = True) -> StandIn:
         """Add a node that takes `values`; a second one of the same name becomes `name-2`. Gives its stand-in.
 
-        What does not return anything is there for its effect. A snapshot belongs to the whole pipeline,
-        wherever it is first asked for; everything else to the pipeline and the branch that it is drawn in.
+        What does not return anything is there for its effect. A snapshot and a timeline belong to the whole
+        pipeline, wherever they are first asked for; everything else to the pipeline and the branch that it
+        is drawn in.
         Raises InvalidPipeline for values that cannot be passed on.
         """
-        shared = node.kind == "snapshot"
+        shared = node.shared
         name = self._names.free(node.name if shared else self._prefix + node.name)
         inputs = {key: self._input(f"`{key}` of `{node.name}`", value) for key, value in values.items()}
         elements = {key: number for key, value in values.items() if (number := element_of(value))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from penstock.datasets.types import Source
 from penstock.features.types import ViewSettings
 from penstock.pipelines.types import Graph, Node, Output
 
@@ -20,22 +19,24 @@ def views_in(graph: Graph) -> dict[str, tuple[ViewSettings, Node]]:
 
 
 def features_graph(graph: Graph, name: str) -> Graph:
-    """The graph of two nodes that reads the source of a view and makes its newest values.
+    """The graph that reads the source of a view, lays out what it makes of it, and makes its newest values.
 
     It has a name that no function has, so that no pipeline is taken for it.
     """
-    view, rows = views_in(graph)[name]
-    read = next(node for node in graph.nodes if node.name == _snapshot_of(view.source))
+    view, _ = views_in(graph)[name]
+    nodes = {node.name: node for node in graph.nodes}
+    laid_out = nodes[timeline_of(view)]
+    [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
     made = Node(
         name=name,
         kind="features",
-        inputs={view.source.name: Output(read.name, "rows")},
+        inputs={laid_out.name: Output(laid_out.name, "rows")},
         outputs=("rows",),
-        settings={"view": name, "views": rows.settings["views"]},
-        code=rows.code,
+        settings={"view": msgspec.to_builtins(view)},
     )
-    return Graph(pipeline=f"features:{name}", target=view.target, nodes=(read, made))
+    return Graph(pipeline=f"features:{name}", target=view.target, nodes=(nodes[read], laid_out, made))
 
 
-def _snapshot_of(source: Source) -> str:
-    return f"{source.name}.snapshot"
+def timeline_of(view: ViewSettings) -> str:
+    """The name of the node that lays out what a view makes of its source."""
+    return f"{view.name}.timeline"

@@ -63,9 +63,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A step in a graph.
 
     `kind` says what is done: `step` calls the user's function `target`
-    (`package.module:function`), `snapshot` reads a source, `rows` joins a training set,
-    `publish` makes a model ready for the registry, `features` makes the newest values of a feature view for
-    the online store, `choose` gives whichever of its inputs `then` and
+    (`package.module:function`), `snapshot` reads a source, `timeline` lays out what a feature view makes of
+    it, `rows` joins a training set, `publish` makes a model ready for the registry, `features` makes the
+    newest values of a feature view for the online store, `choose` gives whichever of its inputs `then` and
     `otherwise` its `condition` asks for.
     `over` names the inputs that are lists of equal length, for whose elements the node is run one by one;
     it is empty for a node that is run once. `when` holds the ways that must all be taken for it to run.
@@ -74,7 +74,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["step", "snapshot", "rows", "publish", "features", "choose"]
+    kind: Literal["step", "snapshot", "timeline", "rows", "publish", "features", "choose"]
     target: str = ""
     inputs: dict[str, Input] = {}
     outputs: tuple[str, ...] = ("result",)
@@ -83,6 +83,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     over: tuple[str, ...] = ()
     when: tuple[Way, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Whether it belongs to the whole pipeline, wherever it is first asked for."""
+        return self.kind in {"snapshot", "timeline"}
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

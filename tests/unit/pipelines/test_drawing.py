@@ -92,10 +92,19 @@ def test_parameters_are_typed_by_annotation_and_given_ones_become_defaults() -> 
 
 def test_training_rows_draw_a_snapshot_of_each_source_and_publish_takes_their_holdout() -> None:
     nodes = {node.name: node for node in learn.draw().nodes}
-    assert list(nodes) == ["trips.snapshot", "weather.snapshot", "rows", "total", "measure", "publish"]
+    assert list(nodes) == [
+        "trips.snapshot",
+        "weather.snapshot",
+        "city_weather.timeline",
+        "rows",
+        "total",
+        "measure",
+        "publish",
+    ]
     assert nodes["trips.snapshot"].settings["source"]["path"] == "data/trips"
     assert not nodes["trips.snapshot"].options.cache
-    assert nodes["rows"].inputs["weather"] == Output("weather.snapshot", "rows")
+    assert nodes["rows"].inputs["city_weather.timeline"] == Output("city_weather.timeline", "rows")
+    assert nodes["city_weather.timeline"].inputs == {"weather": Output("weather.snapshot", "rows")}
     assert nodes["rows"].settings["views"][0]["ttl"] == 10_800
     assert nodes["publish"].inputs["holdout"] == Output("rows", "holdout")
     assert nodes["publish"].settings == {"model": "delay"}

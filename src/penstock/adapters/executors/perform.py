@@ -91,22 +91,51 @@ def _left_out(taken: Snapshot, blobs: Blobs) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _timeline(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.features.keeping import write_timeline
+    from penstock.features.made import Made
+    from penstock.features.training import resolved_view
+
+    name, target = (task.node.settings["view"][each] for each in ("name", "target"))
+    view = resolved_view(target)
+    _check_code(task, lambda: views_digest({name: target}))
+
+    def work() -> tuple[Outputs, Measured]:
+        [artifact] = task.inputs.values()
+        timeline = Made(view, read(artifact, blobs, pl.LazyFrame)).timeline()
+        with blobs.writing() as file:
+            write_timeline(timeline, file)
+        meta = {"rows": len(timeline.event), "of": artifact.meta["snapshot"]["id"]}
+        return {"rows": Artifact(digest=file.digest, format="timeline", size=file.size, meta=meta)}, []
+
+    return work
+
+
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
     from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
+    from penstock.features.keeping import read_timeline
     from penstock.features.made import view_of_inputs
-    from penstock.features.training import training_set
+    from penstock.features.training import resolved_view, training_set
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
-    found = [resolve(target) for target in views.values()]
+    found = [resolved_view(target).settings for target in views.values()]
     _check_code(task, lambda: views_digest(views))
 
     def work() -> tuple[Outputs, Measured]:
-        tables = {name: read(artifact, blobs, pl.LazyFrame) for name, artifact in task.inputs.items()}
-        made = training_set(task.node.settings, tables, task.as_of)
-        snapshots = [artifact.meta["snapshot"]["id"] for artifact in task.inputs.values()]
+        source = task.node.settings["source"]["name"]
+        tables = {source: read(task.inputs[source], blobs, pl.LazyFrame)}
+        laid_out = {
+            view["name"]: task.inputs[f"{view['name']}.timeline"] for view in task.node.settings["views"]
+        }
+        timelines = {name: read_timeline(blobs.path(artifact.digest)) for name, artifact in laid_out.items()}
+        made = training_set(task.node.settings, tables, task.as_of, timelines)
+        snapshots = [task.inputs[source].meta["snapshot"]["id"]]
+        snapshots += [artifact.meta["of"] for artifact in laid_out.values()]
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
@@ -114,31 +143,28 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         days = msgspec.to_builtins(daily(pl.concat([made.train, made.holdout]), time, reference))
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
-        joined = [view_of_inputs(view, tables[view.settings.source.name], examples) for view in found]
+        joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(joined)
         kept = write({**made.schema, **told}, blobs)
         return {
             "train": write(made.train, blobs),
             "holdout": write(made.holdout, blobs),
-            "schema": msgspec.structs.replace(kept, meta={"snapshots": snapshots}),
+            "schema": msgspec.structs.replace(kept, meta={"snapshots": list(dict.fromkeys(snapshots))}),
         }, []
 
     return work
 
 
 def _features(task: Task, blobs: Blobs) -> Work:
-    import polars as pl
-
+    from penstock.features.keeping import read_timeline
     from penstock.features.latest import latest
-
-    views = {view["name"]: view["target"] for view in task.node.settings["views"]}
-    view = resolve(views[task.node.settings["view"]])
-    _check_code(task, lambda: views_digest(views))
+    from penstock.features.types import ViewSettings
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
-        return {"rows": write(latest(view, read(artifact, blobs, pl.LazyFrame)), blobs)}, []
+        view = msgspec.convert(task.node.settings["view"], ViewSettings)
+        return {"rows": write(latest(view, read_timeline(blobs.path(artifact.digest))), blobs)}, []
 
     return work
 
@@ -175,6 +201,7 @@ def _publish(task: Task, blobs: Blobs) -> Work:
 _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "step": _step,
     "snapshot": _snapshot,
+    "timeline": _timeline,
     "rows": _rows,
     "publish": _publish,
     "features": _features,

@@ -99,7 +99,7 @@ class _Rehearsal:
         for node in self._graph.nodes:
             if spread(node):
                 self._do_each(node)
-            elif node.kind != "snapshot" and self._wanted(node):
+            elif not node.shared and self._wanted(node):  # those make the tables, which are there
                 self._done(node, _DOES[node.kind](self, node))
         return Rehearsed(self._inputs, self._outputs, tuple(self._published))
 

@@ -1,0 +1,109 @@
+"""Penstock's online store: `penstock_online.py materialize|online|serve FOLDER [PORT]`.
+
+`materialize` brings the newest values of all entities of the first view from its file to the store, as a run
+and the system do; `online` reads one entity again and again; `serve` answers over HTTP, as the system does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+import uvicorn
+from penstock_views import VIEWS
+from told import tell
+
+from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.app.home import Home
+from penstock.app.wiring import App
+from penstock.datasets.columns import column_type
+from penstock.datasets.types import Column
+from penstock.features.latest import EVENT, KNOWN, latest, rows_to_keep
+from penstock.features.made import Made
+from penstock.features.reading import Wanted, read_online
+from penstock.features.service import AT_ONCE
+from penstock.features.types import Materialization, OnlineView
+from penstock.pipelines.loading import draw_target
+from penstock.testing.delivery import CONFIG, Delivered
+from penstock.web.site import create_web
+
+READS = 5000
+VIEW = VIEWS[0]
+ID = f"flights:test:{VIEW.settings.name}"
+"""Of the view in the environment of the project that `Delivered` delivers."""
+
+
+def materialize(folder: Path, online: SqliteOnline) -> pl.DataFrame:
+    """The newest values, kept; gives them."""
+    made = Made(VIEW, pl.scan_parquet(folder / f"{VIEW.settings.source.name}.parquet"))
+    table = latest(VIEW.settings, made.timeline())
+    for part in table.iter_slices(AT_ONCE):
+        online.write(ID, rows_to_keep(VIEW.settings.entity, part))
+    return table
+
+
+def columns(folder: Path) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """The columns of the entity and of the features that were materialised."""
+    schema = pl.read_parquet_schema(folder / "newest.parquet")
+    found = [
+        Column(name=name, dtype=column_type(kind))
+        for name, kind in schema.items()
+        if name not in {EVENT, KNOWN}
+    ]
+    return tuple(found[:1]), tuple(found[1:])
+
+
+def read(folder: Path, online: SqliteOnline) -> None:
+    """The median of many reads of an entity, in microseconds; and what the first ten have."""
+    entity, features = columns(folder)
+    names = tuple(column.name for column in features)
+    view = OnlineView(id=ID, name="view0", entity=entity, features=names, ttl=VIEW.settings.ttl)
+    wanted = [Wanted(view, name) for name in names]
+    taken = []
+    for number in range(READS):
+        started = time.perf_counter()
+        read_online(online, wanted, {"entity": [number % 1000]}, datetime.now(UTC))
+        taken.append((time.perf_counter() - started) * 1e6)
+    found = read_online(online, wanted, {"entity": list(range(10))}, datetime.now(UTC))
+    values = {name: each.values for name, each in zip(names, found, strict=True)}
+    print(json.dumps({"read": median(taken), "values": values}))
+
+
+def serve(folder: Path, port: int) -> None:
+    """The system's pages and calls on a home in which the view is deployed."""
+    app, now = App(Home(folder / "home")), datetime.now(UTC)
+    project = Delivered(app.store, app.blobs, app.clock)
+    graph = draw_target("penstock_pipeline:train", Path(__file__).parent)
+    project.release("c1", CONFIG.replace("[[triggers]]", "run = false\n[[triggers]]", 1), graph)
+    project.move("dev", "c1")
+    app.releases.tick(now)
+    entity, features = columns(folder)
+    with app.store.begin() as tx:
+        tx.add(
+            Materialization(
+                id=ID, project="flights", environment="test", view=VIEW.settings.name, as_of=now,
+                entity=entity, features=features,
+            )
+        )  # fmt: skip
+    materialize(folder, app.online)
+    uvicorn.run(create_web(app), port=port, lifespan="off", log_config=None, access_log=False)
+
+
+if __name__ == "__main__":
+    work, place, *more = sys.argv[1:]
+    here = Path(place)
+    if work == "serve":
+        serve(here, int(more[0]))
+    else:
+        kept = SqliteOnline(here / "online.db")
+        if work == "materialize":
+            tell(partial(materialize, here, kept)).write_parquet(here / "newest.parquet")
+        else:
+            read(here, kept)
+        kept.close()
