@@ -10,9 +10,9 @@ import msgspec
 import pytest
 import zstandard
 
+from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor import endless
 from penstock.adapters.predictor.endless import Endless
-from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import MOST_BYTES, Reply, Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
