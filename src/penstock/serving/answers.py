@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 from time import perf_counter
@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
+from penstock.serving.assignment import place_of
 from penstock.serving.columns import Question
 from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
@@ -103,8 +104,19 @@ def _seconds(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def record_of(answer: Answer, question: Question, environment: str, time: datetime) -> LogRecord:
-    """An answer as the prediction log keeps it."""
+def sampled(first_id: str, share: int) -> bool:
+    """Whether the prediction log keeps the answer of this id, as of `share` percent of them."""
+    return share >= 100 or place_of("log", first_id) < share
+
+
+def record_of(
+    answer: Answer, question: Question, environment: str, time: datetime, redact: Collection[str] = ()
+) -> LogRecord:
+    """An answer as the prediction log keeps it: without the columns to `redact`, also where they are keys."""
+    columns, lookups = question.columns, question.lookups
+    if redact:
+        columns = {name: values for name, values in columns.items() if name not in redact}
+        lookups = {view: read for view, read in lookups.items() if read.key.keys().isdisjoint(redact)}
     return LogRecord(
         ids=answer.ids,
         time=time,
@@ -112,8 +124,8 @@ def record_of(answer: Answer, question: Question, environment: str, time: dateti
         environment=environment,
         version=answer.version,
         variant=answer.variant,
-        inputs=question.columns,
-        lookups=question.lookups,
+        inputs=columns,
+        lookups=lookups,
         score=answer.score,
         label=answer.label,
     )
