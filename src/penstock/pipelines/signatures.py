@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from penstock.core.errors import InvalidPipeline
@@ -14,6 +15,8 @@ _BY_NAME = {
     inspect.Parameter.KEYWORD_ONLY,
     inspect.Parameter.VAR_KEYWORD,
 }
+_FUNCTIONS = 256
+"""How many functions are remembered by what they take: a pipeline may call one a thousand times."""
 
 
 def check_step(function: Callable[..., Any]) -> None:
@@ -29,7 +32,7 @@ def check_step(function: Callable[..., Any]) -> None:
             what=f"The step `{name}` is asynchronous or a generator.",
             fix="Return one value from a plain function.",
         )
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in _signature(function).parameters.values():
         if parameter.kind not in _BY_NAME:
             raise InvalidPipeline(
                 what=f"The step `{name}` takes `{parameter}` without a name.",
@@ -45,7 +48,7 @@ def bind(
     Raises InvalidPipeline for a missing, misspelt or superfluous argument.
     """
     name = function.__name__
-    signature = inspect.signature(function)
+    signature = _signature(function)
     takes = signature.parameters
     extra = next((p.name for p in takes.values() if p.kind is p.VAR_KEYWORD), None)
     for given in kwargs:
@@ -66,4 +69,9 @@ def bind(
 
 def returns_value(function: Callable[..., Any]) -> bool:
     """Whether a step returns something: it does unless it is annotated with None."""
-    return inspect.signature(function).return_annotation not in {None, "None"}
+    return _signature(function).return_annotation not in {None, "None"}
+
+
+@lru_cache(_FUNCTIONS)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)

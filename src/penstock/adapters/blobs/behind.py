@@ -14,6 +14,8 @@ SPELL = 0.02
 _TOGETHER = 8
 """Files that are flushed at once: a file system writes its journal once for all who wait for it, and once for
 each of those who come one after another, which took three milliseconds for every step."""
+_SHARE = 3
+"""Files for which one thread is enough."""
 _WAITING = 256
 """How many files may wait; who writes more waits for the disk."""
 
@@ -52,7 +54,8 @@ class Behind:
             time.sleep(SPELL)
             while not self._files.empty():
                 some.append(self._files.get())
-            shares = [some[number::_TOGETHER] for number in range(min(_TOGETHER, len(some)))]
+            count = min(_TOGETHER, -(-len(some) // _SHARE))
+            shares = [some[number::count] for number in range(count)]
             for share in shares:
                 self._shares.put(share)
             for _ in shares:

@@ -90,8 +90,7 @@ class FolderBlobs:
 
     def has(self, digest: str) -> bool:
         """See `Blobs.has`."""
-        file = self._place(digest)
-        return file.is_file() and self._verify(digest, file)
+        return self._whole(digest, self._place(digest))
 
     def where(self, digest: str) -> str:
         """See `Blobs.where`."""
@@ -128,6 +127,9 @@ class FolderBlobs:
             raise NotFound(what=f"There is no blob {digest}")
         return file
 
+    def _whole(self, digest: str, file: Path) -> bool:
+        return file.is_file() and self._verify(digest, file)
+
     def _verify(self, digest: str, file: Path) -> bool:
         """Whether the bytes are the right ones; they are read again only when the file has changed."""
         with file.open("rb") as source:
@@ -141,12 +143,12 @@ class FolderBlobs:
 
     def _again(self, digest: str) -> bool:
         """Whether the bytes are there; if so they count as stored now, so that nobody deletes them as old."""
-        if not self.has(digest):
+        file = self._place(digest)
+        if not self._whole(digest, file):
             return False
         with self._turn(fcntl.LOCK_SH):
-            if not self.has(digest):
+            if not self._whole(digest, file):
                 return False
-            file = self._place(digest)
             if time.time() - file.stat().st_mtime > _FRESH_SECONDS:
                 os.utime(file)
                 with file.open("rb") as touched:

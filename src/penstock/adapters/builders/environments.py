@@ -124,9 +124,11 @@ class Environments:
     def _wheel(self) -> Path:
         """The running Penstock as a wheel that stays in its place, by which uv knows what it has unpacked."""
         name, data = own_wheel()
-        place = self._folder / f"penstock-{digest_bytes(data)}"
+        wheels = self._folder.with_name("wheels")
+        place = wheels / digest_bytes(data)
         if not (place / name).exists():
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as scratch:
+            wheels.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=wheels, prefix=".new-") as scratch:
                 made = Path(scratch) / "wheel"
                 made.mkdir(mode=0o755)
                 (made / name).write_bytes(data)

@@ -41,7 +41,7 @@ class StepLog:
         """`hidden` are texts that are never written, whoever prints them; `send` takes the lines instead."""
         lines = {line for text in hidden for line in (text, *text.splitlines()) if len(line) >= _HIDDEN}
         self._hidden = sorted(lines, key=len, reverse=True)
-        self._path = log_file(folder, step_run)
+        self._place = folder, step_run
         self._file: IO[bytes] | None = None
         self._opening = Lock()
         self._send = send or self._append
@@ -83,7 +83,7 @@ class StepLog:
 
     def _append(self, lines: bytes) -> None:
         with self._opening:  # a step's threads print too
-            file = self._file = self._file or _opened(self._path)
+            file = self._file = self._file or _opened(log_file(*self._place))
         file.write(lines)
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from penstock.adapters.isolation.plain import forget_work, new_folder
 from penstock.adapters.isolation.program import Program, Start
 from penstock.core.errors import InvalidValue, Unavailable
 
-OPEN = ("envs", "code", "builds", "blobs", "work")
+OPEN = ("envs", "wheels", "code", "builds", "blobs", "work")
 """What of the home other users may read: environments, code, values. All else is closed to them."""
 CLOSED = ("git", "logs", "predictions", "serving")
 """What is made beforehand, so that it is closed from its first day."""
