@@ -168,15 +168,18 @@ def _write_records(rows: Rows, dtype: np.dtype[np.void], nulls: Sequence[str], f
     plain, _ = _split(rows.schema)
     if not plain:
         return 0
-    records = np.empty(rows.table.height, dtype)
+    fields = {str(number): pl.col(name).to_physical() for number, name in enumerate(plain)}
+    for number, name in enumerate(plain):
+        if name in nulls:
+            nothing = pl.lit(value=False) if rows.schema[name] == pl.Boolean else pl.lit(0)
+            fields[str(number)] = fields[str(number)].fill_null(nothing)
+            fields[_null(number)] = pl.col(name).is_null()
+    table = rows.table.select(**fields)
+    records = np.empty(table.height, dtype)
     for start in range(0, len(records), _AT_ONCE):
-        part, into = rows.table[start : start + _AT_ONCE], records[start : start + _AT_ONCE]
-        for number, name in enumerate(plain):
-            column = part[name].to_physical()
-            if name in nulls:
-                into[_null(number)] = column.is_null()
-                column = column.fill_null(value=False if column.dtype == pl.Boolean else 0)
-            into[str(number)] = column
+        part, into = table[start : start + _AT_ONCE], records[start : start + _AT_ONCE]
+        for column in part:
+            into[column.name] = column.to_numpy()
     order = rows.order.to_numpy()
     return sum(
         file.write(_taken(records, order[start : start + _AT_ONCE]).view(np.uint8))

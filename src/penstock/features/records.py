@@ -41,8 +41,12 @@ def encode_record(event: int, known: int, values: dict[str, Any]) -> bytes:
 
 def decode_record(data: bytes) -> Record:
     """The record again."""
-    event, known = (_EPOCH + timedelta(microseconds=time - _SHIFT) for time in _times.unpack_from(data))
-    return Record(event, known, _decode(memoryview(data)[STAMP:]))
+    event, known = _times.unpack_from(data)
+    return Record(
+        _EPOCH + timedelta(0, 0, event - _SHIFT),
+        _EPOCH + timedelta(0, 0, known - _SHIFT),
+        _decode(memoryview(data)[STAMP:]),
+    )
 
 
 def status_of(record: Record | None, feature: str, ttl: float, now: datetime) -> Status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from penstock.core.errors import StorageFailed
@@ -12,10 +13,19 @@ from penstock.features.records import STAMP
 
 PATIENCE = 10.0
 """Seconds that a write waits for another process's."""
+MAPPED = 1 << 30
+"""Bytes of the file that are read where they lie in memory, without a call of the system for each page."""
 _SCHEMA = """CREATE TABLE IF NOT EXISTS features
 (key BLOB NOT NULL, view TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (key, view)) WITHOUT ROWID"""
 _WRITE = f"""INSERT INTO features VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record
 WHERE substr(excluded.record, 1, {STAMP}) >= substr(record, 1, {STAMP})"""  # noqa: S608 - a number of ours
+
+
+@cache
+def _wanted(views: int) -> str:
+    """The question for the records of a key in so many views."""
+    marks = ", ".join("?" * views)
+    return f"SELECT view, record FROM features WHERE key = ? AND view IN ({marks})"  # noqa: S608 - marks only
 
 
 class SqliteOnline:
@@ -29,11 +39,10 @@ class SqliteOnline:
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
         """See `OnlineStore`."""
-        marks = ", ".join("?" * len(views))
-        wanted = f"SELECT view, record FROM features WHERE key = ? AND view IN ({marks})"  # noqa: S608 - marks only
+        wanted = _wanted(len(views))
         with self._taken:
-            connection = self._connection()
-            return [dict(connection.execute(wanted, (key, *views)).fetchall()) for key in keys]
+            execute = (self._opened or self._connection()).execute
+            return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
         """See `OnlineStore`."""
@@ -60,6 +69,7 @@ class SqliteOnline:
         if self._opened is None:
             opened = sqlite3.connect(self._path, timeout=PATIENCE, check_same_thread=False)
             opened.execute("PRAGMA journal_mode = WAL")
+            opened.execute(f"PRAGMA mmap_size = {MAPPED}")
             opened.execute("PRAGMA synchronous = FULL")  # what is written is durable before it is said to be
             opened.execute(_SCHEMA)
             self._opened = opened
