@@ -258,6 +258,17 @@ def test_inputs_that_move_away_from_training_show_as_drift(world: World):
     assert world.windows()[1].drift["carrier"] > 0.25, "training knew two carriers"
 
 
+def test_a_column_that_is_redacted_from_some_moment_on_is_not_taken_for_nulls(world: World):
+    for part in range(2):
+        for index in range(200):
+            world.answer(f"{part}-{index}", wind=float(index % 10))
+            if part:
+                del world.log.files[max(world.log.files)][-1].inputs["carrier"]
+        world.tick()
+    [window] = world.windows()
+    assert ([column.name for column in window.profile.columns], list(window.drift)) == (["wind"], ["wind"])
+
+
 def test_too_few_rows_say_nothing_about_drift(world: World):
     for index in range(99):
         world.answer(f"p{index}", wind=9.0)

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.serving.encode import encode_request
@@ -53,7 +55,8 @@ class House:
         self.online = SqliteOnline(folder / "online.db")
         self.table = Table(self.blobs, self.kept, self.online)
         self.follow(plan(1, sigmoid_version(self.blobs, 1)))
-        self.log = LogWriter(folder / "predictions")
+        self.folder = folder / "predictions"
+        self.log = LogWriter(self.folder)
         self.server = Server(self.table, self.log, "key")
 
     def follow(self, wanted: Plan) -> None:
@@ -294,6 +297,21 @@ def test_prometheus_is_told_of_requests_rows_and_refusals(house: House) -> None:
     for stage in ("preprocess", "predict", "postprocess"):
         last = next(s for s in families[f"request_{stage}_seconds"].samples if s.name.endswith("_count"))
         assert (last.labels, last.value) == ({"model_name": "delay"}, 2)
+
+
+def test_redacted_columns_are_not_logged_and_what_is_left_out_is_counted(house: House) -> None:
+    [model] = plan(1, sigmoid_version(house.blobs, 1)).models
+    house.follow(Plan(clock=None, models=(replace(model, redact=("carrier",), log_share=20),)))
+    for _ in range(100):
+        house.ask("/predict/delay", {"rows": ROWS})
+    house.log.flush()
+    log = JsonlPredictionLog(house.folder)
+    kept = [record for segment in log.segments() for record in log.read(segment, 0, 1000)[0]]
+    assert 5 < len(kept) < 40
+    assert {tuple(record.inputs) for record in kept} == {("wind",)}
+    told = house.ask("/metrics").body.decode().splitlines()
+    [left] = [line for line in told if line.startswith("penstock_unlogged_predictions_total")]
+    assert float(left.split()[-1]) == 2 * (100 - len(kept))
 
 
 def test_whoever_asks_whether_it_lives_is_told(house: House) -> None:

@@ -13,7 +13,10 @@ from penstock.deployments.types import ProductionTest, Rollout
 from penstock.features.types import Materialization, OnlineView, online_id
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
+from penstock.revisions.config import ModelConfig
 from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
+
+_UNSAID = ModelConfig(gate=())
 
 
 class Plans:
@@ -56,6 +59,11 @@ class Plans:
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
         order = self._environments.order(reader)
         online = {state.id for state in reader.find(Materialization) if state.as_of}
+        said = {
+            (model, held.deployment.environment): told
+            for held in self._environments.held(reader)
+            for model, told in held.config.models.items()
+        }
         return Plan(
             clock=self._virtual_now(),
             models=tuple(
@@ -69,6 +77,8 @@ class Plans:
                     ),
                     challengers=tuple(_challenger(each) for each in rivals.get((model, environment), ())),
                     key=next((each.key for each in rivals.get((model, environment), ()) if each.key), ""),
+                    redact=said.get((model, environment), _UNSAID).redact,
+                    log_share=said.get((model, environment), _UNSAID).log_share,
                 )
                 for (model, environment), versions in sorted(
                     placed.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])

@@ -40,7 +40,7 @@ class Alarms:
         self._blobs = blobs
         self._environments = Environments(blobs)
         self._days: dict[str, Days] = {}
-        self._calibrations: dict[tuple[str, str, int], Calibration] = {}
+        self._calibrations: dict[tuple[str, str, int, tuple[str, ...]], Calibration] = {}
 
     def tick(self, now: datetime) -> bool:
         """Judge the windows whose day ended since the last call."""
@@ -165,7 +165,7 @@ class Alarms:
     def _calibration(
         self, version: Version, what: What, columns: dict[str, Column], rows: int
     ) -> Calibration:
-        key = (version.id, what, like(rows))
+        key = (version.id, what, like(rows), tuple(columns))
         if key not in self._calibrations:
             self._calibrations = {k: v for k, v in self._calibrations.items() if k[0] == version.id}
             self._calibrations[key] = calibrated(columns, rows)

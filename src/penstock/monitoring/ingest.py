@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,9 +75,12 @@ def window_of(prediction: Prediction) -> Window:
 
 def grown(window: Window, rows: Sequence[Answered], version: Version, now: datetime) -> Window:
     """A window with more rows in it: counts, the merged profile and its distance from training."""
-    training = _of_inputs(version)
+    logged = set(rows[0].inputs).intersection(*(row.inputs for row in rows))  # others are redacted
+    if window.profile.rows:
+        logged &= {column.name for column in window.profile.columns}
+    training = _only(version.profile, logged & {column.name for column in version.signature.inputs})
     asked = profile_like(_frame(rows, version.signature.inputs), training)
-    profile = merge(window.profile, asked) if window.profile.rows else asked
+    profile = merge(_only(window.profile, logged), asked) if window.profile.rows else asked
     predictions = window.predictions + len(rows)
     return msgspec.structs.replace(
         window,
@@ -110,12 +113,9 @@ def position_of(reader: Reader, cursor: str) -> int:
     return found[0].position if found else 0
 
 
-def _of_inputs(version: Version) -> Profile:
-    """The training profile of the columns that the model takes."""
-    names = {column.name for column in version.signature.inputs}
-    return msgspec.structs.replace(
-        version.profile, columns=tuple(c for c in version.profile.columns if c.name in names)
-    )
+def _only(profile: Profile, names: Collection[str]) -> Profile:
+    """A profile of some of its columns."""
+    return msgspec.structs.replace(profile, columns=tuple(c for c in profile.columns if c.name in names))
 
 
 def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 from time import perf_counter
@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
+from penstock.serving.assignment import place_of
 from penstock.serving.columns import Question
 from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
@@ -103,8 +104,19 @@ def _seconds(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def record_of(answer: Answer, question: Question, environment: str, time: datetime) -> LogRecord:
-    """An answer as the prediction log keeps it."""
+def sampled(first_id: str, share: int) -> bool:
+    """Whether the prediction log keeps the answer of this id, as of `share` percent of them."""
+    return share >= 100 or place_of("log", first_id) < share
+
+
+def record_of(
+    answer: Answer,
+    question: Question,
+    environment: str,
+    time: datetime,
+    redact: Collection[str] = (),
+) -> LogRecord:
+    """An answer as the prediction log keeps it: without the columns to `redact`."""
     return LogRecord(
         ids=answer.ids,
         time=time,
@@ -112,7 +124,9 @@ def record_of(answer: Answer, question: Question, environment: str, time: dateti
         environment=environment,
         version=answer.version,
         variant=answer.variant,
-        inputs=question.columns,
+        inputs={name: values for name, values in question.columns.items() if name not in redact}
+        if redact
+        else question.columns,
         lookups=question.lookups,
         score=answer.score,
         label=answer.label,

@@ -43,6 +43,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model at its stable URL: `champion` answers (0 when there is none yet), `challengers` their shares.
 
     `key` is the column by which requests are assigned to one of them, where no request brings a key.
+    Of its answers `log_share` percent go to the prediction log, without the columns that it has to `redact`.
     """
 
     name: str
@@ -51,6 +52,8 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[ServedVersion, ...]
     challengers: tuple[Challenger, ...] = ()
     key: str = ""
+    redact: tuple[str, ...] = ()
+    log_share: int = 100
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from penstock.adapters.predictor.http import Request
 from penstock.adapters.predictor.table import Live, State
 from penstock.adapters.predictor.tallies import Tallying, Watched, merged
 from penstock.core.errors import PenstockError
-from penstock.serving.answers import SHADOW, ask, record_of
+from penstock.serving.answers import SHADOW, ask, record_of, sampled
 from penstock.serving.assignment import challenger_for
 from penstock.serving.columns import Question
 from penstock.serving.types import Answer, Challenger, Contest, LogRecord, ServedModel
@@ -149,9 +149,10 @@ class Contests:
             theirs = _theirs(asked, live, given.live, given.question)
             answer = _ask(live, theirs, rival.variant).answer
             self._own(rival).answered(answer, perf_counter() - began, classes=_many(live))
-            if logged:
+            if logged and sampled(given.answer.ids[0], live.log_share):
                 named = replace(answer, ids=tuple(name + SHADOW for name in given.answer.ids))
-                self._log(record_of(named, theirs, live.environment, asked.state.now()))
+                now = asked.state.now()
+                self._log(record_of(named, theirs, live.environment, now, live.redact))
         except Exception as error:  # noqa: BLE001 - it counts, and harms nobody
             self._own(rival).failed(_said(error), perf_counter() - began)
         finally:

@@ -58,10 +58,13 @@ class Answered(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """What one process has counted. Refusals are by model and status."""
+    """What one process has counted. Refusals are by model and status, `unlogged` are the rows that were
+    answered and left out of the prediction log.
+    """
 
     answered: list[Answered]
     refused: list[tuple[str, int, int]]
+    unlogged: list[tuple[str, str, int]] = []
 
 
 class Metrics:
@@ -71,6 +74,7 @@ class Metrics:
         self._recent: list[tuple[Place, int, Stages]] = []
         self._answered: dict[Place, Answered] = {}
         self._refused: dict[tuple[str, int], int] = {}
+        self._unlogged: dict[tuple[str, str], int] = {}
         self._folding = threading.Lock()
 
     def answered(self, answer: Answer, environment: str, stages: Stages) -> None:
@@ -84,11 +88,17 @@ class Metrics:
         """A request to a model was answered with an error."""
         self._refused[model, status] = self._refused.get((model, status), 0) + 1
 
+    def unlogged(self, answer: Answer, environment: str) -> None:
+        """An answer was given that the prediction log does not keep."""
+        place = (answer.model, environment)
+        self._unlogged[place] = self._unlogged.get(place, 0) + len(answer.ids)
+
     def counted(self) -> Counted:
         """All counts so far; may be asked for in another thread."""
         self._fold()
         refused = [(model, status, count) for (model, status), count in list(self._refused.items())]
-        return Counted(list(self._answered.values()), refused)
+        unlogged = [(*place, rows) for place, rows in list(self._unlogged.items())]
+        return Counted(list(self._answered.values()), refused, unlogged)
 
     def _fold(self) -> None:
         with self._folding:
@@ -115,6 +125,7 @@ def metrics_text(every: Iterable[Counted]) -> bytes:
 def _merged(every: Iterable[Counted]) -> Counted:
     answered: dict[Place, Answered] = {}
     refused: dict[tuple[str, int], int] = defaultdict(int)
+    unlogged: dict[tuple[str, str], int] = defaultdict(int)
     for counted in every:
         for more in counted.answered:
             kept = answered.setdefault(more.place, Answered(more.place))
@@ -124,7 +135,13 @@ def _merged(every: Iterable[Counted]) -> Counted:
                 stage.merge(other)
         for model, status, count in counted.refused:
             refused[model, status] += count
-    return Counted(list(answered.values()), [(*place, count) for place, count in refused.items()])
+        for model, environment, count in counted.unlogged:
+            unlogged[model, environment] += count
+    return Counted(
+        list(answered.values()),
+        [(*place, count) for place, count in refused.items()],
+        [(*where, count) for where, count in unlogged.items()],
+    )
 
 
 class _Collector:
@@ -157,6 +174,14 @@ class _Collector:
         for model, status, count in self._counted.refused:
             refused.add_metric((model, str(status)), count)
         yield refused
+        unlogged = CounterMetricFamily(
+            "penstock_unlogged_predictions",
+            "Rows that were answered and not logged, as was asked for.",
+            labels=("model", "environment"),
+        )
+        for model, environment, rows_left in self._counted.unlogged:
+            unlogged.add_metric((model, environment), rows_left)
+        yield unlogged
         for index, stage in enumerate(STAGES):
             family = HistogramMetricFamily(
                 f"request_{stage}_seconds", "As KServe names it.", labels=("model_name",)

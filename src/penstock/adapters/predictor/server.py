@@ -23,12 +23,13 @@ from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json, version_number
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
+from penstock.adapters.predictor.openapi import openapi
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
-from penstock.serving.answers import Scored, answer_of, record_of
+from penstock.serving.answers import Scored, answer_of, record_of, sampled
 from penstock.serving.assignment import assign, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
@@ -239,8 +240,11 @@ class Server:
         """The reply with an answer, which is in the log and in the metrics by then."""
         answered = perf_counter()
         reply = waiting.face.write(answer, question, live.served.signature)
-        if logged:
-            self._log.append(record_of(answer, question, live.environment, self._table.state.now()))
+        if logged and sampled(answer.ids[0], live.log_share):
+            now = self._table.state.now()
+            self._log.append(record_of(answer, question, live.environment, now, live.redact))
+        elif logged:
+            self._metrics.unlogged(answer, live.environment)
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
         self._metrics.answered(answer, live.environment, stages)
         return reply
@@ -270,6 +274,8 @@ class Server:
                 return self._for_control(request, method, rest)
             case "GET", ["v2", *rest]:
                 return self._about(request, rest)
+            case "GET", ["openapi.json"]:
+                return json(openapi(state.models.values()))
             case "GET", ["metrics"]:
                 return self._told()
             case "GET", ["ping" | "health"]:

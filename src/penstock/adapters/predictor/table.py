@@ -28,7 +28,8 @@ Place = tuple[str, int]
 
 class Live(msgspec.Struct, frozen=True):
     """A loaded version. `together` says that questions of one moment are better asked at once, `apart` that
-    another process answers, for which nobody else should have to wait.
+    another process answers, for which nobody else should have to wait. `redact` and `log_share` are its
+    model's.
     """
 
     model: str
@@ -37,6 +38,8 @@ class Live(msgspec.Struct, frozen=True):
     runtime: Runtime
     together: bool = False
     apart: bool = False
+    redact: tuple[str, ...] = ()
+    log_share: int = 100
 
 
 class State(msgspec.Struct, frozen=True):
@@ -163,7 +166,11 @@ class Table:
                 before = self.state.live.get(place)
                 if before and before.served.artifact == version.artifact:
                     live[place] = msgspec.structs.replace(
-                        before, environment=wanted.environment, served=version
+                        before,
+                        environment=wanted.environment,
+                        served=version,
+                        redact=wanted.redact,
+                        log_share=wanted.log_share,
                     )
                 elif version.resident or version.number == wanted.champion:
                     try:
@@ -207,7 +214,16 @@ class Table:
             raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
         if wrong:
             raise Corrupt(what=wrong)
-        return Live(model.name, model.environment, version, runtime, together, apart)
+        return Live(
+            model.name,
+            model.environment,
+            version,
+            runtime,
+            together,
+            apart,
+            model.redact,
+            model.log_share,
+        )
 
 
 def require_sense(plan: Plan) -> None:

@@ -25,6 +25,7 @@ TELL = WORK | {"service"}
 ROLES: dict[str, frozenset[str]] = {
     "GET /": READ,
     "GET /status": SERVE,
+    "GET /openapi": SERVE,
     "GET /projects": READ,
     "GET /revisions": READ,
     "GET /approvals": READ,

@@ -49,32 +49,33 @@ class Route:
 
     def answer(self, system: Any, fields: Mapping[str, Any]) -> Any:
         """JSON-like data. Raises InvalidValue for a field that is unknown, missing or of another type."""
-        if unknown := sorted(set(fields) - set(self._kinds)):
+        if unknown := sorted(set(fields) - set(self.kinds)):
             raise InvalidValue(
-                expected=f"fields among {', '.join(self._kinds) or 'none'}", found=", ".join(unknown)
+                expected=f"fields among {', '.join(self.kinds) or 'none'}", found=", ".join(unknown)
             )
-        if missing := [name for name in self._required if name not in fields]:
+        if missing := [name for name in self.required if name not in fields]:
             raise InvalidValue(
                 expected=f"the field {missing[0]}", found=", ".join(sorted(fields)) or "no fields"
             )
-        typed = {name: _typed(name, value, self._kinds[name]) for name, value in fields.items()}
+        typed = {name: _typed(name, value, self.kinds[name]) for name, value in fields.items()}
         return msgspec.to_builtins(self.handler(system, **typed), str_keys=True)
 
     @property
     def fields(self) -> frozenset[str]:
         """The names of the fields that it takes."""
-        return frozenset(self._kinds)
+        return frozenset(self.kinds)
 
     @functools.cached_property
-    def _kinds(self) -> dict[str, Any]:
+    def kinds(self) -> dict[str, Any]:
         """The types of the fields by name."""
         hints = get_type_hints(self.handler)
         return {name: hints[name] for name in [*inspect.signature(self.handler).parameters][1:]}
 
     @functools.cached_property
-    def _required(self) -> list[str]:
+    def required(self) -> list[str]:
+        """The names of the fields that it does not do without."""
         parameters = inspect.signature(self.handler).parameters
-        return [name for name in self._kinds if parameters[name].default is inspect.Parameter.empty]
+        return [name for name in self.kinds if parameters[name].default is inspect.Parameter.empty]
 
 
 class Routes:

@@ -14,6 +14,7 @@ from penstock.app.api import (
     tests,
     verbs,
 )
+from penstock.app.api.openapi import describing
 from penstock.app.api.routes import Routes
 
 ROUTES = Routes(
@@ -30,4 +31,5 @@ ROUTES = Routes(
     tests.ROUTES,
     verbs.ROUTES,
 )
+ROUTES.route("GET", "/openapi")(describing(ROUTES))
 call = ROUTES.call

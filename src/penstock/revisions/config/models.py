@@ -32,7 +32,8 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
             found=repr(name),
         )
     table.allow(
-        "gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after", "keep_predictions"
+        *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
+        *("keep_predictions", "redact", "log_share"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -44,7 +45,18 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         owners=table.texts("owners") if "owners" in table else (),
         expires_after=table.span("expires_after") if "expires_after" in table else "",
         keep_predictions=table.span("keep_predictions") if "keep_predictions" in table else "",
+        redact=table.texts("redact") if "redact" in table else (),
+        log_share=_log_share(table),
     )
+
+
+def _log_share(table: Table) -> int:
+    share = table.get("log_share", int, 100)
+    if not 1 <= share <= 100:
+        table.refuse(
+            "log_share", "no such share of the answers can be logged", expected="1 to 100", found=str(share)
+        )
+    return share
 
 
 def _gate(table: Table) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     version takes over: at once, or by a rollout.
 
     What a model is for, how risky that is and who answers for it is taken down with each version, which may
-    go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set.
+    go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set. The
+    prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
     """
 
     gate: tuple[str, ...]
@@ -37,6 +38,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     expires_after: str = ""
     keep_predictions: str = ""
+    redact: tuple[str, ...] = ()
+    log_share: int = 100
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
