@@ -110,13 +110,13 @@ def sampled(first_id: str, share: int) -> bool:
 
 
 def record_of(
-    answer: Answer,
-    question: Question,
-    environment: str,
-    time: datetime,
-    redact: Collection[str] = (),
+    answer: Answer, question: Question, environment: str, time: datetime, redact: Collection[str] = ()
 ) -> LogRecord:
-    """An answer as the prediction log keeps it: without the columns to `redact`."""
+    """An answer as the prediction log keeps it: without the columns to `redact`, also where they are keys."""
+    columns, lookups = question.columns, question.lookups
+    if redact:
+        columns = {name: values for name, values in columns.items() if name not in redact}
+        lookups = {view: read for view, read in lookups.items() if read.key.keys().isdisjoint(redact)}
     return LogRecord(
         ids=answer.ids,
         time=time,
@@ -124,10 +124,8 @@ def record_of(
         environment=environment,
         version=answer.version,
         variant=answer.variant,
-        inputs={name: values for name, values in question.columns.items() if name not in redact}
-        if redact
-        else question.columns,
-        lookups=question.lookups,
+        inputs=columns,
+        lookups=lookups,
         score=answer.score,
         label=answer.label,
     )
