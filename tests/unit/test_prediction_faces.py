@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,6 +298,18 @@ def test_prometheus_is_told_of_requests_rows_and_refusals(house: House) -> None:
     for stage in ("preprocess", "predict", "postprocess"):
         last = next(s for s in families[f"request_{stage}_seconds"].samples if s.name.endswith("_count"))
         assert (last.labels, last.value) == ({"model_name": "delay"}, 2)
+
+
+def test_answers_are_explained_where_that_is_asked_for(house: House) -> None:
+    told = house.ask("/predict/delay", {"rows": ROWS, "explain": True}).json
+    for row in told["rows"]:
+        why = row["explanation"]
+        assert why["scale"] == "log-odds"
+        assert abs(sum(why["contributions"].values()) - (why["value"] - why["baseline"])) < 1e-3
+        assert abs(1 / (1 + math.exp(-why["value"])) - row["score"]) < 1e-6
+    assert "explanation" not in house.ask("/predict/delay", {"rows": ROWS, "explain": False}).json["rows"][0]
+    assert house.ask("/predict/delay", {"rows": ROWS, "explain": "yes"}).status == 400
+    assert house.ask("/predict/delay", {"rows": ROWS * 10, "explain": True}).status == 400
 
 
 def test_redacted_columns_are_not_logged_and_what_is_left_out_is_counted(house: House) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.types import Lookup
+from penstock.serving.types import Attribution, Lookup
 
 _BOUNDS = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)},
@@ -52,7 +52,7 @@ class Question(msgspec.Struct, frozen=True):
     """A request that fits the model: `rows` rows, column by column in the order of the signature.
 
     `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes; `lookups`
-    are what was read online for it, by view.
+    are what was read online for it, by view. Answers that it wants to `explain` are `explained`, row by row.
     """
 
     columns: dict[str, list[Any]]
@@ -61,6 +61,8 @@ class Question(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...] = ()
     binary: frozenset[str] = frozenset()
     lookups: dict[str, Lookup] = {}
+    explain: bool = False
+    explained: tuple[Attribution, ...] = ()
 
 
 def datatype(column: Column) -> str:

@@ -23,10 +23,13 @@ Row = Mapping[str, Any]
 
 
 class Keyed(NamedTuple):
-    """The rows of a request to a version of which some lack features that can be read online."""
+    """The rows of a request to a version of which some lack features that can be read online; see
+    `Question.explain`.
+    """
 
     rows: Sequence[Row]
     served: ServedVersion
+    explain: bool = False
 
 
 def lacks_features(rows: Sequence[Row], served: ServedVersion) -> bool:
@@ -71,7 +74,7 @@ def filled(keyed: Keyed, online: OnlineStore, now: datetime) -> Question:
             else:
                 filling.note({}, None, GIVEN)
         lookups[view.name] = filling.lookup
-    return msgspec.structs.replace(inputs_of(rows, served), lookups=lookups)
+    return msgspec.structs.replace(inputs_of(rows, served), lookups=lookups, explain=keyed.explain)
 
 
 def inputs_of(rows: Sequence[Row], served: ServedVersion) -> Question:

@@ -19,12 +19,20 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
 def read_rows(body: bytes, served: ServedVersion) -> Question | Keyed:
-    """`{"rows": [{column: value}, …]}`, where a row may give an entity in place of features.
+    """`{"rows": [{column: value}, …]}`, where a row may give an entity in place of features, and with
+    `"explain": true` where the answers are to be explained.
 
     Raises InvalidRequest.
     """
-    rows = require_rows(_only(_object(body, "rows"), "rows"))
-    return Keyed(rows, served) if lacks_features(rows, served) else inputs_of(rows, served)
+    given = _object(body, "rows")
+    explain = given.pop("explain", False)
+    if not isinstance(explain, bool):
+        raise InvalidRequest(expected='"explain": true or false', found=shortly(explain))
+    rows = require_rows(_only(given, "rows"))
+    if lacks_features(rows, served):
+        return Keyed(rows, served, explain)
+    question = inputs_of(rows, served)
+    return msgspec.structs.replace(question, explain=True) if explain else question
 
 
 def read_invocation(body: bytes, signature: Signature) -> Question:
@@ -99,6 +107,8 @@ def encode_rows(answer: Answer, question: Question, signature: Signature) -> byt
         row["probabilities"] = dict(zip(signature.classes, chances, strict=True))
     for at, row in enumerate(rows if question.lookups else ()):
         row["features"] = ages(question.lookups, at)
+    for row, attribution in zip(rows, question.explained, strict=False):
+        row["explanation"] = attribution
     about = {"model": answer.model, "version": answer.version, "variant": answer.variant}
     return msgspec.json.encode({**about, "rows": rows})
 

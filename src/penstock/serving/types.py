@@ -165,6 +165,21 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     status: list[str]
 
 
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one answer is what it is: `contributions` of the columns sum to `value` less `baseline`.
+
+    `value` is the answer's score (of several classes, the chance of the one that was answered), `baseline`
+    what the model says of training rows on average, both on the `scale`: as it is, or as log-odds. `method`
+    names how the contributions were found.
+    """
+
+    method: str
+    scale: str
+    baseline: float
+    value: float
+    contributions: dict[str, float]
+
+
 class LogRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the prediction log: n predictions that were answered together. `lookups` are by view."""
 

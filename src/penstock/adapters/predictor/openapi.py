@@ -45,7 +45,8 @@ def _of_model(name: str, signature: Signature) -> Iterator[tuple[str, Any]]:
     place = quote(name, safe="")
     row = _record({column.name: _kind(column) for column in signature.inputs}, signature)
     rows = {"type": "array", "items": row, "minItems": 1}
-    yield f"/predict/{place}", _posted("Rows, a row out for each.", {_JSON: _record({"rows": rows})})
+    asked = _record({"rows": rows, "explain": {"type": "boolean"}}) | {"required": ["rows"]}
+    yield f"/predict/{place}", _posted("Rows, a row out for each.", {_JSON: asked})
     yield f"/v2/models/{place}", _got("What the model takes and gives.")
     yield f"/v2/models/{place}/ready", _got("Whether its champion answers.")
     yield (

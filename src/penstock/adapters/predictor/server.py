@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
 from penstock.adapters.predictor.duties import Duties, decode_plan
@@ -31,6 +32,7 @@ from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled
 from penstock.serving.assignment import assign, served_model, served_version
+from penstock.serving.attributions import attribute
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error, encode_metadata
 from penstock.serving.lookups import Keyed
@@ -164,12 +166,13 @@ class Server:
         """
         live, number = waiting.live, waiting.face.number
         unproven = number and self._directly[live.served.artifact] < PROVEN
-        return bool(waiting.question.rows > INLINE_ROWS or live.apart or unproven)
+        return bool(waiting.question.rows > INLINE_ROWS or waiting.question.explain or live.apart or unproven)
 
     async def _in_thread(self, waiting: Waiting) -> Reply:
         live, question = waiting.live, waiting.question
         async with asyncio.timeout(LONGEST):
             scored = await asyncio.to_thread(self._endless.timed, live.runtime.predict, question.columns)
+            waiting = replace(waiting, question=await self._explained(live, question))
         self._directly[live.served.artifact] += waiting.variant == "direct"
         if question.rows > INLINE_ROWS:
             return await asyncio.to_thread(self._reply, waiting, scored)
@@ -214,10 +217,18 @@ class Server:
         async with asyncio.timeout(LONGEST):
             return await asyncio.to_thread(self._table.state.filled, read)
 
+    async def _explained(self, live: Live, question: Question) -> Question:
+        """The question with its answers explained, where it asks for that."""
+        if not question.explain:
+            return question
+        work = partial(attribute, live.runtime, live.background, question.columns, live.served.signature)
+        return replace(question, explained=await asyncio.to_thread(self._endless.timed, work))
+
     async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
         asked = Asked(model, self._table.state, waiting.face, waiting.request)
         async with asyncio.timeout(LONGEST):
             given = await self._contests.answer(asked, waiting.live, waiting.question)
+            given = given._replace(question=await self._explained(given.live, given.question))
         logged = self._logged(waiting.request)
         reply = self._remember(waiting, given.live, given.question, given.answer, logged=logged)
         self._contests.shadow(asked, given, logged=logged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -29,7 +30,7 @@ Place = tuple[str, int]
 class Live(msgspec.Struct, frozen=True):
     """A loaded version. `together` says that questions of one moment are better asked at once, `apart` that
     another process answers, for which nobody else should have to wait. `redact` and `log_share` are its
-    model's.
+    model's, `background` the inputs of its recorded examples.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Live(msgspec.Struct, frozen=True):
     apart: bool = False
     redact: tuple[str, ...] = ()
     log_share: int = 100
+    background: dict[str, list[Any]] = {}
 
 
 class State(msgspec.Struct, frozen=True):
@@ -223,6 +225,7 @@ class Table:
             apart,
             model.redact,
             model.log_share,
+            examples.inputs,
         )
 
 
