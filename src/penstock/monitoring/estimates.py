@@ -19,6 +19,9 @@ from penstock.monitoring.types import Figure
 LEAST = 200
 """Held-out rows below which nothing is learnt of them, and answers below which nothing is estimated."""
 
+GROUPS = 2**15
+"""Scores that are told apart."""
+
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
     """The loss of a regression on rows, as the sum of what each input adds to it.
@@ -69,25 +72,34 @@ def estimated(
         }
     if not estimator.scores:
         return {}
-    answered = np.sort(answered)
-    chance = np.interp(answered, estimator.scores, estimator.chances)
+    score, rows = _grouped(answered)
+    chance = np.interp(score, estimator.scores, estimator.chances)
     if task == "multiclass":
-        return {"accuracy": _mean("accuracy", np.ones_like(chance), chance, estimator.rows)}
+        return {"accuracy": _mean("accuracy", np.ones_like(chance), chance, rows, estimator.rows)}
     return {
-        name: _ranking(answered, chance, estimator.rows)
+        name: _ranking(chance, rows, estimator.rows)
         if name == "roc_auc"
-        else _mean(name, answered, chance, estimator.rows)
+        else _mean(name, score, chance, rows, estimator.rows)
         for name in METRICS_OF[task]
-        if name != "roc_auc" or 0 < chance.sum() < len(chance)
+        if name != "roc_auc" or 0 < chance @ rows < len(answered)
     }
 
 
-def _mean(name: str, score: Numbers, chance: Numbers, learnt: int) -> Figure:
+def _grouped(scores: Numbers) -> tuple[Numbers, Numbers]:
+    """Scores in order, and of how many rows each is: of very many, neighbours are one with their mean."""
+    ordered = np.sort(scores)
+    starts = np.linspace(0, len(scores), min(len(scores), GROUPS), endpoint=False).astype(np.int64)
+    sizes = np.diff(starts, append=len(scores)).astype(np.float64)
+    return np.add.reduceat(ordered, starts) / sizes, sizes
+
+
+def _mean(name: str, score: Numbers, chance: Numbers, rows: Numbers, learnt: int) -> Figure:
     """The mean of losses that come out one way or the other, each with its chance."""
     happened, not_so = losses(name, np.ones_like(score), score), losses(name, np.zeros_like(score), score)
-    mean = float(np.mean(chance * happened + (1 - chance) * not_so))
-    square = float(np.mean(chance * happened**2 + (1 - chance) * not_so**2))
-    return _around(name, mean, math.sqrt(max(0.0, square - mean**2)), len(score), learnt)
+    answers = float(rows.sum())
+    mean = float(rows @ (chance * happened + (1 - chance) * not_so)) / answers
+    square = float(rows @ (chance * happened**2 + (1 - chance) * not_so**2)) / answers
+    return _around(name, mean, math.sqrt(max(0.0, square - mean**2)), answers, learnt)
 
 
 def _loss(known: Losses, fell: Mapping[str, Numbers]) -> float:
@@ -100,27 +112,27 @@ def _loss(known: Losses, fell: Mapping[str, Numbers]) -> float:
     return known.usual + sum(added)
 
 
-def _ranking(score: Numbers, chance: Numbers, learnt: int) -> Figure:
-    """The chance that a row with truth 1 is above one with truth 0, of rows sorted by score, ties counting
-    half; the band by Hanley and McNeil (see `checks.measures`).
+def _ranking(chance: Numbers, rows: Numbers, learnt: int) -> Figure:
+    """The chance that a row with truth 1 is above one with truth 0, of rows in order of scores; the band
+    by Hanley and McNeil (see `checks.measures`).
+
+    Rows with the same chance may stand in any order: what one is above the other, that is below it.
     """
-    other = 1 - chance
-    below = np.concatenate([[0.0], np.cumsum(other)])
-    edges = np.flatnonzero(np.diff(score)) + 1
-    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(score)]])
-    hits = np.add.reduceat(chance, starts)
-    itself = float(chance @ other)  # no row is above itself, nor beside it
-    pairs = float(chance.sum() * other.sum()) - itself
-    value = float(hits @ (below[starts] + below[ends]) - itself) / 2 / pairs
-    some = len(score) * learnt / (len(score) + learnt)
-    n1, n0 = some * float(chance.mean()), some * float(other.mean())
+    hits, others = rows * chance, rows * (1 - chance)
+    alike = float(hits @ (1 - chance))
+    inside = float((rows - 1) @ (chance * others)) / 2
+    pairs = float(hits.sum() * others.sum()) - alike  # no row is above itself
+    value = (float(hits @ (np.cumsum(others) - others)) + inside) / pairs
+    answers = float(rows.sum())
+    some = answers * learnt / (answers + learnt)
+    n1, n0 = some * float(hits.sum()) / answers, some * float(others.sum()) / answers
     both_above, both_below = value / (2 - value), 2 * value**2 / (1 + value)
     variance = value * (1 - value) + (n1 - 1) * (both_above - value**2) + (n0 - 1) * (both_below - value**2)
     wide = Z * math.sqrt(max(0.0, variance) / (n1 * n0))
     return Figure(value=value, low=max(0.0, value - wide), high=min(1.0, value + wide))
 
 
-def _around(name: str, mean: float, spread: float, answers: int, learnt: int) -> Figure:
+def _around(name: str, mean: float, spread: float, answers: float, learnt: int) -> Figure:
     """The band allows for the chance of these answers, and for that of the rows that were learnt from."""
     wide = Z * spread * math.sqrt(1 / answers + 1 / learnt)
     shown = measure_of(name).shown
