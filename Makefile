@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format lint types contracts bench bench-runs bench-builds bench-serving bench-features bench-verdicts bench-simulation clean
+.PHONY: demo test check format lint types contracts bench bench-runs bench-builds bench-serving bench-features bench-verdicts bench-monitoring bench-simulation clean
 
 .venv/made: pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -30,7 +30,7 @@ types: .venv/made
 contracts: .venv/made
 	@$(BIN)/lint-imports --no-cache
 
-bench: bench-runs bench-builds bench-serving bench-features bench-verdicts bench-simulation  ## every area beside its peers; the page is docs/benchmarks.md
+bench: bench-runs bench-builds bench-serving bench-features bench-verdicts bench-monitoring bench-simulation  ## every area beside its peers; the page is docs/benchmarks.md
 
 bench-runs: .venv/made
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.runs
@@ -46,6 +46,9 @@ bench-features: .venv/made
 
 bench-verdicts: .venv/made
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.verdicts
+
+bench-monitoring: .venv/made
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.monitoring
 
 bench-simulation: .venv/made
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks.simulation

@@ -76,7 +76,7 @@ class World:
 
     def start(self) -> None:
         """A control plane begins, with nothing in its memory."""
-        labelled = Monitoring(self.store, self.log, self.clock)
+        labelled = Monitoring(self.store, self.blobs, self.log, self.clock)
         self.rollouts = Rollouts(
             self.store, self.blobs, self.service, self.models, self.clock, labelled=labelled
         )

@@ -35,7 +35,7 @@ def test_what_is_taken_in_is_packed_and_forgotten_after_its_time(tmp_path: Path)
     Releases(store, blobs, clock).tick(clock.now())
     project.version()
     log = JsonlPredictionLog(tmp_path)
-    monitoring, archive = Monitoring(store, log, clock), Archive(store, blobs, log)
+    monitoring, archive = Monitoring(store, blobs, log, clock), Archive(store, blobs, log)
     writer = LogWriter(tmp_path)
     for days in range(3):
         writer.append(record(f"p{days}", START + days * DAY))
@@ -55,14 +55,14 @@ def test_what_is_taken_in_is_packed_and_forgotten_after_its_time(tmp_path: Path)
 
 
 def test_a_segment_that_is_packed_while_labels_come_is_no_error(tmp_path: Path) -> None:
-    store, clock, log = MemoryStore(), FixedClock(START), JsonlPredictionLog(tmp_path)
-    Delivered(store, MemoryBlobs(), clock).version()
+    store, blobs, clock, log = MemoryStore(), MemoryBlobs(), FixedClock(START), JsonlPredictionLog(tmp_path)
+    Delivered(store, blobs, clock).version()
     writer = LogWriter(tmp_path)
     writer.append(record("p", START))
     writer.close()
-    monitoring = Monitoring(store, log, clock)
+    monitoring = Monitoring(store, blobs, log, clock)
     monitoring.tick(clock.now())
     [segment] = log.segments()
     log.segments = lambda: [segment]  # type: ignore[method-assign] - as it was listed a moment ago
     log.pack(segment)
-    assert Monitoring(store, log, clock).label("delay", [{"prediction": "p", "value": True}]) == 1
+    assert Monitoring(store, blobs, log, clock).label("delay", [{"prediction": "p", "value": True}]) == 1

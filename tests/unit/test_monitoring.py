@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from penstock.checks.measures import measure
 from penstock.core.errors import InvalidValue, NotFound
+from penstock.models.types import Version
+from penstock.monitoring.estimates import Estimator
 from penstock.monitoring.service import BATCH, Monitoring
 from penstock.monitoring.types import Performance, Prediction, Window
 from penstock.serving.types import LogRecord
@@ -44,8 +48,9 @@ class World:
 
     def __init__(self) -> None:
         self.store, self.clock, self.log = MemoryStore(), FixedClock(MIDNIGHT), MemoryLog()
-        Delivered(self.store, MemoryBlobs(), self.clock).version()
-        self.monitoring = Monitoring(self.store, self.log, self.clock)
+        self.blobs = MemoryBlobs()
+        Delivered(self.store, self.blobs, self.clock).version()
+        self.monitoring = Monitoring(self.store, self.blobs, self.log, self.clock)
 
     def answer(
         self, *ids: str, wind: float | None = 3.0, score: float = 0.5, variant: str = "champion"
@@ -125,7 +130,7 @@ def test_a_log_of_many_records_is_taken_in_by_batches(world: World):
 def test_a_monitor_that_starts_again_goes_on_where_the_last_one_was(world: World):
     world.answer("a")
     world.tick()
-    world.monitoring = Monitoring(world.store, world.log, world.clock)
+    world.monitoring = Monitoring(world.store, world.blobs, world.log, world.clock)
     world.answer("b")
     world.tick()
     assert [p.id for p in world.predictions()] == ["a", "b"]
@@ -346,3 +351,23 @@ def test_a_corrected_label_is_news(world: World) -> None:
     world.clock.advance(DAY)
     world.label(a=False)
     assert world.monitoring.labels("delay", "production", MIDNIGHT) == (2, world.clock.now())
+
+
+def test_a_day_that_is_over_has_estimates_before_any_label_is_known(world: World) -> None:
+    line = Estimator(rows=5_000, scores=(0.0, 1.0), chances=(0.0, 1.0))
+    with world.store.begin() as tx:
+        version = tx.get(Version, "delay@1")
+        tx.put(replace(version, estimator=world.blobs.put(msgspec.json.encode(line))))
+    scores = np.array(world.answer_many(300))
+    world.tick()
+    assert world.windows()[0].estimated == {}
+    world.clock.advance(DAY)
+    world.tick()
+    [window] = world.windows()
+    expected = np.maximum(scores, 1 - scores).mean()
+    assert window.estimated["accuracy"].value == pytest.approx(expected)
+    with world.store.read() as reader:
+        [event] = reader.events(kind="window.measured")
+    assert event.evidence["estimated"]["accuracy"] == pytest.approx(expected)
+    found = world.performance("accuracy")
+    assert (found.value, found.estimate) == (None, window.estimated["accuracy"])

@@ -28,14 +28,16 @@ from sklearn.svm import LinearSVC
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.publish import make_candidate
+from penstock.adapters.formats.values import write
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
 from penstock.models.types import Signature
+from penstock.monitoring.estimates import Estimator
 from penstock.pipelines.types import Candidate
 from penstock.runs.types import Artifact
 from penstock.serving.answers import Examples, disagreement
 from penstock.testing.fakes import MemoryBlobs
 
-HOLDOUT = Artifact(digest="0" * 64, format="arrow", size=1)
+HOLDOUT = Artifact(digest="", format="arrow", size=0)
 MISSING = "is not installed.*Add it to the project's dependencies: uv add "
 DTYPES = {pl.Float64: "float", pl.Int64: "int", pl.Boolean: "bool", pl.String: "string"}
 
@@ -263,3 +265,20 @@ def test_a_model_that_does_not_convert_or_agree_is_kept_as_it_is_and_says_why(mo
         disagreement(runtime, msgspec.json.decode(blobs.get(candidate.examples), type=Examples), signature)
         == ""
     )
+
+
+def test_what_the_holdout_tells_of_answers_without_labels_is_kept_with_the_candidate() -> None:
+    frame, late = weather()
+    blobs = MemoryBlobs()
+    model = Pipeline([("encode", encoder("carrier")), ("fit", HistGradientBoostingClassifier(max_iter=5))])
+    candidate = make_candidate(
+        name="delay",
+        model=model.fit(frame, late),
+        metrics={},
+        schema=schema_of(frame),
+        holdout=write(frame.with_columns(late=late), blobs),
+        blobs=blobs,
+    )
+    kept = msgspec.json.decode(blobs.get(candidate.estimator), type=Estimator)
+    assert kept.rows == frame.height
+    assert list(kept.chances) == sorted(kept.chances)

@@ -125,7 +125,7 @@ class App(Workbench):
         self.builds = Builds(self.store, self.blobs, self.builder, each=lru_cache(self.revisions.builds_each))
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
-        self.monitoring = Monitoring(self.store, self.log, self.clock)
+        self.monitoring = Monitoring(self.store, self.blobs, self.log, self.clock)
         self.archive = Archive(self.store, self.blobs, self.log)
         self.rollouts = Rollouts(
             self.store,

@@ -63,6 +63,7 @@ NOT_SERVED = (
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
 ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
+SCORED = ("estimates of=metric", "windows", "truth in the band=inside", "truth above by=above")
 
 models = group(help="Models, their versions and champions; or one of them.")
 
@@ -223,11 +224,25 @@ def monitor(
         "predictions",
         "labelled",
         "metrics",
+        "estimated=guessed",
         "drift=worst",
     )
-    rows = [{**window, "worst": max(window["drift"].values(), default=None)} for window in windows]
+    rows = [
+        {
+            **window,
+            "worst": max(window["drift"].values(), default=None),
+            "guessed": {name: figure["value"] for name, figure in window["estimated"].items()},
+        }
+        for window in windows
+    ]
     table = Table(rows, columns, f"Nothing has been measured of {model} yet.")
     alarms = api.items("/alarms", model=model, limit=days)
     alarmed = Table(alarms, ALARM, "No alarm was ever raised.")
+    estimates = api.items(f"/models/{model}/estimates", limit=days)
+    scored = Table(estimates, SCORED, "")
     hints = (f"penstock models show {model}", "penstock triggers explain")
-    return Page({"items": windows, "alarms": alarms}, (table, alarmed), hints)
+    return Page(
+        {"items": windows, "alarms": alarms, "estimates": estimates},
+        (table, *((scored,) if estimates else ()), alarmed),
+        hints,
+    )

@@ -77,6 +77,7 @@ def draft(
         expires=now + lasts if lasts else None,
         runtime=PurePath(run.workspace.python).parent.parent.name if candidate.format == NATIVE else "",
         days=candidate.days,
+        estimator=candidate.estimator,
         influence=candidate.influence,
     )
 

@@ -67,7 +67,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     `expires`. `metadata` is whatever else was given. `runtime` names the environment of the release that
     made it, in which a model is served that only its own library answers. `days` is the digest of how its
     rows and answers were by day (`datasets.days.Days`), empty where nobody knows, and `influence` the share
-    of each input in how answers move.
+    of each input in how answers move. `estimator` is the digest of what its holdout tells of answers without
+    labels (`monitoring.estimates.Estimator`), empty where that was too small.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: datetime | None = None
     runtime: str = ""
     days: str = ""
+    estimator: str = ""
     influence: dict[str, float] = {}
 
 

@@ -21,12 +21,23 @@ from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, chance_of, judged, like, since, watched
 from penstock.monitoring.ingest import position_of
-from penstock.monitoring.types import Alarm, Prediction, What, Window
+from penstock.monitoring.measure import scores_of
+from penstock.monitoring.types import Alarm, What, Window
 from penstock.revisions.config import DriftCondition, budget
 
 USUAL = "1 per 90d"
 """How often a model may alarm falsely of its inputs, or of its answers, where no trigger says it."""
 _CURSOR = "alarms:judged"
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """What was found of a window, and how many false alarms were allowed."""
+
+    window: Window
+    what: What
+    version: Version
+    allowed: str
+    judgement: Judgement
 
 
 class Alarms:
@@ -47,26 +58,29 @@ class Alarms:
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
-            if position_of(reader, _CURSOR) >= boundary:
-                return False
-        with self._store.begin() as tx:
-            begun = position_of(tx, _CURSOR)
+            begun = position_of(reader, _CURSOR)
             if begun >= boundary:
                 return False
             day = Between(datetime.fromtimestamp(begun, UTC), today)
-            windows = tx.find(Window, start=day, variant="champion", order="start")
-            for window in windows:
-                for what in get_args(What) if _whole(tx, window) else ():
-                    self._judge(tx, window, what, now)
+            windows = reader.find(Window, start=day, variant="champion", order="start")
+            found = [  # before anything is locked: a calibration takes a second or more
+                self._found(reader, window, what)
+                for window in windows
+                for what in (get_args(What) if _whole(reader, window) else ())
+            ]
+        with self._store.begin() as tx:
+            if position_of(tx, _CURSOR) != begun:  # another has judged them meanwhile
+                return False
+            for each in found:
+                self._judge(tx, each, now)
             self._end(tx, windows, now)
             cursor = Cursor(id=_CURSOR, position=boundary)
             (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
         return bool(windows)
 
-    def _judge(self, tx: Transaction, window: Window, what: What, now: datetime) -> None:
-        version = tx.get(Version, f"{window.model}@{window.version}")
-        allowed = self._allowed(tx, version, window.environment, what)
-        found = self._found(tx, version, window, what, allowed)
+    @staticmethod
+    def _judge(tx: Transaction, judged: _Judged, now: datetime) -> None:
+        window, what, found = judged.window, judged.what, judged.judgement
         standing = tx.find(
             Alarm,
             environment=window.environment,
@@ -87,80 +101,35 @@ class Alarms:
                 )
             )
         elif found.moved:
-            self._raise(tx, version, window, what, found, allowed, now)
+            _raise(tx, judged, now)
         elif standing and window.predictions >= ENOUGH:
             _ended(tx, standing[0], now, "the newest window is as in training")
 
-    def _raise(  # noqa: PLR0917 a sentence of seven words
-        self,
-        tx: Transaction,
-        version: Version,
-        window: Window,
-        what: What,
-        found: Judgement,
-        allowed: str,
-        now: datetime,
-    ) -> None:
-        before = tx.find(
-            Window,
-            model=window.model,
-            environment=window.environment,
-            version=window.version,
-            variant="champion",
-            start=Between(None, window.end),
-            order="start",
-        )
-        begun = since(before, found.moved[0].column) if what == "inputs" else window.start
-        alarm = Alarm(
-            id=tx.mint(Alarm),
-            project=version.project,
-            environment=window.environment,
-            model=window.model,
-            version=window.version,
-            what=what,
-            raised=now,
-            since=begun,
-            window=window.id,
-            last=window.end,
-            windows=1,
-            rows=window.predictions,
-            chance=found.chance,
-            false_alarms=allowed,
-            columns=found.moved,
-            why=_why(window, what, found, begun),
-        )
-        [event] = tx.publish(
-            Event(
-                kind="alarm.raised",
-                subject=f"alarm:{alarm.id}",
-                time=now,
-                project=version.project,
-                evidence={
-                    "why": alarm.why,
-                    "window": window.id,
-                    "chance": alarm.chance,
-                    "false_alarms": allowed,
-                    "columns": [msgspec.to_builtins(each) for each in found.moved],
-                },
-                cause=version.event or None,
-            )
-        )
-        tx.add(replace(alarm, event=event))
-
-    def _found(self, tx: Reader, version: Version, window: Window, what: What, allowed: str) -> Judgement:
+    def _found(self, reader: Reader, window: Window, what: What) -> _Judged:
         """What is to be said of a window."""
+        version = reader.get(Version, f"{window.model}@{window.version}")
+        allowed = self._allowed(reader, version, window.environment, what)
+        judgement = self._judgement(reader, version, window, what, chance_of(*budget(allowed)))
+        return _Judged(window, what, version, allowed, judgement)
+
+    def _judgement(
+        self, reader: Reader, version: Version, window: Window, what: What, chance: float
+    ) -> Judgement:
         if window.predictions < ENOUGH:
             return Judgement(unsaid=f"{window.predictions} answers are too few")
         days = self._days_of(version)
-        columns, unsaid = watched(version, days, what)
-        if days is None or unsaid:
+        if days is None:
+            return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
+        inputs = {column.name for column in version.signature.inputs}
+        columns, unsaid = watched(days, inputs if what == "inputs" else {SCORE} - inputs)
+        if unsaid:
             return Judgement(unsaid=unsaid)
         now = {column.name: column for column in window.profile.columns}
         if what == "outputs":
-            now[SCORE] = _scores(tx, window, days)
+            now[SCORE] = _scores(reader, window, days)
         columns = {name: column for name, column in columns.items() if name in now}
         calibration = self._calibration(version, what, columns, window.predictions)
-        return judged(calibration, now, days, version.influence, chance_of(*budget(allowed)))
+        return judged(calibration, now, days, version.influence, chance)
 
     def _calibration(
         self, version: Version, what: What, columns: dict[str, Column], rows: int
@@ -211,6 +180,55 @@ class Alarms:
                 _ended(tx, alarm, now, f"version {newest} answers")
 
 
+def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
+    window, found, version = judged.window, judged.judgement, judged.version
+    before = tx.find(
+        Window,
+        model=window.model,
+        environment=window.environment,
+        version=window.version,
+        variant="champion",
+        start=Between(None, window.end),
+        order="start",
+    )
+    begun = since(before, found.moved[0].column) if judged.what == "inputs" else window.start
+    alarm = Alarm(
+        id=tx.mint(Alarm),
+        project=version.project,
+        environment=window.environment,
+        model=window.model,
+        version=window.version,
+        what=judged.what,
+        raised=now,
+        since=begun,
+        window=window.id,
+        last=window.end,
+        windows=1,
+        rows=window.predictions,
+        chance=found.chance,
+        false_alarms=judged.allowed,
+        columns=found.moved,
+        why=_why(window, judged.what, found, begun),
+    )
+    [event] = tx.publish(
+        Event(
+            kind="alarm.raised",
+            subject=f"alarm:{alarm.id}",
+            time=now,
+            project=version.project,
+            evidence={
+                "why": alarm.why,
+                "window": window.id,
+                "chance": alarm.chance,
+                "false_alarms": judged.allowed,
+                "columns": [msgspec.to_builtins(each) for each in found.moved],
+            },
+            cause=version.event or None,
+        )
+    )
+    tx.add(replace(alarm, event=event))
+
+
 def _whole(reader: Reader, window: Window) -> bool:
     """Whether a version answered a day from its beginning to its end: parts of days differ from days.
 
@@ -250,15 +268,6 @@ def _odds(chance: float) -> str:
 
 
 def _scores(reader: Reader, window: Window, days: Days) -> ColumnProfile:
-    rows = reader.pick(
-        Prediction,
-        ("score",),
-        model=window.model,
-        environment=window.environment,
-        version=window.version,
-        variant=window.variant,
-        time=Between(window.start, window.end),
-    )
     reference = next(column for column in days.profile.columns if column.name == SCORE)
-    frame = pl.DataFrame({SCORE: [score for (score,) in rows]}, schema={SCORE: pl.Float64})
+    frame = pl.DataFrame({SCORE: scores_of(reader, window)}, schema={SCORE: pl.Float64})
     return profile_like(frame, Profile(rows=0, columns=(reference,))).columns[0]

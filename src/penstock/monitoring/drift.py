@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
-from penstock.datasets.days import SCORE, Days
+from penstock.datasets.days import Days
 from penstock.datasets.profiles import cells, psi
 from penstock.datasets.types import ColumnProfile
 from penstock.models.types import Version
-from penstock.monitoring.types import Moved, What, Window
+from penstock.monitoring.types import Moved, Window
 
 ENOUGH = 30
 """Answers in a window below which nothing is said of it."""
@@ -38,16 +38,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     unsaid: str = ""
 
 
-def watched(version: Version, days: Days | None, what: What) -> tuple[dict[str, Column], str]:
-    """The columns that are watched, with their counts by day; or why there are none."""
-    if days is None:
-        return {}, f"nobody knows how the rows of version {version.number} were by day"
-    names = {column.name for column in version.signature.inputs}
-    known = {
-        column.name: _column(days, column)
-        for column in days.profile.columns
-        if (column.name in names if what == "inputs" else column.name == SCORE and SCORE not in names)
-    }
+def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], str]:
+    """Those of some columns that are watched, with their counts by day; or why there are none."""
+    known = {column.name: _column(days, column) for column in days.profile.columns if column.name in names}
     enough = {name: column for name, column in known.items() if not _identifies(days, name, column)}
     if not enough:
         return {}, "each column tells rows apart, as an identifier does" if known else "nothing is known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,29 +15,72 @@ from penstock.core.errors import InvalidValue, UndefinedMetric
 from penstock.deployments.truth import METRICS_OF, answered_numbers, metrics_of
 from penstock.lineage.ports import Between, Reader
 from penstock.models.types import Signature, Version
-from penstock.monitoring.types import Performance, Prediction, Service, Window
+from penstock.monitoring.types import Figure, Performance, Prediction, Reading, Scored, Service, Window
 
+HALF = 0.5
+"""Completeness from which on a window tells how its estimates came out."""
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 ENOUGH_LABELS = 30
 """Labels below which a window has no metrics."""
 
 
-def measured(
-    window: Window, predictions: Sequence[Prediction], signature: Signature, now: datetime
-) -> Window:
-    """A window measured anew on all of its predictions."""
-    labelled = [p for p in predictions if p.truth is not None]
+Answers = tuple[list[float], list[float], list[str]]
+"""The truth, the score and the label of n answers whose truth is known."""
+
+
+def measured(window: Window, answers: Answers, signature: Signature, now: datetime) -> Window:
+    """A window measured anew on all answers whose truth is known by now."""
+    truth, score, label = answers
     metrics: dict[str, float] = {}
-    if len(labelled) >= ENOUGH_LABELS:
-        metrics = metrics_of(
-            signature, _truths(labelled), [p.score for p in labelled], [p.label for p in labelled]
-        )
+    bands: dict[str, tuple[float, float]] = {}
+    if len(truth) >= ENOUGH_LABELS:
+        metrics = metrics_of(signature, truth, score, label)
+        numbers = answered_numbers(signature, truth, score, label)
+        bands = {name: interval(name, *numbers) for name in metrics}
     return msgspec.structs.replace(
         window,
-        labelled=len(labelled),
-        completeness=len(labelled) / window.predictions,
+        labelled=len(truth),
+        completeness=len(truth) / window.predictions,
         metrics=metrics,
+        bands=bands,
         measured=now,
     )
+
+
+def reading_of(window: Window) -> Reading:
+    """What a window tells on the day on which it was measured."""
+    return Reading(
+        id=f"{window.id}/{window.measured.astimezone(UTC).date()}",
+        window=window.id,
+        time=window.measured,
+        labelled=window.labelled,
+        completeness=window.completeness,
+        metrics=window.metrics,
+        bands=window.bands,
+    )
+
+
+def answers_of(reader: Reader, **where: Any) -> Answers:
+    """The answers among some predictions whose truth is known, in order of arrival."""
+    rows = reader.pick(Prediction, ("truth", "score", "label"), truth_known=Between(EVER), **where)
+    truth, score, label = zip(*rows, strict=True) if rows else ((), (), ())
+    return list(truth), list(score), list(label)
+
+
+def scores_of(reader: Reader, window: Window) -> list[float]:
+    """The scores of all answers of a window."""
+    return [score for (score,) in reader.pick(Prediction, ("score",), **within(window))]
+
+
+def within(window: Window) -> dict[str, Any]:
+    """What tells the predictions of a window from others."""
+    return {
+        "model": window.model,
+        "environment": window.environment,
+        "version": window.version,
+        "variant": window.variant,
+        "time": Between(window.start, window.end),
+    }
 
 
 def performance(
@@ -60,28 +103,29 @@ def performance(
         where["version"] = version
     if span.start or span.end:
         where["time"] = span
-    predictions = reader.find(Prediction, **where)
-    labelled = [p for p in predictions if p.truth is not None]
-    low = high = value = None
-    if labelled:
-        signature = reader.get(Version, f"{model}@{labelled[0].version}").signature
-        _require_metric(metric, signature)
-        truth, answer = answered_numbers(
-            signature, _truths(labelled), [p.score for p in labelled], [p.label for p in labelled]
-        )
-        with suppress(UndefinedMetric):
-            value = measure(metric, truth, answer)
-            low, high = interval(metric, truth, answer)
-    elif metric not in METRICS:
+    predictions = reader.count(Prediction, **where)
+    answered = reader.pick(Prediction, ("version",), limit=1, **where)
+    if metric not in METRICS:
         raise InvalidValue(expected="a metric among " + ", ".join(METRICS), found=metric)
+    low = high = value = None
+    labelled = 0
+    if answered:
+        signature = reader.get(Version, f"{model}@{answered[0][0]}").signature
+        _require_metric(metric, signature)
+        answers = answers_of(reader, **where)
+        labelled = len(answers[0])
+        with suppress(UndefinedMetric):
+            numbers = answered_numbers(signature, *answers)
+            value = measure(metric, *numbers)
+            low, high = interval(metric, *numbers)
     return Performance(
         metric=metric,
         value=value,
         low=low,
         high=high,
-        predictions=len(predictions),
-        labelled=len(labelled),
-        completeness=len(labelled) / len(predictions) if predictions else 0.0,
+        predictions=predictions,
+        labelled=labelled,
+        completeness=labelled / predictions if predictions else 0.0,
     )
 
 
@@ -106,5 +150,19 @@ def _require_metric(metric: str, signature: Signature) -> None:
         )
 
 
-def _truths(labelled: Sequence[Prediction]) -> list[float]:
-    return [p.truth for p in labelled if p.truth is not None]
+def scored(windows: Sequence[Window]) -> list[Scored]:
+    """How the estimates of windows came out, by metric, of those that have at least half of their labels."""
+    known = [window for window in windows if window.completeness >= HALF]
+    both: dict[str, list[tuple[float, Figure]]] = {}
+    for window in known:
+        for name in window.metrics.keys() & window.estimated.keys():
+            both.setdefault(name, []).append((window.metrics[name], window.estimated[name]))
+    return [
+        Scored(
+            metric=name,
+            windows=len(pairs),
+            inside=sum(figure.low <= value <= figure.high for value, figure in pairs),
+            above=sum(value - figure.value for value, figure in pairs) / len(pairs),
+        )
+        for name, pairs in sorted(both.items())
+    ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock
-from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.errors import NotFound
 from penstock.core.events import Event
 from penstock.deployments.ports import Outcomes
 from penstock.deployments.truth import truth_number
-from penstock.lineage.ports import Between, Reader, Store, Transaction
+from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
+from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.ingest import (
     Answered,
     cursor_of,
@@ -27,23 +28,31 @@ from penstock.monitoring.ingest import (
     rows_of,
     window_of,
 )
-from penstock.monitoring.measure import measured, performance, service_of
-from penstock.monitoring.types import Performance, Prediction, Service, Window
+from penstock.monitoring.labels import require_known, values_of
+from penstock.monitoring.measure import (
+    answers_of,
+    measured,
+    performance,
+    reading_of,
+    scores_of,
+    service_of,
+    within,
+)
+from penstock.monitoring.types import Performance, Prediction, Reading, Service, Window
 from penstock.serving.answers import SHADOW
 from penstock.serving.ports import PredictionLog
 
 BATCH = 1000
 """Records of the log that are taken in by one transaction."""
-NAMED = 3
-"""How many of the offending ids a refusal names."""
 _CLOSED = "windows:closed"
 
 
 class Monitoring:
     """Keeps what was answered and what really happened, window by window."""
 
-    def __init__(self, store: Store, log: PredictionLog, clock: Clock) -> None:
+    def __init__(self, store: Store, blobs: Blobs, log: PredictionLog, clock: Clock) -> None:
         self._store = store
+        self._estimators = Estimators(blobs)
         self._log = log
         self._clock = clock
         self._versions: dict[str, Version] = {}
@@ -61,11 +70,11 @@ class Monitoring:
         of the model and NotFound for an unknown prediction: then nothing is kept.
         """
         now = self._clock.now()
-        values = _values(items)
+        values = values_of(items)
         self._ingest(now)
         with self._store.begin() as tx:
             found = known(tx, values)
-            _require_known(model, values, found)
+            require_known(model, values, found)
             shadows = {key + SHADOW: value for key, value in values.items()}
             found |= known(tx, shadows)
             told = {key: value for key, value in (values | shadows).items() if key in found}
@@ -86,11 +95,17 @@ class Monitoring:
         version: int | None = None,
         variant: str = "champion",
     ) -> Performance:
-        """A metric over a span of prediction time; see `measure.performance`."""
+        """A metric over a span of prediction time, and its estimate over all answers of one version.
+
+        See `measure.performance`.
+        """
         with self._store.read() as reader:
-            return performance(
-                reader, model, environment, metric, Between(start, end), version=version, variant=variant
+            span = Between(start, end)
+            found = performance(reader, model, environment, metric, span, version=version, variant=variant)
+            estimate = self._estimators.over(
+                reader, model, environment, span, version=version, variant=variant
             )
+        return replace(found, estimate=estimate.get(metric))
 
     def service(self, model: str, version: int) -> Service:
         """What a version has done as champion, wherever it was: its runtime metrics."""
@@ -176,19 +191,14 @@ class Monitoring:
             version = self._version(tx, first.model, first.version)
             stored = tx.find(Window, id=key)
             window = grown(stored[0] if stored else window_of(first), members, version, now)
-            (tx.put if stored else tx.add)(window)
+            (tx.put if stored else tx.add)(self._told(tx, window) if window.estimated else window)
 
     def _measure(self, tx: Transaction, window: Window, now: datetime) -> None:
-        predictions = tx.find(
-            Prediction,
-            model=window.model,
-            environment=window.environment,
-            version=window.version,
-            variant=window.variant,
-            time=Between(window.start, window.end),
-        )
         signature = self._version(tx, window.model, window.version).signature
-        tx.put(measured(window, predictions, signature, now))
+        told = measured(window, answers_of(tx, **within(window)), signature, now)
+        tx.put(told)
+        reading = reading_of(told)
+        (tx.put if tx.count(Reading, id=reading.id) else tx.add)(reading)
 
     def _close(self, now: datetime) -> bool:
         """Publish what was measured by then for the windows that ended since the last call."""
@@ -202,42 +212,24 @@ class Monitoring:
             if last >= boundary:
                 return False
             since = datetime.fromtimestamp(last, UTC)
-            windows = tx.find(Window, start=Between(since, today))
+            windows = [self._told(tx, window) for window in tx.find(Window, start=Between(since, today))]
+            tx.put(*windows)
             tx.publish(*(_closed(self._version(tx, w.model, w.version).project, w, now) for w in windows))
             _move(tx, _CLOSED, boundary)
         return bool(windows)
+
+    def _told(self, reader: Reader, window: Window) -> Window:
+        """A window with what can be told of it without labels."""
+        version = self._version(reader, window.model, window.version)
+        return replace(
+            window, estimated=self._estimators.of(version, scores_of(reader, window), window.profile)
+        )
 
     def _version(self, reader: Reader, model: str, number: int) -> Version:
         key = f"{model}@{number}"
         if key not in self._versions:
             self._versions[key] = reader.get(Version, key)
         return self._versions[key]
-
-
-def _values(items: Sequence[Any]) -> dict[str, Any]:
-    """The truth by prediction id; what is said last about a prediction counts."""
-    values: dict[str, Any] = {}
-    for index, item in enumerate(items):
-        key = item.get("prediction") if isinstance(item, dict) else None
-        if not isinstance(key, str) or item.get("value") is None or set(item) != {"prediction", "value"}:
-            raise InvalidValue(
-                what=f"Label {index} is not a label",
-                expected='{"prediction": id, "value": what happened}',
-                found=str(item)[:80],
-            )
-        values[key] = item["value"]
-    return values
-
-
-def _require_known(model: str, values: Mapping[str, Any], found: Mapping[str, Prediction]) -> None:
-    unknown = [key for key in values if key not in found or found[key].model != model]
-    if unknown:
-        named = ", ".join(unknown[:NAMED]) + (f" and {len(unknown) - NAMED} more" if unknown[NAMED:] else "")
-        raise NotFound(
-            what=f"{model} never gave {'this prediction' if len(unknown) == 1 else 'these predictions'}",
-            found=named,
-            fix="No label was kept. Send the ids that the prediction service answered with.",
-        )
 
 
 def _move(tx: Transaction, key: str, position: int) -> None:
@@ -255,6 +247,7 @@ def _closed(project: str, window: Window, now: datetime) -> Event:
             "predictions": window.predictions,
             "labelled": window.labelled,
             "metrics": window.metrics,
+            "estimated": {name: figure.value for name, figure in window.estimated.items()},
             "drift": window.drift,
         },
     )

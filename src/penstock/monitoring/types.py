@@ -25,10 +25,19 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     truth_known: datetime | None = None
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """A number with the bounds that it lies between with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
-    `metrics` are measured on the labelled predictions, `completeness` is their share (0 to 1);
+    `metrics` are measured on the labelled predictions, within `bands` with 95 % confidence; `completeness` is
+    the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
     `drift` is the distance (PSI) of each input column from the training profile.
     """
 
@@ -46,6 +55,23 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     drift: dict[str, float]
     profile: Profile
     measured: datetime
+    bands: dict[str, tuple[float, float]] = {}
+    estimated: dict[str, Figure] = {}
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window's figures were on a day, by the labels known at its end. `id` is `window/day`.
+
+    Labels that came late or were corrected show as readings that differ; the newest is what the window tells.
+    """
+
+    id: str
+    window: str
+    time: datetime
+    labelled: int
+    completeness: float
+    metrics: dict[str, float]
+    bands: dict[str, tuple[float, float]]
 
 
 What = Literal["inputs", "outputs"]
@@ -94,7 +120,10 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
-    """Performance over any span: `low` and `high` bound `value` with 95 % confidence where known."""
+    """Performance over any span: `low` and `high` bound `value` with 95 % confidence where known.
+
+    `estimate` is what it most likely is over all predictions, labelled or not, None where nobody can tell.
+    """
 
     metric: str
     value: float | None
@@ -103,6 +132,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     predictions: int
     labelled: int
     completeness: float
+    estimate: Figure | None = None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,3 +148,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
     metrics: dict[str, float]
     drift: dict[str, float]
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """How estimates of a metric came out once labels were known: over how many windows, in how many of them
+    it came to lie in the band, and by how much it was above the estimate on average.
+    """
+
+    metric: str
+    windows: int
+    inside: int
+    above: float

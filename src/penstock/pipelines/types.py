@@ -128,8 +128,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `prior` is a `datasets.types.Prior` of the training rows, empty where there were none; `dependencies`
     are the packages that made the model, with their versions; `tags` and `metadata` are the pipeline's own.
     `days` is a JSON blob, a `datasets.days.Days` of the rows and of the answers to the holdout; `influence`
-    is how much of the movement of answers is due to each input, in shares; `views` are `OnlineView`s, from
-    which inputs can be read.
+    is how much of the movement of answers is due to each input, in shares. `estimator` is a JSON blob, a
+    `monitoring.estimates.Estimator`: what the holdout tells of answers without labels. `views` are
+    `OnlineView`s, from which inputs can be read.
     """
 
     model: str
@@ -149,5 +150,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     metadata: dict[str, Any] = {}
     days: str = ""
+    estimator: str = ""
     influence: dict[str, float] = {}
     views: tuple[dict[str, Any], ...] = ()

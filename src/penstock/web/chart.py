@@ -23,7 +23,10 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """Points in order of time, marks of the axes, and where another version began to answer."""
+    """Points in order of time, marks of the axes, and where another version began to answer.
+
+    `estimates` are the points of what was estimated without labels, and `band` its bounds, around them.
+    """
 
     metric: str
     width: int
@@ -32,45 +35,79 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[tuple[float, str], ...]
     days: tuple[tuple[float, str], ...]
     swaps: tuple[tuple[float, str], ...]
+    estimates: tuple[Point, ...] = ()
+    band: tuple[Point, ...] = ()
 
     @property
     def line(self) -> str:
         """The points as SVG's `points`."""
-        return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.points)
+        return _line(self.points)
+
+    @property
+    def dashes(self) -> str:
+        """The estimates in the same way."""
+        return _line(self.estimates)
+
+    @property
+    def area(self) -> str:
+        """The band of the estimates in the same way."""
+        return _line(self.band)
+
+
+def _line(points: Sequence[Point]) -> str:
+    return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in points)
 
 
 def chart(windows: Sequence[Mapping[str, Any]], metric: str) -> Chart | None:
-    """A metric over the windows of champions, in order of time; None for fewer than two of them."""
-    told = sorted(
-        (w for w in windows if w["variant"] == "champion" and w["metrics"].get(metric) is not None),
-        key=lambda w: (w["start"], w["version"]),
+    """A metric over the windows of champions, in order of time, measured and estimated; None for fewer than
+    two windows of either.
+    """
+    champions = sorted(
+        (w for w in windows if w["variant"] == "champion"), key=lambda w: (w["start"], w["version"])
     )
-    if len(told) < 2:
+    told = [w for w in champions if w["metrics"].get(metric) is not None]
+    guessed = [w for w in champions if metric in w["estimated"]]
+    if max(len(told), len(guessed)) < 2:
         return None
-    times = [datetime.fromisoformat(w["start"]).timestamp() for w in told]
+    drawn = [w for w in champions if w in told or w in guessed]
+    times = [_time(w) for w in drawn]
     values = [float(w["metrics"][metric]) for w in told]
-    low, high = min(values), max(values)
+    figures = [w["estimated"][metric] for w in guessed]
+    low = min([*values, *(figure["low"] for figure in figures)])
+    high = max([*values, *(figure["high"] for figure in figures)])
     margin = max(FLOOR_OF_SPAN - (high - low), (high - low) * 0.1, 0.0) / 2
     low, high = low - margin, high + margin
     span = times[-1] - times[0] or 1.0
-    xs = [LEFT + (time - times[0]) / span * (WIDTH - LEFT - RIGHT) for time in times]
+
+    def x(window: Mapping[str, Any]) -> float:
+        return LEFT + (_time(window) - times[0]) / span * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
-        return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return float(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM))
 
-    points = tuple(
-        Point(
-            x, y(value), f"{w['start'][:10]}: {value:.3f} of version {w['version']}, {w['labelled']} labels"
-        )
-        for x, value, w in zip(xs, values, told, strict=True)
-    )
-    starts = [0, *(i for i in range(1, len(told)) if told[i]["version"] != told[i - 1]["version"])]
+    def point(window: Mapping[str, Any], value: float, what: str) -> Point:
+        title = f"{window['start'][:10]}: {value:.3f} of version {window['version']}, {what}"
+        return Point(x(window), y(value), title)
+
+    edges = [*zip(guessed, figures, strict=True)]
+    starts = [0, *(i for i in range(1, len(drawn)) if drawn[i]["version"] != drawn[i - 1]["version"])]
     return Chart(
         metric=metric,
         width=WIDTH,
         height=HEIGHT,
-        points=points,
+        points=tuple(point(w, v, f"{w['labelled']} labels") for w, v in zip(told, values, strict=True)),
         levels=tuple((y(level), f"{level:.3f}") for level in (low, (low + high) / 2, high)),
-        days=tuple((xs[i], told[i]["start"][:10]) for i in (0, len(told) // 2, len(told) - 1)),
-        swaps=tuple((xs[i], f"v{told[i]['version']}") for i in starts),
+        days=tuple((x(drawn[i]), drawn[i]["start"][:10]) for i in (0, len(drawn) // 2, len(drawn) - 1)),
+        swaps=tuple((x(drawn[i]), f"v{drawn[i]['version']}") for i in starts),
+        estimates=tuple(
+            point(w, f["value"], f"estimated, from {f['low']:.3f} to {f['high']:.3f}") for w, f in edges
+        ),
+        band=(
+            *(Point(x(w), y(f["high"]), "") for w, f in edges),
+            *(Point(x(w), y(f["low"]), "") for w, f in reversed(edges)),
+        ),
     )
+
+
+def _time(window: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(window["start"]).timestamp()

@@ -87,7 +87,7 @@ def login_page(error: str) -> str:
 
 
 def _headline(windows: list[dict[str, Any]]) -> str:
-    measured = {name for window in windows for name in window["metrics"]}
+    measured = {name for window in windows for name in (*window["metrics"], *window["estimated"])}
     return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)
 
 

@@ -5,13 +5,18 @@ from typing import Any
 from penstock.web.chart import chart
 
 
-def window(day: int, value: float | None, version: int = 1, variant: str = "champion") -> dict[str, Any]:
+def window(
+    day: int, value: float | None, version: int = 1, variant: str = "champion", estimate: float | None = None
+) -> dict[str, Any]:
     return {
         "start": f"2013-03-{day:02}T00:00:00Z",
         "version": version,
         "variant": variant,
         "labelled": 100,
         "metrics": {} if value is None else {"roc_auc": value},
+        "estimated": {}
+        if estimate is None
+        else {"roc_auc": {"value": estimate, "low": estimate - 0.1, "high": estimate + 0.1}},
     }
 
 
@@ -47,3 +52,12 @@ def test_windows_that_were_not_measured_or_not_champions_are_left_out() -> None:
 def test_fewer_than_two_points_make_no_chart() -> None:
     assert chart([], "roc_auc") is None
     assert chart([window(1, 0.7)], "roc_auc") is None
+
+
+def test_estimates_are_drawn_in_their_band_where_no_label_is_known() -> None:
+    drawn = chart([window(1, 0.7, estimate=0.7), window(2, None, estimate=0.6)], "roc_auc")
+    assert drawn is not None
+    assert (len(drawn.points), len(drawn.estimates), len(drawn.band)) == (1, 2, 4)
+    assert drawn.estimates[0].y == drawn.points[0].y
+    assert all(0 <= p.y <= drawn.height for p in drawn.band)
+    assert drawn.estimates[1].title == "2013-03-02: 0.600 of version 1, estimated, from 0.500 to 0.700"

@@ -13,6 +13,7 @@ import polars as pl
 
 from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
+from penstock.adapters.formats.estimator import estimator
 from penstock.adapters.formats.influence import influence
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
@@ -102,6 +103,7 @@ def make_candidate(
         converted.parity.require(native.name)
     except (UnsupportedModel, Corrupt) as error:
         converted = _as_it_is(native, nullable, frame, error)
+    kept = _of_holdout(given, native, converted.signature, holdout, blobs)
     return Candidate(
         model=name,
         format=converted.format,
@@ -120,24 +122,31 @@ def make_candidate(
         tags=dict(tags or {}),
         views=_views(given.views, converted.signature),
         metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
-        days=blobs.put(msgspec.json.encode(_with_answers(given, native, columns, holdout, blobs)))
-        if given.days
-        else "",
+        days=kept.get("days", ""),
+        estimator=kept.get("estimator", ""),
         influence=influence(native, frame, len(converted.signature.classes)),
     )
 
 
-def _with_answers(
-    schema: Schema, native: NativeModel, columns: tuple[Column, ...], holdout: Artifact, blobs: Blobs
-) -> Days | None:
-    """The days of the training rows, with the model's answers to the holdout by day as a column more."""
-    days = schema.days
-    if days is None or not schema.time:
-        return days
-    rows = pl.read_ipc(blobs.path(holdout.digest))
-    answered = native.answer(rows.select(column.name for column in columns)).score(len(native.classes))
-    scores = pl.DataFrame({schema.time: rows[schema.time], SCORE: answered})
-    return with_column(days, daily(scores, schema.time, profile(scores, [SCORE])))
+def _of_holdout(
+    schema: Schema, native: NativeModel, signature: Signature, holdout: Artifact, blobs: Blobs
+) -> dict[str, str]:
+    """What answers to the holdout tell, kept by digest: the days, with these answers as a column more, and
+    the estimator. A holdout without a digest is none.
+    """
+    if not holdout.digest:
+        return {}
+    held = pl.read_ipc(blobs.path(holdout.digest))
+    answers = native.answer(held.select(column.name for column in signature.inputs))
+    found: dict[str, msgspec.Struct | None] = {
+        "estimator": estimator(signature, answers, held, schema.label, schema.profile)
+    }
+    if schema.days and schema.time:
+        scores = pl.DataFrame({schema.time: held[schema.time], SCORE: answers.score(len(signature.classes))})
+        found["days"] = with_column(schema.days, daily(scores, schema.time, profile(scores, [SCORE])))
+    else:
+        found["days"] = schema.days
+    return {name: blobs.put(msgspec.json.encode(each)) for name, each in found.items() if each is not None}
 
 
 def _schema(schema: Mapping[str, Any]) -> Schema:

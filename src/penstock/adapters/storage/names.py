@@ -34,6 +34,7 @@ NAMES = {
     "Protection": "protections",
     "SignOff": "sign_offs",
     "Waiver": "waivers",
+    "Reading": "readings",
     "Release": "releases",
     "Request": "requests",
     "Revision": "revisions",

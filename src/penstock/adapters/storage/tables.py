@@ -38,7 +38,7 @@ from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
 from penstock.models.types import Alias, Model, Placement, Protection, RoleChange, Version
-from penstock.monitoring.types import Alarm, Prediction, Window
+from penstock.monitoring.types import Alarm, Prediction, Reading, Window
 from penstock.revisions.types import (
     AccessToken,
     Approval,
@@ -142,6 +142,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Swap: _table(Swap, ("model", "environment")),
     Prediction: _table(Prediction, ("model", "environment", "time")),
     Window: _table(Window, ("model", "environment", "start")),
+    Reading: _table(Reading, ("window",)),
     Alarm: _table(Alarm, ("model", "environment", "ended")),
     Action: _table(Action, ("status",), ("firing",)),
     Firing: _table(Firing, ("project", "environment", "pipeline")),

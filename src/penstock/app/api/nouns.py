@@ -15,7 +15,8 @@ from penstock.deployments.releases import Waiting
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.models.types import Placement, Version
 from penstock.monitoring.drift import shares
-from penstock.monitoring.types import Alarm, Window
+from penstock.monitoring.measure import scored
+from penstock.monitoring.types import Alarm, Reading, Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.runs.secrets import StepSecret
@@ -181,11 +182,26 @@ def performance(
     )
 
 
+@route("GET", "/models/{ref}/estimates")
+def estimates(app: App, ref: str, limit: int = 1000) -> Any:
+    """How estimates of a model's metrics came out once labels were known, over its newest windows."""
+    return {"items": scored(listed(app, Window, "-start", limit, model=ref)["items"])}
+
+
 @route("GET", "/windows")
 def windows(app: App, model: str = "", variant: str = "", limit: int = 1000) -> Any:
     """Daily windows of monitoring, the newest first, without their profiles."""
     found = listed(app, Window, "-start", limit, model=model, variant=variant)["items"]
     return {"items": [brief(window, "profile") for window in found]}
+
+
+@route("GET", "/windows/{id}")
+def window(app: App, id: str) -> Any:  # noqa: A002 the word in the address
+    """A window, with what it told on each day on which labels came."""
+    with app.store.read() as reader:
+        found = reader.get(Window, id)
+        readings = reader.find(Reading, window=id, order="time")
+    return {**brief(found, "profile"), "readings": readings}
 
 
 @route("GET", "/alarms")

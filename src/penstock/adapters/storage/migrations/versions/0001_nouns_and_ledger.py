@@ -295,7 +295,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("expires", nullable=True),
         *integer("event"),
         *integer("withdrawn", nullable=True),
-        *text("runtime", "days", "influence"),
+        *text("runtime", "days", "estimator", "influence"),
     )
     op.create_index("versions_id", "versions", ["id"], unique=True)
     op.create_index("versions_model_number", "versions", ["model", "number"])
@@ -429,6 +429,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *double("completeness"),
         *text("metrics", "drift", "profile"),
         *integer("measured"),
+        *text("bands", "estimated"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])

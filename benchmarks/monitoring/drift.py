@@ -1,0 +1,175 @@
+"""False alarms without change, what is found of changes, and how soon, beside the peers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+from msgspec.structs import replace
+
+from benchmarks.frame.bench import Bench
+from benchmarks.frame.measure import Samples
+from benchmarks.frame.results import Bar
+from benchmarks.monitoring.contenders import (
+    EVIDENTLY,
+    OURS,
+    PEERS,
+    Change,
+    Findings,
+    Found,
+    Task,
+    findings,
+    require_same,
+)
+
+SIZES = (100, 1_000, 10_000, 100_000)
+DAYWISE = {"independent rows": 0.0, "days that differ": 0.1}
+STATED = 1 / 90
+"""The share of windows without change that may alarm, as it is stated to Penstock."""
+MOVED = 5
+"""Columns of 50 that change."""
+STILL: Change = (0.0, MOVED)
+
+
+def reference_rows(window: int) -> int:
+    """Rows of a day of the reference: as many as of a window, between a thousand and ten thousand."""
+    return min(max(window, 1_000), 10_000)
+
+
+def within(windows: int, stated: float = STATED) -> float:
+    """The largest share of so many windows of which the exact 95 % interval holds the stated one or less."""
+    count = 0
+    while 1 - _below(count + 1, windows, stated) > 0.025:
+        count += 1
+    return count / windows
+
+
+def _below(count: int, windows: int, share: float) -> float:
+    """The chance of fewer than `count` of so many."""
+    return sum(math.comb(windows, k) * share**k * (1 - share) ** (windows - k) for k in range(count))
+
+
+def false_alarms(bench: Bench) -> None:
+    """Windows in which nothing changed, of four sizes, of independent rows and of days that differ."""
+    for kind, daily in DAYWISE.items():
+        for size in SIZES[: 2 if bench.quick else None]:
+            references, each = (1, 10) if bench.quick else (5, 40) if size < 100_000 else (2, 20)
+            tasks = [
+                Task(
+                    seed=100 + s, rows=reference_rows(size), window=size, changes=[STILL] * each, daily=daily
+                )
+                for s in range(references)
+            ]
+            ours, why = findings(bench, tasks, OURS)
+            windows = references * each
+            mine = _share(ours, why, lambda found: bool(found.columns))
+            for peer in PEERS:
+                fewer = min(each, 20 if size < 10_000 else 3)
+                some = [replace(tasks[0], changes=[STILL] * fewer)]
+                theirs, reason = findings(bench, some, peer)
+                require_same(ours, theirs)
+                bench.results.add(
+                    f"false alarms, windows of {size:,}, {kind}",
+                    "% of windows",
+                    mine,
+                    _share(theirs, reason, lambda found: bool(found.columns)),
+                    peer.name,
+                    peer.version(),
+                    bar=Bar(at_most=round(100 * within(windows), 1)),
+                    note=f"{windows} windows of {references} references; {peer.name}: {fewer}",
+                )
+
+
+def power(bench: Bench) -> None:
+    """Windows in which five of fifty columns are off, by how much they must be to be found."""
+    for shift, size, daily in ((0.3, 1_000, 0.0), (0.1, 10_000, 0.0), (0.3, 1_000, 0.05)):
+        references, each = (1, 4) if bench.quick else (4, 15)
+        changed: Change = (shift, MOVED)
+        tasks = [
+            Task(seed=200 + s, rows=reference_rows(size), window=size, changes=[changed] * each, daily=daily)
+            for s in range(references)
+        ]
+        ours, why = findings(bench, tasks, OURS)
+        what = f"{shift:g} spreads, windows of {size:,}" + (", days that differ" if daily else "")
+        for peer in PEERS:
+            fewer = min(each, 10 if size < 10_000 else 3)
+            theirs, reason = findings(bench, [replace(tasks[0], changes=[changed] * fewer)], peer)
+            require_same(ours, theirs)
+            for missing, unit, missed in (
+                ("windows without alarm", "% of windows", _nothing),
+                ("columns not named", "% of columns", _columns),
+            ):
+                bench.results.add(
+                    f"{missing}, {what}",
+                    unit,
+                    _share(ours, why, missed),
+                    _share(theirs, reason, missed),
+                    peer.name,
+                    peer.version(),
+                    bar=None if daily else Bar(at_most=5),
+                    note=f"{references * each} windows; {peer.name}: {fewer}",
+                )
+
+
+def delay(bench: Bench) -> None:
+    """Streams with a change from their first day on: after how many days it is seen.
+
+    Peers are given the bound that one in ninety of their own windows without change exceeds.
+    """
+    size, daily, streams = 500, 0.05, 1 if bench.quick else 4
+    still = 10 if bench.quick else 90
+    changes: list[Change] = list(chain([STILL] * still, *KINDS.values()))
+    tasks = [
+        Task(
+            seed=300 + s, rows=size, window=size, changes=changes if s == 0 else changes[still:], daily=daily
+        )
+        for s in range(streams)
+    ]
+    ours, why = findings(bench, tasks, OURS)
+    for peer in PEERS:
+        theirs, reason = findings(bench, tasks, peer)
+        require_same(ours, theirs)
+        bound = max((found.height for found in theirs[0].windows[:still]), default=1.0) if theirs else 1.0
+        for place, (kind, days) in enumerate(KINDS.items()):
+            mine = [_days(stream, days, place, lambda found: bool(found.columns)) for stream in ours]
+            other = [_days(stream, days, place, lambda found, b=bound: found.height > b) for stream in theirs]
+            bench.results.add(
+                f"days until a change is seen, {kind}",
+                "days",
+                Samples(values=[float(each) for each in mine], error=why),
+                Samples(values=[float(each) for each in other], error=reason),
+                peer.name,
+                peer.version(),
+                bar=Bar(times=2 if peer is EVIDENTLY else 1),
+                note=f"{streams} streams of {len(days)} days; later is counted as {len(days) + 1}",
+            )
+
+
+LONG = 15
+"""Days of a stream with a change."""
+KINDS: dict[str, list[Change]] = {
+    "abrupt, 0.25 spreads in 5 of 50 columns": [(0.25, 5)] * LONG,
+    "abrupt, 0.2 spreads in 25 of 50 columns": [(0.2, 25)] * LONG,
+    "gradual, 0.04 spreads a day in 5 of 50": [(0.04 * (day + 1), 5) for day in range(LONG)],
+    "recurring, 0.3 spreads in 5 of 50 for 2 of 5 days": [(0.3 * (day % 5 < 2), 5) for day in range(LONG)],
+}
+
+
+def _days(stream: Findings, days: Sequence[Change], place: int, seen: Callable[[Found], bool]) -> int:
+    windows = stream.windows[len(stream.windows) - LONG * (len(KINDS) - place) :][: len(days)]
+    return next((day for day, found in enumerate(windows, 1) if seen(found)), len(days) + 1)
+
+
+def _share(found: Sequence[Findings], why: str, of: Callable[[Found], float]) -> Samples:
+    """The share of windows, in per cent, as one number."""
+    each = [float(of(window)) for stream in found for window in stream.windows]
+    return Samples(values=[100 * sum(each) / len(each)] if each else [], error=why)
+
+
+def _nothing(found: Found) -> float:
+    return float(not found.columns)
+
+
+def _columns(found: Found) -> float:
+    return 1 - sum(f"n{index}" in found.columns for index in range(MOVED)) / MOVED

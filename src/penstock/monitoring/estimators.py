@@ -1,0 +1,58 @@
+"""What the holdout of each version has taught, and estimates out of it."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import msgspec
+from numpy.typing import ArrayLike
+
+from penstock.datasets.profiles import merge
+from penstock.datasets.types import Profile
+from penstock.lineage.ports import Between, Blobs, Reader
+from penstock.models.types import Version
+from penstock.monitoring.estimates import Estimator, estimated
+from penstock.monitoring.types import Figure, Prediction, Window
+
+
+class Estimators:
+    """Reads what was kept with versions, the newest of them once."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._known: dict[str, Estimator] = {}
+
+    def of(self, version: Version, scores: ArrayLike, asked: Profile) -> dict[str, Figure]:
+        """The metrics of answers with these scores, shape (n,), as far as they can be told without labels."""
+        if not version.estimator:
+            return {}
+        if version.estimator not in self._known:
+            found = msgspec.json.decode(self._blobs.get(version.estimator), type=Estimator)
+            self._known = {version.estimator: found}
+        known = self._known[version.estimator]
+        return estimated(known, version.signature.task, scores, asked, version.profile)
+
+    def over(
+        self,
+        reader: Reader,
+        model: str,
+        environment: str,
+        span: Between,
+        *,
+        version: int | None,
+        variant: str,
+    ) -> dict[str, Figure]:
+        """The same over all answers in a span; nothing where several versions answered.
+
+        Of what was asked, days count as a whole that begin in the span.
+        """
+        where: dict[str, Any] = {"model": model, "environment": environment, "variant": variant}
+        if version is not None:
+            where["version"] = version
+        windows = reader.find(Window, **where, start=span)
+        if len({window.version for window in windows}) != 1:
+            return {}
+        answered = reader.get(Version, f"{model}@{windows[0].version}")
+        scores = [score for (score,) in reader.pick(Prediction, ("score",), **where, time=span)]
+        return self.of(answered, scores, reduce(merge, (window.profile for window in windows)))
