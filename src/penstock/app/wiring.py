@@ -19,7 +19,7 @@ from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.notices.apprise import Apprise
 from penstock.adapters.notices.webhook import Webhook
-from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.adapters.online.choice import open_online
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
@@ -91,10 +91,14 @@ class App(Workbench):
         on: str = "local",
         room: Room | None = None,
         isolation: str = "none",
+        online: str = "",
         service: PredictionService | None = None,
         log: PredictionLog | None = None,
     ) -> None:
-        """See `Workbench`; `service` and `log` are in place of those of the home's prediction process."""
+        """See `Workbench`; `online` says where online values are (see `open_online`); `service` and `log`
+        are in place of those of the home's prediction process.
+        """
+        self.online = open_online(online, home.online)
         super().__init__(home, virtual=virtual, on=on, room=room, isolation=isolation)
         self.forge = BuiltinForge(home.git)
         self.builder = LocalBuilder(
@@ -153,7 +157,6 @@ class App(Workbench):
         self._couriers = ThreadPoolExecutor(COURIERS, thread_name_prefix="penstock-courier")
         self.outbox = Outbox(self.store, self.reactions.performs, submit=self._couriers.submit)
         self.subscriptions = Subscriptions(self.store, self.blobs)
-        self.online = SqliteOnline(home.online)
         work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
         self._pushes = JsonLinesPushes(home.pushes)
