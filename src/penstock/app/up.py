@@ -69,7 +69,12 @@ def run(
             app.isolation.prove()
             app.host = host
             predictor = PredictorProcess(
-                place.folder, predict_port, predict_processes, memory=predict_memory, origins=origins
+                place.folder,
+                predict_port,
+                predict_processes,
+                memory=predict_memory,
+                origins=origins,
+                online=online,
             )
             _serve(app, listening, predictor, make_web, on_ready)
         finally:

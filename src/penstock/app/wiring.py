@@ -25,6 +25,7 @@ from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.adapters.remote.client import RemoteApi
+from penstock.adapters.sources.arrivals import Everywhere
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
@@ -35,7 +36,6 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
-from penstock.datasets.arrivals import Levels
 from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
@@ -142,13 +142,15 @@ class App(Workbench):
             submit=self._beside,
         )
         self.alarms = Alarms(self.store, self.blobs)
+        self._arrivals = Everywhere()
         self.triggers = Triggers(
             self.store,
             self.blobs,
             self.runs,
             self.clock,
             workspace_of=self._workspace,
-            arrivals=Levels(),
+            arrivals=self._arrivals,
+            secrets=self.step_secrets.every,
         )
         channels: dict[str, Channel] = {"webhook": Webhook(), "apprise": Apprise()}
         self.notices = Notices(self.store, channels, self.step_secrets, address=self._address)
@@ -212,6 +214,7 @@ class App(Workbench):
         self.builder.close()
         self.online.close()
         self._pushes.close()
+        self._arrivals.close()
         super().close()
 
     def _beside(self, work: Callable[[], Facts]) -> Future[Facts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -63,11 +64,13 @@ def _step(task: Task, blobs: Blobs) -> Work:
 
 
 def _snapshot(task: Task, blobs: Blobs) -> Work:
+    from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.snapshots import take_snapshot
 
     def work() -> tuple[Outputs, Measured]:
         source = msgspec.convert(task.node.settings["source"], Source)
-        taken = take_snapshot(source, task.workspace.data_root, task.as_of, blobs)
+        with at_hand(source, task.workspace.data_root, os.environ) as (there, root):
+            taken = take_snapshot(there, root, task.as_of, blobs)
         if taken.quarantine:
             sys.stderr.write(_left_out(taken, blobs))
         size = Path(blobs.path(taken.digest)).stat().st_size

@@ -9,8 +9,11 @@ from penstock.core.errors import InvalidValue
 from penstock.features.ports import OnlineStore
 
 
-def open_online(address: str, file: Path) -> OnlineStore:
-    """The online store at an address, in a `file` where it is empty. Raises InvalidValue and Unavailable."""
+def open_online(address: str, file: Path, *, patient: bool = True) -> OnlineStore:
+    """The online store at an address, in a `file` where it is empty.
+
+    Who is not `patient` is refused at once while a server restarts. Raises InvalidValue and Unavailable.
+    """
     if not address:
         return SqliteOnline(file)
     from penstock.adapters.online.redis import SCHEMES, RedisOnline
@@ -21,4 +24,4 @@ def open_online(address: str, file: Path) -> OnlineStore:
             expected="an address such as redis://HOST:PORT/DATABASE (valkey, rediss and unix as well)",
             found=repr(address.partition("://")[0]),
         )
-    return RedisOnline(address)
+    return RedisOnline(address, patient=patient)

@@ -19,6 +19,8 @@ AT_ONCE = 1_000
 """Records that one script writes: nobody else is answered meanwhile."""
 TRIES = 8
 """How often a server that does not answer is asked again, for about five seconds: it may be restarting."""
+HASTE = 0.5
+"""Seconds that who cannot wait gives a server to answer."""
 _PREFIX, _MARK = b"penstock:", b"penstock.contents"
 _WRITE = f"""
 local kept = 0
@@ -36,8 +38,11 @@ return kept
 class RedisOnline:
     """An `OnlineStore` in one database of a server, which says how long what is written lasts."""
 
-    def __init__(self, address: str) -> None:
-        """Raises Unavailable where the extra is not installed, InvalidValue for an impossible address."""
+    def __init__(self, address: str, *, patient: bool = True) -> None:
+        """Who is not `patient` does not wait for a server that is restarting.
+
+        Raises Unavailable where the extra is not installed, InvalidValue for an impossible address.
+        """
         try:
             import redis
             from redis.backoff import ExponentialBackoff
@@ -52,10 +57,10 @@ class RedisOnline:
         try:
             self._redis: Redis = redis.Redis.from_url(
                 address.replace("valkey", "redis", 1) if address.startswith("valkey") else address,
-                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES, tuple(away)),
+                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES if patient else 1, tuple(away)),
                 retry_on_error=away,
-                socket_timeout=10.0,
-                socket_connect_timeout=5.0,
+                socket_timeout=10.0 if patient else HASTE,
+                socket_connect_timeout=5.0 if patient else HASTE,
                 protocol=2,
             )
         except ValueError as error:
