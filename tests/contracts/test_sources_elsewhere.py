@@ -14,15 +14,20 @@ import httpx
 import obstore
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from obstore.store import S3Store
 
 from penstock import delta, files, sql
+from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.sources import database
 from penstock.adapters.sources.arrivals import Everywhere
 from penstock.adapters.sources.bring import at_hand
+from penstock.adapters.sources.increments import Increments
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.datasets import read, take_snapshot
 from penstock.datasets.places import addressed
 from penstock.datasets.types import Source
+from penstock.runs.earlier import KEPT
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.postgres import PostgresServer
 
@@ -78,7 +83,69 @@ class Elsewhere:
         assert read(source, sample, NOON + HOUR).collect().height == 3
 
 
-class TestSqlite(Elsewhere):
+class Growing(Elsewhere):
+    """What holds of databases besides, where a watermark is given; `do` does something to the table."""
+
+    def taken(
+        self, source: Source, root: Path, blobs: FolderBlobs, before: str, minutes: int
+    ) -> tuple[pl.DataFrame, Increments]:
+        increments = Increments(blobs, before, NOON + timedelta(minutes=minutes))
+        with at_hand(source, str(root), {}, increments) as (there, folder):
+            snapshot = take_snapshot(there, folder, NOON + timedelta(minutes=minutes), blobs)
+        return pl.read_ipc(blobs.path(snapshot.digest)), increments
+
+    def test_only_what_is_new_is_read_and_earlier_times_are_as_they_were(
+        self,
+        source: Source,
+        add: Callable[[pl.DataFrame], None],
+        do: Callable[[str], None],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        source = replace(source, kind=replace(source.kind, watermark="id"))
+        blobs = FolderBlobs(tmp_path / "blobs")
+        add(rows(0, 30))
+        first, one = self.taken(source, tmp_path, blobs, "", 20)
+        add(rows(30, 50))
+        brought: list[int] = []
+        write = database._write
+        monkeypatch.setattr(
+            database,
+            "_write",
+            lambda names, part, path: brought.append(len(part)) or write(names, part, path),
+        )
+        second, two = self.taken(source, tmp_path, blobs, one.meta[KEPT], 60)
+        assert (first.height, second.height, brought) == (21, 50, [20])
+        same, three = self.taken(source, tmp_path, blobs, two.meta[KEPT], 61)
+        assert (same.height, brought, three.meta) == (50, [20], three.meta)
+        do("UPDATE orders SET price = 7 WHERE id < 9")
+        earlier, _ = self.taken(source, tmp_path, blobs, three.meta[KEPT], 20)
+        assert earlier.equals(first)
+        for change, told in (
+            ("DELETE FROM orders WHERE id = 10", "it shrank from 50 rows to 49"),
+            (
+                "INSERT INTO orders SELECT -1, at, price, name FROM orders WHERE id = 3",
+                "1 rows came in below",
+            ),
+            ("DELETE FROM orders WHERE id > 40", "its watermark went back from 49 to 40"),
+        ):
+            do(change)
+            _, three = self.taken(source, tmp_path, blobs, three.meta[KEPT], 62)
+            assert told in three.told[0]
+            assert "read anew" in three.told[0]
+        assert not self.taken(source, tmp_path, blobs, three.meta[KEPT], 63)[1].told
+
+
+class TestSqlite(Growing):
+    @pytest.fixture
+    def do(self, tmp_path: Path) -> Callable[[str], None]:
+        def do(statement: str) -> None:
+            with sqlite3.connect(tmp_path / "shop.db") as connection:
+                connection.execute(statement)
+            connection.close()
+
+        return do
+
     @pytest.fixture
     def source(self) -> Source:
         return sql("sqlite:///shop.db", table="orders", event_time="at", key="id")
@@ -127,7 +194,11 @@ class TestSqlite(Elsewhere):
             reading(addressed(sql("SHOP_URL", table="orders", event_time="at"), {"SHOP_URL": "nothing"}))
 
 
-class TestPostgres(Elsewhere):
+class TestPostgres(Growing):
+    @pytest.fixture
+    def do(self, postgres: PostgresServer, database: str) -> Callable[[str], None]:
+        return lambda statement: postgres.sql(database, statement) and None
+
     @pytest.fixture
     def source(self, database: str) -> Source:
         secret = sql("SHOP_URL", table="orders", event_time="at", key="id")

@@ -76,14 +76,17 @@ def sql(
     query: str = "",
     event_time: str,
     known_time: str = "",
+    watermark: str = "",
     key: str | tuple[str, ...] | list[str] = (),
     name: str = "",
 ) -> Source:
     """Declare the rows of a database: of a `table` (or `schema.table`, or a view), or of a `query`.
 
     `url` is an address such as `postgresql://HOST/DATABASE` or `sqlite:///shop.db`, which is relative to the
-    data root; or the name of a secret that holds one, such as `WAREHOUSE_URL`. The source is called
-    `name`, else after the table. Nothing is read here. Raises InvalidValue.
+    data root; or the name of a secret that holds one, such as `WAREHOUSE_URL`. With a `watermark`, a column
+    that only grows, such as a number or the time of the last change, a run reads what is new since
+    the run before. The source is called `name`, else after the table. Nothing is read here.
+    Raises InvalidValue.
     """
     if bool(table) == bool(query):
         raise InvalidValue(
@@ -98,7 +101,8 @@ def sql(
             expected="postgresql://HOST/DATABASE or the like, or the name of a secret such as WAREHOUSE_URL",
             found=repr(url),
         )
-    kind = Sql(url=without_password(named, url), table=table, query=query)
+    address = without_password(named, url)
+    kind = Sql(url=address, table=table, query=query, watermark=watermark)
     return _source(named, named, event_time, known_time, key, kind=kind)
 
 

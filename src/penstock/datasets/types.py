@@ -12,11 +12,15 @@ class Events(msgspec.Struct, frozen=True, tag="events"):
 
 
 class Sql(msgspec.Struct, frozen=True, kw_only=True, tag="sql"):
-    """Rows of a database: of a `table`, or what a `query` selects; `url` is an address or a secret's name."""
+    """Rows of a database: of a `table`, or what a `query` selects; `url` is an address or a secret's name.
+
+    `watermark` names a column that only grows, by which a run reads what is new since the one before.
+    """
 
     url: str
     table: str = ""
     query: str = ""
+    watermark: str = ""
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True, tag="delta"):

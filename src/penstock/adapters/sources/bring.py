@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from penstock.adapters.sources.increments import Increments
 from penstock.datasets.places import addressed
 from penstock.datasets.types import Delta, Objects, Source, Sql
 
@@ -36,14 +37,22 @@ def origin_of(source: Source) -> Origin | None:
 
 
 @contextmanager
-def at_hand(source: Source, data_root: str, secrets: Mapping[str, str]) -> Iterator[tuple[Source, str]]:
-    """A source as files, and the data root that they are under. Raises as `Origin`."""
+def at_hand(
+    source: Source, data_root: str, secrets: Mapping[str, str], increments: Increments | None = None
+) -> Iterator[tuple[Source, str]]:
+    """A source as files, and the data root that they are under. Raises as `Origin`.
+
+    With `increments`, what earlier runs kept of a source with a watermark is not read again.
+    """
     origin = origin_of(source)
     if origin is None:
         yield source, data_root
         return
     with tempfile.TemporaryDirectory(prefix="penstock-source-") as folder:
-        origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
+        if increments and isinstance(source.kind, Sql) and source.kind.watermark:
+            increments.bring(addressed(source, secrets), Path(data_root), Path(folder))
+        else:
+            origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
         yield as_files(source), folder
 
 

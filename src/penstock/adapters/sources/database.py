@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
@@ -36,14 +36,52 @@ def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str])
     """See `Origin`. The rows are those of one statement, so that no other transaction is seen in half."""
     with _connected(source, data_root) as connection:
         chosen: list[Any] = [sa.column(name) for name in columns] or [sa.text("*")]
-        rows = sa.select(*chosen).select_from(_rows(connection, source))
-        result = connection.execution_options(stream_results=True, yield_per=PART).execute(rows)
-        names = list(result.keys())
-        number = 0
-        for number, part in enumerate(result.partitions(PART), 1):
-            _write(names, part, folder / f"{number:06d}.parquet")
-        if not number:
-            _write(names, [], folder / "000000.parquet")
+        _brought(connection, sa.select(*chosen).select_from(_rows(connection, source)), folder)
+
+
+class Standing(NamedTuple):
+    """How many rows with a watermark there are, how many up to one that is known, and the greatest."""
+
+    rows: int
+    below: int
+    greatest: Any
+
+
+def standing(source: Source, data_root: Path, known: Any) -> Standing:
+    """How a table stands to a watermark, None for none. Raises as `state`."""
+    with _connected(source, data_root) as connection:
+        mark, rows = _mark(source), _rows(connection, source)
+        greatest, count = connection.execute(
+            sa.select(sa.func.max(mark), sa.func.count(mark)).select_from(rows)
+        ).one()
+        below = 0
+        if known is not None:
+            counted = sa.select(sa.func.count()).select_from(rows).where(mark <= known)
+            below = connection.execute(counted).scalar_one()
+        return Standing(count, below, greatest)
+
+
+def bring_newer(source: Source, data_root: Path, folder: Path, known: Any, last: Any) -> None:
+    """Bring the rows with a watermark above `known`, None for all, and up to `last`. Raises as `state`."""
+    with _connected(source, data_root) as connection:
+        mark = _mark(source)
+        rows = sa.select(sa.text("*")).select_from(_rows(connection, source)).where(mark <= last)
+        _brought(connection, rows if known is None else rows.where(mark > known), folder)
+
+
+def _mark(source: Source) -> Any:
+    assert isinstance(source.kind, Sql)  # noqa: S101 - as above
+    return sa.column(source.kind.watermark)
+
+
+def _brought(connection: sa.Connection, rows: Any, folder: Path) -> None:
+    result = connection.execution_options(stream_results=True, yield_per=PART).execute(rows)
+    names = list(result.keys())
+    number = 0
+    for number, part in enumerate(result.partitions(PART), 1):
+        _write(names, part, folder / f"{number:06d}.parquet")
+    if not number:
+        _write(names, [], folder / "000000.parquet")
 
 
 def _rows(connection: sa.Connection, source: Source) -> Any:
