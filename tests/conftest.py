@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from penstock.adapters.storage import SqlStore, open_store
+from penstock.testing import redis
 from penstock.testing.postgres import PostgresServer, programs, serving
 
 settings.register_profile("penstock", deadline=None, print_blob=True)
@@ -66,6 +67,16 @@ def ray_node(ray_cluster: Any) -> Callable[[], Any]:
 def ray_address(ray_cluster: Any) -> str:
     """What a person says to have steps run on that cluster."""
     return f"ray://{ray_cluster.address}"
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[redis.RedisServer]:
+    """A Redis server for the tests of a file."""
+    pytest.importorskip("redis", reason="The client of Redis is not installed: it is in the extra `redis`")
+    if redis.program() is None:
+        pytest.skip("Redis is not installed")
+    with redis.serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

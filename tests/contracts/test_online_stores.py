@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis.connection import AbstractConnection
 
+from penstock.adapters.online import redis as redis_online
+from penstock.adapters.online.choice import open_online
+from penstock.adapters.online.redis import RedisOnline
 from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.core.errors import InvalidValue, Unavailable
+from penstock.features.records import entity_key
 from penstock.testing.contracts import OnlineContract
 from penstock.testing.contracts.online import KEY, record
+from penstock.testing.redis import RedisServer
 
 
 class TestSqliteOnline(OnlineContract):
@@ -17,9 +24,51 @@ class TestSqliteOnline(OnlineContract):
         yield store
         store.close()
 
+    def test_a_new_file_has_other_contents(self, online: SqliteOnline, tmp_path: Path) -> None:
+        assert online.contents() == online.contents()
+        other = SqliteOnline(tmp_path / "other.db")
+        assert other.contents() != online.contents()
+        other.close()
+
     def test_another_process_sees_what_was_written(self, online: SqliteOnline, tmp_path: Path) -> None:
         online.write("visits", [(KEY, record(1, 1, 1))])
         other = SqliteOnline(tmp_path / "online.db")
         other.write("visits", [(KEY, record(2, 2, 2))])
         other.close()
         assert online.read([KEY], ["visits"]) == [{"visits": record(2, 2, 2)}]
+
+
+class TestRedisOnline(OnlineContract):
+    @pytest.fixture
+    def online(self, redis_server: RedisServer) -> Iterator[RedisOnline]:
+        redis_server.empty()
+        store = RedisOnline(redis_server.address)
+        yield store
+        store.close()
+
+    def test_many_entities_are_one_round_trip(
+        self, online: RedisOnline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = [(entity_key(("n",), (n,)), record(n, n, n)) for n in range(50)]
+        online.write("visits", rows)
+        sent: list[object] = []
+        send = AbstractConnection.send_packed_command
+        monkeypatch.setattr(
+            AbstractConnection,
+            "send_packed_command",
+            lambda *given, **more: sent.append(1) or send(*given, **more),
+        )
+        assert len(online.read([key for key, _ in rows], ["visits", "sales"])) == 50
+        assert len(sent) == 1
+
+
+def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidValue, match="cannot be kept there: expected an address such as redis://"):
+        open_online("memcached://here", tmp_path / "online.db")
+    with pytest.raises(InvalidValue, match="no address of a Redis server"):
+        open_online("redis://here:many", tmp_path / "online.db")
+    monkeypatch.setattr(redis_online, "TRIES", 0)
+    away = open_online(f"unix://{tmp_path}/none.sock", tmp_path / "online.db")
+    with pytest.raises(Unavailable, match="The online store cannot be read"):
+        away.read([KEY], ["visits"])
+    away.close()

@@ -54,6 +54,7 @@ class Firings(RuleBasedStateMachine):
             self.clock,
             workspace_of=lambda _release, _where: workspace,
             arrivals=Levels(),
+            secrets=lambda _project, _environment: {},
         )
 
     @rule(back=st.booleans())

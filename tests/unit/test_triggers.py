@@ -90,6 +90,7 @@ class World:
             self.clock,
             workspace_of=self.workspace,
             arrivals=self.arrivals,
+            secrets=lambda _project, _environment: {},
         )
 
     def workspace(self, release: Release, environment: str) -> Workspace:

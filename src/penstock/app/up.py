@@ -43,6 +43,7 @@ def run(
     on: str = "local",
     room: Room | None = None,
     isolation: str = "none",
+    online: str = "",
     host: str = HOST,
 ) -> None:
     """Run until SIGINT or SIGTERM, then end gracefully: answers are kept, work goes back in the queue.
@@ -63,12 +64,17 @@ def run(
     place.make()
     with place.owned(), _listen(host, port) as listening:
         _log_to(place.logs / "control.log")
-        app = App(place, virtual=virtual, on=on, room=room, isolation=isolation)
+        app = App(place, virtual=virtual, on=on, room=room, isolation=isolation, online=online)
         try:
             app.isolation.prove()
             app.host = host
             predictor = PredictorProcess(
-                place.folder, predict_port, predict_processes, memory=predict_memory, origins=origins
+                place.folder,
+                predict_port,
+                predict_processes,
+                memory=predict_memory,
+                origins=origins,
+                online=online,
             )
             _serve(app, listening, predictor, make_web, on_ready)
         finally:

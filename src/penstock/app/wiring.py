@@ -19,12 +19,13 @@ from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
 from penstock.adapters.notices.apprise import Apprise
 from penstock.adapters.notices.webhook import Webhook
-from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.adapters.online.choice import open_online
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.adapters.remote.client import RemoteApi
+from penstock.adapters.sources.arrivals import Everywhere
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
@@ -35,7 +36,6 @@ from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.core.events import Event
-from penstock.datasets.arrivals import Levels
 from penstock.deployments.decide import Facts
 from penstock.deployments.holds import Holds
 from penstock.deployments.releases import Releases
@@ -91,10 +91,14 @@ class App(Workbench):
         on: str = "local",
         room: Room | None = None,
         isolation: str = "none",
+        online: str = "",
         service: PredictionService | None = None,
         log: PredictionLog | None = None,
     ) -> None:
-        """See `Workbench`; `service` and `log` are in place of those of the home's prediction process."""
+        """See `Workbench`; `online` says where online values are (see `open_online`); `service` and `log`
+        are in place of those of the home's prediction process.
+        """
+        self.online = open_online(online, home.online)
         super().__init__(home, virtual=virtual, on=on, room=room, isolation=isolation)
         self.forge = BuiltinForge(home.git)
         self.builder = LocalBuilder(
@@ -138,13 +142,15 @@ class App(Workbench):
             submit=self._beside,
         )
         self.alarms = Alarms(self.store, self.blobs)
+        self._arrivals = Everywhere()
         self.triggers = Triggers(
             self.store,
             self.blobs,
             self.runs,
             self.clock,
             workspace_of=self._workspace,
-            arrivals=Levels(),
+            arrivals=self._arrivals,
+            secrets=self.step_secrets.every,
         )
         channels: dict[str, Channel] = {"webhook": Webhook(), "apprise": Apprise()}
         self.notices = Notices(self.store, channels, self.step_secrets, address=self._address)
@@ -153,7 +159,6 @@ class App(Workbench):
         self._couriers = ThreadPoolExecutor(COURIERS, thread_name_prefix="penstock-courier")
         self.outbox = Outbox(self.store, self.reactions.performs, submit=self._couriers.submit)
         self.subscriptions = Subscriptions(self.store, self.blobs)
-        self.online = SqliteOnline(home.online)
         work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
         self._pushes = JsonLinesPushes(home.pushes)
@@ -209,6 +214,7 @@ class App(Workbench):
         self.builder.close()
         self.online.close()
         self._pushes.close()
+        self._arrivals.close()
         super().close()
 
     def _beside(self, work: Callable[[], Facts]) -> Future[Facts]:

@@ -84,6 +84,15 @@ def up(  # noqa: PLR0917 the options of a command
             help='Projects kept from the home: none, user:NAME, podman, "podman run OPTIONS", docker.',
         ),
     ] = "none",
+    online: Annotated[
+        str,
+        typer.Option(
+            "--online",
+            envvar="PENSTOCK_ONLINE",
+            metavar="URL",
+            help="Online features in Redis or Valkey: redis://HOST:PORT/DATABASE, by default in the home.",
+        ),
+    ] = "",
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,6 +125,7 @@ def up(  # noqa: PLR0917 the options of a command
             virtual=start,
             on=on,
             isolation=isolation,
+            online=online,
             host=host,
             room=system.machine_room(cpus, gpus, size(memory) if memory else 0)
             if cpus or gpus or memory

@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING
 
 from penstock.core.lazy import lazy
 
-__all__ = ["events", "files", "merge", "profile", "profile_like", "psi", "read", "take_snapshot"]
+__all__ = [
+    "delta",
+    "events",
+    "files",
+    "merge",
+    "profile",
+    "profile_like",
+    "psi",
+    "read",
+    "sql",
+    "take_snapshot",
+]
 
 if TYPE_CHECKING:
-    from penstock.datasets.declare import events, files
+    from penstock.datasets.declare import delta, events, files, sql
     from penstock.datasets.profiles import merge, profile, profile_like, psi
     from penstock.datasets.snapshots import read, take_snapshot
 else:  # Values such as `Column` are imported where Polars is not wanted.
     __getattr__ = lazy(
         __name__,
         {
+            "delta": "penstock.datasets.declare",
             "events": "penstock.datasets.declare",
             "files": "penstock.datasets.declare",
             "merge": "penstock.datasets.profiles",
@@ -23,6 +35,7 @@ else:  # Values such as `Column` are imported where Polars is not wanted.
             "profile_like": "penstock.datasets.profiles",
             "psi": "penstock.datasets.profiles",
             "read": "penstock.datasets.snapshots",
+            "sql": "penstock.datasets.declare",
             "take_snapshot": "penstock.datasets.snapshots",
         },
     )

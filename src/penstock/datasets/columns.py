@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from penstock.datasets.types import Events, Source
+from penstock.datasets.types import Events, Source, Sql
 
 
 def column_type(dtype: pl.DataType) -> str:
@@ -30,12 +30,20 @@ def known(source: Source, as_of: datetime) -> pl.Expr:
 
 
 def corrected(source: Source, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Of pushed rows with the same key the one that became known last; of other sources all rows."""
-    if not isinstance(source.kind, Events):
+    """Of rows with the same key the one that became known last; all rows where a source keeps no others."""
+    if not keeps_corrections(source):
         return rows
     return rows.sort(source.known_time, maintain_order=True).unique(
         subset=source.key, keep="last", maintain_order=True
     )
+
+
+def keeps_corrections(source: Source) -> bool:
+    """Whether rows stay when others with their key come: pushed ones, and those of a table with a watermark
+    which say when they became known.
+    """
+    kept = isinstance(source.kind, Events) or (isinstance(source.kind, Sql) and source.kind.watermark != "")
+    return kept and bool(source.key and source.known_time)
 
 
 def known_at(source: Source) -> pl.Expr:

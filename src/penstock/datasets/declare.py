@@ -8,7 +8,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from penstock.core.errors import InvalidValue
-from penstock.datasets.types import Events, Source
+from penstock.datasets.places import is_secret, without_password
+from penstock.datasets.types import Delta, Events, Objects, Source, Sql
+
+_SCHEMES = ("s3", "gs", "az", "https", "http")
 
 
 def files(
@@ -21,12 +24,15 @@ def files(
 ) -> Source:
     """Declare the rows under `path`: a file, a folder or a pattern of CSV, JSON lines or Parquet.
 
-    `path` is relative to the project's data root. `event_time` names the column that says when a
+    `path` is relative to the project's data root, or an address: `s3://`, `gs://`, `az://` or `https://`.
+    `event_time` names the column that says when a
     row happened and `known_time` the one that says when it became known, if that was later; times
     without a zone are UTC. `key` names the columns that identify a row. Nothing is read here.
     The source is called `name`, else after the last part of the path.
     Raises InvalidValue for a path that leaves the data root or gives no name.
     """
+    if "://" in path:
+        return _remote(path, name, event_time, known_time, key)
     pure = PurePosixPath(path)
     if not path or pure.is_absolute() or ".." in pure.parts:
         raise InvalidValue(
@@ -61,6 +67,88 @@ def events(
             found=repr(known_time),
         )
     return source
+
+
+def sql(
+    url: str,
+    *,
+    table: str = "",
+    query: str = "",
+    event_time: str,
+    known_time: str = "",
+    watermark: str = "",
+    key: str | tuple[str, ...] | list[str] = (),
+    name: str = "",
+) -> Source:
+    """Declare the rows of a database: of a `table` (or `schema.table`, or a view), or of a `query`.
+
+    `url` is an address such as `postgresql://HOST/DATABASE` or `sqlite:///shop.db`, which is relative to the
+    data root; or the name of a secret that holds one, such as `WAREHOUSE_URL`. With a `watermark`, a column
+    that only grows, such as a number or the time of the last change, a run reads what is new since
+    the run before. The source is called `name`, else after the table. Nothing is read here.
+    Raises InvalidValue.
+    """
+    if bool(table) == bool(query):
+        raise InvalidValue(
+            what=f"The source {name or table or url!r} needs a table or a query",
+            expected="one of table= and query=",
+            found="both" if table else "neither",
+        )
+    named = name or table.rpartition(".")[2]
+    if "://" not in url and not is_secret(url):
+        raise InvalidValue(
+            what=f"The source {named} has no address",
+            expected="postgresql://HOST/DATABASE or the like, or the name of a secret such as WAREHOUSE_URL",
+            found=repr(url),
+        )
+    address = without_password(named, url)
+    kind = Sql(url=address, table=table, query=query, watermark=watermark)
+    return _source(named, named, event_time, known_time, key, kind=kind)
+
+
+def delta(
+    path: str,
+    *,
+    version: int | None = None,
+    event_time: str,
+    known_time: str = "",
+    key: str | tuple[str, ...] | list[str] = (),
+    name: str = "",
+) -> Source:
+    """Declare the rows of the Delta table at `path`, in the data root or an object store, at a `version`.
+
+    Without one it is the newest when a pipeline reads it. Nothing is read here. Raises InvalidValue.
+    """
+    pure = PurePosixPath(path.partition("://")[2] or path)
+    if not path or ("://" not in path and (pure.is_absolute() or ".." in pure.parts)):
+        raise InvalidValue(
+            what="The path of the Delta table is not inside the data root",
+            expected="a path such as data/orders, or an address such as s3://bucket/orders",
+            found=repr(path),
+        )
+    if version is not None and version < 0:
+        raise InvalidValue(expected="a version of the Delta table, from 0", found=str(version))
+    named = name or _name(pure)
+    kind = Delta(url=without_password(named, path), version=version)
+    return _source(named, named, event_time, known_time, key, kind=kind)
+
+
+def _remote(url: str, name: str, event_time: str, known_time: str, key: str | Sequence[str]) -> Source:
+    scheme, _, rest = url.partition("://")
+    if scheme not in _SCHEMES:
+        raise InvalidValue(
+            what="Files cannot be read from such an address",
+            expected=", ".join(f"{each}://" for each in _SCHEMES),
+            found=f"{scheme}://",
+        )
+    if scheme.startswith("http") and set(rest) & set("*?["):
+        raise InvalidValue(
+            what="At an HTTP address there is one file, whose name has no pattern",
+            found=repr(url),
+        )
+    named = name or _name(PurePosixPath(rest))
+    kind = Objects(url=without_password(named, url))
+    return _source(named, named, event_time, known_time, key, kind=kind)
 
 
 def _source(

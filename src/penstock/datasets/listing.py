@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from penstock.core.errors import InvalidValue, NotFound
+from penstock.datasets.places import elsewhere
 from penstock.datasets.types import Events, Quarantined, Source
 
 FORMATS = {".csv": "csv", ".jsonl": "ndjson", ".ndjson": "ndjson", ".parquet": "parquet"}
@@ -68,13 +69,20 @@ def _found(source: Source, root: Path) -> list[Path]:
     elif place.is_file():
         paths = [place]
     else:
-        paths = [path for path in root.glob(source.path) if path.is_file()]
+        pattern = f"{source.path}.*" if elsewhere(source) else source.path
+        paths = [path for path in root.glob(pattern) if path.is_file()]
     if not paths:
         if isinstance(source.kind, Events):
             raise NotFound(
                 what=f"Nothing has been pushed to the source {source.name} yet",
                 found=f"no files at {place}",
                 fix=f"Push rows to POST /sources/{source.name}/events.",
+            )
+        if elsewhere(source):
+            raise NotFound(
+                what=f"There is no sample of the source {source.name}, which lies elsewhere",
+                found=f"nothing at {place}",
+                fix="Builds do not reach it: put a file or folder with some of its rows there.",
             )
         raise NotFound(
             what=f"The source {source.name} has no files",

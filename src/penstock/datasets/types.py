@@ -11,12 +11,38 @@ class Events(msgspec.Struct, frozen=True, tag="events"):
     """Rows that programs push; Penstock writes them to files under the source's path."""
 
 
+class Sql(msgspec.Struct, frozen=True, kw_only=True, tag="sql"):
+    """Rows of a database: of a `table`, or what a `query` selects; `url` is an address or a secret's name.
+
+    `watermark` names a column that only grows, by which a run reads what is new since the one before.
+    """
+
+    url: str
+    table: str = ""
+    query: str = ""
+    watermark: str = ""
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True, tag="delta"):
+    """Rows of a Delta table, by default of its newest version; `url` may be a path in the data root."""
+
+    url: str
+    version: int | None = None
+
+
+class Objects(msgspec.Struct, frozen=True, kw_only=True, tag="objects"):
+    """Files at an address: an object, a folder or a pattern in an object store."""
+
+    url: str
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where rows come from: the files under `path` (CSV, JSON lines or Parquet), or what `kind` says.
 
     `event_time` names the column that says when a row happened, `known_time` the column
     that says when it became known (the event time itself where it is empty),
-    `key` the columns that identify a row. `path` is relative to the project's data root.
+    `key` the columns that identify a row. `path` is relative to the project's data root; of a
+    source that lies elsewhere it is where a sample of its rows may lie.
     """
 
     name: str
@@ -24,7 +50,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     event_time: str
     known_time: str = ""
     key: tuple[str, ...] = ()
-    kind: Events | msgspec.UnsetType = msgspec.UNSET
+    kind: Events | Sql | Delta | Objects | msgspec.UnsetType = msgspec.UNSET
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,15 +19,22 @@ class OnlineStore(Protocol):
     """The newest record of each entity in each view (see `records`), found by its key."""
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
-        """For each key the records of these views, by view; those that there are not are left out."""
+        """For each key the records of these views, by view; those that there are not are left out.
+
+        Raises Unavailable.
+        """
         ...
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
-        """Keep records by key, all of them or none, durable when it returns; gives how many were kept.
+        """Keep records by key, durable when it returns; gives how many were kept.
 
-        One that is older than what is there changes nothing; the same one again is kept again.
-        Raises StorageFailed.
+        Where it fails, any of them may be kept: they are to be written again. One that is older than
+        what is there changes nothing; the same one again is kept again. Raises StorageFailed.
         """
+        ...
+
+    def contents(self) -> str:
+        """What the store is known by, another once it may have lost what was written. Raises Unavailable."""
         ...
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
-from penstock.features.decide import due
+from penstock.features.decide import due, refilled
 from penstock.features.latest import EVENT, KNOWN, rows_to_keep
 from penstock.features.ports import Computed, OnlineStore, Work
 from penstock.features.pushed import pushed_rows
@@ -40,7 +40,9 @@ class Features:
 
     def tick(self, now: datetime) -> bool:
         """Start what is due, and bring what was computed to the online store, part by part."""
-        changed = [self._consider(placed, now) for placed in self._work.views()]
+        views = self._work.views()
+        contents = self._online.contents() if views else ""
+        changed = [self._consider(placed, contents, now) for placed in views]
         return any(changed)
 
     def materialize(
@@ -128,11 +130,11 @@ class Features:
             )
         return self._online.write(placed.id, pushed_rows(placed.view, state, columns, now))
 
-    def _consider(self, placed: Placed, now: datetime) -> bool:
+    def _consider(self, placed: Placed, contents: str, now: datetime) -> bool:
         with self._store.read() as reader:
-            state = _state(reader, placed)
+            state = refilled(_state(reader, placed), contents)
         if not state.run:
-            return due(state, placed.view, now) and self._begin(placed, now)
+            return due(state, placed.view, now) and self._begin(placed, contents, now)
         computed = self._work.outcome(state.run)
         if computed is None:
             return False
@@ -143,13 +145,14 @@ class Features:
         except (NotFound, Corrupt) as error:  # what the run made is gone
             return self._end(replace(state, error=str(error), actor="penstock"), now)
 
-    def _begin(self, placed: Placed, now: datetime) -> bool:
+    def _begin(self, placed: Placed, contents: str, now: datetime) -> bool:
         try:
             start = self._work.ready(placed)
         except PenstockError as error:
-            return self._end(replace(self.standing(placed), asked=False, error=str(error)), now)
+            state = refilled(self.standing(placed), contents)
+            return self._end(replace(state, asked=False, error=str(error)), now)
         with self._store.begin() as tx:
-            state = _state(tx, placed)
+            state = refilled(_state(tx, placed), contents)
             if state.run or not due(state, placed.view, now):
                 return True
             _keep(tx, replace(state, run=start(tx, state.actor), asked=False, loaded=0, rows=0))
@@ -163,7 +166,7 @@ class Features:
         going = replace(state, loaded=state.loaded + part.height, rows=table.height)
         if going.loaded < table.height:
             with self._store.begin() as tx:
-                if _state(tx, placed) == state:
+                if refilled(_state(tx, placed), state.contents) == state:
                     _keep(tx, going)
             return True
         entity = tuple(_column(name, table.schema[name]) for name in placed.view.entity)
@@ -178,11 +181,12 @@ class Features:
 
     def _changed(self, state: Materialization, digest: str) -> pl.DataFrame:
         """The rows that are to be written; asked again for the next part, they are the same."""
-        if self._loading[0] != state.run:
+        loading = f"{state.run} into {state.contents}"
+        if self._loading[0] != loading:
             table = pl.read_ipc(self._blobs.path(digest))
             if state.table and not state.full:
                 table = _differing(table, self._blobs, state.table)
-            self._loading = (state.run, table)
+            self._loading = (loading, table)
         return self._loading[1]
 
     def _end(self, ended: Materialization, now: datetime) -> bool:

@@ -68,7 +68,9 @@ class Materialization(msgspec.Struct, frozen=True, kw_only=True):
 
     `as_of` is the time at which the source was read for the values that are there, `table` the digest of all
     of them; `entity` and `features` are its columns. A `run` makes new ones; of these `loaded` rows of `rows`
-    are there. `asked` and `full` are what somebody wants next, and who that is `actor`.
+    are there. `contents` is what the store was known by that they were written to.
+    `asked` and `full`
+    are what somebody wants next, and who that is `actor`.
     `error` says why the last attempt, which ended at `finished`, failed.
     """
 
@@ -85,6 +87,7 @@ class Materialization(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     asked: bool = False
     full: bool = False
+    contents: str = ""
     actor: str = "penstock"
     error: str = ""
     finished: datetime | None = None

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
+from penstock.datasets.places import secrets_of
 from penstock.datasets.types import Source
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
@@ -135,7 +136,7 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
         kind="snapshot",
         outputs=("rows",),
         settings={"source": _as_data(source)},
-        options=Options(cache=False),
+        options=Options(cache=False, secrets=secrets_of(source)),
     )
     twice = f"Two sources are called {source.name}."
     return _once(drawing, node, twice, "Give one of them another name: files(..., name=).")

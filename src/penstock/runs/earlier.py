@@ -11,6 +11,11 @@ from penstock.runs.keys import Ingredients
 from penstock.runs.lists import FORMAT, intact, read_list
 from penstock.runs.types import Artifact, Run, StepRun
 
+KEPT = "kept"
+"""The fact of a snapshot's artifact that names what it leaves for the next one."""
+RUNS_BACK = 20
+"""Runs that are looked through: failed ones may not have come to a source."""
+
 
 class Hit(NamedTuple):
     """The newest success with a cache key, None unless it can be taken; and `spoiled`, why it cannot."""
@@ -47,6 +52,16 @@ def ingredients_before(before: Progress | None, step: str) -> Ingredients | None
     """What the result of a step depended on in an earlier run, None if it has none there."""
     done = before is not None and step in before.steps and before.succeeded(step)
     return before.ingredients_of(step) if before and done else None
+
+
+def read_before(reader: Reader, run: Run, node: str) -> str:
+    """What the last run of its pipeline and environment that read a source kept of it; empty for nothing."""
+    where = {"project": run.project, "environment": run.environment, "pipeline": run.pipeline}
+    for earlier in reader.find(Run, **where, order="-created", limit=RUNS_BACK):
+        for step in reader.find(StepRun, id=f"{earlier.id}/{node}", status="succeeded"):
+            kept: str = next(iter(step.outputs.values())).meta.get(KEPT, "")
+            return kept
+    return ""
 
 
 def previous(reader: Reader, run: Run) -> Progress | None:

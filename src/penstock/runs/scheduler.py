@@ -14,7 +14,7 @@ from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
 from penstock.runs.agenda import OPEN
 from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
-from penstock.runs.earlier import find_hit, ingredients_before, previous
+from penstock.runs.earlier import KEPT, find_hit, ingredients_before, previous, read_before
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import Executor
@@ -226,6 +226,9 @@ class Scheduler:
             self._arrived.append(Outcome(step_run=task.step_run, token=task.token, error=str(error)))
             return
         self._held[task.step_run] = task.token
+        if task.node.kind == "snapshot" and task.node.settings["source"].get("kind", {}).get("watermark"):
+            with self._store.read() as reader:
+                task = replace(task, values={KEPT: read_before(reader, run, task.node.name)})
         self._executor.start(replace(task, secrets=given) if given else task)
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:

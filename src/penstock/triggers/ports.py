@@ -20,7 +20,7 @@ class Arrivals(Protocol):
     ) -> Arrived:
         """What became known after a moment (ever, for None) and until `as_of`.
 
-        Raises NotFound or InvalidValue where rows cannot be read.
+        Raises NotFound, InvalidValue or Unavailable where rows cannot be read.
         """
         ...
 

@@ -54,14 +54,17 @@ class Triggers:
         *,
         workspace_of: Callable[[Release, str], Workspace],
         arrivals: Arrivals,
+        secrets: Callable[[str, str], Mapping[str, str]],
     ) -> None:
-        """`workspace_of` gives the programs, code and data root of a release in an environment."""
+        """`workspace_of` gives the programs, code and data root of a release in an environment, and `secrets`
+        what sources are reached with in an environment of a project.
+        """
         self._store = store
         self._environments = Environments(blobs)
         self._runs = runs
         self._clock = clock
         self._workspace_of = workspace_of
-        self._lookout = Lookout(arrivals)
+        self._lookout = Lookout(arrivals, secrets)
         self._history = History()
 
     def tick(self, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import msgspec
 
 from penstock.core.durations import duration
-from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.errors import InvalidValue, NotFound, Unavailable
+from penstock.datasets.places import addressed, secrets_of
 from penstock.datasets.types import Arrived, Source
 from penstock.deployments.environments import Held
 from penstock.lineage.ports import Between, Reader
@@ -94,8 +96,9 @@ RUNS_BACK = 20
 class Lookout:
     """Looks at conditions. A performance is measured again only when its labels have changed in number."""
 
-    def __init__(self, arrivals: Arrivals) -> None:
+    def __init__(self, arrivals: Arrivals, secrets: Callable[[str, str], Mapping[str, str]]) -> None:
         self._arrivals = arrivals
+        self._secrets = secrets
         self._seen: dict[tuple[str, str], tuple[datetime | None, datetime, Arrived]] = {}
         self._measured: dict[tuple[str, str, str], tuple[tuple[int, int, int], Performance]] = {}
 
@@ -150,7 +153,7 @@ class Lookout:
         since = _last_read(reader, watch, node.name)
         try:
             found = self._arrived(reader, watch, source, since, now)
-        except (InvalidValue, NotFound) as error:
+        except (InvalidValue, NotFound, Unavailable) as error:
             return Finding(why_not=f"new rows of {condition.source} cannot be counted: {error}")
         return arrived(condition, watch.id, since, found, now)
 
@@ -162,6 +165,9 @@ class Lookout:
         key = (root, source.name)
         seen = self._seen.get(key)
         if seen is None or seen[0] != since or not seen[1] <= now < seen[1] + LOOK:
+            if secrets_of(source):
+                where = (watch.held.release.project, watch.held.rule.name)
+                source = addressed(source, self._secrets(*where))
             seen = self._seen[key] = (since, now, self._arrivals.since(source, root, since, now))
         return seen[2]
 

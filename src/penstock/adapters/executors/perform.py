@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -63,11 +64,17 @@ def _step(task: Task, blobs: Blobs) -> Work:
 
 
 def _snapshot(task: Task, blobs: Blobs) -> Work:
+    from penstock.adapters.sources.bring import at_hand
+    from penstock.adapters.sources.increments import Increments
     from penstock.datasets.snapshots import take_snapshot
+    from penstock.runs.earlier import KEPT
 
     def work() -> tuple[Outputs, Measured]:
         source = msgspec.convert(task.node.settings["source"], Source)
-        taken = take_snapshot(source, task.workspace.data_root, task.as_of, blobs)
+        increments = Increments(blobs, task.values.get(KEPT, ""), task.as_of)
+        with at_hand(source, task.workspace.data_root, os.environ, increments) as (there, root):
+            taken = take_snapshot(there, root, task.as_of, blobs)
+        sys.stderr.writelines(f"{line}\n" for line in increments.told)
         if taken.quarantine:
             sys.stderr.write(_left_out(taken, blobs))
         size = Path(blobs.path(taken.digest)).stat().st_size
@@ -75,7 +82,7 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
             digest=taken.digest,
             format="arrow",
             size=size,
-            meta={"rows": taken.rows, "snapshot": msgspec.to_builtins(taken)},
+            meta={"rows": taken.rows, "snapshot": msgspec.to_builtins(taken)} | increments.meta,
         )
         return {"rows": rows}, []
 

@@ -1,1 +1,1 @@
-"""The newest values of features: in a SQLite file."""
+"""The newest values of features: in a SQLite file, or in Redis or Valkey."""

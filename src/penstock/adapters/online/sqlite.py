@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ PATIENCE = 10.0
 """Seconds that a write waits for another process's."""
 MAPPED = 1 << 30
 """Bytes of the file that are read where they lie in memory, without a call of the system for each page."""
+_MARKS = (1 << 31) - 1
 _SCHEMA = """CREATE TABLE IF NOT EXISTS features
 (key BLOB NOT NULL, view TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (key, view)) WITHOUT ROWID"""
 _WRITE = f"""INSERT INTO features VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record
@@ -58,6 +60,12 @@ class SqliteOnline:
                 ) from error
             return connection.total_changes - before
 
+    def contents(self) -> str:
+        """See `OnlineStore`."""
+        with self._taken:
+            [(mark,)] = self._connection().execute("PRAGMA user_version")
+            return str(mark)
+
     def close(self) -> None:
         """See `OnlineStore`."""
         with self._taken:
@@ -71,6 +79,10 @@ class SqliteOnline:
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute(f"PRAGMA mmap_size = {MAPPED}")
             opened.execute("PRAGMA synchronous = FULL")  # what is written is durable before it is said to be
-            opened.execute(_SCHEMA)
+            with opened:
+                opened.execute("BEGIN IMMEDIATE")
+                opened.execute(_SCHEMA)
+                if opened.execute("PRAGMA user_version").fetchone() == (0,):
+                    opened.execute(f"PRAGMA user_version = {secrets.randbelow(_MARKS) + 1}")
             self._opened = opened
         return self._opened

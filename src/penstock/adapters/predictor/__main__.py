@@ -23,7 +23,7 @@ import msgspec
 import uvloop
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.adapters.online.choice import open_online
 from penstock.adapters.predictor.fleet import Fleet
 from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
 from penstock.adapters.predictor.listener import Listener
@@ -87,7 +87,8 @@ class Service:
         for each in (*self._public, *self._private):
             if each not in mine:
                 each.close()
-        online = SqliteOnline(self._home / "online.db")
+        address = os.environ.get("PENSTOCK_ONLINE", "")
+        online = open_online(address, self._home / "online.db", patient=False)
         table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home), online)
         table.resume()
         log = LogWriter(self._home / "predictions")

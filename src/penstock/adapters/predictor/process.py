@@ -24,16 +24,24 @@ class PredictorProcess:
     """
 
     def __init__(
-        self, home: Path, port: int = 0, processes: int = 1, *, memory: int = 0, origins: Sequence[str] = ()
+        self,
+        home: Path,
+        port: int = 0,
+        processes: int = 1,
+        *,
+        memory: int = 0,
+        origins: Sequence[str] = (),
+        online: str = "",
     ) -> None:
         """`memory` is the most bytes that a process may hold, 0 for any; `origins` are the sites whose pages
-        may ask.
+        may ask; `online` says where online values are, empty for the home.
         """
         self.url = ""
         self._home = home
         self._port = port
         self._options = ["--processes", str(processes), "--memory", str(memory)]
         self._options += [f"--origin={each}" for each in origins]
+        self._online = {"PENSTOCK_ONLINE": online} if online else {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,7 +61,11 @@ class PredictorProcess:
                     *(*command, "--home", str(self._home), "--port", str(self._port)),
                     *self._options,
                 ],
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # nothing here wants them, and it is copied
+                env={
+                    **os.environ,
+                    "OPENBLAS_NUM_THREADS": "1",
+                    **self._online,
+                },  # nothing here wants them, and it is copied
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

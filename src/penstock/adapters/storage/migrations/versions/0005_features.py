@@ -20,7 +20,7 @@ def upgrade() -> None:
         *text("table", "entity", "features", "run"),
         *integer("loaded", "rows"),
         *boolean("asked", "full"),
-        *text("actor", "error"),
+        *text("contents", "actor", "error"),
         *integer("finished", nullable=True),
         *integer("event"),
     )

@@ -1,0 +1,1 @@
+"""Rows from databases, Delta tables and object stores, brought to files."""

@@ -1,0 +1,61 @@
+"""Sources that lie elsewhere, as files for as long as they are read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+import msgspec
+
+from penstock.adapters.sources.increments import Increments
+from penstock.datasets.places import addressed
+from penstock.datasets.types import Delta, Objects, Source, Sql
+
+_KINDS: dict[type, str] = {Sql: "database", Delta: "delta", Objects: "objects"}
+
+
+class Origin(Protocol):
+    """How rows of a kind of source are brought here: a module of this package."""
+
+    def state(self, source: Source, data_root: Path) -> str:
+        """What is another whenever rows have come or gone. Raises NotFound, InvalidValue and Unavailable."""
+        ...
+
+    def bring(self, source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> None:
+        """Write the rows to files in a folder, and where columns are named only these. Raises as `state`."""
+        ...
+
+
+def origin_of(source: Source) -> Origin | None:
+    """Who brings the rows of a source; nobody where it is read from files of the data root."""
+    name = _KINDS.get(type(source.kind))
+    return cast(Origin, import_module(f"penstock.adapters.sources.{name}")) if name else None
+
+
+@contextmanager
+def at_hand(
+    source: Source, data_root: str, secrets: Mapping[str, str], increments: Increments | None = None
+) -> Iterator[tuple[Source, str]]:
+    """A source as files, and the data root that they are under. Raises as `Origin`.
+
+    With `increments`, what earlier runs kept of a source with a watermark is not read again.
+    """
+    origin = origin_of(source)
+    if origin is None:
+        yield source, data_root
+        return
+    with tempfile.TemporaryDirectory(prefix="penstock-source-") as folder:
+        if increments and isinstance(source.kind, Sql) and source.kind.watermark:
+            increments.bring(addressed(source, secrets), Path(data_root), Path(folder))
+        else:
+            origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
+        yield as_files(source), folder
+
+
+def as_files(source: Source) -> Source:
+    """The source of the files that were brought."""
+    return msgspec.structs.replace(source, path=".", kind=msgspec.UNSET)

@@ -1,0 +1,103 @@
+"""Files in object stores (S3, Google Cloud Storage, Azure) and at HTTP addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from penstock.core.digests import digest_value
+from penstock.core.errors import NotFound, Unavailable
+from penstock.datasets.listing import FORMATS
+from penstock.datasets.types import Objects, Source
+
+AT_ONCE = 8
+"""Objects that are fetched at the same time."""
+
+
+def state(source: Source, data_root: Path) -> str:  # noqa: ARG001 - `Origin`'s
+    """See `Origin`: the names and tags of all objects."""
+    return digest_value([(each["path"], each["size"], each["e_tag"]) for each in _found(source)[1]])
+
+
+def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> None:  # noqa: ARG001
+    """See `Origin`: objects are whole files, whatever columns are asked for."""
+    store, found = _found(source)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in threads.map(partial(_fetch, source, store, folder), found):
+            pass
+
+
+def _fetch(source: Source, store: Any, folder: Path, about: Any) -> None:
+    path = folder / about["path"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("wb") as file:
+            for piece in store.get(about["path"]):
+                file.write(piece)
+    except (BaseError, OSError) as error:
+        raise _away(source, error) from None
+
+
+def _found(source: Source) -> tuple[Any, list[Any]]:
+    """The store, and the objects below the address: one, those of a folder, or those of a pattern."""
+    assert isinstance(source.kind, Objects)  # noqa: S101 - `origin_of` gives others to others
+    parts = urlsplit(source.kind.url)
+    path = parts.path.strip("/")
+    try:
+        store = from_url(f"{parts.scheme}://{parts.netloc}", **_options(parts.scheme))
+        if parts.scheme.startswith("http") or (PurePosixPath(path).suffix in FORMATS and "*" not in path):
+            return store, [store.head(path)]
+        prefix = "/".join(_fixed(path))
+        listed = [each for batch in store.list(prefix or None) for each in batch]
+    except FileNotFoundError:
+        raise _none(source) from None
+    except (BaseError, OSError, ValueError) as error:
+        raise _away(source, error) from None
+    found = [each for each in listed if _belongs(each["path"], path, prefix)]
+    if not found:
+        raise _none(source)
+    return store, sorted(found, key=lambda each: each["path"])
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    return {"client_options": {"allow_http": True}} if scheme == "http" else {}
+
+
+def _fixed(path: str) -> list[str]:
+    """The folders before the first pattern."""
+    parts = path.split("/") if path else []
+    pattern = next((at for at, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    return parts[:pattern]
+
+
+def _belongs(name: str, path: str, prefix: str) -> bool:
+    """Whether an object is of the source, by the rules of files in a folder."""
+    inside = PurePosixPath(name).relative_to(prefix) if prefix else PurePosixPath(name)
+    aside = any(part.startswith((".", "_")) for part in inside.parts)
+    known = inside.suffix in FORMATS and not aside
+    return known and (path == prefix or fnmatchcase(name, path))
+
+
+def _none(source: Source) -> NotFound:
+    assert isinstance(source.kind, Objects)  # noqa: S101 - as above
+    return NotFound(
+        what=f"The source {source.name} has no files",
+        expected="CSV, JSON lines (.jsonl) or Parquet files",
+        found=f"nothing at {source.kind.url}",
+    )
+
+
+def _away(source: Source, error: Exception) -> Unavailable:
+    return Unavailable(
+        what=f"The object store of the source {source.name} does not answer",
+        found=str(error).split("\n")[0][:300],
+        fix="Its key and region are environment variables, such as AWS_ACCESS_KEY_ID.",
+    )
