@@ -76,7 +76,8 @@ def test_swapping_under_load_fails_no_request_and_mixes_no_versions(home: Home) 
     for client in clients:
         client.start()
     for turn in range(SWAPS):
-        newcomer = sigmoid_version(home.blobs, 3, weight=3 + turn)  # something to load while requests come in
+        weight = 3 + turn / 100  # of something to load while requests come in
+        newcomer = sigmoid_version(home.blobs, 3, weight=weight)
         home.service.apply(plan(1 + turn % 2, *versions, newcomer))
     done.set()
     for client in clients:
