@@ -75,13 +75,15 @@ def free_port() -> int:
 
 
 def resident(pid: int) -> tuple[float, int]:
-    """Megabytes that a process and its descendants hold, shared pages in each; how many they are."""
+    """Megabytes that a process and its descendants hold, each page shared by k processes counted in each for
+    one k-th (PSS), so that no page counts twice; how many they are.
+    """
     family = {pid}
     entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     parents = {int(entry.name): _parent(entry) for entry in entries}
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
-    return sum(_rss(member) for member in family) / 1e6, len(family)
+    return sum(_pss(member) for member in family) / 1e6, len(family)
 
 
 def _parent(entry: Path) -> int:
@@ -91,9 +93,9 @@ def _parent(entry: Path) -> int:
         return 0
 
 
-def _rss(pid: int) -> int:
+def _pss(pid: int) -> int:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

@@ -24,7 +24,11 @@ def memory(bench: Bench) -> None:
     ours, count = _idle(bench, "penstock up", lambda: up(folder, folder / "home"))
     title = "resident memory, idle"
     bench.results.add(
-        title, "MB", ours, bar=Bar(at_most=350), note=f"{count} processes, shared pages counted in each"
+        title,
+        "MB",
+        ours,
+        bar=Bar(at_most=350),
+        note=f"{count} processes, shared pages counted by their share",
     )
     for peer in (DEFAULT, TUNED):
         theirs, count = _idle(bench, peer.name, lambda peer=peer: peer.up(folder / peer.name))

@@ -30,6 +30,8 @@ from penstock.testing.tiny_onnx import sigmoid_version
 ROW = {"wind": [1.0], "carrier": ["UA"]}
 BODY = encode_request(ROW)
 INFER = "/v2/models/delay/infer"
+SWAPS = int(os.environ.get("SWAPS", "20"))
+"""Under load; SWAPS=1000 goes further."""
 
 
 class Home:
@@ -73,8 +75,9 @@ def test_swapping_under_load_fails_no_request_and_mixes_no_versions(home: Home) 
     clients = [threading.Thread(target=keep_asking) for _ in range(4)]
     for client in clients:
         client.start()
-    for turn in range(20):
-        newcomer = sigmoid_version(home.blobs, 3, weight=3 + turn)  # something to load while requests come in
+    for turn in range(SWAPS):
+        weight = 3 + turn / 100  # of something to load while requests come in
+        newcomer = sigmoid_version(home.blobs, 3, weight=weight)
         home.service.apply(plan(1 + turn % 2, *versions, newcomer))
     done.set()
     for client in clients:

@@ -153,6 +153,7 @@ def test_an_environment_is_found_by_name() -> None:
         ('over = "7d"', 'over = "a week"', 20, "a duration such as"),
         ('over = "7d"', 'over = "7d", labels = 0', 20, "at least 1"),
         ('  "contract",', '  "infrastructur",', 27, "a proof (contract, infrastructure), a load"),
+        ('  "contract",', '  "sign_of",', 27, "Did you mean `sign_off`?"),
         ('  "contract",', '  "load: 500",', 27, "This is not a load"),
         ('  "contract",', '  "load: 500/s for 2h, p99 <= 1s",', 27, "up to 20000 a second for up to 600"),
         ('  "contract",', '  "load: 500/s for 2s, p99 <= 20",', 27, "p50, p95, p99, max in ms or s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import cast
 
 from penstock.checks import is_load, is_sign_off, parse, parse_load, signatures
@@ -70,6 +71,7 @@ def _gate(table: Table) -> tuple[str, ...]:
             elif text not in PROOFS:
                 parse(text)
         except InvalidValue as error:
+            near = get_close_matches(text.partition(":")[0], (*PROOFS, "sign_off", "load"), n=1)
             others = (
                 f'a check such as "roc_auc >= 0.7", a proof ({", ".join(PROOFS)}), a load (`load: …`) or '
                 "people (`sign_off`)"
@@ -79,6 +81,6 @@ def _gate(table: Table) -> tuple[str, ...]:
                 f"the gate asks something unknown: {error.what}",
                 expected=error.expected if is_load(text) or is_sign_off(text) else others,
                 found=repr(text),
-                fix=error.fix,
+                fix=f"Did you mean `{near[0]}`?" if near else error.fix,
             )
     return gate
