@@ -12,8 +12,8 @@ from penstock.adapters.builders.packages import Packages
 from penstock.adapters.builders.processes import Processes
 
 home, checkout = map(Path, sys.argv[1:])
-own_wheel()  # a system that runs has packed itself before
-shutil.rmtree(home, ignore_errors=True)
+own_wheel()  # a system that runs has packed itself before, and uv has unpacked that
+shutil.rmtree(home / "envs", ignore_errors=True)
 environments = Environments(home / "envs", Packages(Processes()))
 started = time.perf_counter()
 environments.make(Checkout(checkout, checkout), home.with_suffix(".log"), lambda _stage: None)

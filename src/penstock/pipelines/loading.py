@@ -100,9 +100,8 @@ def _modules(folder: Path) -> Iterator[str]:
 def _cannot_import(module: str, folder: Path, error: Exception) -> InvalidPipeline:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and (missing == module or module.startswith(f"{missing}.")):
-        return InvalidPipeline(
-            what=f"There is no module {module} in {folder}.", fix=meant(module, _modules(folder))
-        )
+        there = [*_modules(folder), *(file.stem for root in _roots(folder) for file in root.glob("*.py"))]
+        return InvalidPipeline(what=f"There is no module {module} in {folder}.", fix=meant(module, there))
     return InvalidPipeline(
         what=f"The module {module} cannot be imported",
         found=f"{type(error).__name__}: {error}",
