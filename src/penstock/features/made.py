@@ -15,8 +15,8 @@ from penstock.features.timelines import Features, Rows, Timeline, timeline_of
 from penstock.features.types import OnlineView, ViewSettings
 from penstock.features.views import FeatureView
 
-AT_ONCE = 1 << 26
-"""Values of a view that are held in memory at once: half a gigabyte of numbers."""
+AT_ONCE = 1 << 24
+"""Values of a view that are held in memory at once: 128 megabytes of numbers."""
 
 
 class Made:
