@@ -10,7 +10,6 @@ __all__ = [
     "Metrics",
     "choose",
     "connect",
-    "delta",
     "each",
     "events",
     "feature_view",
@@ -18,14 +17,13 @@ __all__ = [
     "log",
     "pipeline",
     "publish",
-    "sql",
     "step",
     "training_rows",
 ]
 
 if TYPE_CHECKING:
     from penstock.app.client import connect
-    from penstock.datasets.declare import delta, events, files, sql
+    from penstock.datasets.declare import events, files
     from penstock.features.views import feature_view
     from penstock.pipelines.authoring import pipeline, step
     from penstock.pipelines.builtin import publish, training_rows
@@ -39,7 +37,6 @@ else:
             "Metrics": "penstock.pipelines.metrics",
             "choose": "penstock.pipelines.shapes",
             "connect": "penstock.app.client",
-            "delta": "penstock.datasets.declare",
             "each": "penstock.pipelines.shapes",
             "events": "penstock.datasets.declare",
             "feature_view": "penstock.features.views",
@@ -47,7 +44,6 @@ else:
             "log": "penstock.pipelines.log",
             "pipeline": "penstock.pipelines.authoring",
             "publish": "penstock.pipelines.builtin",
-            "sql": "penstock.datasets.declare",
             "step": "penstock.pipelines.authoring",
             "training_rows": "penstock.pipelines.builtin",
         },

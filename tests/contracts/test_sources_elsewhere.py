@@ -17,14 +17,14 @@ import pytest
 from msgspec.structs import replace
 from obstore.store import S3Store
 
-from penstock import delta, files, sql
+from penstock import files
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.sources import database
 from penstock.adapters.sources.arrivals import Everywhere
 from penstock.adapters.sources.bring import at_hand
 from penstock.adapters.sources.increments import Increments
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
-from penstock.datasets import read, take_snapshot
+from penstock.datasets import delta, read, sql, take_snapshot
 from penstock.datasets.places import addressed
 from penstock.datasets.types import Source
 from penstock.runs.earlier import KEPT

@@ -18,7 +18,8 @@ from penstock.runs.types import StepRun
 
 MODULE = """
 import polars as pl
-from penstock import pipeline, sql, step, training_rows
+from penstock import pipeline, step, training_rows
+from penstock.datasets import sql
 
 orders = sql("sqlite:///shop.db", table="orders", event_time="at", key="id", watermark="id")
 
