@@ -16,6 +16,7 @@ from penstock.core.words import meant
 from penstock.datasets.types import Source
 
 if TYPE_CHECKING:
+    from penstock.datasets.expectations import Violation
     from penstock.datasets.sketches import Sketch
 
 
@@ -82,3 +83,45 @@ def source_of(name: str) -> Source:
             fix=meant(name, found) or f"Sources here: {', '.join(sorted(found)) or 'none'}.",
         )
     return msgspec.convert(found[name], Source)
+
+
+def expectations_file(name: str, *, new: bool = False) -> Path:
+    """Where expectations of this name stand in the project here.
+
+    Raises NotFound when there is no such file, or where it is to be `new`, InvalidValue when there is.
+    """
+    from penstock.datasets.expecting import FOLDER
+
+    file = project_folder() / FOLDER / f"{name}.toml"
+    if new and file.exists():
+        raise InvalidValue(what=f"{file} is there already.", fix="Use --again to write over it.")
+    if not new and not file.exists():
+        others = sorted(each.stem for each in file.parent.glob("*.toml"))
+        fix = meant(name, others) if others else f"Write it: penstock data expect {name}"
+        raise NotFound(what=f"Nothing is expected of {name}: there is no {file}.", fix=fix)
+    return file
+
+
+def checked(
+    ref: str, name: str, data_root: Path | None, as_of: datetime | None
+) -> tuple[str, int, list[Violation]]:
+    """What a source or a file is held against, by how many rules, and what of its rows is not as expected.
+
+    Raises NotFound, InvalidValue.
+    """
+    from penstock.datasets.expectations import check, rules_in
+    from penstock.datasets.expecting import parsed
+    from penstock.datasets.singles import file_table
+    from penstock.datasets.sketching import sketch
+    from penstock.datasets.snapshots import rows_of
+
+    whole = is_file(ref)
+    named = name or (Path(ref).stem if whole else ref)
+    file = expectations_file(named)
+    expected = parsed(file.read_text(encoding="utf-8"), str(file))
+    if whole:
+        return named, rules_in(expected), check(file_table(Path(ref)), expected)
+    source = source_of(ref)
+    rows = rows_of(source, data_root or project_folder(), as_of or datetime.now(UTC)).rows
+    found = check(rows, expected, sketch=sketch(rows), named_by=(*source.key, source.event_time))
+    return named, rules_in(expected), found
