@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ class Looked(NamedTuple):
 
 def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None) -> Looked:
     """Read the table that is meant and make its sketch. Raises NotFound and InvalidValue."""
+    from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.sketches import Sketch
     from penstock.datasets.sketching import sketch
     from penstock.datasets.snapshots import rows_of
@@ -42,9 +44,8 @@ def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None
         kept = b64decode(api.get(f"/snapshots/{ref}/sketch")["sketch"])
         left_out = msgspec.to_builtins(about["left_out"])
         return Looked(ref, msgspec.msgpack.decode(kept, type=Sketch), about["quarantined"], left_out)
-    rows, malformed, reasons = rows_of(
-        source_of(ref), data_root or project_folder(), as_of or datetime.now(UTC)
-    )
+    with at_hand(source_of(ref), str(data_root or project_folder()), os.environ) as (source, root):
+        rows, malformed, reasons = rows_of(source, root, as_of or datetime.now(UTC))
     return Looked(ref, sketch(rows), malformed, msgspec.to_builtins(reasons))
 
 
@@ -109,6 +110,7 @@ def checked(
 
     Raises NotFound, InvalidValue.
     """
+    from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.expectations import check, rules_in
     from penstock.datasets.expecting import parsed
     from penstock.datasets.singles import file_table
@@ -122,6 +124,7 @@ def checked(
     if whole:
         return named, rules_in(expected), check(file_table(Path(ref)), expected)
     source = source_of(ref)
-    rows = rows_of(source, data_root or project_folder(), as_of or datetime.now(UTC)).rows
+    with at_hand(source, str(data_root or project_folder()), os.environ) as (there, root):
+        rows = rows_of(there, root, as_of or datetime.now(UTC)).rows
     found = check(rows, expected, sketch=sketch(rows), named_by=(*source.key, source.event_time))
     return named, rules_in(expected), found

@@ -45,12 +45,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Expectations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a table is expected to be: `rows` of it at least, and its columns, beside which there may be
-    `other_columns`. What is not so is an error, or with `severity` only a warning.
+    `other_columns`. What is not so is an error, or with `severity` only a warning. `serving` says what
+    becomes of requests for predictions with values that the rules of their columns rule out.
     """
 
     severity: Severity = "error"
     rows: int = 0
     other_columns: bool = True
+    serving: Literal["count", "refuse"] = "count"
     columns: dict[str, Rules] = {}
 
 
@@ -163,7 +165,7 @@ def refuse(found: Sequence[Violation], what: str, name: str) -> list[Violation]:
 def rules_in(expected: Expectations) -> int:
     """How many rules there are."""
     nothing = msgspec.structs.asdict(Rules())
-    own = sum(
+    own: int = sum(
         value != nothing[name]
         for rules in expected.columns.values()
         for name, value in msgspec.structs.asdict(rules).items()

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from penstock.adapters.executors.expected import training_as_expected
+from penstock.adapters.executors.expected import evidence, training_as_expected
 from penstock.core.errors import InvalidValue
 from penstock.pipelines.loading import draw_target
 
@@ -67,3 +67,12 @@ def test_training_rows_are_asked_for_their_features_and_what_is_left_of_their_so
         training_as_expected(settings, rows.with_columns(speed=pl.lit(-1.0)))
     with pytest.raises(InvalidValue, match="features of wind are not as expected: found `speed` is a column"):
         training_as_expected(settings, rows.drop("speed"))
+
+
+def test_a_version_keeps_the_rules_of_its_inputs_and_what_only_warned() -> None:
+    rules = {"speed": {"at_least": 0}, "known": {"type": "time"}}
+    settings = {"expectations": {"trips": {"serving": "refuse", "columns": rules}}}
+    kept = evidence(settings, {"speed"}, ["`speed` ..."])
+    columns = {"speed": {"at_least": 0, "refuse": True}}
+    assert kept == {"columns": columns, "asked": 2, "unexpected": ["`speed` ..."]}
+    assert evidence({}, {"speed"}, []) == {}

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from penstock.datasets.expectations import Expectations, check, refuse
+from penstock.datasets.expectations import Expectations, check, refuse, rules_in
+from penstock.datasets.expecting import as_data
+from penstock.serving.outside import REFUSE
+
+
+def evidence(settings: Mapping[str, Any], inputs: Collection[str], warnings: Sequence[str]) -> dict[str, Any]:
+    """What a version keeps of this: the rules of its inputs, how many rules there were and what only warned.
+
+    Empty where nothing is expected.
+    """
+    given = {
+        name: msgspec.convert(each, Expectations) for name, each in settings.get("expectations", {}).items()
+    }
+    if not given:
+        return {}
+    columns = {
+        name: {**rules, REFUSE: expected.serving == "refuse"}
+        for expected in given.values()
+        for name, rules in as_data(expected)["columns"].items()
+        if name in inputs
+    }
+    asked = sum(map(rules_in, given.values()))
+    return {"columns": columns, "asked": asked, "unexpected": list(warnings)}
 
 
 def training_as_expected(settings: Mapping[str, Any], rows: pl.DataFrame) -> list[str]:

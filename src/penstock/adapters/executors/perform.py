@@ -133,7 +133,7 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
-    from penstock.adapters.executors.expected import training_as_expected
+    from penstock.adapters.executors.expected import evidence, training_as_expected
     from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
     from penstock.features.keeping import read_timeline
@@ -166,6 +166,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(joined)
+        if expected := evidence(task.node.settings, examples, unexpected):
+            told["expectations"] = expected
         kept = write({**made.schema, **told}, blobs)
         return {
             "train": write(made.train, blobs),
