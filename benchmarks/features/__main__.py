@@ -6,7 +6,7 @@ import argparse
 import sys
 from functools import partial
 
-from benchmarks.features import joins, online
+from benchmarks.features import joins, online, validation
 from benchmarks.features.bench import Bench
 from benchmarks.features.large import large
 from benchmarks.frame.area import measure
@@ -16,6 +16,7 @@ PARTS = {
     "small": joins.small,
     "online": online.online,
     "growth": joins.growth,
+    "validation": validation.validation,
 }
 
 if __name__ == "__main__":

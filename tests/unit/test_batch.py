@@ -35,6 +35,7 @@ SIGNATURE = Signature(
 )
 VERSION: dict[str, Any] = {
     "id": "delay@3", "artifact": "a" * 64, "signature": msgspec.to_builtins(SIGNATURE), "format": "onnx",
+    "training": {},
 }  # fmt: skip
 
 
@@ -214,3 +215,18 @@ def test_large_files_are_read_in_chunks_of_their_rows_in_order(tmp_path: Path) -
     found = list(chunks_of(source, 300, 1))
     assert [(chunk.first, chunk.rows.height) for chunk in found] == [(300, 300), (600, 300), (900, 100)]
     assert pl.concat([chunk.rows for chunk in found])["stops"].to_list() == list(range(300, 1000))
+
+
+def test_rows_that_are_not_as_those_of_training_are_answered_and_told_of(tmp_path: Path) -> None:
+    rules = {
+        "wind": {"at_most": 4.0, "refuse": False},
+        "carrier": {"one_of": ["UA"]},
+        "stops": {"nulls": 0.3},
+    }
+    version = {**VERSION, "training": {"expectations": {"columns": rules}}}
+    source, output = write(rows(8), tmp_path / "in.parquet"), tmp_path / "out.csv"
+    done = work(plan(version, source, output, None), Plain(), output, lambda _: None)
+    assert done.predicted == 8
+    assert list(map(str, done.unexpected)) == [
+        "`wind` at_most 4.0: not so in 3 of 8 rows, such as 5.0 (row 6); 6.0 (row 7); 7.0 (row 8)"
+    ]

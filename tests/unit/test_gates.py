@@ -16,7 +16,7 @@ from penstock.core.errors import InvalidRequest, Unavailable
 from penstock.datasets.profiles import prior_of, profile
 from penstock.datasets.types import Prior
 from penstock.deployments.edges import edges
-from penstock.deployments.quality import assess
+from penstock.deployments.quality import assess, numbers_of_data
 from penstock.deployments.types import Verdict
 from penstock.models.types import Signature, Version
 from penstock.serving.answers import Examples
@@ -106,6 +106,15 @@ def test_a_classifier_that_is_too_sure_is_not_calibrated() -> None:
     verdict = judged(world(asked), lambda row: float(rollouts.good(row) > 0.5))[asked]
     assert not verdict.passed
     assert sum(each["rows"] for each in verdict.evidence["reliability"]) == 600
+
+
+def test_checks_may_ask_how_many_expectations_did_not_hold() -> None:
+    snapshot = {"quarantined": 0, "expected": 3, "unexpected": ["`a` ...", "`b` ..."]}
+    version = _version(Signature(task="regression", inputs=()), Prior(rows=0))
+    training = {"snapshots": [snapshot], "expectations": {"asked": 2, "unexpected": ["`speed` ..."]}}
+    found = numbers_of_data(msgspec.structs.replace(version, training=training))
+    assert (found["expected"], found["unexpected"]) == (5, 3)
+    assert numbers_of_data(version)["expected"] == 0
 
 
 def test_checks_may_ask_for_the_training_rows() -> None:

@@ -89,6 +89,31 @@ def test_rows_are_answered_row_by_row(house: House) -> None:
     assert told["rows"][1]["id"] == f"{told['rows'][0]['id']}/1"
 
 
+def test_values_that_nobody_expects_are_counted_or_refused(house: House) -> None:
+    version = sigmoid_version(house.blobs, 2)
+    rules = {"wind": {"at_most": 1.5, "nulls": 0.0}, "carrier": {"one_of": ["UA", "B6"], "matches": "[A-Z]+"}}
+    house.follow(plan(2, msgspec.structs.replace(version, expected=rules)))
+    for _ in range(2):
+        assert house.ask("/predict/delay", {"rows": ROWS}).status == 200
+    told = text_string_to_metric_families(house.ask("/metrics").body.decode())
+    counted = {
+        (sample.labels["column"], sample.labels["rule"]): sample.value
+        for family in told
+        if family.name == "penstock_unexpected_values"
+        for sample in family.samples
+    }
+    assert counted == {("wind", "at_most 1.5"): 2, ("wind", "nulls 0"): 2, ("carrier", "one_of"): 2}
+
+    strict = {"wind": {"at_most": 1.5, "refuse": True}}
+    house.follow(plan(3, msgspec.structs.replace(sigmoid_version(house.blobs, 3), expected=strict)))
+    refused = house.ask("/predict/delay", {"rows": ROWS})
+    assert refused.status == 400
+    assert refused.json["error"] == (
+        "The column 'wind' holds a value that nobody expects: expected at_most 1.5; found 2.0."
+    )
+    assert house.ask("/predict/delay", {"rows": ROWS[1:]}).status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

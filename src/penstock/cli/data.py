@@ -33,6 +33,7 @@ HtmlOption = Annotated[
 COLUMNS = ("snapshot=id", "source", "as of=as_of", "rows", "left out=quarantined", "first", "last")
 PROFILED = ("column", "type", "missing", "distinct", "low", "mean", "median", "high", "shape")
 COMPARED = ("column", "apart", "how", "type", "missing", "shape")
+VIOLATIONS = ("severity", "column", "rule", "count", "of rows=rows", "such as=examples")
 LEFT_OUT = ("file", "line", "column", "value", "why")
 MOST, MOST_LEFT_OUT = 200, 20
 """Columns and left out rows that a terminal shows."""
@@ -44,7 +45,7 @@ data = group(help="What sources hold: snapshots that were read, profiles, and ho
 def register(app: typer.Typer) -> None:
     """Add the commands of data."""
     data.callback(invoke_without_command=True)(listed)
-    for command in (show, diff):
+    for command in (show, diff, expect, check):
         data.command()(command)
     app.add_typer(data, name="data", rich_help_panel="Project")
 
@@ -130,6 +131,69 @@ def diff(
         parts.append(f"{html} has them with pictures.")
     hints = () if html else (f"penstock data diff {a} {b} --html FILE",)
     return Page({"a": left.name, "b": right.name, **told}, tuple(parts), hints)
+
+
+@prints
+def expect(
+    *,
+    api: Api,
+    source: RefArgument,
+    data_root: DataOption = None,
+    as_of: AsOfOption = "",
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", help="The source or feature view that it is for, if the rows are another table."
+        ),
+    ] = "",
+    again: Annotated[bool, typer.Option("--again", help="Write over a file that is there.")] = False,
+) -> Page:
+    """Write what rows like these are expected to be into expectations/SOURCE.toml, to tighten by hand."""
+    from penstock.cli.tables import expectations_file, is_file, looked_at, source_of
+    from penstock.datasets.expectations import rules_in
+    from penstock.datasets.expecting import as_toml, inferred
+
+    named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
+    file = expectations_file(named, new=not again)
+    found = looked_at(api, source, data_root, _moment(as_of))
+    key = () if name or is_file(source) or ":" in source else source_of(source).key
+    expected = inferred(found.sketch, key)
+    said = f"Inferred by `penstock data expect` from {found.sketch.rows:,} rows of {found.name}."
+    file.parent.mkdir(exist_ok=True)
+    written(file, as_toml(expected, named, said))
+    told = {"file": str(file), "rules": rules_in(expected), "rows": found.sketch.rows}
+    lines = (
+        f"{file} has {told['rules']} rules for {len(expected.columns)} columns.",
+        "Runs hold rows against it from now on; commit it with the project.",
+    )
+    return Page(told, lines, (f"penstock data check {source}",))
+
+
+@prints
+def check(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE|FILE", help="A source of the project here, or a file.")
+    ],
+    data_root: DataOption = None,
+    as_of: AsOfOption = "",
+    name: Annotated[
+        str,
+        typer.Option("--name", help="The file in expectations/ to hold it against, if not that of its name."),
+    ] = "",
+) -> Page:
+    """Hold rows against what they are expected to be; fails where an error is found."""
+    import msgspec
+
+    from penstock.cli.tables import checked
+    from penstock.datasets.expectations import refuse
+
+    named, rules, found = checked(source, name, data_root, _moment(as_of))
+    warnings = refuse(found, f"The rows of {source}", named)
+    items = [{**msgspec.to_builtins(each), "examples": list(each.examples)} for each in warnings]
+    said = f"{source} is as expectations/{named}.toml says, by {rules} rules" + (
+        f", but for {len(items)} that only warn." if items else "."
+    )
+    return Page({"items": items, "rules": rules}, (*([Table(items, VIOLATIONS, "")] if items else []), said))
 
 
 def _moment(text: str) -> datetime | None:

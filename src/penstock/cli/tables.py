@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from penstock.core.words import meant
 from penstock.datasets.types import Source
 
 if TYPE_CHECKING:
+    from penstock.datasets.expectations import Violation
     from penstock.datasets.sketches import Sketch
 
 
@@ -30,6 +32,7 @@ class Looked(NamedTuple):
 
 def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None) -> Looked:
     """Read the table that is meant and make its sketch. Raises NotFound and InvalidValue."""
+    from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.sketches import Sketch
     from penstock.datasets.sketching import sketch
     from penstock.datasets.snapshots import rows_of
@@ -41,9 +44,8 @@ def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None
         kept = b64decode(api.get(f"/snapshots/{ref}/sketch")["sketch"])
         left_out = msgspec.to_builtins(about["left_out"])
         return Looked(ref, msgspec.msgpack.decode(kept, type=Sketch), about["quarantined"], left_out)
-    rows, malformed, reasons = rows_of(
-        source_of(ref), data_root or project_folder(), as_of or datetime.now(UTC)
-    )
+    with at_hand(source_of(ref), str(data_root or project_folder()), os.environ) as (source, root):
+        rows, malformed, reasons = rows_of(source, root, as_of or datetime.now(UTC))
     return Looked(ref, sketch(rows), malformed, msgspec.to_builtins(reasons))
 
 
@@ -82,3 +84,47 @@ def source_of(name: str) -> Source:
             fix=meant(name, found) or f"Sources here: {', '.join(sorted(found)) or 'none'}.",
         )
     return msgspec.convert(found[name], Source)
+
+
+def expectations_file(name: str, *, new: bool = False) -> Path:
+    """Where expectations of this name stand in the project here.
+
+    Raises NotFound when there is no such file, or where it is to be `new`, InvalidValue when there is.
+    """
+    from penstock.datasets.expecting import FOLDER
+
+    file = project_folder() / FOLDER / f"{name}.toml"
+    if new and file.exists():
+        raise InvalidValue(what=f"{file} is there already.", fix="Use --again to write over it.")
+    if not new and not file.exists():
+        others = sorted(each.stem for each in file.parent.glob("*.toml"))
+        fix = meant(name, others) if others else f"Write it: penstock data expect {name}"
+        raise NotFound(what=f"Nothing is expected of {name}: there is no {file}.", fix=fix)
+    return file
+
+
+def checked(
+    ref: str, name: str, data_root: Path | None, as_of: datetime | None
+) -> tuple[str, int, list[Violation]]:
+    """What a source or a file is held against, by how many rules, and what of its rows is not as expected.
+
+    Raises NotFound, InvalidValue.
+    """
+    from penstock.adapters.sources.bring import at_hand
+    from penstock.datasets.expectations import check, rules_in
+    from penstock.datasets.expecting import parsed
+    from penstock.datasets.singles import file_table
+    from penstock.datasets.sketching import sketch
+    from penstock.datasets.snapshots import rows_of
+
+    whole = is_file(ref)
+    named = name or (Path(ref).stem if whole else ref)
+    file = expectations_file(named)
+    expected = parsed(file.read_text(encoding="utf-8"), str(file))
+    if whole:
+        return named, rules_in(expected), check(file_table(Path(ref)), expected)
+    source = source_of(ref)
+    with at_hand(source, str(data_root or project_folder()), os.environ) as (there, root):
+        rows = rows_of(there, root, as_of or datetime.now(UTC)).rows
+    found = check(rows, expected, sketch=sketch(rows), named_by=(*source.key, source.event_time))
+    return named, rules_in(expected), found

@@ -12,6 +12,7 @@ import polars as pl
 from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known
+from penstock.datasets.expectations import Expectations, Violation, check, refuse, rules_in
 from penstock.datasets.listing import listing
 from penstock.datasets.reading import MALFORMED, SourceFiles, scan, unreadable
 from penstock.datasets.sketches import KEPT
@@ -45,13 +46,20 @@ def read(source: Source, data_root: str | Path, as_of: datetime) -> pl.LazyFrame
     return table.filter(~pl.col(MALFORMED)).drop(MALFORMED).lazy()
 
 
-def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs: Blobs) -> Snapshot:
+def take_snapshot(
+    source: Source,
+    data_root: str | Path,
+    as_of: datetime,
+    blobs: Blobs,
+    expected: Expectations | None = None,
+) -> Snapshot:
     """Read what was known at `as_of` (UTC) and keep it as one uncompressed Arrow IPC file.
 
     Left out and counted are rows without a key or a time, rows with text where a number is expected, and
     lines that are no rows at all; where they stand and why is kept beside, for up to `MOST` of them.
     The same rows give the same digest wherever and however they lie in files.
-    Raises NotFound when there are no files, InvalidValue when they cannot be read or no row was known.
+    Raises NotFound when there are no files, InvalidValue when they cannot be read, no row was known, or rows
+    are not as expected: then nothing is kept.
     """
     rows, malformed, reasons = rows_of(source, data_root, as_of)
     if rows.is_empty():
@@ -60,6 +68,11 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
             what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
             found=f"{malformed} malformed rows{example}" if malformed else "",
         )
+    seen = sketch(rows)
+    warnings: list[Violation] = []
+    if expected is not None:
+        found = check(rows, expected, sketch=seen, named_by=(*source.key, source.event_time))
+        warnings = refuse(found, f"The rows of the source {source.name}", source.name)
     with blobs.writing() as file:
         write_table(rows, file)
     return Snapshot(
@@ -76,7 +89,9 @@ def take_snapshot(source: Source, data_root: str | Path, as_of: datetime, blobs:
             for name, dtype in rows.schema.items()
         ),
         digest=file.digest,
-        profile=blobs.put(msgspec.msgpack.encode(sketch(rows).cut(KEPT))),
+        profile=blobs.put(msgspec.msgpack.encode(seen.cut(KEPT))),
+        expected=rules_in(expected) if expected else 0,
+        unexpected=tuple(map(str, warnings)),
     )
 
 

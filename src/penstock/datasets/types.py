@@ -157,7 +157,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` names the rows as an Arrow IPC file in the blob store; `quarantine` what was left out and why, as
     a JSON list of `Quarantined`, empty where nothing was, `profile` what the rows were (a
-    `datasets.sketches.Sketch` as MessagePack).
+    `datasets.sketches.Sketch` as MessagePack). `expected` rules were asked of it, and `unexpected` tells of
+    those that did not hold and only warn.
     """
 
     id: str
@@ -171,3 +172,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     quarantine: str = ""
     profile: str = ""
+    expected: int = 0
+    unexpected: tuple[str, ...] = ()

@@ -115,4 +115,5 @@ def served(
         resident=resident,
         runtime=version.runtime,
         views=tuple(view for view in views if view.id in online),
+        expected=version.training.get("expectations", {}).get("columns", {}),
     )

@@ -187,9 +187,14 @@ def _reliability(task: Task, numbers: tuple[Numbers, Numbers]) -> tuple[Bin, ...
 
 def numbers_of_data(version: Version) -> dict[str, float]:
     """What checks may ask of the rows that a version was trained on, by name."""
+    snapshots, asked = version.training.get("snapshots", ()), version.training.get("expectations", {})
     found = {
         "rows": float(version.profile.rows),
-        "quarantined": float(sum(s["quarantined"] for s in version.training.get("snapshots", ()))),
+        "quarantined": float(sum(s["quarantined"] for s in snapshots)),
+        "expected": float(sum(s.get("expected", 0) for s in snapshots) + asked.get("asked", 0)),
+        "unexpected": float(
+            sum(len(s.get("unexpected", ())) for s in snapshots) + len(asked.get("unexpected", ()))
+        ),
     }
     for column in version.profile.columns:
         known: dict[str, Any] = {"nulls": column.nulls / max(1, column.nulls + column.count)}

@@ -69,6 +69,7 @@ def draft(
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
             "views": list(candidate.views),
+            **({"expectations": candidate.expectations} if candidate.expectations else {}),
         },
         governance=dict(governance),
         metadata={**candidate.metadata, "pipeline": run.graph.target, "params": run.params},

@@ -8,14 +8,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from penstock import datasets
 from penstock.core.errors import InvalidPipeline, PenstockError
 from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.features.views import FeatureView
 from penstock.pipelines.authoring import Pipeline
 from penstock.pipelines.sources import import_from_source
-from penstock.pipelines.types import Graph
+from penstock.pipelines.types import Graph, Node
 
+EXPECTATIONS = "expectations"
+"""The folder of what a project expects of its sources and feature views (`datasets.expecting`)."""
 _NOT_THE_PROJECT = {"tests", "test", "docs", "benchmarks"}
 
 
@@ -36,7 +41,26 @@ def draw_target(target: str, folder: str | Path, params: Mapping[str, Any] | Non
         raise InvalidPipeline(
             what=f"{target} is not a pipeline", found=repr(found), fix="Decorate the function with @pipeline."
         )
-    return found.draw(**(params or {}))
+    return _with_expectations(found.draw(**(params or {})), Path(folder))
+
+
+def _with_expectations(graph: Graph, folder: Path) -> Graph:
+    """The graph with what the project's files expect of each source, and of training rows and their features.
+
+    So they travel with the release, and a change of theirs is a change of what depends on them.
+    """
+    if not Path(folder, EXPECTATIONS).is_dir():
+        return graph
+    expected = {name: datasets.as_data(each) for name, each in datasets.of_project(folder).items()}
+    return msgspec.structs.replace(graph, nodes=tuple(_expecting(node, expected) for node in graph.nodes))
+
+
+def _expecting(node: Node, expected: Mapping[str, Any]) -> Node:
+    names = [node.settings["source"]["name"]] if node.kind in {"snapshot", "rows"} else []
+    if node.kind == "rows":
+        names += [view["name"] for view in node.settings["views"]]
+    own = {name: expected[name] for name in names if name in expected}
+    return msgspec.structs.replace(node, settings={**node.settings, "expectations": own}) if own else node
 
 
 def find_pipelines(folder: str | Path) -> list[str]:

@@ -153,3 +153,4 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     estimator: str = ""
     influence: dict[str, float] = {}
     views: tuple[dict[str, Any], ...] = ()
+    expectations: dict[str, Any] = {}

@@ -15,7 +15,8 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version the service may load. `resident` ones are loaded at once, others when asked for.
 
     `runtime` names the environment in which a model is served that its own library answers; `views` are the
-    feature views from which some of its inputs can be read where a row gives an entity in their place.
+    feature views from which some of its inputs can be read where a row gives an entity in their place;
+    `expected` are the rules of its columns (see `serving.outside`).
     """
 
     number: int
@@ -26,6 +27,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     resident: bool = True
     runtime: str = ""
     views: tuple[OnlineView, ...] = ()
+    expected: dict[str, dict[str, Any]] = {}
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):

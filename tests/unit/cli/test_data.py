@@ -55,3 +55,18 @@ def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: 
     ):
         refused = penstock("data", "show", *words)
         assert (refused.exit_code, said in refused.output) == (1, True), refused.output
+
+
+def test_what_is_expected_is_written_once_and_held_against_rows(penstock: Command, tmp_path: Path) -> None:
+    file, late = table(tmp_path / "a.parquet"), table(tmp_path / "b.parquet", late=True)
+    assert "Write it: penstock data expect a" in penstock("data", "check", str(file)).output
+    assert penstock("data", "expect", str(file)).exit_code == 0
+    assert "Use --again to write over it." in penstock("data", "expect", str(file)).output
+    assert (
+        "a.parquet is as expectations/a.toml says, by 12 rules."
+        in penstock("data", "check", str(file)).output
+    )
+    refused = penstock("data", "check", str(late), "--name", "a")
+    assert refused.exit_code == 1
+    assert "`wind` type float: not so in 200 of 200 rows, such as string instead" in refused.output
+    assert "delay" not in refused.output  # a new extreme only warns

@@ -12,14 +12,18 @@ import polars as pl
 
 from penstock.adapters.batch.fitting import Misfit, fitting, require_columns
 from penstock.adapters.batch.reading import Chunk, chunks_of, count_of, format_of, names_of
+from penstock.adapters.batch.unexpected import together, unexpected_in
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict, InvalidValue, StorageFailed
 from penstock.core.words import meant
+from penstock.datasets.expectations import Violation
 from penstock.models.types import Signature
 from penstock.serving.ports import Runtime
 
 CHUNK = 50_000
 """Rows that are answered and written together."""
+UNEXPECTED = ".unexpected"
+"""How files end that tell which rules the rows of a part break."""
 ANSWERS = ("prediction_id", "prediction", "score", "model_version")
 
 
@@ -36,16 +40,21 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     file: tuple[int, int]
     keep: tuple[str, ...]
     rows: int
+    expected: dict[str, dict[str, Any]] = {}
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch: rows that were answered, and those that did not fit, which lie in `refused`."""
+    """What became of a batch: rows that were answered, and those that did not fit, which lie in `refused`.
+
+    `unexpected` are the rules of columns that some answered rows break.
+    """
 
     output: str
     version: str
     predicted: int
     misfits: int
     refused: str
+    unexpected: tuple[Violation, ...] = ()
 
 
 def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, ...] | None) -> Batch:
@@ -79,6 +88,7 @@ def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, .
         file=(told.st_size, told.st_mtime_ns),
         keep=kept,
         rows=count_of(source),
+        expected=version["training"].get("expectations", {}).get("columns", {}),
     )
 
 
@@ -93,7 +103,8 @@ def work(batch: Batch, runtime: Runtime, output: Path, advance: Callable[[int], 
         done = _begun(batch, folder)
         advance(min(done * CHUNK, batch.rows))
         for index, chunk in enumerate(chunks_of(Path(batch.input), CHUNK, done), done):
-            answered, misfits = _answered(batch, runtime, chunk)
+            answered, misfits, unexpected = _answered(batch, runtime, chunk)
+            _put(folder / f"{index:08}{UNEXPECTED}", msgspec.json.encode(unexpected))
             _put(folder / _refused(index), msgspec.json.Encoder(enc_hook=str).encode_lines(misfits))
             hidden = folder / "answers.new"
             answered.write_parquet(hidden)
@@ -123,7 +134,9 @@ def _begun(batch: Batch, folder: Path) -> int:
     return 0
 
 
-def _answered(batch: Batch, runtime: Runtime, chunk: Chunk) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def _answered(
+    batch: Batch, runtime: Runtime, chunk: Chunk
+) -> tuple[pl.DataFrame, list[dict[str, Any]], list[Violation]]:
     columns, found = fitting(chunk.rows, batch.signature)
     misfits = {misfit.row: misfit for misfit in found}
     for number, why in chunk.broken.items():
@@ -143,10 +156,14 @@ def _answered(batch: Batch, runtime: Runtime, chunk: Chunk) -> tuple[pl.DataFram
     for index, each in enumerate(classes):
         answers[f"probability_{each}"] = pl.Series([row[index] for row in chances], dtype=pl.Float64)
     answers["model_version"] = pl.Series([batch.version] * rows.height, dtype=pl.String)
-    return rows.hstack(pl.DataFrame(answers)), [
+    told = [
         {"row": chunk.first + m.row + 1, "column": m.column, "value": m.value, "why": m.why}
         for m in sorted(misfits.values())
     ]
+    numbered = pl.DataFrame([series.filter(fits).alias(n) for n, series in columns.items()]).with_columns(
+        pl.Series("row", [number + 1 for number in numbers], dtype=pl.Int64)
+    )
+    return rows.hstack(pl.DataFrame(answers)), told, unexpected_in(numbered, batch.expected)
 
 
 def _values(column: pl.Series) -> Sequence[Any]:
@@ -187,6 +204,11 @@ def _ended(batch: Batch, folder: Path, output: Path) -> Done:
         lines.replace(refused)
     else:
         refused.unlink(missing_ok=True)
+    told = (
+        msgspec.json.decode(file.read_bytes(), type=list[Violation])
+        for file in sorted(folder.glob(f"*{UNEXPECTED}"))
+    )
+    unexpected = together(told, predicted)
     made.replace(output)
     shutil.rmtree(folder)
     return Done(
@@ -195,6 +217,7 @@ def _ended(batch: Batch, folder: Path, output: Path) -> Done:
         predicted=predicted,
         misfits=misfits,
         refused=str(refused) if misfits else "",
+        unexpected=unexpected,
     )
 
 

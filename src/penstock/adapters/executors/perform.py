@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -66,15 +66,19 @@ def _step(task: Task, blobs: Blobs) -> Work:
 def _snapshot(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.sources.bring import at_hand
     from penstock.adapters.sources.increments import Increments
+    from penstock.datasets.expectations import Expectations
     from penstock.datasets.snapshots import take_snapshot
     from penstock.runs.earlier import KEPT
 
     def work() -> tuple[Outputs, Measured]:
         source = msgspec.convert(task.node.settings["source"], Source)
+        given = task.node.settings.get("expectations", {}).get(source.name)
+        expected = None if given is None else msgspec.convert(given, Expectations)
         increments = Increments(blobs, task.values.get(KEPT, ""), task.as_of)
         with at_hand(source, task.workspace.data_root, os.environ, increments) as (there, root):
-            taken = take_snapshot(there, root, task.as_of, blobs)
+            taken = take_snapshot(there, root, task.as_of, blobs, expected)
         sys.stderr.writelines(f"{line}\n" for line in increments.told)
+        _warned(f"rows of {source.name}", taken.unexpected)
         if taken.quarantine:
             sys.stderr.write(_left_out(taken, blobs))
         size = Path(blobs.path(taken.digest)).stat().st_size
@@ -87,6 +91,12 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
         return {"rows": rows}, []
 
     return work
+
+
+def _warned(what: str, unexpected: Sequence[str]) -> None:
+    """What is not as expected and only warns, for the log of the step."""
+    for each in unexpected:
+        sys.stderr.write(f"warning: {what}: {each}\n")
 
 
 def _left_out(taken: Snapshot, blobs: Blobs) -> str:
@@ -123,6 +133,7 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
+    from penstock.adapters.executors.expected import evidence, training_as_expected
     from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
     from penstock.features.keeping import read_timeline
@@ -143,6 +154,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         made = training_set(task.node.settings, tables, task.as_of, timelines)
         snapshots = [task.inputs[source].meta["snapshot"]["id"]]
         snapshots += [artifact.meta["of"] for artifact in laid_out.values()]
+        unexpected = training_as_expected(task.node.settings, pl.concat([made.train, made.holdout]))
+        _warned("training rows", unexpected)
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
@@ -153,6 +166,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(joined)
+        if expected := evidence(task.node.settings, examples, unexpected):
+            told["expectations"] = expected
         kept = write({**made.schema, **told}, blobs)
         return {
             "train": write(made.train, blobs),

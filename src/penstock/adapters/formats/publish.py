@@ -39,6 +39,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
     column by column; `profile` describes the training rows, and `prior` the label in them, `days` all
     rows by the day of the column `time`; `views` are the feature views that some of the columns come from.
+    `expectations` tells of the rules that the training rows were held against.
     """
 
     columns: tuple[Column, ...]
@@ -49,6 +50,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     days: Days | None = None
     time: str = ""
     views: tuple[OnlineView, ...] = ()
+    expectations: dict[str, Any] = {}
 
 
 class _Converted(msgspec.Struct, frozen=True):
@@ -125,6 +127,7 @@ def make_candidate(
         days=kept.get("days", ""),
         estimator=kept.get("estimator", ""),
         influence=influence(native, frame, len(converted.signature.classes)),
+        expectations=given.expectations,
     )
 
 

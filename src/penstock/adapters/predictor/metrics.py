@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 import msgspec
@@ -59,12 +59,14 @@ class Answered(msgspec.Struct):
 
 class Counted(msgspec.Struct):
     """What one process has counted. Refusals are by model and status, `unlogged` are the rows that were
-    answered and left out of the prediction log.
+    answered and left out of the prediction log, `outside` values that break a rule, by model, version, column
+    and rule.
     """
 
     answered: list[Answered]
     refused: list[tuple[str, int, int]]
     unlogged: list[tuple[str, str, int]] = []
+    outside: list[tuple[str, int, str, str, int]] = []
 
 
 class Metrics:
@@ -75,6 +77,7 @@ class Metrics:
         self._answered: dict[Place, Answered] = {}
         self._refused: dict[tuple[str, int], int] = {}
         self._unlogged: dict[tuple[str, str], int] = {}
+        self._outside: Counter[tuple[str, int, str, str]] = Counter()
         self._folding = threading.Lock()
 
     def answered(self, answer: Answer, environment: str, stages: Stages) -> None:
@@ -93,12 +96,18 @@ class Metrics:
         place = (answer.model, environment)
         self._unlogged[place] = self._unlogged.get(place, 0) + len(answer.ids)
 
+    def outside(self, answer: Answer, found: Mapping[tuple[str, str], int]) -> None:
+        """A request had values that nobody expects, by column and rule."""
+        for (column, rule), count in found.items():
+            self._outside[answer.model, answer.version, column, rule] += count
+
     def counted(self) -> Counted:
         """All counts so far; may be asked for in another thread."""
         self._fold()
         refused = [(model, status, count) for (model, status), count in list(self._refused.items())]
         unlogged = [(*place, rows) for place, rows in list(self._unlogged.items())]
-        return Counted(list(self._answered.values()), refused, unlogged)
+        outside = [(*place, count) for place, count in list(self._outside.items())]
+        return Counted(list(self._answered.values()), refused, unlogged, outside)
 
     def _fold(self) -> None:
         with self._folding:
@@ -126,6 +135,7 @@ def _merged(every: Iterable[Counted]) -> Counted:
     answered: dict[Place, Answered] = {}
     refused: dict[tuple[str, int], int] = defaultdict(int)
     unlogged: dict[tuple[str, str], int] = defaultdict(int)
+    outside: Counter[tuple[str, int, str, str]] = Counter()
     for counted in every:
         for more in counted.answered:
             kept = answered.setdefault(more.place, Answered(more.place))
@@ -137,10 +147,13 @@ def _merged(every: Iterable[Counted]) -> Counted:
             refused[model, status] += count
         for model, environment, count in counted.unlogged:
             unlogged[model, environment] += count
+        for model, version, column, rule, count in counted.outside:
+            outside[model, version, column, rule] += count
     return Counted(
         list(answered.values()),
         [(*place, count) for place, count in refused.items()],
         [(*where, count) for where, count in unlogged.items()],
+        [(*place, count) for place, count in outside.items()],
     )
 
 
@@ -182,6 +195,14 @@ class _Collector:
         for model, environment, rows_left in self._counted.unlogged:
             unlogged.add_metric((model, environment), rows_left)
         yield unlogged
+        outside = CounterMetricFamily(
+            "penstock_unexpected_values",
+            "Values of answered requests that break a rule of their column.",
+            labels=("model", "version", "column", "rule"),
+        )
+        for model, version, column, rule, count in self._counted.outside:
+            outside.add_metric((model, str(version), column, rule), count)
+        yield outside
         for index, stage in enumerate(STAGES):
             family = HistogramMetricFamily(
                 f"request_{stage}_seconds", "As KServe names it.", labels=("model_name",)

@@ -142,6 +142,8 @@ class Server:
         read = face.read(request, live.served)
         if isinstance(read, Keyed):
             return self._keyed(read, face, request, model, live=live, variant=variant)
+        if live.outside:
+            live.outside.require(read.columns)
         waiting = Waiting(live, variant, face, read, request, give, began, perf_counter())
         if model and model.challengers:
             return self._contest(waiting, model)
@@ -187,6 +189,8 @@ class Server:
         if live is None:
             live = await asyncio.to_thread(self._endless.timed, self._table.load_now, name, face.number)
         question = await self._filled(await asyncio.to_thread(face.read, request, live.served))
+        if live.outside:
+            await asyncio.to_thread(live.outside.require, question.columns)
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
         model = self._table.state.models.get(name)
         if model and model.challengers and not face.number:
@@ -206,6 +210,8 @@ class Server:
         """Fill in what stands online, in a thread: nobody else waits for a disk or a network."""
         began = perf_counter()
         question = await self._filled(read)
+        if live.outside:
+            live.outside.require(question.columns)
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
         if model and model.challengers:
             return await self._contest(waiting, model)
@@ -256,6 +262,8 @@ class Server:
             self._log.append(record_of(answer, question, live.environment, now, live.redact))
         elif logged:
             self._metrics.unlogged(answer, live.environment)
+        if live.outside:
+            self._metrics.outside(answer, live.outside.count(question.columns))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
         self._metrics.answered(answer, live.environment, stages)
         return reply

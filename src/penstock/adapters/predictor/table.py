@@ -18,6 +18,7 @@ from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.columns import Question
 from penstock.serving.lookups import Keyed, filled
+from penstock.serving.outside import Outside
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
 
@@ -30,7 +31,7 @@ Place = tuple[str, int]
 class Live(msgspec.Struct, frozen=True):
     """A loaded version. `together` says that questions of one moment are better asked at once, `apart` that
     another process answers, for which nobody else should have to wait. `redact` and `log_share` are its
-    model's, `background` the inputs of its recorded examples.
+    model's, `background` the inputs of its recorded examples; `outside` tells of values that nobody expects.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Live(msgspec.Struct, frozen=True):
     redact: tuple[str, ...] = ()
     log_share: int = 100
     background: dict[str, list[Any]] = {}
+    outside: Outside | None = None
 
 
 class State(msgspec.Struct, frozen=True):
@@ -216,6 +218,7 @@ class Table:
             raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
         if wrong:
             raise Corrupt(what=wrong)
+        outside = Outside(version.expected) if version.expected else None
         return Live(
             model.name,
             model.environment,
@@ -226,6 +229,7 @@ class Table:
             model.redact,
             model.log_share,
             examples.inputs,
+            outside,
         )
 
 

@@ -257,6 +257,8 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("first", "last", nullable=True),
         *integer("rows", "quarantined"),
         *text("columns", "digest", "quarantine", "profile"),
+        *integer("expected"),
+        *text("unexpected"),
     )
     op.create_index("snapshots_digest", "snapshots", ["digest"])
     op.create_index("snapshots_id", "snapshots", ["id"], unique=True)

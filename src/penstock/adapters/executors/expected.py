@@ -1,0 +1,52 @@
+"""Training rows held against what is expected of their source and of each feature view."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from penstock.datasets.expectations import Expectations, check, refuse, rules_in
+from penstock.datasets.expecting import as_data
+from penstock.serving.outside import REFUSE
+
+
+def evidence(settings: Mapping[str, Any], inputs: Collection[str], warnings: Sequence[str]) -> dict[str, Any]:
+    """What a version keeps of this: the rules of its inputs, how many rules there were and what only warned.
+
+    Empty where nothing is expected.
+    """
+    given = {
+        name: msgspec.convert(each, Expectations) for name, each in settings.get("expectations", {}).items()
+    }
+    if not given:
+        return {}
+    columns = {
+        name: {**rules, REFUSE: expected.serving == "refuse"}
+        for expected in given.values()
+        for name, rules in as_data(expected)["columns"].items()
+        if name in inputs
+    }
+    asked = sum(map(rules_in, given.values()))
+    return {"columns": columns, "asked": asked, "unexpected": list(warnings)}
+
+
+def training_as_expected(settings: Mapping[str, Any], rows: pl.DataFrame) -> list[str]:
+    """What of training rows is not as expected and only warns, for the settings of a `rows` node.
+
+    A source was held against its expectations when it was read: here only its columns that are still there
+    are asked, and the features all. Raises InvalidValue for errors.
+    """
+    source = settings["source"]
+    named_by = (*source["key"], source["event_time"])
+    warnings = []
+    for name, given in settings.get("expectations", {}).items():
+        expected = msgspec.convert(given, Expectations)
+        whole = name != source["name"]
+        asked = msgspec.structs.replace(expected, other_columns=True, rows=expected.rows if whole else 0)
+        what = f"The training rows with the features of {name}" if whole else "The training rows"
+        found = check(rows, asked, named_by=named_by, part=not whole)
+        warnings += refuse(found, what, name)
+    return [str(each) for each in warnings]

@@ -1,0 +1,179 @@
+"""Expectations as a file of the project: inferred from rows that are good, written, and read again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.core.errors import InvalidValue
+from penstock.core.words import meant
+from penstock.datasets.expectations import Expectations, Rules
+from penstock.datasets.sketches import ColumnSketch, Sketch
+
+FOLDER = "expectations"
+"""Where in a project the files lie, each called after its source or feature view."""
+CATEGORIES = 50
+"""Different values of a text column up to which they are listed."""
+ENOUGH = 20
+"""Rows for each of them that it takes to list them."""
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def inferred(sketch: Sketch, key: tuple[str, ...] = ()) -> Expectations:
+    """What rows like these are: rules that all of them keep, with room where others may go further.
+
+    Types, missing values where there was none, infinite values and a key of one column are errors. Ranges,
+    with half their width more on both sides but not below 0 where nothing was, and lists of values only warn:
+    a new extreme is no error until somebody says so.
+    """
+    return Expectations(
+        rows=1,
+        columns={
+            column.name: _rules(column, unique=(column.name,) == key)
+            for column in sketch.columns
+            if column.dtype != "other" and column.count
+        },
+    )
+
+
+def _rules(column: ColumnSketch, *, unique: bool) -> Rules:
+    rules: dict[str, Any] = {"type": column.dtype, "unique": unique}
+    share = column.nulls / column.rows
+    rules["nulls"] = 0.0 if not share else min(1.0, _rounded(2 * share, up=True))
+    warn = ["nulls"] if share else []
+    if column.dtype in {"int", "float"}:
+        rules["finite"] = column.dtype == "float" and not column.odd
+        room = (column.high - column.low) / 2
+        if math.isfinite(room) and room > 0:
+            low = 0.0 if column.low >= 0 else _rounded(column.low - room, up=False)
+            bounds = (low, _rounded(column.high + room, up=True))
+            whole = column.dtype == "int"
+            rules["at_least"], rules["at_most"] = (int(bound) if whole else bound for bound in bounds)
+            warn += ["at_least", "at_most"]
+    listed = column.exact and len(column.top) <= CATEGORIES and column.count >= ENOUGH * len(column.top)
+    if column.dtype == "string" and listed:
+        rules["one_of"] = tuple(sorted(column.top))
+        warn.append("one_of")
+    return Rules(**rules, warn=tuple(warn))
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Two digits of a number, not nearer to 0 than rounding up or down allows."""
+    if not value:
+        return 0.0
+    scale = 10.0 ** (1 - math.floor(math.log10(abs(value))))
+    if not math.isfinite(scale) or not scale:
+        return value
+    return float((math.ceil if up else math.floor)(round(value * scale, 6)) / scale)
+
+
+def as_toml(expected: Expectations, source: str, said: str) -> str:
+    """Expectations as the text of a file; `said` tells where they come from."""
+    lines = [
+        f"# What rows of {source} are expected to be. {said}",
+        "# Yours to tighten: what a column's `warn` does not name stops a run. See docs/datasets.md.",
+        "",
+        f'severity = "{expected.severity}"',
+        f"rows = {expected.rows}",
+        f"other_columns = {str(expected.other_columns).lower()}",
+    ]
+    for name, rules in expected.columns.items():
+        lines += ["", f"[columns.{_key(name)}]", *_lines(rules)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(rules: Rules) -> Iterator[str]:
+    given = msgspec.structs.asdict(rules)
+    empty = msgspec.structs.asdict(Rules())
+    for name, value in given.items():
+        if value != empty[name] or (name == "nulls" and value is not None):
+            yield f"{name} = {_value(value)}"
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _value(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return json.dumps(value, ensure_ascii=True)
+
+
+def parsed(text: str, file: str) -> Expectations:
+    """The expectations of a file. Raises InvalidValue that names the file and what is wrong in it."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidValue(what=f"{file} is no TOML", found=str(error)) from error
+    try:
+        expected = msgspec.convert(_plain(data), Expectations)
+    except msgspec.ValidationError as error:
+        unknown = re.search(r"unknown field `(.+?)`", str(error))
+        among = Rules.__struct_fields__ if "columns" in str(error) else Expectations.__struct_fields__
+        fix = meant(unknown[1], among) if unknown else ""
+        raise InvalidValue(what=f"{file} is not understood", found=str(error), fix=fix) from error
+    for name, rules in expected.columns.items():
+        _refuse_impossible(f"{file}, column `{name}`", rules)
+    return expected
+
+
+def _refuse_impossible(where: str, rules: Rules) -> None:
+    types = {"", "float", "int", "bool", "string", "time"}
+    names = [each for each in Rules.__struct_fields__ if each != "warn"]
+    if rules.type not in types:
+        raise InvalidValue(what=f"{where}: no such type {rules.type!r}.", fix=meant(rules.type, types - {""}))
+    if wrong := [each for each in rules.warn if each not in names]:
+        raise InvalidValue(what=f"{where}: `warn` names no rule {wrong[0]!r}.", fix=meant(wrong[0], names))
+    if rules.nulls is not None and not 0 <= rules.nulls <= 1:
+        raise InvalidValue(what=f"{where}: `nulls` is a share", expected="0 to 1", found=f"{rules.nulls}")
+    for bound in (rules.at_least, rules.at_most):
+        if isinstance(bound, str):
+            try:
+                datetime.fromisoformat(bound)
+            except ValueError:
+                what = f"{where}: a bound is no number and no time"
+                raise InvalidValue(what=what, found=repr(bound)) from None
+    try:
+        re.compile(rules.matches)
+    except re.error as error:
+        what = f"{where}: `matches` is no regular expression"
+        raise InvalidValue(what=what, found=str(error)) from error
+
+
+def of_project(folder: Path) -> dict[str, Expectations]:
+    """What a project expects, by the names of its sources and feature views. Raises InvalidValue."""
+    return {
+        file.stem: parsed(file.read_text(encoding="utf-8"), f"{FOLDER}/{file.name}")
+        for file in sorted((folder / FOLDER).glob("*.toml"))
+    }
+
+
+def as_data(expected: Expectations) -> dict[str, Any]:
+    """Expectations as JSON gives them back, without what asks nothing."""
+    data: dict[str, Any] = msgspec.to_builtins(expected)
+    empty = msgspec.to_builtins(Rules())
+    columns = {
+        name: {rule: value for rule, value in rules.items() if value != empty[rule]}
+        for name, rules in data["columns"].items()
+    }
+    return {**data, "columns": columns}
+
+
+def _plain(value: Any) -> Any:
+    """TOML's dates and times as text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.isoformat() if isinstance(value, datetime | date) else value
