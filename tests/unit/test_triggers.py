@@ -62,7 +62,8 @@ class Rows:
         assert not isinstance(before, Level)
         known = [time for time in self.known if time <= as_of and (before is None or time > before)]
         newest = max(known, default=None)
-        return Arrived(rows=len(known), bytes=0, partitions=0, newest=newest, changed=bool(known))
+        size, parts = 1000 * len(known), len(known) // 10
+        return Arrived(rows=len(known), bytes=size, partitions=parts, newest=newest, changed=bool(known))
 
 
 class World:
@@ -430,6 +431,23 @@ def test_new_rows_fire_when_enough_have_come_since_the_last_run_read_them() -> N
     assert world.tick(days=1) == [], "the run failed before it read: not again for the same rows"
     world.arrivals.known += [world.clock.now()] * 100
     assert [f.evidence["rows"] for f in world.tick(days=1)] == [200]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ('new_bytes = "100KB"', "100 KB new of flights"),
+        ("new_partitions = 10", "10 new partitions of flights"),
+    ],
+)
+def test_bytes_and_partitions_fire_as_rows_do(asked: str, words: str) -> None:
+    world = World(conditions(f'any = [{{ {asked}, source = "flights" }}]')).settled()
+    world.arrivals.known = [NOON] * 99
+    assert world.tick(hours=1) == []
+    assert "to fire" in world.explanation()
+    world.arrivals.known = [NOON] * 100
+    [firing] = world.tick(hours=1)
+    assert (firing.kind, words in firing.why) == (asked.split(maxsplit=1)[0], True)
 
 
 def test_twice_as_many_rows_do_not_wait_until_no_more_come() -> None:

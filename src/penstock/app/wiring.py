@@ -17,6 +17,7 @@ from penstock.adapters.forges.builtin import BuiltinForge
 from penstock.adapters.forges.gitea import Gitea
 from penstock.adapters.forges.github import GitHub
 from penstock.adapters.forges.gitlab import GitLab
+from penstock.adapters.forges.signatures import signed_somehow
 from penstock.adapters.notices.apprise import Apprise
 from penstock.adapters.notices.webhook import Webhook
 from penstock.adapters.online.choice import open_online
@@ -66,6 +67,7 @@ from penstock.triggers.notices import Notices
 from penstock.triggers.outbox import Outbox
 from penstock.triggers.ports import Channel
 from penstock.triggers.service import Triggers
+from penstock.triggers.signals import Signals
 from penstock.triggers.subscriptions import Subscriptions
 
 Answer = TypeVar("Answer")
@@ -159,6 +161,9 @@ class App(Workbench):
         self._couriers = ThreadPoolExecutor(COURIERS, thread_name_prefix="penstock-courier")
         self.outbox = Outbox(self.store, self.reactions.performs, submit=self._couriers.submit)
         self.subscriptions = Subscriptions(self.store, self.blobs)
+        self.signals = Signals(
+            self.store, self.blobs, self.step_secrets, self.clock, authentic=signed_somehow
+        )
         work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
         self._pushes = JsonLinesPushes(home.pushes)

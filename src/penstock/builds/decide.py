@@ -13,7 +13,7 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.pipelines.parameters import typed
 from penstock.pipelines.types import Graph
-from penstock.revisions.config import EnvironmentConfig, ProjectConfig, RowsCondition, TriggerConfig
+from penstock.revisions.config import ArrivalCondition, EnvironmentConfig, ProjectConfig, TriggerConfig
 from penstock.revisions.types import Branch
 
 
@@ -102,7 +102,7 @@ def _unread(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[
         f"{meant(each.source, reads[trigger.pipeline])}"
         for trigger in triggers
         for each in trigger.every
-        if isinstance(each, RowsCondition)
+        if isinstance(each, ArrivalCondition)
         and trigger.pipeline in reads
         and each.source not in reads[trigger.pipeline]
     ]

@@ -12,23 +12,30 @@ from cronsim import CronSim
 
 from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
+from penstock.core.sizes import size_text
 from penstock.datasets.types import Arrived
 from penstock.monitoring.types import Alarm, Performance
 from penstock.revisions.config import (
+    ArrivalCondition,
     DriftCondition,
     Quiet,
-    RowsCondition,
     ScheduleCondition,
+    SignalCondition,
     Then,
     WorseCondition,
 )
-from penstock.revisions.config.conditions import RUN
-from penstock.triggers.types import Kind
+from penstock.revisions.config.conditions import RUN, Arrives
+from penstock.triggers.types import Kind, Signal
 
 LATE = timedelta(minutes=10)
 """A schedule slot that is noticed later than this was missed."""
-PATIENT: tuple[Kind, ...] = ("new_rows", "worse", "drift")
-"""Kinds that a cooldown holds back: their reason lasts. A schedule, a deployment and a person do not wait."""
+ARRIVALS: dict[Arrives, Kind] = {
+    "rows": "new_rows",
+    "bytes": "new_bytes",
+    "partitions": "new_partitions",
+}
+PATIENT: tuple[Kind, ...] = ("new_rows", "new_bytes", "new_partitions", "worse", "drift")
+"""Kinds that a cooldown holds back: their reason lasts. What comes, or is asked for, does not wait."""
 UNASKED: tuple[Kind, ...] = ("schedule", *PATIENT)
 """Kinds that nobody asked for just now: quiet hours and a budget hold them back."""
 TOLD = 10
@@ -114,28 +121,55 @@ def scheduled(
 
 
 def arrived(
-    condition: RowsCondition, prefix: str, since: datetime | None, found: Arrived, now: datetime
+    condition: ArrivalCondition, prefix: str, since: datetime | None, found: Arrived, now: datetime
 ) -> Finding:
-    """Whether enough rows became known since the pipeline read the source (None: it never did)."""
+    """Whether enough became known since the pipeline read the source (None: it never did)."""
     from_when = f"since it was read as of {since:%Y-%m-%d %H:%M}" if since else "and no run has read it yet"
-    why = f"{found.rows:,} new rows of {condition.source} {from_when}"
-    if found.rows < condition.rows:
-        return Finding(why_not=f"{why}; it takes {condition.rows:,} to fire")
+    amount: int = getattr(found, condition.what)
+    why = f"{_amount(condition, amount)} of {condition.source} {from_when}"
+    if amount < condition.amount:
+        return Finding(why_not=f"{why}; it takes {_amount(condition, condition.amount, '')} to fire")
     settle = duration(condition.settle)
-    if found.newest and now - found.newest < settle and found.rows < 2 * condition.rows:
+    if found.newest and now - found.newest < settle and amount < 2 * condition.amount:
         return Finding(why_not=f"{why}; they still come: the last at {found.newest:%Y-%m-%d %H:%M}")
-    times = found.rows // condition.rows  # a run that failed before it read leaves the rows to the next times
+    times = amount // condition.amount  # a run that failed before it read leaves what came to the next times
+    kind = ARRIVALS[condition.what]
     reason = Reason(
-        kind="new_rows",
-        slot=f"new_rows:{prefix}:{condition.source}:{since.isoformat() if since else 'ever'}:{times}",
+        kind=kind,
+        slot=f"{kind}:{prefix}:{condition.source}:{since.isoformat() if since else 'ever'}:{times}",
         why=why,
         evidence={
             "source": condition.source,
-            "rows": found.rows,
-            "needed": condition.rows,
+            condition.what: amount,
+            "needed": condition.amount,
             "since": since.isoformat() if since else "",
             "newest": found.newest.isoformat() if found.newest else "",
         },
+    )
+    return Finding(reason=reason)
+
+
+def _amount(condition: ArrivalCondition, amount: int, new: str = "new ") -> str:
+    if condition.what == "bytes":
+        return f"{size_text(amount)}{' new' if new else ''}"
+    return f"{amount:,} {new}{condition.what}" if new else f"{amount:,}"
+
+
+def signalled(condition: SignalCondition, prefix: str, found: Sequence[Signal]) -> Finding:
+    """Whether signals of this name came that no firing has consumed: all of them are one reason."""
+    if not found:
+        return Finding(why_not=f"signal {condition.name}: none came since the last that was used")
+    last, many = found[-1], f" {len(found):,} times" if len(found) > 1 else ""
+    reason = Reason(
+        kind="signal",
+        slot=f"signal:{prefix}:{condition.name}:{last.event}",
+        why=f"the signal {condition.name} came{many}, {'lastly ' if many else ''}from {last.actor}",
+        evidence={
+            "name": condition.name,
+            "count": len(found),
+            "data": last.data,
+        },
+        events=tuple(each.event for each in found),
     )
     return Finding(reason=reason)
 

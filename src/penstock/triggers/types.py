@@ -9,7 +9,17 @@ import msgspec
 
 from penstock.revisions.config import Then
 
-Kind = Literal["deployed", "on_demand", "schedule", "new_rows", "worse", "drift"]
+Kind = Literal[
+    "deployed",
+    "on_demand",
+    "signal",
+    "schedule",
+    "new_rows",
+    "new_bytes",
+    "new_partitions",
+    "worse",
+    "drift",
+]
 What = Literal["notify", "issue", "rollback", "sweep"]
 
 
@@ -80,6 +90,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     firing: str = ""
     event: int = 0
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A program told that something happened. `id` is `project:name:delivery`, so that it counts once.
+
+    `data` is what it told with it.
+    """
+
+    id: str
+    project: str
+    name: str
+    time: datetime
+    actor: str
+    data: dict[str, Any]
+    event: int
 
 
 class TriggerState(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,10 +21,11 @@ from penstock.monitoring.types import Alarm, Performance, Prediction
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import (
+    ArrivalCondition,
     Condition,
     DriftCondition,
-    RowsCondition,
     ScheduleCondition,
+    SignalCondition,
     Then,
     TriggerConfig,
     WorseCondition,
@@ -32,9 +33,19 @@ from penstock.revisions.config import (
 from penstock.revisions.config.conditions import RUN
 from penstock.revisions.types import Project
 from penstock.runs.types import Run, StepRun
-from penstock.triggers.decide import Finding, Reason, Standing, arrived, both, drifted, scheduled, worsened
+from penstock.triggers.decide import (
+    Finding,
+    Reason,
+    Standing,
+    arrived,
+    both,
+    drifted,
+    scheduled,
+    signalled,
+    worsened,
+)
 from penstock.triggers.ports import Arrivals
-from penstock.triggers.types import Request, TriggerState
+from penstock.triggers.types import Request, Signal, TriggerState
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +140,10 @@ class Lookout:
             since = max(last, state.since, deployment.deployed)
             finding, _ = scheduled(condition, watch.id, since, now)
             found = [_caused(finding, deployment.event)]
-        elif isinstance(condition, RowsCondition):
+        elif isinstance(condition, ArrivalCondition):
             found = [_caused(self._rows(reader, watch, condition, now), watch.held.deployment.event)]
+        elif isinstance(condition, SignalCondition):
+            found = [_signalled(reader, watch, condition, state)]
         elif isinstance(condition, DriftCondition):
             found = _drifted(reader, watch, condition)
         else:
@@ -138,7 +151,7 @@ class Lookout:
         then = watch.config.leads_to(condition) if watch.config else RUN
         return [leading(_keyed(finding, key), then) for finding in found]
 
-    def _rows(self, reader: Reader, watch: Watch, condition: RowsCondition, now: datetime) -> Finding:
+    def _rows(self, reader: Reader, watch: Watch, condition: ArrivalCondition, now: datetime) -> Finding:
         node = next(
             (
                 node
@@ -154,7 +167,7 @@ class Lookout:
         try:
             found = self._arrived(reader, watch, source, since, now)
         except (InvalidValue, NotFound, Unavailable) as error:
-            return Finding(why_not=f"new rows of {condition.source} cannot be counted: {error}")
+            return Finding(why_not=f"new {condition.what} of {condition.source} cannot be counted: {error}")
         return arrived(condition, watch.id, since, found, now)
 
     def _arrived(
@@ -230,6 +243,19 @@ class Lookout:
             )
             self._measured[key] = (seen, lately)
         return self._measured[key][1]
+
+
+def _signalled(reader: Reader, watch: Watch, condition: SignalCondition, state: TriggerState) -> Finding:
+    """What came since the trigger is watched and that it has not used; a pause forgets what came before."""
+    used = state.used.get(_key(condition), "").rpartition(":")[2]
+    found = reader.find(
+        Signal,
+        project=watch.where["project"],
+        name=condition.name,
+        event=Between(int(used) + 1 if used else 0),
+        time=Between(state.since),
+    )
+    return signalled(condition, watch.id, found)
 
 
 def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Finding]:

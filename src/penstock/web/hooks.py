@@ -1,4 +1,4 @@
-"""Webhooks of outside forges at `/hooks/PROJECT`."""
+"""Webhooks of outside forges at `/hooks/PROJECT`, and signals at `/hooks/PROJECT/signals/NAME`."""
 
 from __future__ import annotations
 
@@ -30,3 +30,20 @@ def hooks_handler(app: App) -> HTTPRouteHandler:
         return Response(answer, media_type=MediaType.JSON, status_code=HTTP_202_ACCEPTED)
 
     return hooks
+
+
+def signals_handler(app: App) -> HTTPRouteHandler:
+    """Take signals that are signed: see `triggers.signals`."""
+
+    @post("/hooks/{project:str}/signals/{name:str}", status_code=HTTP_202_ACCEPTED)
+    async def signals(
+        request: Request[Any, Any, Any], project: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
+        """Something happened that triggers wait for."""
+        body = await request.body()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        new = app.poked(await to_thread(app.signals.receive, project, name, headers, body))
+        answer = msgspec.json.encode({"new": new})
+        return Response(answer, media_type=MediaType.JSON, status_code=HTTP_202_ACCEPTED)
+
+    return signals

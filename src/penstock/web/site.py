@@ -23,7 +23,7 @@ from penstock.app.cards.markdown import card_markdown
 from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near, token_of
-from penstock.web.hooks import hooks_handler
+from penstock.web.hooks import hooks_handler, signals_handler
 from penstock.web.login import admit, asking, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
@@ -101,7 +101,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
     return Litestar(
         [
             *(health, front, nouns, verbs, *login_handlers(app)),
-            *(hooks_handler(app), git_handler(app), *mlflow_handlers(app)),
+            *(hooks_handler(app), signals_handler(app), git_handler(app), *mlflow_handlers(app)),
         ],
         middleware=[only_known_hosts(known)],
         exception_handlers={PenstockError: _refused, HTTPException: _not_understood, Exception: _broken},

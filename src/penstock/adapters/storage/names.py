@@ -33,6 +33,7 @@ NAMES = {
     "Project": "projects",
     "Protection": "protections",
     "SignOff": "sign_offs",
+    "Signal": "signals",
     "Waiver": "waivers",
     "Reading": "readings",
     "Release": "releases",

@@ -54,7 +54,7 @@ from penstock.runs.logbook import UsedData
 from penstock.runs.secrets import StepSecret
 from penstock.runs.sweeps import Sweep
 from penstock.runs.types import Metric, Run, StepRun
-from penstock.triggers.types import Action, Explanation, Firing, Request, TriggerState
+from penstock.triggers.types import Action, Explanation, Firing, Request, Signal, TriggerState
 
 metadata = MetaData()
 
@@ -147,6 +147,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Action: _table(Action, ("status",), ("firing",)),
     Firing: _table(Firing, ("project", "environment", "pipeline")),
     Request: _table(Request, ("firing",)),
+    Signal: _table(Signal, ("project", "name", "event")),
     TriggerState: _table(TriggerState, ("project",)),
     Explanation: _table(Explanation, ("trigger",)),
 }

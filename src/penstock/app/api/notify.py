@@ -1,4 +1,4 @@
-"""Channels and actions: who is told of what, and what triggers led to."""
+"""Channels, actions and signals: who is told of what, what triggers led to, and what programs tell them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ route = ROUTES.route
 def actions(app: App, project: str = "", firing: str = "", status: str = "", limit: int = LIMIT) -> Any:
     """What firings and subscriptions led to, besides runs, the newest first."""
     return listed(app, Action, "-made", limit, project=project, firing=firing, status=status)
+
+
+@route("POST", "/triggers/signal")
+def signal(
+    app: App,
+    name: str,
+    *,
+    project: str = "",
+    data: dict[str, Any] | None = None,
+    delivery: str = "",
+    actor: str = "",
+) -> Any:
+    """Tell that something happened that triggers wait for; under the same delivery it counts once."""
+    new = app.signals.take(app.project(project), name, data or {}, app.actor(actor), delivery)
+    return app.poked({"new": new})
 
 
 @route("GET", "/channels")

@@ -70,6 +70,7 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /snapshots/{id}": READ,
     "GET /snapshots/{id}/sketch": READ,
     "GET /actions": READ,
+    "POST /triggers/signal": TELL,
     "GET /channels": READ,
     "POST /channels/{name}/test": OPERATE,
     "GET /features": READ,

@@ -2,11 +2,12 @@
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
 from penstock.revisions.config.conditions import (
+    ArrivalCondition,
     Condition,
     DriftCondition,
     Quiet,
-    RowsCondition,
     ScheduleCondition,
+    SignalCondition,
     SweepConfig,
     Then,
     TriggerConfig,
@@ -32,6 +33,7 @@ __all__ = [
     "EVENTS",
     "PROOFS",
     "RESERVED",
+    "ArrivalCondition",
     "ChannelConfig",
     "Condition",
     "DriftCondition",
@@ -44,8 +46,8 @@ __all__ = [
     "ProjectConfig",
     "Quiet",
     "RolloutConfig",
-    "RowsCondition",
     "ScheduleCondition",
+    "SignalCondition",
     "SweepConfig",
     "TestsConfig",
     "Then",

@@ -14,6 +14,8 @@ from penstock.core.durations import duration
 Then = Literal["run", "notify", "issue", "rollback", "sweep"]
 """What a trigger leads to: a run of its pipeline, or one of the actions."""
 RUN: tuple[Then, ...] = ("run",)
+Arrives = Literal["rows", "bytes", "partitions"]
+"""How what arrived in a source is measured."""
 
 
 class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,16 +45,27 @@ class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
     then: tuple[Then, ...] = ()
 
 
-class RowsCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """At least so many rows of a source became known since the pipeline last read it there.
+class ArrivalCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """At least so much of a source became known since the pipeline last read it there.
 
     None may have come for `settle` (such as "10m"), so that a batch which is still coming in is waited for;
-    twice as many rows do not wait.
+    twice as much does not wait.
     """
 
-    rows: int
+    what: Arrives = "rows"
+    amount: int
     source: str
     settle: str = "0s"
+    then: tuple[Then, ...] = ()
+
+
+class SignalCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A program told that this happened: with a token, or with a body signed with the secret of this name,
+    which is empty where tokens alone count.
+    """
+
+    name: str
+    secret: str = ""
     then: tuple[Then, ...] = ()
 
 
@@ -67,7 +80,7 @@ class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
     then: tuple[Then, ...] = ()
 
 
-Condition = ScheduleCondition | WorseCondition | RowsCondition | DriftCondition
+Condition = ScheduleCondition | WorseCondition | ArrivalCondition | DriftCondition | SignalCondition
 
 
 class Quiet(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from penstock.revisions.config.types import EnvironmentConfig
 RESERVED = {
     "development": "where runs outside of any environment belong",
     "builds": "where secrets of builds belong",
-    "notify": "where secrets of channels belong",
+    "notify": "where secrets of channels and signals belong",
 }
 """Names that stand in place of an environment's, and for what."""
 PROTECTED = "main"

@@ -42,7 +42,7 @@ EVENTS = {
     "step": ("finished", "failed", "requeued"),
     "sweep": ("started", "finished"),
     "test": ("started", "running", "ended"),
-    "trigger": ("requested", "pushed", "fired", "paused", "resumed"),
+    "trigger": ("requested", "signalled", "fired", "paused", "resumed"),
     "version": ("registered", "refused", "placed", "protected", "unprotected", "signed", "withdrawn"),
     "window": ("measured",),
 }
@@ -94,14 +94,15 @@ def _channel(name: str, table: Table, environments: list[str]) -> ChannelConfig:
     return ChannelConfig(
         name=name,
         kind=kind,
-        address=_secret(table, kind),
-        sign=_secret(table, "sign") if "sign" in table else "",
+        address=secret_name(table, kind),
+        sign=secret_name(table, "sign") if "sign" in table else "",
         events=_events(table),
         environments=table.choices("environments", environments) if "environments" in table else (),
     )
 
 
-def _secret(table: Table, key: str) -> str:
+def secret_name(table: Table, key: str) -> str:
+    """The name of a secret. Raises InvalidProject for what is none."""
     name = table.get(key, str)
     if not name.isidentifier() or not name.isascii():
         table.refuse(

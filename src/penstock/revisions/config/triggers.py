@@ -13,22 +13,26 @@ from cronsim import CronSim, CronSimError
 
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
+from penstock.core.sizes import size
 from penstock.revisions.config.actions import read_channels, read_sweep, read_then
 from penstock.revisions.config.conditions import (
+    ArrivalCondition,
+    Arrives,
     Condition,
     DriftCondition,
     Quiet,
-    RowsCondition,
     ScheduleCondition,
+    SignalCondition,
     Then,
     TriggerConfig,
     WorseCondition,
     budget,
 )
+from penstock.revisions.config.notify import secret_name
 from penstock.revisions.config.tables import Table, question
 
 _KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep")
-_KINDS = ("schedule", "new_rows", "worse", "drift")
+_KINDS = ("schedule", "new_rows", "new_bytes", "new_partitions", "signal", "worse", "drift")
 _ABOUT_A_CHAMPION = (WorseCondition, DriftCondition)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _YEAR = timedelta(days=366)
@@ -152,7 +156,10 @@ def _condition(table: Table, zone: str) -> Condition:
     if not kinds:
         table.allow(*_KINDS)
         table.refuse(None, "a condition is empty", expected="one of " + ", ".join(_KINDS))
-    return {"schedule": _schedule, "new_rows": _rows, "worse": _worse, "drift": _drift}[kinds[0]](table, zone)
+    if kinds[0].startswith("new_"):
+        return _arrival(table, kinds[0])
+    readers = {"schedule": _schedule, "signal": _signalled, "worse": _worse, "drift": _drift}
+    return readers[kinds[0]](table, zone)
 
 
 def _schedule(table: Table, zone: str) -> Condition:
@@ -163,12 +170,33 @@ def _schedule(table: Table, zone: str) -> Condition:
     )
 
 
-def _rows(table: Table, _zone: str) -> Condition:
-    table.allow("new_rows", "source", "settle", "then")
-    return RowsCondition(
-        rows=table.number("new_rows", 1, least=1),
+def _arrival(table: Table, kind: str) -> Condition:
+    table.allow(kind, "source", "settle", "then")
+    what = cast("Arrives", kind.removeprefix("new_"))
+    return ArrivalCondition(
+        what=what,
+        amount=_bytes(table, kind) if what == "bytes" else table.number(kind, 1, least=1),
         source=table.get("source", str),
         settle=table.span("settle", "0s"),
+        then=_own(table),
+    )
+
+
+def _bytes(table: Table, key: str) -> int:
+    try:
+        amount = size(table.get(key, str))
+    except InvalidValue as error:
+        table.refuse(key, f"{key!r} has an impossible value", expected=error.expected, found=error.found)
+    if not amount:
+        table.refuse(key, f"{key!r} has an impossible value", expected="at least one byte", found="none")
+    return amount
+
+
+def _signalled(table: Table, _zone: str) -> Condition:
+    table.allow("signal", "secret", "then")
+    return SignalCondition(
+        name=table.plain("signal", table.get("signal", str), "event"),
+        secret=secret_name(table, "secret") if "secret" in table else "",
         then=_own(table),
     )
 

@@ -1,4 +1,4 @@
 """Migrations: the way from each released schema to the next."""
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision of the newest migration: what `tables` describes."""
