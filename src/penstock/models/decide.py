@@ -68,7 +68,7 @@ def draft(
             "rows": profile.rows,
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
-            "views": list(candidate.views),
+            "origins": candidate.origins,
         },
         governance=dict(governance),
         metadata={**candidate.metadata, "pipeline": run.graph.target, "params": run.params},

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.features.types import OnlineView
+from penstock.features.types import Origins
 from penstock.models.types import Signature
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version the service may load. `resident` ones are loaded at once, others when asked for.
 
-    `runtime` names the environment in which a model is served that its own library answers; `views` are the
-    feature views from which some of its inputs can be read where a row gives an entity in their place.
+    `runtime` names the environment in which a model is served that its own library answers; `origins`
+    tell where those of its inputs come from that a row need not give.
     """
 
     number: int
@@ -25,7 +25,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     examples: str
     resident: bool = True
     runtime: str = ""
-    views: tuple[OnlineView, ...] = ()
+    origins: Origins = Origins()
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):
