@@ -13,7 +13,8 @@ from penstock import feature_view, files
 from penstock.features import FeatureView, join
 from penstock.features.latest import latest, rows_to_keep
 from penstock.features.made import Made
-from penstock.features.records import Record, decode_record, entity_key, status_of
+from penstock.features.records import Record, decode_record, entity_key, of_feature, values_at
+from penstock.features.types import OnlineView
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MOMENT = pl.Datetime("us", "UTC")
@@ -69,7 +70,8 @@ def test_online_values_are_those_of_the_join(view: FeatureView, rows: list[Any],
     offline = join(spine, "now", [view], {"events": facts.lazy()})
     for row in offline.iter_rows(named=True):
         record = online.get(entity_key(view.settings.entity, [row[name] for name in view.settings.entity]))
-        status = status_of(record, "value", view.settings.ttl, now)
-        seen = record.values["value"] if record and status == "PRESENT" else None
-        assert seen == row["value"], status
+        reading = OnlineView(name="view", entity=(), features=("value",), ttl=view.settings.ttl)
+        stands, counts = values_at(reading, record, now)
+        status = of_feature(stands, counts, "value")
+        assert counts.get("value") == row["value"], status
         assert (status == "NOT_FOUND") == (record is None)

@@ -21,7 +21,7 @@ from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
 from penstock.datasets.types import Column
 from penstock.features.records import encode_record, entity_key
-from penstock.features.types import OnlineView
+from penstock.features.types import Computed, OnlineView, Origins
 from penstock.serving.types import Challenger, LogRecord, Plan
 from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import NOON, plan
@@ -62,7 +62,7 @@ class Tower:
         self.write(FLEET, (7, "JFK"), NOON - timedelta(days=400), {"carrier": "UA"})
 
     def serve(self, *views: OnlineView, **changed: Any) -> None:
-        version = replace(sigmoid_version(self.blobs, 1), views=views)
+        version = replace(sigmoid_version(self.blobs, 1), origins=Origins(views=views))
         self.follow(plan(1, replace(version, **changed)))
 
     def follow(self, wanted: Plan) -> None:
@@ -146,8 +146,11 @@ def test_the_log_holds_what_was_found_and_by_which_key(tower: Tower) -> None:
 
 
 def test_a_challenger_with_a_view_of_its_own_reads_it_itself(tower: Tower) -> None:
-    known = [replace(sigmoid_version(tower.blobs, number), views=(WEATHER, FLEET)) for number in (1, 2)]
-    known[1] = replace(known[1], views=(replace(WEATHER, ttl=60.0), FLEET))
+    known = [
+        replace(sigmoid_version(tower.blobs, number), origins=Origins(views=(WEATHER, FLEET)))
+        for number in (1, 2)
+    ]
+    known[1] = replace(known[1], origins=Origins(views=(replace(WEATHER, ttl=60.0), FLEET)))
     two = plan(1, *known)
     rival = Challenger(contest="c", number=2, share=100)
     tower.follow(replace(two, models=(replace(two.models[0], challengers=(rival,)),)))
@@ -194,3 +197,34 @@ def test_a_wrong_row_is_told_in_a_sentence(tower: Tower, row: dict[str, Any], sa
 def test_before_anything_is_online_all_columns_are_asked_for(tower: Tower) -> None:
     tower.serve()
     assert "lacks columns of the model" in tower.ask({"carrier": "UA"})["error"]
+
+
+def test_features_are_computed_of_what_a_row_gives_and_what_stands_online(tower: Tower) -> None:
+    windy = replace(WEATHER, features=("gust",))
+    tower.write(windy, ("JFK",), NOON, {"gust": 6})
+    tower.write(windy, ("LGA",), NOON, {"gust": None})
+    made_of = (Column(name="gust", dtype="int"), Column(name="share", dtype="float"))
+    computed = (Computed(name="wind", text="gust / share", of=("gust", "share")),)
+    served = replace(sigmoid_version(tower.blobs, 1))
+    origins = Origins(views=(windy,), computed=computed, made_of=made_of)
+    tower.follow(plan(1, replace(served, origins=origins)))
+    told = tower.ask(
+        {"origin": "JFK", "share": 3, "carrier": "UA"},
+        {"gust": 4, "share": 2.0, "carrier": "UA"},
+        {"wind": 2.0, "carrier": "UA"},
+        {"origin": "LGA", "share": 3, "carrier": "UA"},
+        {"gust": 4, "share": 0, "carrier": "UA"},
+    )["rows"]
+    assert [row["score"] for row in told] == [pytest.approx(0.8808, abs=1e-4)] * 3 + [NULL] * 2
+    assert [row["features"]["weather"]["status"] for row in told] == [
+        "PRESENT",
+        *["GIVEN"] * 2,
+        "PRESENT",
+        "GIVEN",
+    ]
+    assert tower.logged()[0].inputs["wind"] == [2.0, 2.0, 2.0, None, None]
+    assert (
+        "neither wind nor what it is computed of: expected wind; or share"
+        in tower.ask({"origin": "JFK", "carrier": "UA"})["error"]
+    )
+    assert "'share'" in tower.ask({"origin": "JFK", "carrier": "UA", "share": "much"})["error"]

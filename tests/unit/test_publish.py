@@ -30,6 +30,7 @@ from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import write
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
+from penstock.features.types import Origins
 from penstock.models.types import Signature
 from penstock.monitoring.estimates import Estimator
 from penstock.pipelines.types import Candidate
@@ -282,3 +283,25 @@ def test_what_the_holdout_tells_of_answers_without_labels_is_kept_with_the_candi
     kept = msgspec.json.decode(blobs.get(candidate.estimator), type=Estimator)
     assert kept.rows == frame.height
     assert list(kept.chances) == sorted(kept.chances)
+
+
+def test_a_candidate_tells_where_inputs_come_from_that_a_request_need_not_give() -> None:
+    frame, late = weather(60)
+    schema = schema_of(frame)
+    view = {"name": "sky", "entity": [{"name": "carrier", "dtype": "string"}], "features": ["wind", "wet"]}
+    schema["views"] = [view, view | {"name": "other", "features": ["hour"]}]
+    schema["computed"] = [
+        {"name": "calm", "text": "wind < 3", "of": ["wind"]},
+        {"name": "unused", "text": "hour + 1", "of": ["hour"]},
+    ]
+    frame = frame.with_columns(calm=pl.lit(1.0))
+    schema["columns"].append({"name": "calm", "dtype": "float"})
+    schema["examples"] = frame.to_dict(as_series=False)
+    model = LogisticRegression().fit(frame.select("calm"), late)
+    candidate = make_candidate(
+        name="delay", model=model, metrics={}, schema=schema, holdout=HOLDOUT, blobs=MemoryBlobs()
+    )
+    told = msgspec.convert(candidate.origins, Origins)
+    assert [(view.name, view.features) for view in told.views] == [("sky", ("wind",))]
+    assert [each.name for each in told.computed] == ["calm"]
+    assert [(column.name, column.dtype) for column in told.made_of] == [("wind", "float")]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.deployments.environments import Environments
 from penstock.deployments.types import ProductionTest, Rollout
-from penstock.features.types import Materialization, OnlineView, online_id
+from penstock.features.types import Materialization, Origins, online_id
 from penstock.lineage.ports import Reader
 from penstock.models.types import Placement, Version
 from penstock.revisions.config import ModelConfig
@@ -102,10 +102,8 @@ def served(
     """A version as the prediction service of an environment is told of it; `online` are the ids of the
     feature views whose values are there to be read.
     """
-    views = [
-        replace(view, id=online_id(version.project, environment, view.name))
-        for view in convert(version.training.get("views", []), list[OnlineView])
-    ]
+    origins = convert(version.training.get("origins", {}), Origins)
+    views = [replace(view, id=online_id(version.project, environment, view.name)) for view in origins.views]
     return ServedVersion(
         number=version.number,
         artifact=version.artifact,
@@ -114,6 +112,6 @@ def served(
         examples=version.examples,
         resident=resident,
         runtime=version.runtime,
-        views=tuple(view for view in views if view.id in online),
+        origins=replace(origins, views=tuple(view for view in views if view.id in online)),
         expected=version.training.get("expectations", {}).get("columns", {}),
     )

@@ -13,6 +13,7 @@ from penstock.features.made import Made, require_columns
 from penstock.features.timelines import BEFORE_ALL, Features, Integers, Timeline, index_of
 from penstock.features.types import ViewSettings
 from penstock.features.views import FeatureView
+from penstock.features.windows import windowed
 
 _MOST = 3
 """Times as many rows as the spine has that are gathered of the parts of a view before some are let go."""
@@ -40,7 +41,10 @@ def join(
         declared = view.settings
         require_columns(spine.columns, (event_time, *declared.entity), "The rows to join")
         kept = timelines.get(declared.name) if timelines else None
-        if kept is None:
+        if declared.aggregates:
+            whole = kept or Made(view, tables[declared.source.name]).timeline()
+            features = windowed(spine, event_time, declared, whole)
+        elif kept is None:
             features = _best(spine, moments, view, tables[declared.source.name])
         else:
             places = kept.places(_entities(spine, kept, declared), moments, declared.ttl)

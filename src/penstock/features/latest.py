@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -23,7 +23,18 @@ def latest(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
     Columns: the entity's, `EVENT` and `KNOWN`, the features; a row per entity, in the order of the entity's
     columns. Raises InvalidValue for columns that cannot be kept online.
     """
-    for name, dtype in {**timeline.entities.schema, **timeline.features.schema}.items():
+    require_kept(view, {**timeline.entities.schema, **timeline.features.schema})
+    places = timeline.newest()
+    times = [
+        pl.Series(name, of[places]).cast(pl.Datetime("us", "UTC"))
+        for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
+    ]
+    return timeline.entities.hstack(times).hstack(timeline.features.take(places)).sort(view.entity)
+
+
+def require_kept(view: ViewSettings, kinds: Mapping[str, pl.DataType]) -> None:
+    """Raises InvalidValue for columns, by name, of types that cannot be kept online."""
+    for name, dtype in kinds.items():
         kind = column_type(dtype)
         if kind == "other" or (name in view.entity and kind not in _ENTITIES):
             raise InvalidValue(
@@ -33,12 +44,6 @@ def latest(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
                 else "a number, boolean, text or time",
                 found=str(dtype),
             )
-    places = timeline.newest()
-    times = [
-        pl.Series(name, of[places]).cast(pl.Datetime("us", "UTC"))
-        for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
-    ]
-    return timeline.entities.hstack(times).hstack(timeline.features.take(places)).sort(view.entity)
 
 
 def rows_to_keep(entity: Sequence[str], table: pl.DataFrame) -> list[tuple[bytes, bytes]]:

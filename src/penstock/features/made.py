@@ -91,12 +91,14 @@ class Made:
 def view_of_inputs(view: ViewSettings, timeline: Timeline[Features], inputs: Collection[str]) -> OnlineView:
     """How those inputs of a model that are features of a view are read online, wherever it is deployed."""
     kinds = timeline.entities.schema
+    made = [each.name for each in view.aggregates] or list(timeline.features.schema)
     return OnlineView(
         name=view.name,
         entity=tuple(Column(name=name, dtype=column_type(kinds[name])) for name in view.entity),
-        features=tuple(name for name in timeline.features.schema if name in inputs),
+        features=tuple(name for name in made if name in inputs),
         ttl=view.ttl,
         required=view.required,
+        aggregates=view.aggregates,
     )
 
 

@@ -30,6 +30,11 @@ def pushed_rows(
     They are known from `now` on. Times are ISO 8601, in UTC where they have no zone.
     Raises InvalidValue for columns that lack, are too many, or hold other values than the view's.
     """
+    if view.aggregates:
+        raise InvalidValue(
+            what=f"Rows cannot be written to {view.name}: its features are aggregates of events",
+            fix=f"Add the events to its source {view.source.name}.",
+        )
     moment = view.source.event_time
     wanted = [*view.entity, moment, *(column.name for column in state.features)]
     if set(columns) != set(wanted):

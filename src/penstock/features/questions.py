@@ -12,6 +12,7 @@ import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
+from penstock.features.computed import with_computed
 from penstock.features.joins import join
 from penstock.features.training import resolved_view
 from penstock.features.types import RowsSettings
@@ -71,5 +72,5 @@ def history(settings: Mapping[str, Any], start: str, end: str, most: int, **tabl
     lazy = {name: table.lazy() for name, table in tables.items()}
     aside = {asked.label, *((source.known_time,) if source.known_time != moment else ())}
     spine = chosen.drop(name for name in aside if name)
-    joined = join(spine, moment, views, lazy).rename({moment: TIME})
+    joined = with_computed(join(spine, moment, views, lazy), asked.computed).rename({moment: TIME})
     return History(joined.drop(name for name in source.key if name in joined.columns), labels)

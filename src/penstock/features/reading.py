@@ -10,7 +10,7 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.types import Column
 from penstock.features.ports import OnlineStore
-from penstock.features.records import Record, Status, decode_record, entity_key, of_feature, standing
+from penstock.features.records import Record, Status, decode_record, entity_key, of_feature, values_at
 from penstock.features.types import Materialization, OnlineView, Placed
 
 MOST = 100_000
@@ -40,6 +40,7 @@ def view_online(placed: Placed, state: Materialization) -> OnlineView:
         entity=state.entity,
         features=tuple(column.name for column in state.features),
         ttl=placed.view.ttl,
+        aggregates=placed.view.aggregates,
     )
 
 
@@ -59,7 +60,7 @@ def read_online(
             )
     views = {view.id: view for view, _ in wanted}
     told = {
-        view: [(record, standing(record, views[view].ttl, now)) for record in records]
+        view: [(record, *values_at(views[view], record, now)) for record in records]
         for view, records in read_records(online, list(views.values()), entities).items()
     }
     return [_found(told[view.id], feature) for view, feature in wanted]
@@ -87,11 +88,11 @@ def read_records(
     return records
 
 
-def _found(told: Sequence[tuple[Record | None, Status]], feature: str) -> Found:
+def _found(told: Sequence[tuple[Record | None, Status, dict[str, Any]]], feature: str) -> Found:
     values, statuses, events = found = Found([], [], [])
-    for record, stands in told:
-        status = of_feature(record, stands, feature)
-        values.append(record.values[feature] if record and status == "PRESENT" else None)
+    for record, stands, counts in told:
+        status = of_feature(stands, counts, feature)
+        values.append(counts.get(feature))
         statuses.append(status)
         events.append(record.event if record and status != "NOT_FOUND" else None)
     return found

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from penstock.features.aggregates import value_of
+from penstock.features.types import Aggregate, OnlineView
+
 Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
 """What became of a feature that was asked for, in the words of Feast."""
 STAMP = 16
 """Bytes at the beginning of a record that say how new it is: newer records have greater ones."""
+TIMES = "penstock.times"
+"""What the times of the events of an aggregate are kept as, in microseconds since 1970."""
 _times = struct.Struct(">QQ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHIFT = 1 << 63
@@ -27,6 +33,33 @@ class Record(NamedTuple):
     event: datetime
     known: datetime
     values: dict[str, Any]
+
+
+def of_feature(stands: Status, counts: Mapping[str, Any], feature: str) -> Status:
+    """What a feature is, where its record stands so and this counts of it (see `values_at`)."""
+    if stands != "PRESENT":
+        return stands
+    if feature not in counts:
+        return "NOT_FOUND"
+    return "NULL_VALUE" if counts[feature] is None else "PRESENT"
+
+
+def values_at(view: OnlineView, record: Record | None, now: datetime) -> tuple[Status, dict[str, Any]]:
+    """What became of a view's record at a moment, and the features that count; others are null."""
+    status = standing(record, view.ttl, now)
+    kept = record.values if record and status == "PRESENT" else {}
+    return status, aggregated(view.aggregates, kept, now) if view.aggregates else kept
+
+
+def aggregated(aggregates: Sequence[Aggregate], kept: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Aggregates at a moment of the events that are kept of an entity (see `windows.tails`)."""
+    moment, times = _microseconds(now), kept.get(TIMES, ())
+    end, found = bisect_right(times, moment), {}
+    for each in aggregates:
+        start = bisect_right(times, moment - round(each.over * 1e6), hi=end)
+        values = kept.get(each.column, ())[start:end] if each.column else times[start:end]
+        found[each.name] = value_of(each, [value for value in values if value is not None])
+    return found
 
 
 def entity_key(entity: Sequence[str], values: Sequence[Any]) -> bytes:
@@ -49,20 +82,12 @@ def decode_record(data: bytes) -> Record:
     )
 
 
-def status_of(record: Record | None, feature: str, ttl: float, now: datetime) -> Status:
-    """What a feature is at a moment, by the rules of the join; `ttl` is in seconds, 0 for no limit."""
-    return of_feature(record, standing(record, ttl, now), feature)
-
-
-def of_feature(record: Record | None, stands: Status, feature: str) -> Status:
-    """What a feature is, of a record of which it is known how it stands."""
-    if record is None or feature not in record.values:
-        return "NOT_FOUND"
-    return "NULL_VALUE" if stands == "PRESENT" and record.values[feature] is None else stands
-
-
 def standing(record: Record | None, ttl: float, now: datetime) -> Status:
     """What a record is at a moment: NOT_FOUND, OUTSIDE_MAX_AGE or PRESENT."""
     if record is None or record.event > now or record.known > now:
         return "NOT_FOUND"
     return "OUTSIDE_MAX_AGE" if ttl and now - record.event > timedelta(seconds=ttl) else "PRESENT"
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

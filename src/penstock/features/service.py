@@ -19,8 +19,10 @@ from penstock.features.decide import due, refilled
 from penstock.features.latest import EVENT, KNOWN, rows_to_keep
 from penstock.features.ports import Computed, OnlineStore, Work
 from penstock.features.pushed import pushed_rows
-from penstock.features.records import decode_record, entity_key, status_of
+from penstock.features.reading import view_online
+from penstock.features.records import decode_record, entity_key, of_feature, values_at
 from penstock.features.types import Materialization, Placed
+from penstock.features.windows import types_of
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 
 AT_ONCE = 20_000
@@ -102,17 +104,15 @@ class Features:
         key = entity_key(view.entity, [_typed(column, entity[column.name]) for column in state.entity])
         data = self._online.read([key], [placed.id])[0].get(placed.id)
         record = decode_record(data) if data else None
-        statuses = {each.name: status_of(record, each.name, view.ttl, now) for each in state.features}
+        reading = view_online(placed, state)
+        stands, counts = values_at(reading, record, now)
         return {
             "event": record.event if record else None,
             "known": record.known if record else None,
             "age": (now - record.event).total_seconds() if record else None,
             "features": {
-                name: {
-                    "value": record.values[name] if record and status == "PRESENT" else None,
-                    "status": status,
-                }
-                for name, status in statuses.items()
+                name: {"value": counts.get(name), "status": of_feature(stands, counts, name)}
+                for name in reading.features
             },
         }
 
@@ -170,11 +170,9 @@ class Features:
                     _keep(tx, going)
             return True
         entity = tuple(_column(name, table.schema[name]) for name in placed.view.entity)
-        features = tuple(
-            _column(name, kind)
-            for name, kind in table.schema.items()
-            if name not in {*placed.view.entity, EVENT, KNOWN}
-        )
+        kinds = types_of(placed.view.aggregates, table.schema) if placed.view.aggregates else table.schema
+        aside = {*placed.view.entity, EVENT, KNOWN}
+        features = tuple(_column(name, kind) for name, kind in kinds.items() if name not in aside)
         done = replace(going, as_of=computed.as_of, table=computed.table, entity=entity, features=features)
         self._loading = ("", pl.DataFrame())
         return self._end(replace(done, full=False, error="", actor="penstock"), now)

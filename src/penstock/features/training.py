@@ -15,6 +15,7 @@ from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type, corrected, known
 from penstock.datasets.types import Column
+from penstock.features.computed import with_computed
 from penstock.features.joins import join
 from penstock.features.timelines import Features, Timeline
 from penstock.features.types import RowsSettings, TrainingSet
@@ -35,7 +36,7 @@ def training_set(
     `tables` maps source names to rows; views in `timelines` are joined from there. Only rows known at
     `as_of` count; rows without a label are left out. The span and the holdout are measured back from the
     newest row that is left, so that the result depends on the rows alone. Columns come in this order: key,
-    event time, the source's others (without the known time), features.
+    event time, the source's others (without the known time), features, computed features.
     Raises InvalidValue when a column is missing or either part would be empty.
     """
     asked = msgspec.convert(settings, RowsSettings)
@@ -67,6 +68,7 @@ def training_set(
         spine = spine.filter(moment > newest - duration(asked.span))
     views = [resolved_view(view.target) for view in asked.views]
     table = join(spine, source.event_time, views, tables, timelines)
+    table = with_computed(table, asked.computed)
     cut = newest - duration(asked.holdout)
     train, holdout = table.filter(moment <= cut), table.filter(moment > cut)
     if train.is_empty() or holdout.is_empty():

@@ -13,10 +13,30 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature that is a number of the events of an entity in the `over` seconds before a moment: `of` is
+    `count`, `sum`, `mean`, `min`, `max`, `last` or `distinct`, of a `column` or, for a count, of the events.
+    """
+
+    name: str
+    of: str
+    over: float
+    column: str = ""
+
+
+class Computed(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature that is computed of its own row: an SQL expression as `text`, and the columns it is `of`."""
+
+    name: str
+    text: str
+    of: tuple[str, ...]
+
+
 class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view's declaration. `ttl` is in seconds, 0 for no limit; `freshness` is how many seconds its
     online values may lag behind the source, 0 where they are brought up to date only when somebody asks.
     `required` says that a model is not asked about an entity of which there is nothing that counts.
+    Where there are `aggregates`, these are the features, and the rows are the events that they are of.
     """
 
     name: str
@@ -26,6 +46,7 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     ttl: float = 0.0
     freshness: float = 0.0
     required: bool = False
+    aggregates: tuple[Aggregate, ...] = ()
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -51,8 +72,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view as it is read online: its `id` in the online store (empty where it is not known yet),
-    the columns of its entity, and the `features` that are wanted of it. `ttl` and `required` are those of its
-    declaration.
+    the columns of its entity, and the `features` that are wanted of it. `ttl`, `required` and
+    `aggregates` are those of its declaration.
     """
 
     id: str = ""
@@ -61,6 +82,17 @@ class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...]
     ttl: float = 0.0
     required: bool = False
+    aggregates: tuple[Aggregate, ...] = ()
+
+
+class Origins(msgspec.Struct, frozen=True, kw_only=True):
+    """Where those inputs of a model come from that a request need not give: read from `views` by an entity,
+    or `computed` of columns `made_of`, which may be inputs themselves, features, or given for this alone.
+    """
+
+    views: tuple[OnlineView, ...] = ()
+    computed: tuple[Computed, ...] = ()
+    made_of: tuple[Column, ...] = ()
 
 
 class Materialization(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +129,8 @@ class Materialization(msgspec.Struct, frozen=True, kw_only=True):
 class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to train on: `span` and `holdout` are durations back from the newest row.
 
-    An empty `span` means all of history. The holdout is the last part of the span.
+    An empty `span` means all of history. The holdout is the last part of the span. `computed` are SQL
+    expressions of the columns of a row, by the names of their features.
     """
 
     source: Source
@@ -105,6 +138,7 @@ class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
     holdout: str
     span: str = ""
     views: tuple[ViewSettings, ...] = ()
+    computed: dict[str, str] = {}
 
 
 class TrainingSet(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.core.targets import target_of
 from penstock.datasets.types import Source
+from penstock.features.aggregates import read_aggregates
 from penstock.features.types import ViewSettings
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def feature_view(
     ttl: str = "",
     freshness: str = "",
     required: bool = False,
+    aggregates: Mapping[str, str] | None = None,
     owner: str = "",
     tags: tuple[str, ...] | list[str] = (),
 ) -> Callable[[ViewFunction], FeatureView]:
@@ -52,6 +54,8 @@ def feature_view(
     Where a release with the view is deployed, its online values are brought up to date every `freshness`.
     A request for a prediction may give the entity in place of the features: where nothing counts of it they
     are null, or the request is refused if the view is `required`.
+    `aggregates`, such as `{"busy": "count over 1h", "delay": "mean(minutes) over 6h"}`, are features by their
+    names, made of the events that the function gives.
     `owner` and `tags` are what it is found by, as is the first line of the function's docstring.
     Raises InvalidPipeline for a function that cannot be found by its name, a wrong source or no entity.
     """
@@ -64,6 +68,17 @@ def feature_view(
     columns = (entity,) if isinstance(entity, str) else tuple(entity)
     if not columns or not all(columns):
         raise InvalidPipeline(what="A feature view needs an entity.", fix="Name its column: entity=.")
+    if aggregates and (own := {each.column for each in read_aggregates(aggregates)} & set(columns)):
+        raise InvalidPipeline(
+            what="A column of the entity is the same in all of its events, and cannot be aggregated",
+            found=", ".join(sorted(own)),
+        )
+    if aggregates and ttl:
+        raise InvalidPipeline(
+            what="A feature view with aggregates has no time-to-live",
+            expected="a span in each of them",
+            found=f"ttl={ttl!r}",
+        )
     seconds, often = (duration(span).total_seconds() if span else 0.0 for span in (ttl, freshness))
 
     def declare(function: ViewFunction) -> FeatureView:
@@ -78,6 +93,7 @@ def feature_view(
             ttl=seconds,
             freshness=often,
             required=required,
+            aggregates=read_aggregates(aggregates or {}),
             owner=owner,
             description=told,
             tags=tuple(tags),

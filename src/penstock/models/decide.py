@@ -68,7 +68,7 @@ def draft(
             "rows": profile.rows,
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
-            "views": list(candidate.views),
+            "origins": candidate.origins,
             **({"expectations": candidate.expectations} if candidate.expectations else {}),
         },
         governance=dict(governance),

@@ -39,15 +39,19 @@ def training_rows(
     label: str,
     span: str = "",
     holdout: str = "14d",
+    computed: Mapping[str, str] | None = None,
 ) -> Rows:
     """Draw a training set: the rows of `source` that have a label, joined in time with feature views.
 
     `span` (such as `"60d"`, all of history where it is empty) is measured back from the newest row with a
-    label that is known when the pipeline runs; the last `holdout` of it is kept apart. See
-    `features.training_set`. Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
+    label that is known when the pipeline runs; the last `holdout` of it is kept apart. `computed` features,
+    such as `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the
+    prediction service computes them where a request does not give them. See `features.training_set`.
+    Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
     """
     drawing = _drawing("training_rows")
-    for name, value in {"label": label, "span": span, "holdout": holdout}.items():
+    texts = {f"computed[{name!r}]": text for name, text in (computed or {}).items()}
+    for name, value in {"label": label, "span": span, "holdout": holdout, **texts}.items():
         _written("training_rows", name, value)
     if not isinstance(source, Source):
         raise InvalidPipeline(
@@ -69,7 +73,12 @@ def training_rows(
             found=f"span={span!r}, holdout={holdout!r}",
         )
     settings = RowsSettings(
-        source=source, label=label, span=span, holdout=holdout, views=tuple(view.settings for view in views)
+        source=source,
+        label=label,
+        span=span,
+        holdout=holdout,
+        views=tuple(view.settings for view in views),
+        computed=dict(computed or {}),
     )
     node = Node(
         name="rows",

@@ -129,8 +129,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     are the packages that made the model, with their versions; `tags` and `metadata` are the pipeline's own.
     `days` is a JSON blob, a `datasets.days.Days` of the rows and of the answers to the holdout; `influence`
     is how much of the movement of answers is due to each input, in shares. `estimator` is a JSON blob, a
-    `monitoring.estimates.Estimator`: what the holdout tells of answers without labels. `views` are
-    `OnlineView`s, from which inputs can be read.
+    `monitoring.estimates.Estimator`: what the holdout tells of answers without labels. `origins` are
+    the `Origins` that tell where inputs come from.
     """
 
     model: str
@@ -152,5 +152,5 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     days: str = ""
     estimator: str = ""
     influence: dict[str, float] = {}
-    views: tuple[dict[str, Any], ...] = ()
+    origins: dict[str, Any] = {}
     expectations: dict[str, Any] = {}

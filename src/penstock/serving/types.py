@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.features.types import OnlineView
+from penstock.features.types import Origins
 from penstock.models.types import Signature
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version the service may load. `resident` ones are loaded at once, others when asked for.
 
-    `runtime` names the environment in which a model is served that its own library answers; `views` are the
-    feature views from which some of its inputs can be read where a row gives an entity in their place;
-    `expected` are the rules of its columns (see `serving.outside`).
+    `runtime` names the environment in which a model is served that its own library answers; `origins`
+    tell where those of its inputs come from that a row need not give; `expected` are the rules of its
+    columns (see `serving.outside`).
     """
 
     number: int
@@ -26,7 +26,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     examples: str
     resident: bool = True
     runtime: str = ""
-    views: tuple[OnlineView, ...] = ()
+    origins: Origins = Origins()
     expected: dict[str, dict[str, Any]] = {}
 
 

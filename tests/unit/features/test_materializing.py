@@ -48,10 +48,10 @@ def train():
 class Shop:
     """A home with a release deployed, whose ticks the test calls."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str = MODULE) -> None:
         (folder / "kiosk").mkdir()
         (folder / "kiosk" / "__init__.py").touch()
-        (folder / "kiosk" / "views.py").write_text(MODULE)
+        (folder / "kiosk" / "views.py").write_text(module)
         self.visits = folder / "visits.csv"
         self.visits.write_text(
             "shop,at,people\na,2024-01-01 08:00,1\nb,2024-01-01 09:00,2\n"
@@ -149,6 +149,31 @@ def test_values_follow_the_source_as_fresh_as_declared_and_only_what_changed_is_
     with shop.app.store.read() as reader:
         assert [run.actor for run in reader.find(Run)] == ["penstock", "penstock", "grace"]
         assert len(reader.events(kind="features.materialized")) == 3
+
+
+def test_aggregates_follow_the_clock_while_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = MODULE.replace('ttl="5h"', 'aggregates={"visitors": "sum(people) over 4h"}')
+    shop = Shop(tmp_path, module.replace('visitors=pl.col("people") * 2', '"people"'))
+    monkeypatch.setattr(shop.app.features._work, "_workspace_of", lambda *_: shop.workspace())
+    shop.settle()
+    assert [shop.value(name) for name in "abcd"] == [
+        (3, "PRESENT"),
+        (2, "PRESENT"),
+        (0, "PRESENT"),
+        (0, "NOT_FOUND"),
+    ]
+    shop.app.advance(NOON + timedelta(hours=1))
+    assert [shop.value(name)[0] for name in "ab"] == [3, 0]
+    shop.app.advance(NOON + timedelta(hours=2))
+    told = call(shop.app, "GET", "/features/footfall", {})
+    assert [(column["name"], column["dtype"]) for column in told["features"]] == [("visitors", "int")]
+    rows = {"shop": ["a"], "visitors": [1], "at": ["2024-01-01T09:00:00"]}
+    with pytest.raises(InvalidValue, match="Add the events to its source visits"):
+        call(shop.app, "POST", "/write-to-online-store", {"feature_view_name": "footfall", "df": rows})
+    shop.app.close()
+    _forget()
 
 
 def test_what_ends_in_the_middle_goes_on_where_it_was(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.executors.expected import evidence, training_as_expected
     from penstock.datasets.days import daily
     from penstock.datasets.profiles import prior_of, profile
+    from penstock.features.computed import read_computed
     from penstock.features.keeping import read_timeline
     from penstock.features.made import view_of_inputs
     from penstock.features.training import resolved_view, training_set
@@ -166,6 +167,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(joined)
+        told["computed"] = msgspec.to_builtins(read_computed(task.node.settings.get("computed", {})))
         if expected := evidence(task.node.settings, examples, unexpected):
             told["expectations"] = expected
         kept = write({**made.schema, **told}, blobs)
@@ -182,11 +184,13 @@ def _features(task: Task, blobs: Blobs) -> Work:
     from penstock.features.keeping import read_timeline
     from penstock.features.latest import latest
     from penstock.features.types import ViewSettings
+    from penstock.features.windows import tails
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
         view = msgspec.convert(task.node.settings["view"], ViewSettings)
-        return {"rows": write(latest(view, read_timeline(blobs.path(artifact.digest))), blobs)}, []
+        making = tails if view.aggregates else latest
+        return {"rows": write(making(view, read_timeline(blobs.path(artifact.digest))), blobs)}, []
 
     return work
 

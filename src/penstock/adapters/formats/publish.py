@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from msgspec.structs import replace
 
 from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
@@ -23,7 +24,7 @@ from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedM
 from penstock.datasets.days import SCORE, Days, daily, with_column
 from penstock.datasets.profiles import profile
 from penstock.datasets.types import Column, Prior, Profile
-from penstock.features.types import OnlineView
+from penstock.features.types import Computed, OnlineView, Origins
 from penstock.lineage.ports import Blobs
 from penstock.models.types import NATIVE, Signature
 from penstock.pipelines.types import Candidate
@@ -38,8 +39,9 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
     `columns` are the inputs, without the label; `examples` holds up to 500 rows of them,
     column by column; `profile` describes the training rows, and `prior` the label in them, `days` all
-    rows by the day of the column `time`; `views` are the feature views that some of the columns come from.
-    `expectations` tells of the rules that the training rows were held against.
+    rows by the day of the column `time`; `views` are the feature views that some of the columns
+    come from, `computed` the features that are computed of other columns. `expectations` tells of
+    the rules that the training rows were held against.
     """
 
     columns: tuple[Column, ...]
@@ -50,6 +52,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     days: Days | None = None
     time: str = ""
     views: tuple[OnlineView, ...] = ()
+    computed: tuple[Computed, ...] = ()
     expectations: dict[str, Any] = {}
 
 
@@ -122,7 +125,7 @@ def make_candidate(
         prior=msgspec.to_builtins(given.prior) if given.prior else {},
         dependencies=packages(),
         tags=dict(tags or {}),
-        views=_views(given.views, converted.signature),
+        origins=_origins(given, converted.signature),
         metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
         days=kept.get("days", ""),
         estimator=kept.get("estimator", ""),
@@ -166,11 +169,21 @@ def _schema(schema: Mapping[str, Any]) -> Schema:
     return given
 
 
-def _views(views: tuple[OnlineView, ...], signature: Signature) -> tuple[dict[str, Any], ...]:
-    """The views that some inputs of the model come from, with these alone."""
-    taken = {column.name for column in signature.inputs}
-    kept = [msgspec.structs.replace(v, features=tuple(n for n in v.features if n in taken)) for v in views]
-    return tuple(msgspec.to_builtins(view) for view in kept if view.features)
+def _origins(schema: Schema, signature: Signature) -> dict[str, Any]:
+    """Where those inputs of the model come from that need not be given: `Origins`."""
+    inputs = {column.name for column in signature.inputs}
+    computed = tuple(each for each in schema.computed if each.name in inputs)
+    made_of = {name for each in computed for name in each.of}
+    wanted = inputs | made_of
+    views = [replace(v, features=tuple(n for n in v.features if n in wanted)) for v in schema.views]
+    told: dict[str, Any] = msgspec.to_builtins(
+        Origins(
+            views=tuple(view for view in views if view.features),
+            computed=computed,
+            made_of=tuple(column for column in schema.columns if column.name in made_of),
+        )
+    )
+    return told
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -187,7 +200,7 @@ def _examples(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column
     frame = pl.DataFrame(
         [pl.Series(c.name, schema.examples[c.name], dtype=_POLARS[c.dtype], strict=False) for c in columns]
     ).fill_nan(None)
-    seen = [msgspec.structs.replace(c, nullable=frame[c.name].has_nulls()) for c in columns]
+    seen = [replace(c, nullable=frame[c.name].has_nulls()) for c in columns]
     return tuple(seen), frame
 
 
@@ -198,7 +211,7 @@ def _nullable(
     few = frame.head(_EXAMPLES)
     may = [column.name for column in columns if column.name in declared]
     able = set(may) if _answers(native, few, may) else {name for name in may if _answers(native, few, [name])}
-    return tuple(msgspec.structs.replace(c, nullable=c.nullable or c.name in able) for c in columns)
+    return tuple(replace(c, nullable=c.nullable or c.name in able) for c in columns)
 
 
 def _answers(native: NativeModel, rows: pl.DataFrame, without: list[str]) -> bool:

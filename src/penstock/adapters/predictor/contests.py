@@ -131,7 +131,7 @@ class Contests:
 
     async def _challenged(self, asked: Asked, rival: Challenger, champion: Live, question: Question) -> Given:
         live = _loaded(asked, rival)
-        if live.served.views == champion.served.views:
+        if live.served.origins == champion.served.origins:
             theirs = _theirs(asked, live, champion, question)
         else:  # what stands online may have to be read
             theirs = await asyncio.to_thread(_theirs, asked, live, champion, question)
@@ -213,7 +213,7 @@ def _theirs(asked: Asked, live: Live, ours: Live, question: Question) -> Questio
     Raises PenstockError.
     """
     same = tuple(question.columns) == tuple(column.name for column in live.served.signature.inputs)
-    if same and (not question.lookups or live.served.views == ours.served.views):
+    if same and (not question.lookups or live.served.origins == ours.served.origins):
         return question
     return replace(asked.state.filled(asked.face.read(asked.request, live.served)), id=question.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from penstock.adapters.predictor.native import ChildRuntime
 from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
 from penstock.features.ports import OnlineStore
+from penstock.features.types import Origins
 from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.columns import Question
@@ -62,7 +64,7 @@ class State(msgspec.Struct, frozen=True):
 
     def filled(self, read: Question | Keyed) -> Question:
         """The question, with what stands online where rows lack it. Raises InvalidRequest."""
-        return read if isinstance(read, Question) else filled(read, self.online, self.now())
+        return read if isinstance(read, Question) else filled(read, self.online, self.now(), _compute)
 
     def now(self) -> datetime:
         """The time of a prediction: the plan's where time is virtual."""
@@ -231,6 +233,14 @@ class Table:
             examples.inputs,
             outside,
         )
+
+
+def _compute(
+    columns: Mapping[str, Sequence[Any]], rows: int, origins: Origins
+) -> Mapping[str, Sequence[Any]]:
+    from penstock.features.computed import compute_values  # with Polars, which few versions need
+
+    return compute_values(columns, rows, origins)
 
 
 def require_sense(plan: Plan) -> None:

@@ -1,0 +1,201 @@
+"""Aggregates over the events of an entity in the span before a moment, exact at every moment.
+
+A row of the view counts at a moment T if it happened in (T - span, T] and was known at T. Where the view's
+rows have the columns of the source's key, a row no longer counts once a later one of that key is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from penstock.core.errors import InvalidValue
+from penstock.features.aggregates import OF_NUMBERS
+from penstock.features.latest import EVENT, KNOWN, require_kept
+from penstock.features.made import require_columns
+from penstock.features.records import TIMES
+from penstock.features.timelines import Features, Timeline
+from penstock.features.types import Aggregate, ViewSettings
+
+MOST_PAIRS = 4_000_000
+"""Pairs of a row and an event in its longest span that are held in memory at once."""
+_ROW, _AT, _PLACE, _FIRST, _END = (f"penstock.{name}" for name in ("row", "at", "place", "first", "end"))
+_UNTIL = "penstock.until"
+"""The column that says when a correction of a row became known, null where none has."""
+_MOMENT = pl.Datetime("us", "UTC")
+_ZERO = ("count", "sum", "distinct")
+
+
+def windowed(
+    spine: pl.DataFrame, event_time: str, view: ViewSettings, timeline: Timeline[Features]
+) -> pl.DataFrame:
+    """The aggregates of a view at each row of the spine, in its order.
+
+    Where nothing counts, counts and sums are 0 and the others null. Raises InvalidValue for entities of other
+    types, a column that is not there, and an aggregate that wants numbers and has none.
+    """
+    events = _in_types_of(spine, _events(view, timeline), view)
+    rows = spine.select(*view.entity, pl.col(event_time).cast(_MOMENT).alias(_AT)).with_row_index(_ROW)
+    longest = max(each.over for each in view.aggregates)
+    found = pl.concat(
+        _aggregated(pairs, events, view.aggregates) for pairs in _pairs(rows, events, view.entity, longest)
+    )
+    zero = [pl.col(each.name).fill_null(0) for each in view.aggregates if each.of in _ZERO]
+    joined = rows.select(_ROW).join(found, on=_ROW, how="left", maintain_order="left")
+    return joined.drop(_ROW).with_columns(zero)
+
+
+def tails(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
+    """Of each entity the events that may count at its newest one or later, as the online store keeps them.
+
+    Columns: the entity's; `EVENT` and `KNOWN`, both the time at which the last of them became known; `TIMES`,
+    when they happened, in microseconds since 1970, and for each aggregated column its values. In the order of
+    the entity's columns. Raises InvalidValue as `windowed`, and for columns that cannot be kept online.
+    """
+    longest = pl.duration(seconds=max(each.over for each in view.aggregates))
+    events, columns = _events(view, timeline), _columns(view.aggregates)
+    require_kept(view, {name: events.schema[name] for name in (*view.entity, *columns)})
+    return (
+        events.filter(pl.col(_UNTIL).is_null())
+        .with_columns(pl.col(KNOWN).max().over(view.entity))
+        .filter(pl.col(EVENT) > pl.col(EVENT).max().over(view.entity) - longest)
+        .group_by(view.entity, maintain_order=True)
+        .agg(pl.col(KNOWN).first(), pl.col(EVENT).dt.epoch("us").alias(TIMES), *columns)
+        .select(*view.entity, pl.col(KNOWN).alias(EVENT), KNOWN, TIMES, *columns)
+        .sort(view.entity)
+    )
+
+
+def types_of(aggregates: Sequence[Aggregate], kinds: pl.Schema) -> pl.Schema:
+    """The types of aggregates of columns that are kept as `tails` has them."""
+    inner = {name: kind.inner for name, kind in kinds.items() if isinstance(kind, pl.List)}
+    nothing = pl.DataFrame(schema={**inner, EVENT: _MOMENT, _AT: _MOMENT})
+    return nothing.select(_expression(each, nothing.schema) for each in aggregates).schema
+
+
+def _events(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
+    """The events of a view in the order of entity, event time and known time; NaN is null.
+
+    Columns: `EVENT`, `KNOWN`, `_UNTIL`, the entity's, and those that are aggregated.
+    """
+    columns = _columns(view.aggregates)
+    kinds = timeline.features.schema
+    require_columns(list(kinds), columns, f"The feature view {view.name}")
+    for each in view.aggregates:
+        _check_numbers(each, kinds, view.name)
+    owner = np.repeat(np.arange(len(timeline.counts)), timeline.counts)
+    owners = timeline.entities.select(view.entity)[owner]
+    taken = timeline.features.take(np.arange(len(timeline.event)))
+    rows = pl.DataFrame([*taken.get_columns(), *owners.get_columns()])  # there may be nothing to take
+    key = view.source.key if set(view.source.key) <= set(rows.columns) else ()
+    until = pl.lit(None, _MOMENT)
+    if key:
+        whole = pl.all_horizontal(pl.col(key).is_not_null())
+        until = pl.when(whole).then(pl.col(KNOWN).shift(-1).over(key))
+    times = [
+        pl.Series(name, of).cast(_MOMENT) for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
+    ]
+    return (
+        rows.select(*times, *dict.fromkeys((*view.entity, *key, *columns)))
+        .with_columns(pl.col(name).fill_nan(None) for name in columns if kinds[name].is_float())
+        .sort(KNOWN, EVENT, maintain_order=True)
+        .with_columns(until.alias(_UNTIL))
+        .sort(*view.entity, EVENT, KNOWN, maintain_order=True)
+        .select(EVENT, KNOWN, _UNTIL, *view.entity, *columns)
+    )
+
+
+def _pairs(
+    rows: pl.DataFrame, events: pl.DataFrame, entity: Sequence[str], longest: float
+) -> Iterator[pl.DataFrame]:
+    """Each row with each event of its entity in (T - longest, T], as `_ROW`, `_AT` and `_PLACE`.
+
+    They come in parts, one at least.
+    """
+    placed = (
+        events.select(*entity, EVENT)
+        .with_columns(pl.int_range(pl.len()).alias(_PLACE))
+        .with_columns(pl.col(_PLACE).min().over(entity).alias(_FIRST))
+        .sort(EVENT, maintain_order=True)
+    )
+    wanted = rows.drop_nulls().sort(_AT)
+    last, before = (
+        wanted.select(*entity, moment.alias(EVENT)).join_asof(
+            placed, on=EVENT, by=list(entity), strategy="backward", check_sortedness=False
+        )
+        for moment in (pl.col(_AT), pl.col(_AT) - pl.duration(seconds=longest))
+    )
+    first = (before[_PLACE] + 1).fill_null(last[_FIRST])
+    wanted = wanted.select(_ROW, _AT, first.alias(_FIRST), last[_PLACE].alias(_END))
+    wanted = wanted.filter(pl.col(_END) >= pl.col(_FIRST))
+    count = (wanted[_END] - wanted[_FIRST] + 1).to_numpy()
+    part = np.cumsum(count) // MOST_PAIRS
+    for number in range(int(part[-1]) + 1 if len(part) else 1):
+        own = part == number
+        these, times = wanted.filter(pl.Series(own)), count[own]
+        start = np.repeat(these[_FIRST].to_numpy(), times)
+        within = np.arange(len(start)) - np.repeat(np.cumsum(times) - times, times)
+        again = np.repeat(np.arange(these.height), times)
+        yield these.select(_ROW, _AT)[again].with_columns(pl.Series(_PLACE, start + within, pl.Int64))
+
+
+def _aggregated(pairs: pl.DataFrame, events: pl.DataFrame, aggregates: Sequence[Aggregate]) -> pl.DataFrame:
+    """The aggregates of each row with a pair, of the events that were known then and not corrected yet."""
+    told = pairs.hstack(events[pairs[_PLACE]])
+    known = (pl.col(KNOWN) <= pl.col(_AT)) & (pl.col(_UNTIL) > pl.col(_AT)).fill_null(value=True)
+    return (
+        told.lazy()
+        .filter(known)
+        .group_by(_ROW, maintain_order=True)
+        .agg(_expression(each, events.schema) for each in aggregates)
+        .collect()
+    )
+
+
+def _expression(each: Aggregate, kinds: pl.Schema) -> pl.Expr:
+    values = pl.col(each.column or EVENT)
+    if each.of in OF_NUMBERS:
+        values = values.cast(pl.Float64 if kinds[each.column].is_float() else pl.Int64)
+    values = values.filter(pl.col(_AT) - pl.col(EVENT) < pl.duration(seconds=each.over)).drop_nulls()
+    match each.of:
+        case "count":
+            made = values.len().cast(pl.Int64)
+        case "distinct":
+            made = values.n_unique().cast(pl.Int64)
+        case "last":
+            made = values.last()
+        case _:
+            made = getattr(values, each.of)()
+    return made.alias(each.name)
+
+
+def _columns(aggregates: Sequence[Aggregate]) -> list[str]:
+    return list(dict.fromkeys(each.column for each in aggregates if each.column))
+
+
+def _check_numbers(each: Aggregate, kinds: pl.Schema, view: str) -> None:
+    if each.of not in OF_NUMBERS:
+        return
+    kind = kinds[each.column]
+    if not (kind.is_numeric() or kind == pl.Boolean):
+        raise InvalidValue(
+            what=f"The aggregate `{each.name}` of the feature view {view} is a {each.of} of no numbers",
+            expected="a column of numbers or booleans",
+            found=f"{kind} in `{each.column}`",
+            fix="Make numbers of it in the view, or ask for its count, distinct or last.",
+        )
+
+
+def _in_types_of(spine: pl.DataFrame, events: pl.DataFrame, declared: ViewSettings) -> pl.DataFrame:
+    """The events with entity columns of the types that they have in the spine."""
+    for name in declared.entity:
+        wanted, found = spine.schema[name], events.schema[name]
+        if wanted != found and not (wanted.is_integer() and found.is_integer()):
+            raise InvalidValue(
+                what=f"The entity column `{name}` of the feature view {declared.name} cannot be joined",
+                expected=f"{wanted} as in the rows",
+                found=str(found),
+            )
+    return events.with_columns(pl.col(name).cast(spine.schema[name]) for name in declared.entity)
