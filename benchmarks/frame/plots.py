@@ -29,7 +29,7 @@ def panels(rows: list[dict[str, Any]]) -> dict[str, list[tuple[str, float | None
     return {
         title: sorted(bars.items(), key=lambda bar: bar[1] or 0)
         for title, bars in found.items()
-        if len(bars) > 2
+        if len(bars) > 2 and any(bars.values())
     }
 
 
@@ -47,8 +47,7 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
         least = min(value for _, value in bars if value)
         for place, (name, value) in enumerate(bars):
             axis.barh(place, value or 0, color=OURS if name == "Penstock" else THEIRS)
-            text = f" {value:,.3g}" if value and value < 100 else f" {value:,.0f}" if value else " failed"
-            axis.text(value or least, place, text, va="center")
+            axis.text(value or least, place, f" {_text(value)}", va="center")
         axis.set_yticks(range(len(bars)), [name for name, _ in bars])
         axis.set_xscale("log")
         axis.set_xlim(left=least / 2, right=max(value or 0 for _, value in bars) * 2)
@@ -56,6 +55,12 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
         axis.set_title(title, loc="left", fontweight="bold")
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return "failed"
+    return f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -55,13 +55,13 @@ class Contender(msgspec.Struct, frozen=True):
         """What is installed."""
         return version_of(self.package, self.make)
 
-    def judge(self, bench: Bench, task: Task, *words: str) -> Findings:
+    def judge(self, bench: Bench, task: Task, *words: str, timeout: float = TIMEOUT) -> Findings:
         """What it finds in a task. Raises Failed."""
         file = bench.folder / "task.json"
         file.write_bytes(msgspec.json.encode(task))
         python = self.make().python if self.package else sys.executable
         command = [python, self.program, str(file), *words]
-        _, said = timed(command, folder=PROGRAMS, env=surroundings(bench.folder, {}), timeout=TIMEOUT)
+        _, said = timed(command, folder=PROGRAMS, env=surroundings(bench.folder, {}), timeout=timeout)
         line = next(line for line in reversed(said.splitlines()) if line.startswith("{"))
         return msgspec.convert(json.loads(line), Findings)
 

@@ -9,6 +9,9 @@ from benchmarks.frame.results import Bar
 from benchmarks.monitoring.contenders import EVIDENTLY, NANNYML, OURS, PEERS, Contender, Findings, Task
 from benchmarks.monitoring.drift import STILL
 
+PATIENCE = 150.0
+"""Seconds after which a contender is not waited for any longer."""
+
 
 def speed(bench: Bench) -> None:
     """A window of 100,000 rows beside a reference of a million, of 50 columns."""
@@ -51,6 +54,6 @@ def speed(bench: Bench) -> None:
 
 def _asked(bench: Bench, contender: Contender, task: Task, *words: str) -> Findings | str:
     try:
-        return contender.judge(bench, task, *words)
+        return contender.judge(bench, task, *words, timeout=PATIENCE)
     except Failed as error:
         return str(error)
