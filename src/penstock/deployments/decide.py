@@ -297,19 +297,20 @@ def demotions(placements: Iterable[Placement], number: int) -> list[tuple[int, R
     return [(n, after[role]) for n, role in roles.items() if role in after]
 
 
-def live(plan: Plan, loaded: Iterable[Loaded]) -> dict[ServedModel, bool]:
-    """Whether the champion of each model is seen to answer.
+def live(plan: Plan, loaded: Iterable[Loaded]) -> list[tuple[ServedModel, bool]]:
+    """Each model that has a champion, and whether that is seen to answer.
 
     Of a model that serves in several environments only the first in the plan leads its URL;
     the champions of the others answer by their number.
     """
     ready = {(seen.model, seen.number): seen.champion for seen in loaded if seen.ready}
     leaders = {model.name: model for model in reversed(plan.models)}
-    found = {}
+    found = []
     for model in plan.models:
         if model.champion:
             place = (model.name, model.champion)
-            found[model] = place in ready and (ready[place] or leaders[model.name] is not model)
+            answers = place in ready and (ready[place] or leaders[model.name] is not model)
+            found.append((model, answers))
     return found
 
 

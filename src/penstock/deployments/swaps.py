@@ -77,11 +77,11 @@ class Swaps:
             plan = self._desired()
             changed = plan != self._applied
             loaded = self._apply(plan) if changed else self._service.loaded()
-            if not changed and not all(live(plan, loaded).values()):
+            if not changed and not all(answers for _, answers in live(plan, loaded)):
                 loaded, changed = self._apply(plan), True
         seen = live(plan, loaded)
-        swapped = [self._record(model, now) for model, answers in seen.items() if answers]
-        for model, answers in seen.items():
+        swapped = [self._record(model, now) for model, answers in seen if answers]
+        for model, answers in seen:
             if not answers:
                 raise _not_served(model, loaded)
         return any(swapped) or changed
