@@ -130,7 +130,7 @@ def test_an_environment_is_found_by_name() -> None:
         ("0 3 * * *", "0 0 30 2 *", 19, "minute, hour"),
         ("0 3 * * *", "0 0 3 * * *", 19, "minute, hour"),
         ('{ schedule = "0 3 * * *" }', "{ new_rows = 5 }", 19, "lacks the key 'source'"),
-        ('{ schedule = "0 3 * * *" }', "{ hours = 5 }", 19, "one of schedule, new_rows, worse"),
+        ('{ schedule = "0 3 * * *" }', "{ hours = 5 }", 19, "one of schedule, new_rows, new_bytes"),
         ('cooldown = "1d"', 'at_most = "3"', 22, "such as '3 per 7d'"),
         ('cooldown = "1d"', 'zone = "Berlin"', 22, "the name of a time zone"),
         ('cooldown = "1d"', 'quiet = { from = "2", until = "6" }', 22, 'an hour such as "22:00"'),
