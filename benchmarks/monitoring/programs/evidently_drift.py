@@ -14,7 +14,6 @@ from evidently.legacy.calculations.stattests import get_stattest
 from evidently.legacy.core import ColumnType
 from evidently.presets import DataDriftPreset
 from judging import Found, judge
-from streams import Rows
 
 warnings.filterwarnings("ignore")
 
@@ -24,14 +23,13 @@ def kind(name: str) -> ColumnType:
     return ColumnType.Numerical if name[0] == "n" else ColumnType.Categorical
 
 
-def learn(rows: Rows, _days: int, _window: int) -> pd.DataFrame:
+def learn(rows: pd.DataFrame, _days: int, _window: int) -> pd.DataFrame:
     """It keeps the rows themselves."""
-    return pd.DataFrame(rows)
+    return rows
 
 
-def look(reference: pd.DataFrame, rows: Rows) -> Found:
+def look(reference: pd.DataFrame, window: pd.DataFrame) -> Found:
     """Every column by its test: a distance, or the chance of it where rows are few."""
-    window = pd.DataFrame(rows)
     moved, heights = [], []
     for name in window.columns:
         test = get_stattest(reference[name], window[name], kind(name), None)
@@ -44,9 +42,8 @@ def look(reference: pd.DataFrame, rows: Rows) -> Found:
     return moved, max(heights)
 
 
-def preset(reference: pd.DataFrame, rows: Rows) -> Found:
+def preset(reference: pd.DataFrame, window: pd.DataFrame) -> Found:
     """The preset for drift, as its documentation has it."""
-    window = pd.DataFrame(rows)
     columns = DataDefinition(
         numerical_columns=[name for name in window if name[0] == "n"],
         categorical_columns=[name for name in window if name[0] == "c"],
@@ -57,4 +54,4 @@ def preset(reference: pd.DataFrame, rows: Rows) -> Found:
 
 
 if __name__ == "__main__":
-    judge(learn, preset if "preset" in sys.argv else look)
+    judge(pd.DataFrame, learn, preset if "preset" in sys.argv else look)

@@ -16,22 +16,32 @@ Found = tuple[list[str], float]
 """The columns that are said to have moved, and how far the furthest is beyond its bound (1: on it)."""
 
 
-def judge(learn: Callable[[Rows, int, int], Any], look: Callable[[Any, Rows], Found]) -> None:
-    """Learn the reference, look at each window of the task, and print what was found and what it took."""
+def judge(
+    table: Callable[[Rows], Any],
+    learn: Callable[[Any, int, int], Any],
+    look: Callable[[Any, Any], Found],
+) -> None:
+    """Learn the reference, look at each window of the task, and print what was found and what it took.
+
+    Rows are made the kind of `table` that a contender is used with before its time begins.
+    """
     task = json.loads(Path(sys.argv[1]).read_bytes())
     seed, days, daily = task["seed"], task["days"], task["daily"]
     rows = reference(seed, days, task["rows"], daily=daily)
     marks = [digest(rows)]
-    started = time.perf_counter()
-    known = learn(rows, days, task["window"])
-    learnt = time.perf_counter() - started
+    given = table(rows)
     del rows
+    started = time.perf_counter()
+    known = learn(given, days, task["window"])
+    learnt = time.perf_counter() - started
+    del given
     windows, took = [], []
     for number, (shift, moved) in enumerate(task["changes"]):
         window = day(seed, LIVE + number, task["window"], daily=daily, shift=shift, moved=moved)
         marks.append(digest(window))
+        given = table(window)
         started = time.perf_counter()
-        columns, height = look(known, window)
+        columns, height = look(known, given)
         took.append(time.perf_counter() - started)
         windows.append({"columns": columns, "height": height})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000

@@ -11,22 +11,20 @@ warnings.filterwarnings("ignore")
 import nannyml as nml  # noqa: E402 after the settings
 import pandas as pd  # noqa: E402
 from judging import Found, judge  # noqa: E402
-from streams import Rows  # noqa: E402
 
 Calculator = nml.UnivariateDriftCalculator
 
 
-def learn(rows: Rows, _days: int, window: int) -> Calculator:
+def learn(frame: pd.DataFrame, _days: int, window: int) -> Calculator:
     """Thresholds out of the reference's own chunks."""
-    frame = pd.DataFrame(rows)
     categories = [name for name in frame if name[0] == "c"]
     return Calculator(column_names=list(frame), treat_as_categorical=categories, chunk_size=window).fit(frame)
 
 
-def look(calculator: Calculator, rows: Rows) -> Found:
+def look(calculator: Calculator, window: pd.DataFrame) -> Found:
     """One chunk."""
-    found = calculator.calculate(pd.DataFrame(rows)).filter(period="analysis").to_df().iloc[0]
-    names = list(rows)
+    found = calculator.calculate(window).filter(period="analysis").to_df().iloc[0]
+    names = list(window)
     heights = [
         found[n, "jensen_shannon", "value"] / found[n, "jensen_shannon", "upper_threshold"] for n in names
     ]
@@ -34,4 +32,4 @@ def look(calculator: Calculator, rows: Rows) -> Found:
 
 
 if __name__ == "__main__":
-    judge(learn, look)
+    judge(pd.DataFrame, learn, look)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from judging import Found, judge
-from streams import Rows
 
 from penstock.checks.shifts import Calibration
 from penstock.datasets.days import Days, daily
@@ -19,9 +18,8 @@ CHANCE = 1 / 90
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def learn(rows: Rows, days: int, window: int) -> tuple[Days, Calibration]:
+def learn(frame: pl.DataFrame, days: int, window: int) -> tuple[Days, Calibration]:
     """What is kept with a version, and the calibration that its first window asks for."""
-    frame = pl.DataFrame(rows)
     place = np.repeat(np.arange(days), frame.height // days)
     stamps = pl.Series("at", [BEGIN + timedelta(days=d) for d in range(days)])[place]
     reference = profile(frame)
@@ -30,12 +28,12 @@ def learn(rows: Rows, days: int, window: int) -> tuple[Days, Calibration]:
     return kept, calibrated(columns, window)
 
 
-def look(known: tuple[Days, Calibration], rows: Rows) -> Found:
+def look(known: tuple[Days, Calibration], window: pl.DataFrame) -> Found:
     """A window that has just come."""
     days, calibration = known
     found: Any = judged(
         calibration,
-        {column.name: column for column in profile_like(pl.DataFrame(rows), days.profile).columns},
+        {column.name: column for column in profile_like(window, days.profile).columns},
         days,
         {},
         CHANCE,
@@ -44,4 +42,4 @@ def look(known: tuple[Days, Calibration], rows: Rows) -> Found:
 
 
 if __name__ == "__main__":
-    judge(learn, look)
+    judge(pl.DataFrame, learn, look)

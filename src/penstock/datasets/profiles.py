@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -20,6 +22,8 @@ TOP = 50
 """Categories that are counted one by one."""
 MOST_CLASSES = 100
 """Values of a label that are counted one by one."""
+MANY = 20_000
+"""Rows of a table from which on it is worth it to profile several columns at a time."""
 
 
 def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
@@ -27,7 +31,7 @@ def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
     names = columns or [
         name for name, dtype in frame.schema.items() if column_type(dtype) not in {"time", "other"}
     ]
-    return Profile(rows=frame.height, columns=tuple(_reference(frame[name]) for name in names))
+    return Profile(rows=frame.height, columns=_each(lambda name: _reference(frame[name]), names, frame))
 
 
 def prior_of(labels: pl.Series) -> Prior:
@@ -51,10 +55,9 @@ def profile_like(frame: pl.DataFrame, reference: Profile) -> Profile:
     for column in reference.columns:
         if column.name not in frame.columns:
             raise InvalidValue(what=f"The table has no column `{column.name}` to profile.")
-    return Profile(
-        rows=frame.height,
-        columns=tuple(_like(frame[column.name], column) for column in reference.columns),
-    )
+    known = {column.name: column for column in reference.columns}
+    columns = _each(lambda name: _like(frame[name], known[name]), known, frame)
+    return Profile(rows=frame.height, columns=columns)
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -91,6 +94,16 @@ def cells(column: ColumnProfile, reference: ColumnProfile) -> list[int]:
     return [*named, column.count - sum(named), column.nulls]
 
 
+def _each(
+    of: Callable[[str], ColumnProfile], names: Iterable[str], frame: pl.DataFrame
+) -> tuple[ColumnProfile, ...]:
+    """The statistics of each column; of many rows several at a time, since counting holds none up."""
+    if frame.height < MANY:
+        return tuple(of(name) for name in names)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return tuple(threads.map(of, names))
+
+
 def _shares(column: ColumnProfile, reference: ColumnProfile) -> NDArray[np.float64]:
     smooth = np.asarray(cells(column, reference), dtype=np.float64) + 0.5
     shares: NDArray[np.float64] = smooth / smooth.sum()
@@ -108,9 +121,10 @@ def _reference(series: pl.Series) -> ColumnProfile:
         return ColumnProfile(
             name=series.name, dtype=kind, count=0, nulls=series.len(), edges=(0.0,), bins=(0, 0)
         )
-    inner = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:], method="inverted_cdf")
-    below = np.nextafter(values.min(), -np.inf)
-    edges = np.unique(np.concatenate([[below], inner]))
+    ordered = np.sort(values)
+    at = np.maximum(np.ceil(values.size * np.linspace(0, 1, BINS + 1)[1:] - 1), 0).astype(np.int64)
+    below = np.nextafter(ordered[0], -np.inf)
+    edges = np.unique(np.concatenate([[below], ordered[at]])) + 0.0  # no -0
     return _numeric(series, kind, tuple(edges.tolist()))
 
 
@@ -123,15 +137,17 @@ def _like(series: pl.Series, reference: ColumnProfile) -> ColumnProfile:
 def _numeric(series: pl.Series, kind: str, edges: tuple[float, ...]) -> ColumnProfile:
     """Bin i holds values v with edge i-1 < v <= edge i; the first and last are open."""
     values = _numbers(series)
-    bins = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     known = bool(values.size)
+    mean = values.mean() if known else 0.0
+    above = [int(np.count_nonzero(values > edge)) for edge in edges]  # of few edges sooner than a search
+    bins = -np.diff([values.size, *above, 0])
     return ColumnProfile(
         name=series.name,
         dtype=kind,
         count=values.size,
         nulls=series.len() - values.size,
-        mean=float(values.mean()) if known else 0.0,
-        std=float(values.std()) if known else 0.0,
+        mean=float(mean),
+        std=float(values.std(mean=mean)) if known else 0.0,
         low=float(values.min()) if known else 0.0,
         high=float(values.max()) if known else 0.0,
         edges=edges,
@@ -141,12 +157,14 @@ def _numeric(series: pl.Series, kind: str, edges: tuple[float, ...]) -> ColumnPr
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
     """Finite values: not-a-number and infinity count as missing."""
-    values: NDArray[np.float64] = series.drop_nulls().cast(pl.Float64).to_numpy()
-    return values[np.isfinite(values)]
+    there = series.drop_nulls() if series.has_nulls() else series
+    values: NDArray[np.float64] = there.cast(pl.Float64).to_numpy()
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]
 
 
 def _categorical(series: pl.Series, kind: str, kept: Sequence[str] | dict[str, int]) -> ColumnProfile:
-    counts = dict(_categories(series))
+    counts = dict(_counted(series).iter_rows())
     top = {value: counts.get(value, 0) for value in kept}
     total = series.len() - series.null_count()
     return ColumnProfile(
@@ -161,8 +179,12 @@ def _categorical(series: pl.Series, kind: str, kept: Sequence[str] | dict[str, i
 
 def _categories(series: pl.Series) -> list[tuple[str, int]]:
     """Values as text with their counts, the commonest first and equal ones by name."""
-    counts = series.drop_nulls().cast(pl.String).rename("value").value_counts(name="count")
-    return counts.sort("count", "value", descending=[True, False]).rows()
+    return _counted(series).sort("count", "value", descending=[True, False]).rows()
+
+
+def _counted(series: pl.Series) -> pl.DataFrame:
+    """Values as text with their counts, in no order."""
+    return series.drop_nulls().cast(pl.String).rename("value").value_counts(name="count")
 
 
 def _merged(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
