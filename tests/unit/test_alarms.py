@@ -14,6 +14,7 @@ from penstock.datasets.days import SCORE, Days, daily, with_column
 from penstock.datasets.profiles import cells, profile, profile_like, psi
 from penstock.models.types import Version
 from penstock.monitoring.alarms import Alarms
+from penstock.monitoring.drift import told
 from penstock.monitoring.types import Alarm, Prediction, Window
 from penstock.testing.delivery import Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
@@ -143,7 +144,23 @@ def test_values_that_training_never_saw_are_a_change() -> None:
     world.day()
     world.day(unknown=True)
     [alarm] = world.raised()
-    assert "carrier: values that were rare or unknown from 0% to 100%" in alarm.why
+    assert "% to 0%, where it is not seen any more" in alarm.why
+    assert "new categories, which training never saw, in 300 of 300 rows" in alarm.why
+
+
+def test_missing_values_and_new_categories_are_told_as_such() -> None:
+    before, now = (
+        profile(pl.DataFrame({"n": numbers, "c": words}))
+        for numbers, words in (
+            ([1.0, 2.0, 3.0, 4.0], ["a", "a", "b", None]),
+            ([1.0, None, 3.0, 4.0], ["a", "z", "b", "b"]),
+        )
+    )
+    number, word = (told(was, seen) for was, seen in zip(before.columns, now.columns, strict=True))
+    assert number.startswith("mean from 2.5 to 2.667, by +0.1 standard deviations, ")
+    assert number.endswith("values are missing in 1 of 4 rows, in training in none")
+    assert word.startswith("a from 50% to 25%, missing values from 25% to 0%, ")
+    assert word.endswith("new categories, which training never saw, in 1 of 4 rows")
 
 
 def test_answers_are_watched_as_well() -> None:

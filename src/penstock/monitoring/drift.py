@@ -23,6 +23,8 @@ HEEDED = 0.01
 """The share of a column in the movement of answers below which its drift alone is no alarm."""
 IDENTIFIER = 0.5
 """The share of values beyond the commonest at which a column tells rows apart, and its drift says nothing."""
+MISSING = 0.05
+"""The share of rows by which missing values must be more or fewer to be told of, where training had some."""
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 
@@ -116,21 +118,36 @@ def judged(
 
 
 def told(before: ColumnProfile, now: ColumnProfile) -> str:
-    """How a column differs from what it was, in a sentence of numbers."""
+    """How a column differs from what it was, in a sentence of numbers.
+
+    Missing values and new categories are told of beside what moved most, where training had none of them.
+    """
     rows, were = now.count + now.nulls, before.count + before.nulls
-    nulls = now.nulls / rows - before.nulls / were
-    if abs(nulls) > 0.05:
-        return f"nulls from {before.nulls / were:.0%} to {now.nulls / rows:.0%}"
+    said = [_most(before, now)]
+    if now.nulls and not before.nulls:
+        said.append(f"values are missing in {now.nulls:,} of {rows:,} rows, in training in none")
+    elif abs(now.nulls / rows - before.nulls / were) > MISSING:
+        said.append(f"missing values from {before.nulls / were:.0%} to {now.nulls / rows:.0%}")
+    fresh = 0 if before.edges or before.other else now.count - sum(now.top.get(v, 0) for v in before.top)
+    if fresh:
+        said.append(f"new categories, which training never saw, in {fresh:,} of {rows:,} rows")
+    return ", ".join(said)
+
+
+def _most(before: ColumnProfile, now: ColumnProfile) -> str:
+    """How far its mean moved, of numbers; and of categories the share of that which moved most."""
     if before.edges:
-        apart = (now.mean - before.mean) / before.std if before.std else 0.0
+        apart = (now.mean - before.mean) / before.std if before.std and now.count else 0.0
         by = f", by {apart:+.1f} standard deviations" if apart else ""
-        return f"mean from {before.mean:.4g} to {now.mean:.4g}{by}"
+        return f"mean from {before.mean:.4g} to {now.mean:.4g}{by}" if now.count else "no values any more"
+    rows, were = now.count + now.nulls, before.count + before.nulls
     fresh, old = now.count - sum(now.top.get(v, 0) for v in before.top), before.other
     shares = {value: now.top.get(value, 0) / rows - count / were for value, count in before.top.items()}
     most = max(shares, key=lambda value: abs(shares[value]), default="")
-    if not most or fresh / rows - old / were > abs(shares[most]):
+    if not most or (old and fresh / rows - old / were > abs(shares[most])):
         return f"values that were rare or unknown from {old / were:.0%} to {fresh / rows:.0%}"
-    return f"{most} from {before.top[most] / were:.0%} to {now.top.get(most, 0) / rows:.0%}"
+    gone = "" if now.top.get(most) else ", where it is not seen any more"
+    return f"{most} from {before.top[most] / were:.0%} to {now.top.get(most, 0) / rows:.0%}{gone}"
 
 
 def shares(version: Version, window: Window, columns: Sequence[Moved]) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets import merge, profile, profile_like, psi
+from penstock.datasets.days import cell_of_each, cells_of
+from penstock.datasets.profiles import MANY, cells
 from penstock.datasets.types import Profile
 
 RANDOM = np.random.default_rng(0)
@@ -95,3 +97,19 @@ def test_profiles_with_other_bins_do_not_merge_or_compare() -> None:
         psi(a.columns[0], b.columns[0])
     with pytest.raises(InvalidValue, match="different columns"):
         merge(a, profile(frame()))
+
+
+def test_cells_are_those_that_a_search_among_the_edges_finds_and_edges_are_quantiles() -> None:
+    values = np.random.default_rng(3).normal(size=MANY).round(1)
+    values[::7], values[3], values[4] = np.nan, np.inf, -np.inf
+    table = pl.DataFrame({"v": values, "w": values[::-1]})
+    for found in profile(table).columns:
+        finite = table[found.name].to_numpy()
+        finite = finite[np.isfinite(finite)]
+        deciles = np.quantile(finite, np.linspace(0.1, 1, 10), method="inverted_cdf")
+        assert found.edges[1:] == tuple(np.unique(deciles))
+        place = np.searchsorted(found.edges, finite, side="left")
+        assert found.bins == tuple(np.bincount(place, minlength=len(found.bins)))
+        each = cell_of_each(table[found.name], found)
+        assert np.bincount(each, minlength=cells_of(found)).tolist() == cells(found, found)
+        assert (found.mean, found.std) == (finite.mean(), finite.std())
