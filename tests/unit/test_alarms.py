@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 from msgspec.structs import replace
 
+from penstock.checks.shifts import Calibration, Column
 from penstock.datasets.days import SCORE, Days, daily, with_column
 from penstock.datasets.profiles import cells, profile, profile_like, psi
 from penstock.models.types import Version
 from penstock.monitoring.alarms import Alarms
-from penstock.monitoring.drift import told
+from penstock.monitoring.drift import calibrated, told
 from penstock.monitoring.types import Alarm, Prediction, Window
 from penstock.testing.delivery import Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
@@ -64,6 +65,13 @@ class World:
 
     def day(self, version: int = 1, count: int = ROWS, **changes: float) -> None:
         """A day of answers is over."""
+        self.answer(version, count, **changes)
+        self.alarms.tick(self.clock.advance(DAY))
+
+    def answer(
+        self, version: int = 1, count: int = ROWS, environment: str = "production", **changes: float
+    ) -> None:
+        """A day's answers."""
         start = self.clock.now()
         rows = self.rows(start, count, **changes)  # type: ignore[arg-type]
         seen = profile_like(rows, self.reference)
@@ -71,8 +79,8 @@ class World:
         with self.store.begin() as tx:
             tx.add(
                 Window(
-                    id=f"production:delay@{version}:champion:{start.date()}",
-                    environment="production",
+                    id=f"{environment}:delay@{version}:champion:{start.date()}",
+                    environment=environment,
                     model="delay",
                     version=version,
                     variant="champion",
@@ -90,9 +98,9 @@ class World:
             tx.add(
                 *(
                     Prediction(
-                        id=f"{start.date()}/{index}",
+                        id=f"{environment}/{start.date()}/{index}",
                         model="delay",
-                        environment="production",
+                        environment=environment,
                         version=version,
                         variant="champion",
                         time=start,
@@ -102,7 +110,6 @@ class World:
                     for index, score in enumerate(rows[SCORE])
                 )
             )
-        self.alarms.tick(self.clock.advance(DAY))
 
     def raised(self) -> list[Alarm]:
         with self.store.read() as reader:
@@ -208,6 +215,26 @@ def test_two_systems_that_judge_at_once_raise_one_alarm() -> None:
     world.day(shift=3)
     assert not Alarms(world.store, MemoryBlobs()).tick(world.clock.now())
     assert len(world.raised()) == 1
+
+
+def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[set[str]] = []
+
+    def drawing(columns: dict[str, Column], rows: int) -> Calibration:
+        drawn.append(set(columns))
+        return calibrated(columns, rows)
+
+    monkeypatch.setattr("penstock.monitoring.alarms.calibrated", drawing)
+    world = World()
+    with world.store.begin() as tx:
+        tx.add(replace(tx.get(Version, "delay@1"), id="delay@2", number=2))
+    for _ in range(4):
+        world.answer()
+        world.answer(2, environment="staging")
+        world.alarms.tick(world.clock.advance(DAY))
+    assert sorted(map(sorted, drawn)) == [["carrier", "wind"], [SCORE]]
 
 
 def test_days_count_what_profiles_count() -> None:

@@ -130,7 +130,8 @@ def simulated(told: dict[str, Any], more: tuple[str, ...] = ()) -> Page:
     rows = told["policies"]
     metric, priced, changed = told["metric"], told["price"] > 0, rows[0]["alarms"] is not None
     shown = [_row(row) for row in rows]
-    columns = ["policy", "retrains", "refused", "training", f"{metric}=quality", "behind", "worst week=worst"]
+    columns = ["policy", "retrains", "on alarm=alarmed", "refused", "training", f"{metric}=quality", "behind"]
+    columns += ["worst week=worst"]
     columns += ["cost=money"] if priced else []
     columns += ["found", "missed", "false", "delay"] if changed else []
     trainings = told["trainings"]

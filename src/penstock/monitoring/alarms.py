@@ -51,7 +51,7 @@ class Alarms:
         self._blobs = blobs
         self._environments = Environments(blobs)
         self._days: dict[str, Days] = {}
-        self._calibrations: dict[tuple[str, str, int, tuple[str, ...]], Calibration] = {}
+        self._calibrations: dict[tuple[str, int, tuple[str, ...]], Calibration] = {}
 
     def tick(self, now: datetime) -> bool:
         """Judge the windows whose day ended since the last call."""
@@ -63,6 +63,7 @@ class Alarms:
                 return False
             day = Between(datetime.fromtimestamp(begun, UTC), today)
             windows = reader.find(Window, start=day, variant="champion", order="start")
+            self._keep({reader.get(Version, f"{w.model}@{w.version}").days for w in windows})
             found = [  # before anything is locked: a calibration takes a second or more
                 self._found(reader, window, what)
                 for window in windows
@@ -128,15 +129,18 @@ class Alarms:
         if what == "outputs":
             now[SCORE] = _scores(reader, window, days)
         columns = {name: column for name, column in columns.items() if name in now}
-        calibration = self._calibration(version, what, columns, window.predictions)
+        calibration = self._calibration(version.days, columns, window.predictions)
         return judged(calibration, now, days, version.influence, chance)
 
-    def _calibration(
-        self, version: Version, what: What, columns: dict[str, Column], rows: int
-    ) -> Calibration:
-        key = (version.id, what, like(rows), tuple(columns))
+    def _keep(self, answering: set[str]) -> None:
+        """Forget the days of versions that answer no more."""
+        self._days = {key: days for key, days in self._days.items() if key in answering}
+        self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
+
+    def _calibration(self, days: str, columns: dict[str, Column], rows: int) -> Calibration:
+        """Of the days of training, whatever version has them: environments may share a model."""
+        key = (days, like(rows), tuple(columns))
         if key not in self._calibrations:
-            self._calibrations = {k: v for k, v in self._calibrations.items() if k[0] == version.id}
             self._calibrations[key] = calibrated(columns, rows)
         return self._calibrations[key]
 
@@ -144,7 +148,7 @@ class Alarms:
         if not version.days:
             return None
         if version.days not in self._days:
-            self._days = {version.days: msgspec.json.decode(self._blobs.get(version.days), type=Days)}
+            self._days[version.days] = msgspec.json.decode(self._blobs.get(version.days), type=Days)
         return self._days[version.days]
 
     def _allowed(self, reader: Reader, version: Version, environment: str, what: What) -> str:

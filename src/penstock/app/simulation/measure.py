@@ -125,9 +125,14 @@ def retrains(lived: Lived) -> list[Firing]:
     return [firing for firing in lived.firings if firing.kind != "deployed"]
 
 
+def alarmed(lived: Lived) -> list[datetime]:
+    """When a policy trained again because of an alarm."""
+    return [firing.time for firing in lived.firings if _kinds(firing) & set(ALARMS)]
+
+
 def alarms(lived: Lived, changes: Sequence[datetime]) -> Alarms:
     """The alarms of a policy, held against the moments at which something has moved."""
-    raised = [firing.time for firing in lived.firings if _kinds(firing) & set(ALARMS)]
+    raised = alarmed(lived)
     first = [
         next((at - change for at in raised if change <= at <= change + SOON), None) for change in changes
     ]

@@ -14,6 +14,7 @@ from penstock.app.simulation.advice import front, gap, recommended
 from penstock.app.simulation.measure import (
     Weeks,
     ageing,
+    alarmed,
     alarms,
     intervals,
     quality,
@@ -93,6 +94,7 @@ def _told(
             "behind": gaps[name].behind,
             "chance": gaps[name].chance,
             "worst": worst(weekly[name], weeks.metric),
+            "alarmed": len(alarmed(lived[name])),
             "alarms": alarms(lived[name], wanted.changes) if wanted.changes else None,
             "front": name in unbeaten,
             "weeks": weekly[name],

@@ -55,8 +55,10 @@ def run(home: Path, example: Path, *, keep: bool, every: int = EVERY, json: bool
             say("Replaying March to December: flights ask, land and tell")
             requests = project.requests(every)
             replay(stage, requests, lambda share: progress.update(line, completed=20 + 80 * share))
+            say("Living through the year under other policies of retraining")
+            simulation = project.simulate(system.home.folder)
             stage.remember()
-            report = gather(system, stage.memory)
+            report = gather(system, stage.memory, simulation)
         write(report, REPORT)
         if json:
             print(REPORT.read_text())

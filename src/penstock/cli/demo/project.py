@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from penstock.cli.demo.stage import LIVE
 from penstock.cli.demo.traffic import Flight
 from penstock.core.errors import NotFound, StepFailed
 
@@ -24,6 +26,11 @@ AUTHOR = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
+
+POLICIES = ("never", "quarterly", "own")
+"""Policies that the year is lived through again with: few, since each training takes seconds."""
+UNTIL = datetime(2013, 12, 31, tzinfo=UTC)
+REQUESTS = 10_000
 
 
 class Requests(msgspec.Struct, frozen=True):
@@ -68,6 +75,15 @@ class Project:
         if not path.exists():
             self._run([sys.executable, "-m", "flights.requests", "data", str(path), str(every)], self.folder)
         return msgspec.json.decode(path.read_bytes(), type=Requests)
+
+    def simulate(self, home: Path) -> dict[str, Any]:
+        """What other policies of retraining would have done; trainings are kept under the home."""
+        days = ("--from", f"{LIVE:%Y-%m-%d}", "--to", f"{UNTIL:%Y-%m-%d}", "--every", "7d")
+        policies = [word for name in POLICIES for word in ("--policy", name)]
+        more = ("--requests", str(REQUESTS), "--home", str(home), "--json")
+        words = [sys.executable, "-m", "penstock.cli", "simulate", *days, *policies, *more]
+        told: dict[str, Any] = msgspec.json.decode(self._run(words, self.folder))
+        return told
 
     def push(self, url: str) -> None:
         """Push `dev` over smart HTTP."""

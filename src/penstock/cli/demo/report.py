@@ -13,6 +13,7 @@ from rich.table import Table
 from penstock.cli.demo.replay import FIRST
 from penstock.cli.demo.stage import MODEL, Memory
 from penstock.cli.demo.system import System
+from penstock.cli.simulate import simulated
 
 MONTHS = range(3, 13)
 
@@ -28,7 +29,8 @@ class Line(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The demo's end state. Months are keys "3" to "12"; ROC-AUC is that of predictions made in the month.
 
-    `reasons` are the times of firings by each kind of reason that they had.
+    `reasons` are the times of firings by each kind of reason that they had; `simulation` is what
+    `penstock simulate` tells.
     """
 
     requests: int
@@ -48,10 +50,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     auc_by_month: dict[str, float | None]
     frozen_auc_by_month: dict[str, float | None]
     audit: dict[str, Any]
+    simulation: dict[str, Any]
 
 
-def gather(system: System, memory: Memory) -> Report:
-    """Ask the system what happened."""
+def gather(system: System, memory: Memory, simulation: dict[str, Any]) -> Report:
+    """Ask the system what happened; `simulation` is what other policies would have done."""
     versions = [
         {name: version[name] for name in ("id", "number", "added", "run", "metrics", "artifact", "stage")}
         for version in _oldest_first(system.get("/versions", model=MODEL, limit=0))
@@ -86,6 +89,7 @@ def gather(system: System, memory: Memory) -> Report:
         auc_by_month={month: found["value"] for month, found in living.items()},
         frozen_auc_by_month={month: found["value"] for month, found in frozen.items()},
         audit=system.get("/audit"),
+        simulation=simulation,
     )
 
 
@@ -178,6 +182,8 @@ def show(report: Report, console: Console) -> None:
                 month, f"{living:.3f}", f"{frozen:.3f}", f"{won:+.3f}", "█" * round(max(won, 0) * 200)
             )
     console.print(months)
+    console.print("What other policies of retraining would have done, decided once a week:")
+    simulated(report.simulation).show(console)
     console.print(
         f"{report.requests:,} prediction requests, [bold]{report.failed} failed[/bold]; "
         f"{report.predictions:,} flights predicted, {report.repeated:,} asked again during swaps, "
