@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.core.events import Event
-from penstock.datasets.types import Arrived, Level, Source
+from penstock.datasets.types import Arrived, Level, Profile, Source
 from penstock.deployments.releases import Releases
-from penstock.models.types import Placement
-from penstock.monitoring.types import Alarm, Prediction, What
+from penstock.models.types import Placement, Version
+from penstock.monitoring.estimates import Estimator
+from penstock.monitoring.types import Alarm, Prediction, What, Window
 from penstock.pipelines.types import Node
 from penstock.revisions.types import Project
 from penstock.runs.service import Runs
@@ -165,6 +167,43 @@ class World:
                     )
                 )
 
+    def correct(self, right: float) -> None:
+        """Tell the truth of all predictions anew, so that a share `right` of them was ranked well."""
+        with self.store.begin() as tx:
+            for index, each in enumerate(tx.find(Prediction)):
+                above = float(each.score > 0.5)
+                well = index // 2 % 100 < right * 100
+                truth = above if well else 1 - above
+                tx.put(replace(each, truth=truth, truth_known=self.clock.now()))
+
+    def learnt(self, chances: tuple[float, ...]) -> None:
+        """What the holdout of version 1 taught of scores from 0.2 to 0.8."""
+        known = Estimator(rows=5000, scores=(0.2, 0.8), chances=chances)
+        with self.store.begin() as tx:
+            kept = self.blobs.put(msgspec.json.encode(known))
+            tx.put(replace(tx.get(Version, "delay@1"), estimator=kept))
+
+    def window(self, day: datetime, labelled: int) -> None:
+        with self.store.begin() as tx:
+            tx.add(
+                Window(
+                    id=f"production:delay@1:champion:{day.date()}",
+                    environment="production",
+                    model="delay",
+                    version=1,
+                    variant="champion",
+                    start=day,
+                    end=day + timedelta(days=1),
+                    predictions=400,
+                    labelled=labelled,
+                    completeness=labelled / 400,
+                    metrics={},
+                    drift={},
+                    profile=Profile(rows=0, columns=()),
+                    measured=day,
+                )
+            )
+
 
 @pytest.fixture
 def world() -> World:
@@ -307,6 +346,56 @@ def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world:
     world.predictions(500, labelled=False)
     assert world.tick(hours=1) == []
     assert "99 of 100 labels needed over 7 days of version 1" in world.explanation()
+
+
+def test_a_corrected_label_is_seen_though_their_number_stays() -> None:
+    world = World(ON_PUSH.replace('cooldown = "2d"', "")).settled()
+    world.champion(auc=0.8)
+    world.predictions(400, right=0.9)
+    assert world.tick(hours=1) == []
+    for right in (0.77, 0.6):  # the last ones while the clock stands still
+        world.correct(right)
+        fired = world.tick()
+    [firing] = fired
+    assert firing.why.startswith("roc_auc was 0.600 over 7 days (400 labels), 0.200 below")
+
+
+ESTIMATED = (
+    ON_PUSH.replace('cooldown = "2d"', "")
+    .replace('{ schedule = "0 3 * * *" },', "")
+    .replace("labels = 100", "labels = 100, sure = true, estimated = true")
+)
+
+
+def test_until_labels_come_the_estimate_speaks_where_the_condition_says_so() -> None:
+    world = World(ESTIMATED).settled()
+    world.champion(auc=0.8)
+    world.learnt(chances=(0.49, 0.51))
+    world.tick(hours=12)
+    world.predictions(400, labelled=False)
+    world.window(world.clock.now(), labelled=0)
+    assert world.tick(hours=1) == []
+    told = "0 of 100 labels needed over 7 days of version 1; nor is it estimated: that takes 200 answers"
+    assert told in world.explanation(), "the day is not over"
+    [firing] = world.tick(days=1)
+    assert firing.why.startswith("roc_auc is estimated at 0.5")
+    assert "over the days of 7 days that are over (0 of 100 labels)" in firing.why
+    assert (firing.evidence["estimated"], firing.evidence["labels"]) == (True, 0)
+    assert firing.evidence["high"] < 0.75
+    world.correct(0.9)
+    world.project.finish()
+    assert world.tick(days=1) == [], "labels are heard before estimates"
+    assert "roc_auc was 0.900 over 7 days (400 labels)" in world.explanation()
+
+
+def test_a_span_that_is_shorter_than_labels_take_is_said_to_be() -> None:
+    world = World(ESTIMATED).settled()
+    world.champion(auc=0.8)
+    day = world.clock.now().replace(hour=0)
+    world.window(day, labelled=50)
+    world.predictions(400, labelled=False)
+    world.tick(days=9)
+    assert "labels have come for answers until 2013-03-01 only, so `over` is shorter" in world.explanation()
 
 
 def test_a_loss_that_is_small_enough_does_not_fire(world: World):

@@ -14,6 +14,7 @@ from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
 from penstock.core.sizes import size_text
 from penstock.datasets.types import Arrived
+from penstock.monitoring.estimates import LEAST
 from penstock.monitoring.types import Alarm, Performance
 from penstock.revisions.config import (
     ArrivalCondition,
@@ -76,11 +77,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a champion stands: its number, the metric its run recorded, and how it did lately."""
+    """How a champion stands: its number, the metric its run recorded, and how it did lately.
+
+    `labelled_until` is the end of the newest day of which labels are known, if it lies before all of that.
+    """
 
     champion: int
     baseline: float | None
     lately: Performance
+    labelled_until: datetime | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,21 +188,24 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
         return Finding(why_not=f"{name}: version {standing.champion} has none on record to compare with")
     lately = standing.lately
     span = _days(duration(condition.over))
-    if lately.labelled < condition.labels:
-        return Finding(
-            why_not=f"{name}: {lately.labelled:,} of {condition.labels:,} labels needed over {span} "
-            f"of version {standing.champion}"
+    if lately.labelled >= condition.labels:
+        if lately.value is None:
+            return Finding(why_not=f"{name}: the labels over {span} do not define it")
+        low, high = lately.low, lately.high
+        value, was = lately.value, f"was {lately.value:.3f} over {span} ({lately.labelled:,} labels)"
+    elif condition.estimated and (estimate := lately.estimate):
+        value, low, high = estimate.value, estimate.low, estimate.high
+        was = (
+            f"is estimated at {value:.3f} over the days of {span} that are over "
+            f"({lately.labelled:,} of {condition.labels:,} labels)"
         )
-    if lately.value is None:
-        return Finding(why_not=f"{name}: the labels over {span} do not define it")
+    else:
+        return Finding(why_not=_too_few(condition, standing, span))
     better = METRICS[name].greater_is_better
-    loss = standing.baseline - lately.value if better else lately.value - standing.baseline
+    loss = standing.baseline - value if better else value - standing.baseline
     side = ("below" if better else "above") if loss >= 0 else ("above" if better else "below")
-    why = (
-        f"{name} was {lately.value:.3f} over {span} ({lately.labelled:,} labels), {abs(loss):.3f} {side} "
-        f"the {standing.baseline:.3f} of version {standing.champion}"
-    )
-    unsure = condition.sure and not _surely(standing.baseline, lately, condition)
+    why = f"{name} {was}, {abs(loss):.3f} {side} the {standing.baseline:.3f} of version {standing.champion}"
+    unsure = condition.sure and not _surely(standing.baseline, low, high, condition)
     if loss < condition.by or unsure:
         lacks = "the whole 95 % interval to be so much worse" if unsure else f"{condition.by:.3f}"
         return Finding(why_not=f"{why}; it takes {lacks} to fire")
@@ -207,9 +215,10 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
         why=why,
         evidence={
             "metric": name,
-            "value": lately.value,
-            "low": lately.low,
-            "high": lately.high,
+            "value": value,
+            "low": low,
+            "high": high,
+            "estimated": lately.labelled < condition.labels,
             "labels": lately.labelled,
             "completeness": lately.completeness,
             "baseline": standing.baseline,
@@ -220,13 +229,30 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
     return Finding(reason=reason)
 
 
-def _surely(baseline: float, lately: Performance, condition: WorseCondition) -> bool:
+def _too_few(condition: WorseCondition, standing: Standing, span: str) -> str:
+    """Why there are too few labels to judge by, as far as that can be told."""
+    lately = standing.lately
+    why = (
+        f"{condition.metric}: {lately.labelled:,} of {condition.labels:,} labels needed over {span} "
+        f"of version {standing.champion}"
+    )
+    if standing.labelled_until:
+        last = standing.labelled_until - timedelta(days=1)
+        why += (
+            f": labels have come for answers until {last:%Y-%m-%d} only, so `over` is shorter than they take"
+        )
+    if condition.estimated:
+        why += f"; nor is it estimated: that takes {LEAST} answers on days that are over, and held-out rows"
+    return why
+
+
+def _surely(baseline: float, low: float | None, high: float | None, condition: WorseCondition) -> bool:
     """Whether the whole interval is worse by that much."""
-    if lately.low is None or lately.high is None:
+    if low is None or high is None:
         return False
     if METRICS[condition.metric].greater_is_better:
-        return baseline - lately.high >= condition.by
-    return lately.low - baseline >= condition.by
+        return baseline - high >= condition.by
+    return low - baseline >= condition.by
 
 
 def drifted(condition: DriftCondition, prefix: str, champion: int | None, alarms: Sequence[Alarm]) -> Finding:

@@ -64,7 +64,7 @@ class Triggers:
         self._runs = runs
         self._clock = clock
         self._workspace_of = workspace_of
-        self._lookout = Lookout(arrivals, secrets)
+        self._lookout = Lookout(arrivals, blobs, secrets)
         self._history = History()
 
     def tick(self, now: datetime) -> bool:

@@ -14,10 +14,9 @@ from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.datasets.places import addressed, secrets_of
 from penstock.datasets.types import Arrived, Source
 from penstock.deployments.environments import Held
-from penstock.lineage.ports import Between, Reader
-from penstock.models.types import Placement, Version
-from penstock.monitoring.measure import performance
-from penstock.monitoring.types import Alarm, Performance, Prediction
+from penstock.lineage.ports import Between, Blobs, Reader
+from penstock.models.types import Placement
+from penstock.monitoring.types import Alarm
 from penstock.pipelines.graph import coerce
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import (
@@ -33,10 +32,10 @@ from penstock.revisions.config import (
 from penstock.revisions.config.conditions import RUN
 from penstock.revisions.types import Project
 from penstock.runs.types import Run, StepRun
+from penstock.triggers.champions import Champions
 from penstock.triggers.decide import (
     Finding,
     Reason,
-    Standing,
     arrived,
     both,
     drifted,
@@ -105,13 +104,15 @@ RUNS_BACK = 20
 
 
 class Lookout:
-    """Looks at conditions. A performance is measured again only when its labels have changed in number."""
+    """Looks at conditions."""
 
-    def __init__(self, arrivals: Arrivals, secrets: Callable[[str, str], Mapping[str, str]]) -> None:
+    def __init__(
+        self, arrivals: Arrivals, blobs: Blobs, secrets: Callable[[str, str], Mapping[str, str]]
+    ) -> None:
         self._arrivals = arrivals
+        self._champions = Champions(blobs)
         self._secrets = secrets
         self._seen: dict[tuple[str, str], tuple[datetime | None, datetime, Arrived]] = {}
-        self._measured: dict[tuple[str, str, str], tuple[tuple[int, int, int], Performance]] = {}
 
     def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> tuple[Finding, ...]:
         """Everything that speaks for starting the pipeline, in order of precedence.
@@ -190,59 +191,10 @@ class Lookout:
             if node.kind == "publish":
                 model, environment = node.settings["model"], watch.held.rule.name
                 placed = reader.find(Placement, model=model, environment=environment, role="champion")
-                standing = self._standing(reader, placed[0], condition, now) if placed else None
+                standing = self._champions.standing(reader, placed[0], condition, now) if placed else None
                 finding = worsened(condition, watch.id, standing, now)
                 findings.append(_caused(finding, placed[0].event) if placed else finding)
         return findings
-
-    def _standing(
-        self, reader: Reader, champion: Placement, condition: WorseCondition, now: datetime
-    ) -> Standing:
-        version = reader.get(Version, f"{champion.model}@{champion.number}")
-        lately = self._lately(reader, champion, condition, now)
-        return Standing(
-            champion=champion.number, baseline=version.metrics.get(condition.metric), lately=lately
-        )
-
-    def _lately(
-        self, reader: Reader, champion: Placement, condition: WorseCondition, now: datetime
-    ) -> Performance:
-        """The champion's performance over the span, since it took over."""
-        start = max(now - duration(condition.over), champion.since)
-        where: dict[str, Any] = {
-            "model": champion.model,
-            "environment": champion.environment,
-            "version": champion.number,
-            "variant": "champion",
-            "time": Between(start, now),
-        }
-        predictions = reader.count(Prediction, **where)
-        labelled = reader.count(
-            Prediction, **where, truth_known=Between(None, now + timedelta(microseconds=1))
-        )
-        if labelled < condition.labels:
-            return Performance(
-                metric=condition.metric,
-                value=None,
-                low=None,
-                high=None,
-                predictions=predictions,
-                labelled=labelled,
-                completeness=labelled / predictions if predictions else 0.0,
-            )
-        key = (champion.environment, champion.model, condition.metric + condition.over)
-        seen = (champion.number, predictions, labelled)
-        if self._measured.get(key, (None, None))[0] != seen:
-            lately = performance(
-                reader,
-                champion.model,
-                champion.environment,
-                condition.metric,
-                Between(start, now),
-                version=champion.number,
-            )
-            self._measured[key] = (seen, lately)
-        return self._measured[key][1]
 
 
 def _signalled(reader: Reader, watch: Watch, condition: SignalCondition, state: TriggerState) -> Finding:

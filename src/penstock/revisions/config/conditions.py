@@ -33,8 +33,8 @@ class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
 class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
     """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate.
 
-    It is judged only when at least `labels` predictions have their labels; where it must be `sure`, all of
-    the metric's interval has to be worse by that much.
+    It is judged only when at least `labels` predictions have their labels; before that by its estimate, where
+    `estimated` says so. Where it must be `sure`, all of the metric's interval has to be worse by that much.
     """
 
     metric: str
@@ -42,6 +42,7 @@ class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
     over: str
     labels: int = 500
     sure: bool = False
+    estimated: bool = False
     then: tuple[Then, ...] = ()
 
 

@@ -202,7 +202,7 @@ def _signalled(table: Table, _zone: str) -> Condition:
 
 
 def _worse(table: Table, _zone: str) -> Condition:
-    table.allow("worse", "by", "over", "labels", "sure", "then")
+    table.allow("worse", "by", "over", "labels", "sure", "estimated", "then")
     by = table.get("by", float)
     if not 0 < by < float("inf"):
         table.refuse("by", "'by' has an impossible value", expected="a number above 0", found=str(by))
@@ -212,6 +212,7 @@ def _worse(table: Table, _zone: str) -> Condition:
         over=table.span("over"),
         labels=table.number("labels", 500, least=1),
         sure=table.get("sure", bool, False),
+        estimated=table.get("estimated", bool, False),
         then=_own(table),
     )
 
