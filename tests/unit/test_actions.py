@@ -90,6 +90,7 @@ class World:
             self.clock,
             workspace_of=lambda _release, _where: Workspace(python="", folder="", data_root="", lock=""),
             arrivals=Levels(),
+            secrets=lambda _project, _environment: {},
         )
         self.again()
 

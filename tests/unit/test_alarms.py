@@ -142,6 +142,7 @@ def test_an_alarm_says_what_moved_by_how_much_since_when_and_how_likely_by_chanc
     with world.store.read() as reader:
         [event] = reader.events(kind="alarm.raised")
     assert (event.id, event.evidence["false_alarms"]) == (alarm.event, "1 per 90d")
+    assert event.evidence["environment"] == "production", "or a channel of production is not told"
     world.day()
     assert [each.ended for each in world.raised()] == [world.clock.now()], "as in training again"
 
@@ -183,17 +184,40 @@ def test_what_answers_hardly_heed_raises_no_alarm() -> None:
     world.day()
     world.day(shift=3)
     assert world.raised() == []
+    with world.store.read() as reader:
+        [told] = reader.find(Window)[-1].unsaid
+    assert (told.what, told.column) == ("inputs", "wind")
+    assert "and answers hardly heed it" in told.why
     world.day(shift=3, unknown=True)
     [alarm] = world.raised()
     assert {moved.column for moved in alarm.columns} == {"wind", "carrier"}
 
 
-@pytest.mark.parametrize(("days", "rows", "count"), [(19, 300, 300), (30, 1, 300), (40, 300, 29)])
-def test_of_few_days_or_rows_nothing_is_said(days: int, rows: int, count: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "rows", "count", "words"),
+    [
+        (19, 300, 300, "knows 5,700 rows of 19 days, and to know how much one day differs"),
+        (
+            1,
+            10,
+            300,
+            "knows 10 rows of 1 day, and to know how much one day differs from another takes 200 of 20",
+        ),
+        (40, 300, 29, "its 29 answers are fewer than the 30 that it takes"),
+    ],
+)
+def test_of_few_days_or_rows_nothing_is_said_and_why(days: int, rows: int, count: int, words: str) -> None:
     world = World(days, rows)
     world.day()
     world.day(shift=5, count=count)
     assert world.raised() == []
+    with world.store.read() as reader:
+        first, second = reader.find(Window)
+    assert {each.why for each in first.unsaid} == {
+        "it is the first day of the version, and a part of a day is no day"
+    }
+    [why] = {each.why for each in second.unsaid}
+    assert words in why
 
 
 def test_an_alarm_ends_when_another_version_answers() -> None:

@@ -63,6 +63,7 @@ NOT_SERVED = (
 ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
 ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
+UNSAID = ("nothing is said of=what", "column", "environment", "version", "day", "because=why")
 SCORED = ("estimates of=metric", "windows", "truth in the band=inside", "truth above by=above")
 
 models = group(help="Models, their versions and champions; or one of them.")
@@ -240,9 +241,11 @@ def monitor(
     alarmed = Table(alarms, ALARM, "No alarm was ever raised.")
     estimates = api.items(f"/models/{model}/estimates", limit=days)
     scored = Table(estimates, SCORED, "")
+    unsaid = api.items(f"/models/{model}/unsaid", limit=days)
+    silent = Table(unsaid, UNSAID, "")
     hints = (f"penstock models show {model}", "penstock triggers explain")
     return Page(
-        {"items": windows, "alarms": alarms, "estimates": estimates},
-        (table, *((scored,) if estimates else ()), alarmed),
+        {"items": windows, "alarms": alarms, "estimates": estimates, "unsaid": unsaid},
+        (table, *((scored,) if estimates else ()), alarmed, *((silent,) if unsaid else ())),
         hints,
     )

@@ -24,18 +24,18 @@ def register(app: typer.Typer) -> None:
 def listed(
     api: Api,
     project: ProjectOption = "",
-    last: Annotated[int, typer.Option("--last", min=1, help="How many of the last actions to show.")] = 20,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many of the last messages to show.")] = 20,
 ) -> Page:
     """Channels that are told of events, and what they were told; try one. Addresses are secrets."""
     channels = api.items("/channels", project=project)
-    actions = api.items("/actions", project=project, limit=last)
+    actions = api.items("/actions", project=project, what="notify", limit=last)
     parts = (
         Table(
             channels,
             ("channel=name", "kind", "secret=address", "signed by=sign", "events", "environments"),
             "There are no channels: the deployed penstock.toml has no table such as [notify.team].",
         ),
-        Table(actions, ACTIONS, "Nothing was to be told or done yet."),
+        Table(actions, ACTIONS, "Nothing was to be told yet."),
     )
     hints = (f"penstock notify test {channels[0]['name']}",) if channels else ()
     return Page({"channels": channels, "actions": actions}, parts, hints)

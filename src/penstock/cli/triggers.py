@@ -34,7 +34,7 @@ def listed(api: Api, project: ProjectOption = "") -> Page:
     """Triggers and their firings; fire, pause, resume or explain one."""
     states = api.items("/triggers", project=project)
     firings = api.items("/firings", project=project)
-    actions = [action for action in api.items("/actions", project=project) if action["firing"]]
+    actions = api.items("/actions", project=project, fired=True)
     columns = ("pipeline", "environment", "paused", "fired", "checked", "why=explanation")
     fired = ("firing=id", "time", "pipeline", "environment", "kind", "why", "then", "run")
     parts = (

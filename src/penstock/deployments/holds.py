@@ -78,6 +78,6 @@ def _event(hold: Hold, kind: str, actor: str, now: datetime) -> Event:
         time=now,
         actor=actor,
         project=hold.project,
-        evidence={"why": hold.why},
+        evidence={"environment": hold.environment, "why": hold.why},
         cause=hold.event or None,
     )

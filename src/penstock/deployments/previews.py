@@ -48,7 +48,12 @@ def remove(tx: Transaction, preview: Deployment, why: str, cause: int, now: date
             subject=f"environment:{preview.environment}",
             time=now,
             project=preview.project,
-            evidence={"branch": preview.branch, "release": preview.release, "why": why},
+            evidence={
+                "environment": preview.environment,
+                "branch": preview.branch,
+                "release": preview.release,
+                "why": why,
+            },
             cause=cause,
         )
     )

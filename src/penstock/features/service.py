@@ -189,7 +189,13 @@ class Features:
 
     def _end(self, ended: Materialization, now: datetime) -> bool:
         word = "failed" if ended.error else "materialized"
-        evidence = {"run": ended.run, "as_of": ended.as_of, "rows": ended.rows, "error": ended.error}
+        evidence = {
+            "environment": ended.environment,
+            "run": ended.run,
+            "as_of": ended.as_of,
+            "rows": ended.rows,
+            "error": ended.error,
+        }
         with self._store.begin() as tx:
             [event] = tx.publish(
                 Event(

@@ -16,8 +16,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class Between(msgspec.Struct, frozen=True):
     """The half-open span `start <= x < end`; None leaves that side open."""
 
-    start: datetime | float | None = None
-    end: datetime | float | None = None
+    start: datetime | float | str | None = None
+    end: datetime | float | str | None = None
 
 
 class Reader(Protocol):

@@ -165,6 +165,6 @@ def _told(version: Version, kind: str, subject: str, cause: Event, **evidence: A
         subject=subject,
         time=version.added,
         project=version.project,
-        evidence={"artifact": version.artifact, **evidence},
+        evidence={"environment": version.environment, "artifact": version.artifact, **evidence},
         cause=cause.id,
     )

@@ -22,7 +22,7 @@ from penstock.models.types import Version
 from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, chance_of, judged, like, since, watched
 from penstock.monitoring.ingest import position_of
 from penstock.monitoring.measure import scores_of
-from penstock.monitoring.types import Alarm, What, Window
+from penstock.monitoring.types import Alarm, Unsaid, What, Window
 from penstock.revisions.config import DriftCondition, budget
 
 USUAL = "1 per 90d"
@@ -65,15 +65,14 @@ class Alarms:
             windows = reader.find(Window, start=day, variant="champion", order="start")
             self._keep({reader.get(Version, f"{w.model}@{w.version}").days for w in windows})
             found = [  # before anything is locked: a calibration takes a second or more
-                self._found(reader, window, what)
-                for window in windows
-                for what in (get_args(What) if _whole(reader, window) else ())
+                self._found(reader, window, what) for window in windows for what in get_args(What)
             ]
         with self._store.begin() as tx:
             if position_of(tx, _CURSOR) != begun:  # another has judged them meanwhile
                 return False
             for each in found:
                 self._judge(tx, each, now)
+                _tell(tx, each)
             self._end(tx, windows, now)
             cursor = Cursor(id=_CURSOR, position=boundary)
             (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
@@ -103,7 +102,7 @@ class Alarms:
             )
         elif found.moved:
             _raise(tx, judged, now)
-        elif standing and window.predictions >= ENOUGH:
+        elif standing and not found.unsaid:
             _ended(tx, standing[0], now, "the newest window is as in training")
 
     def _found(self, reader: Reader, window: Window, what: What) -> _Judged:
@@ -116,21 +115,26 @@ class Alarms:
     def _judgement(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
     ) -> Judgement:
+        if part := _part(reader, window):
+            return Judgement(unsaid=part)
         if window.predictions < ENOUGH:
-            return Judgement(unsaid=f"{window.predictions} answers are too few")
+            return Judgement(
+                unsaid=f"its {window.predictions} answers are fewer than the {ENOUGH} that it takes"
+            )
         days = self._days_of(version)
         if days is None:
             return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
         inputs = {column.name for column in version.signature.inputs}
-        columns, unsaid = watched(days, inputs if what == "inputs" else {SCORE} - inputs)
+        columns, aside, unsaid = watched(days, inputs if what == "inputs" else {SCORE} - inputs)
         if unsaid:
-            return Judgement(unsaid=unsaid)
+            return Judgement(unsaid=unsaid, aside=aside)
         now = {column.name: column for column in window.profile.columns}
         if what == "outputs":
             now[SCORE] = _scores(reader, window, days)
         columns = {name: column for name, column in columns.items() if name in now}
         calibration = self._calibration(version.days, columns, window.predictions)
-        return judged(calibration, now, days, version.influence, chance)
+        found = judged(calibration, now, days, version.influence, chance)
+        return replace(found, aside=aside | found.aside)
 
     def _keep(self, answering: set[str]) -> None:
         """Forget the days of versions that answer no more."""
@@ -221,6 +225,7 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
             time=now,
             project=version.project,
             evidence={
+                "environment": alarm.environment,
                 "why": alarm.why,
                 "window": window.id,
                 "chance": alarm.chance,
@@ -233,14 +238,26 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
     tx.add(replace(alarm, event=event))
 
 
-def _whole(reader: Reader, window: Window) -> bool:
-    """Whether a version answered a day from its beginning to its end: parts of days differ from days.
+def _tell(tx: Transaction, judged: _Judged) -> None:
+    """Keep with a window of what nothing is said."""
+    what, found = judged.what, judged.judgement
+    whole = [Unsaid(what=what, why=found.unsaid)] if found.unsaid else []
+    columns = [Unsaid(what=what, column=column, why=why) for column, why in found.aside.items()]
+    window = tx.get(Window, judged.window.id)
+    others = [each for each in window.unsaid if each.what != what]
+    tx.put(replace(window, unsaid=(*others, *whole, *columns)))
 
-    Its first day is none, nor is one on which another answered too.
+
+def _part(reader: Reader, window: Window) -> str:
+    """Why a version did not answer a day from its beginning to its end, empty if it did: parts of days differ
+    from days.
     """
     of: dict[str, Any] = {"model": window.model, "environment": window.environment, "variant": "champion"}
-    earlier = reader.count(Window, **of, version=window.version, start=Between(None, window.start))
-    return bool(earlier) and reader.count(Window, **of, start=window.start) == 1
+    if reader.count(Window, **of, start=window.start) > 1:
+        return "versions took turns on this day, and a part of a day is no day"
+    if not reader.count(Window, **of, version=window.version, start=Between(None, window.start)):
+        return "it is the first day of the version, and a part of a day is no day"
+    return ""
 
 
 def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str) -> None:
@@ -251,7 +268,7 @@ def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str) -> None:
             subject=f"alarm:{alarm.id}",
             time=now,
             project=alarm.project,
-            evidence={"why": why},
+            evidence={"environment": alarm.environment, "why": why},
             cause=alarm.event,
         )
     )

@@ -25,6 +25,7 @@ IDENTIFIER = 0.5
 """The share of values beyond the commonest at which a column tells rows apart, and its drift says nothing."""
 MISSING = 0.05
 """The share of rows by which missing values must be more or fewer to be told of, where training had some."""
+IDENTIFIES = "most of its values are new ones, as those of an identifier are"
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 
@@ -32,35 +33,42 @@ SEED = 20130301
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of a window: the columns that moved, the surest first, or why nothing is said.
 
-    `chance` is how likely any column seems to move so far in a window without change.
+    `chance` is how likely any column seems to move so far in a window without change; `aside` are columns of
+    which nothing is said, and why.
     """
 
     moved: tuple[Moved, ...] = ()
     chance: float = 1.0
     unsaid: str = ""
+    aside: dict[str, str] = {}
 
 
-def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], str]:
-    """Those of some columns that are watched, with their counts by day; or why there are none."""
+def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict[str, str], str]:
+    """Those of some columns that are watched, with their counts by day; those that are not, and why; or why
+    none is.
+    """
     known = {column.name: _column(days, column) for column in days.profile.columns if column.name in names}
-    enough = {name: column for name, column in known.items() if not _identifies(days, name, column)}
+    aside = {name: IDENTIFIES for name, column in known.items() if _identifies(days, name, column)}
+    enough = {name: column for name, column in known.items() if name not in aside}
     if not enough:
-        return {}, "each column tells rows apart, as an identifier does" if known else "nothing is known"
+        return {}, aside, "no column is left to watch" if known else "nobody knows how they were in training"
     first = next(iter(enough.values())).days.sum(axis=1)
     some, rows = int((first > 0).sum()), int(first.sum())
     if some < FEWEST_DAYS or rows < FEWEST_ROWS:
-        return {}, (
-            f"the reference has {rows:,} rows of {some} days: it takes {FEWEST_ROWS} of {FEWEST_DAYS} to "
-            "know how much one day differs from another"
+        short = (
+            f"the version knows {rows:,} rows of {'1 day' if some == 1 else f'{some:,} days'}, and to know "
+            f"how much one day differs from another takes {FEWEST_ROWS} of {FEWEST_DAYS}"
         )
-    return {
+        return {}, aside, short
+    kept = {
         name: Column(
             column.days[first > 0],
             None if column.means is None else column.means[first > 0],
             column.within,
         )
         for name, column in enough.items()
-    }, ""
+    }
+    return kept, aside, ""
 
 
 def calibrated(columns: Mapping[str, Column], rows: int) -> Calibration:
@@ -111,9 +119,9 @@ def judged(
     return Judgement(
         moved=tuple(moved) if alarming else (),
         chance=min((each.chance for each in alarming), default=1.0),
-        unsaid="; ".join(f"{each.column} moved ({each.how}), which answers hardly heed" for each in moved)
-        if moved and not alarming
-        else "",
+        aside={each.column: f"it moved ({each.how}), and answers hardly heed it" for each in moved}
+        if not alarming
+        else {},
     )
 
 

@@ -12,7 +12,7 @@ from penstock.datasets.profiles import merge
 from penstock.datasets.types import Profile
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Version
-from penstock.monitoring.estimates import Estimator, estimated
+from penstock.monitoring.estimates import LEAST, Estimator, estimated
 from penstock.monitoring.types import Figure, Prediction, Window
 
 
@@ -32,6 +32,12 @@ class Estimators:
             self._known = {version.estimator: found}
         known = self._known[version.estimator]
         return estimated(known, version.signature.task, scores, asked, version.profile)
+
+    def unsaid(self, version: Version, answers: int) -> str:
+        """Why nothing is estimated of so many answers, in words; empty where something is."""
+        if not version.estimator:
+            return f"nothing was learnt of its holdout, which takes {LEAST} rows"
+        return f"its {answers:,} answers are fewer than the {LEAST} that it takes" if answers < LEAST else ""
 
     def over(
         self,

@@ -150,6 +150,24 @@ def _require_metric(metric: str, signature: Signature) -> None:
         )
 
 
+def unsaid_of(windows: Sequence[Window]) -> list[dict[str, Any]]:
+    """Of what of champions nothing is said, and why: as the newest window of each tells that is judged."""
+    newest: dict[tuple[str, int], Window] = {}
+    for window in sorted(windows, key=lambda window: window.start):
+        if window.variant == "champion" and (window.unsaid or window.estimated):
+            newest[window.environment, window.version] = window
+    return [
+        {
+            "environment": window.environment,
+            "version": window.version,
+            "day": window.start,
+            **msgspec.structs.asdict(each),
+        }
+        for window in newest.values()
+        for each in window.unsaid
+    ]
+
+
 def scored(windows: Sequence[Window]) -> list[Scored]:
     """How the estimates of windows came out, by metric, of those that have at least half of their labels."""
     known = [window for window in windows if window.completeness >= HALF]

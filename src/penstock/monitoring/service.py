@@ -38,7 +38,7 @@ from penstock.monitoring.measure import (
     service_of,
     within,
 )
-from penstock.monitoring.types import Performance, Prediction, Reading, Service, Window
+from penstock.monitoring.types import Performance, Prediction, Reading, Service, Unsaid, Window
 from penstock.serving.answers import SHADOW
 from penstock.serving.ports import PredictionLog
 
@@ -221,8 +221,13 @@ class Monitoring:
     def _told(self, reader: Reader, window: Window) -> Window:
         """A window with what can be told of it without labels."""
         version = self._version(reader, window.model, window.version)
+        scores = scores_of(reader, window)
+        why = self._estimators.unsaid(version, len(scores))
+        others = tuple(each for each in window.unsaid if each.what != "estimates")
         return replace(
-            window, estimated=self._estimators.of(version, scores_of(reader, window), window.profile)
+            window,
+            estimated=self._estimators.of(version, scores, window.profile),
+            unsaid=(*others, Unsaid(what="estimates", why=why)) if why else others,
         )
 
     def _version(self, reader: Reader, model: str, number: int) -> Version:
@@ -244,6 +249,7 @@ def _closed(project: str, window: Window, now: datetime) -> Event:
         time=now,
         project=project,
         evidence={
+            "environment": window.environment,
             "predictions": window.predictions,
             "labelled": window.labelled,
             "metrics": window.metrics,

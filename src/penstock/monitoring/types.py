@@ -33,12 +33,23 @@ class Figure(msgspec.Struct, frozen=True):
     high: float
 
 
+class Unsaid(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing is said of a window's inputs or outputs, of one `column` of them, or of its metrics before
+    labels are there.
+    """
+
+    what: Literal["inputs", "outputs", "estimates"]
+    column: str = ""
+    why: str
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
     `metrics` are measured on the labelled predictions, within `bands` with 95 % confidence; `completeness` is
     the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
-    `drift` is the distance (PSI) of each input column from the training profile.
+    `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
+    is over, of what nothing is said.
     """
 
     id: str
@@ -57,6 +68,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     measured: datetime
     bands: dict[str, tuple[float, float]] = {}
     estimated: dict[str, Figure] = {}
+    unsaid: tuple[Unsaid, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

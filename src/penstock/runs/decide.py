@@ -363,7 +363,7 @@ class Progress:
                 subject=f"run:{self.run.id}",
                 time=self.now,
                 project=self.run.project,
-                evidence=evidence,
+                evidence={"environment": self.run.environment, **evidence},
                 cause=self.run.event or None,
             )
         )

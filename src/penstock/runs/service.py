@@ -278,6 +278,6 @@ def _event(run: Run, kind: str, actor: str, now: datetime, **evidence: Any) -> E
         time=now,
         actor=actor,
         project=run.project,
-        evidence=evidence,
+        evidence={"environment": run.environment, **evidence},
         cause=run.event or None,
     )

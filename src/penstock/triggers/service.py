@@ -374,6 +374,6 @@ def _event(
         time=now,
         actor=actor,
         project=watch.where["project"],
-        evidence=evidence,
+        evidence={"environment": watch.where["environment"], **evidence},
         cause=cause,
     )

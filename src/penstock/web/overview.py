@@ -26,7 +26,11 @@ def overview(app: App) -> dict[str, Any]:
         "builds": _items(app, "/builds", limit=RECENT),
         "releases": _items(app, "/releases", limit=RECENT),
         "models": [
-            {**model, "windows": _items(app, "/windows", model=model["id"], limit=WINDOWS)}
+            {
+                **model,
+                "windows": _items(app, "/windows", model=model["id"], limit=WINDOWS),
+                "unsaid": _items(app, f"/models/{model['id']}/unsaid", limit=RECENT),
+            }
             for model in models
         ],
         "rollouts": _items(app, "/rollouts", limit=RECENT),

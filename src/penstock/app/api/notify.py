@@ -10,17 +10,30 @@ from penstock.app.api.lists import LIMIT, listed
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.events import Event
+from penstock.lineage.ports import Between
 from penstock.triggers.notices import channel_named
 from penstock.triggers.types import Action
 
+FIRED = Between("0")
+"""The ids of all firings: they are numbers, and empty where there is none."""
 ROUTES = Routes()
 route = ROUTES.route
 
 
 @route("GET", "/actions")
-def actions(app: App, project: str = "", firing: str = "", status: str = "", limit: int = LIMIT) -> Any:
-    """What firings and subscriptions led to, besides runs, the newest first."""
-    return listed(app, Action, "-made", limit, project=project, firing=firing, status=status)
+def actions(
+    app: App,
+    *,
+    project: str = "",
+    what: str = "",
+    firing: str = "",
+    fired: bool = False,
+    status: str = "",
+    limit: int = LIMIT,
+) -> Any:
+    """What firings and subscriptions led to besides runs, the newest first; or what all firings led to."""
+    of: Any = firing or (FIRED if fired else "")
+    return listed(app, Action, "-made", limit, project=project, what=what, firing=of, status=status)
 
 
 @route("POST", "/triggers/signal")

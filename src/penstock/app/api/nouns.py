@@ -15,7 +15,7 @@ from penstock.deployments.releases import Waiting
 from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.models.types import Placement, Version
 from penstock.monitoring.drift import shares
-from penstock.monitoring.measure import scored
+from penstock.monitoring.measure import scored, unsaid_of
 from penstock.monitoring.types import Alarm, Reading, Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
@@ -186,6 +186,12 @@ def performance(
 def estimates(app: App, ref: str, limit: int = 1000) -> Any:
     """How estimates of a model's metrics came out once labels were known, over its newest windows."""
     return {"items": scored(listed(app, Window, "-start", limit, model=ref)["items"])}
+
+
+@route("GET", "/models/{ref}/unsaid")
+def unsaid(app: App, ref: str, limit: int = 1000) -> Any:
+    """Of what of a model's champions nothing is said, neither estimates nor alarms, and why."""
+    return {"items": unsaid_of(listed(app, Window, "-start", limit, model=ref, variant="champion")["items"])}
 
 
 @route("GET", "/windows")
