@@ -77,7 +77,8 @@ SqlStore.begin = begin
 workspace = Workspace(python="", folder="", data_root="", lock="")
 runs = Runs(store, blobs, FakeExecutor(), clock)
 triggers = Triggers(
-    store, blobs, runs, clock, workspace_of=lambda release, where: workspace, arrivals=Levels()
+    store, blobs, runs, clock, workspace_of=lambda release, where: workspace, arrivals=Levels(),
+    secrets=lambda project, environment: {},
 )
 while triggers.tick(clock.now()):
     pass

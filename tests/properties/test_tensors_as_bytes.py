@@ -17,8 +17,9 @@ def test_the_decoder_raises_nothing_but_refusals_and_keeps_nothing(tmp_path: Pat
     program = Path(__file__).with_name("binary_fuzz.py")
     for place, text in enumerate(SEED):
         (tmp_path / str(place)).write_text(text)
-    done = subprocess.run(
-        [sys.executable, str(program), f"-runs={RUNS}", "-seed=1", "-rss_limit_mb=600", str(tmp_path)],
+    fuzzed = [sys.executable, str(program), f"-runs={RUNS}", "-seed=1", "-rss_limit_mb=600", str(tmp_path)]
+    done = subprocess.run(  # by way of a shell: what this process once took would count as the program's
+        ["sh", "-c", '"$@"; exit $?', "sh", *fuzzed],
         capture_output=True,
         text=True,
         check=False,

@@ -83,6 +83,7 @@ def test_it_passes_its_own_checks_and_trains_without_a_server(penstock: Command,
     assert penstock("models", "show", "returns@1")["stage"] == "development"
     again = penstock("run", "shop.pipeline:train_returns")
     assert [step["name"] for step in again["steps"] if step["cached_from"]] == [
+        "warehouse_load.timeline",
         "rows",
         "fit",
         "evaluate",

@@ -157,14 +157,15 @@ def merge(a: Sketch, b: Sketch) -> Sketch:
 
 
 def heavy(counts: dict[str, int], missed: int) -> tuple[dict[str, int], int]:
-    """The largest of some counts, `COUNTERS` at most, and by how much they may be too low.
+    """The largest of some counts by name, `COUNTERS` at most, and by how much they may be too low.
 
     Source: P. Agarwal and others, Mergeable Summaries (2012), for the counters of J. Misra and D. Gries.
     """
+    ordered = sorted(counts.items())
     if len(counts) <= COUNTERS:
-        return counts, missed
+        return dict(ordered), missed
     least = sorted(counts.values(), reverse=True)[COUNTERS]
-    return {value: count - least for value, count in counts.items() if count > least}, missed + least
+    return {value: count - least for value, count in ordered if count > least}, missed + least
 
 
 def smallest_of(*hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
