@@ -56,14 +56,14 @@ def _rules(given: Mapping[str, Any]) -> Iterator[tuple[str, Broken]]:
         yield "nulls 0", lambda value: value is None or value != value  # noqa: PLR0124 not-a-number is null here
     low, high = given.get("at_least"), given.get("at_most")
     if isinstance(low, int | float):
-        yield f"at_least {low}", lambda value: value is not None and value < low
+        yield f"at_least {low}", lambda value: isinstance(value, int | float) and value < low
     if isinstance(high, int | float):
-        yield f"at_most {high}", lambda value: value is not None and value > high
+        yield f"at_most {high}", lambda value: isinstance(value, int | float) and value > high
     if given.get("finite"):
-        yield "finite true", lambda value: value is not None and math.isinf(value)
+        yield "finite true", lambda value: isinstance(value, float) and math.isinf(value)
     if listed := given.get("one_of"):
         known = frozenset(listed)
         yield "one_of", lambda value: value is not None and value not in known
     if pattern := given.get("matches"):
         fits = re.compile(pattern).fullmatch
-        yield "matches", lambda value: value is not None and not fits(value)
+        yield "matches", lambda value: isinstance(value, str) and not fits(value)
