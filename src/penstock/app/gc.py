@@ -151,8 +151,8 @@ class Gc:
         return inside
 
     def _folders(self, needed: Needed) -> dict[str, dict[str, int]]:
-        """Environments and code of releases that nothing needs, and wheels of other versions of Penstock, unless
-        builds are under way; old logs.
+        """Environments and code of releases that nothing needs, and wheels of other versions of Penstock,
+        unless builds are under way; old logs.
 
         The log of a build is needed while its release is.
         """

@@ -73,7 +73,8 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
         """In one line, such as `delay: at_least 0, but 3 of 200 rows are not, such as -7 (id 12)`."""
         where = f"`{self.column}` " if self.column else ""
         such = f", such as {'; '.join(self.examples)}" if self.examples else ""
-        return f"{where}{self.rule}: not so in {self.count:,} of {self.rows:,} rows{such}"
+        often = f" in {self.count:,} of {self.rows:,} rows" if self.rows else ""
+        return f"{where}{self.rule}: not so{often}{such}"
 
 
 class _Asked(NamedTuple):

@@ -73,8 +73,8 @@ def require_asked(graphs: Iterable[Graph], folder: Path) -> None:
     for file in sorted((folder / EXPECTATIONS).glob("*.toml")):
         if file.stem not in known:
             raise InvalidPipeline(
-                what=f"Nothing is held against {EXPECTATIONS}/{file.name}: no pipeline reads a source or feature "
-                f"view of that name.",
+                what=f"Nothing is held against {EXPECTATIONS}/{file.name}: no pipeline reads a source or "
+                "feature view of that name.",
                 fix=meant(file.stem, known),
             )
 

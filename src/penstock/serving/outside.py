@@ -12,7 +12,7 @@ from penstock.core.errors import InvalidRequest
 
 Broken = Callable[[Any], bool]
 REFUSE = "refuse"
-"""Beside the rules of a column: whether a request that breaks one of them is refused."""
+"""Beside the rules of a column: whether requests that break one are refused, but for those that only warn."""
 
 
 class Outside:
@@ -23,8 +23,9 @@ class Outside:
     """
 
     def __init__(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        self._columns = columns
         rules = [
-            (name, words, broken, bool(given.get(REFUSE)))
+            (name, words, broken, bool(given.get(REFUSE)) and words.split()[0] not in given.get("warn", ()))
             for name, given in columns.items()
             for words, broken in _rules(given)
         ]
@@ -38,7 +39,7 @@ class Outside:
                 if broken(value):
                     raise InvalidRequest(
                         what=f"The column {name!r} holds a value that nobody expects",
-                        expected=words,
+                        expected=_in_full(words, self._columns[name]),
                         found=f"{value!r:.60}",
                     )
 
@@ -49,6 +50,16 @@ class Outside:
             if many := sum(map(broken, columns.get(name, ()))):
                 found[name, words] = many
         return found
+
+
+def _in_full(words: str, given: Mapping[str, Any]) -> str:
+    """A rule with what it allows; metrics name it without, and stay short."""
+    match words:
+        case "one_of":
+            return f"one of {', '.join(map(repr, given[words]))}"
+        case "matches":
+            return f"text that matches {given[words]!r}"
+    return words
 
 
 def _rules(given: Mapping[str, Any]) -> Iterator[tuple[str, Broken]]:

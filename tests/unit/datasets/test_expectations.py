@@ -143,8 +143,7 @@ def test_columns_without_values_infinite_only_and_names_that_are_patterns():
         ("[columns.a]\nat_most = nan", "a bound is no number and no time: found nan"),
         (
             "[columns.a]\ntype = 'string'\nat_least = 3",
-            "no column can hold to all of its rules: expected rules of one type; found `type` of string, "
-            "`at_least` of float",
+            "expected rules of one type; found `type` of string, `at_least` of float",
         ),
     ],
 )
