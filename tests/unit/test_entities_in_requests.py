@@ -223,6 +223,7 @@ def test_features_are_computed_of_what_a_row_gives_and_what_stands_online(tower:
         "GIVEN",
     ]
     assert tower.logged()[0].inputs["wind"] == [2.0, 2.0, 2.0, None, None]
+    assert tower.ask({"gust": 4, "share": 2.0, "carrier": "UA"})["rows"][0]["score"] > 0.88  # nothing to read
     assert (
         "neither wind nor what it is computed of: expected wind; or share"
         in tower.ask({"origin": "JFK", "carrier": "UA"})["error"]

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.app.gc import Gc
 from penstock.app.home import Home
 from penstock.app.wiring import App
 from penstock.builds.types import Build
+from penstock.core.digests import digest_bytes
 from penstock.pipelines.types import Graph, Node, Options, Output
 from penstock.runs.service import Runs
 from penstock.runs.types import Artifact, Outcome, Run, StepRun, Task, Workspace
@@ -211,7 +213,14 @@ def test_folders_and_logs_go_with_what_they_belong_to(house: House) -> None:
     code = folder(house, "code", "b" * 64)
     run = house.finish(b"1", b"2")
     kept, gone = folder(house, "logs/runs", run.id), folder(house, "logs/runs", "99")
-    assert counts(house.gc().sweep()) == {"blobs": 0, "envs": 1, "code": 1, "logs/runs": 1, "logs/builds": 0}
+    assert counts(house.gc().sweep()) == {
+        "blobs": 0,
+        "envs": 1,
+        "code": 1,
+        "logs/runs": 1,
+        "logs/builds": 0,
+        "wheels": 0,
+    }
     assert [path.exists() for path in (used, kept, unused, code, gone)] == [True, True, False, False, False]
 
 
@@ -248,3 +257,13 @@ def test_the_log_of_a_build_stays_while_it_runs_and_while_it_is_young(house: Hou
     (waste,) = (waste for waste in house.gc().sweep() if waste.what == "logs/builds")
     assert (waste.count, waste.bytes) == (1, 4)
     assert sorted(path.name for path in logs.iterdir()) == ["1.log", "2.log"]
+
+
+def test_wheels_of_other_versions_are_removed(house: House) -> None:
+    own = digest_bytes(own_wheel()[1])
+    for name in (own, "b" * 64):
+        (house.folder / "wheels" / name).mkdir(parents=True)
+        os.utime(house.folder / "wheels" / name, (OLD, OLD))
+    (waste,) = (waste for waste in house.gc().sweep() if waste.what == "wheels")
+    assert waste.count == 1
+    assert [path.name for path in (house.folder / "wheels").iterdir()] == [own]

@@ -104,14 +104,19 @@ def test_values_that_nobody_expects_are_counted_or_refused(house: House) -> None
     }
     assert counted == {("wind", "at_most 1.5"): 2, ("wind", "nulls 0"): 2, ("carrier", "one_of"): 2}
 
-    strict = {"wind": {"at_most": 1.5, "refuse": True}}
+    strict = {
+        "wind": {"at_least": 9, "warn": ["at_least"], "at_most": 1.5, "matches": "[0-9]+", "refuse": True},
+        "carrier": {"one_of": ["UA", "B6"], "at_least": 0, "refuse": True},
+    }
     house.follow(plan(3, msgspec.structs.replace(sigmoid_version(house.blobs, 3), expected=strict)))
     refused = house.ask("/predict/delay", {"rows": ROWS})
     assert refused.status == 400
     assert refused.json["error"] == (
         "The column 'wind' holds a value that nobody expects: expected at_most 1.5; found 2.0."
     )
-    assert house.ask("/predict/delay", {"rows": ROWS[1:]}).status == 200
+    refused = house.ask("/predict/delay", {"rows": ROWS[1:]})
+    assert refused.json["error"].endswith("expected one of 'UA', 'B6'; found 'AA'.")
+    assert house.ask("/predict/delay", {"rows": [{"carrier": "UA", "wind": 1.0}]}).status == 200
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.adapters.builders.own_wheel import own_wheel
 from penstock.app.reach import kept_releases, kept_runs, not_gone, reachable, unneeded
 from penstock.app.wiring import App
 from penstock.builds.types import Build, Release
+from penstock.core.digests import digest_bytes
 from penstock.core.errors import Corrupt, NotFound
 from penstock.datasets.types import Snapshot
 from penstock.deployments.types import Deployment
@@ -127,7 +129,7 @@ class Gc:
 
     def _finish(self) -> None:
         """Remove what an earlier sweep that was killed had moved aside."""
-        for name in ("envs", "code", "logs/runs", "logs/builds"):
+        for name in ("envs", "code", "wheels", "logs/runs", "logs/builds"):
             for aside in (self._app.home.folder / name).glob(f"{ASIDE}*"):
                 _delete(aside)
 
@@ -149,13 +151,16 @@ class Gc:
         return inside
 
     def _folders(self, needed: Needed) -> dict[str, dict[str, int]]:
-        """Environments and code of releases that nothing needs, unless builds are under way; old logs.
+        """Environments and code of releases that nothing needs, and wheels of other versions of Penstock,
+        unless builds are under way; old logs.
 
         The log of a build is needed while its release is.
         """
         home = self._app.home.folder
         releases = ("envs", "code") if not needed.building else ()
         found = {name: unneeded(_old(home / name, self._grace), needed.folders) for name in releases}
+        if releases:
+            found["wheels"] = unneeded(_old(home / "wheels", self._grace), {digest_bytes(own_wheel()[1])})
         for name, kept in (("logs/runs", needed.runs), ("logs/builds", needed.build_logs)):
             found[name] = unneeded(_old(home / name, self._grace), kept)
         return found

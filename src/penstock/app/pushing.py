@@ -39,7 +39,7 @@ class Pushing:
         if not isinstance(source.kind, Events):
             raise InvalidValue(
                 what=f"The source {name} is read from elsewhere, nobody pushes its rows.",
-                fix="Declare it with events(...) in place of files(...).",
+                fix="A source that is declared with events(...) takes rows.",
             )
         return self._log.append(source, root, rows, self._clock.now())
 

@@ -65,7 +65,7 @@ def search(
     project: ProjectOption = "",
 ) -> Page:
     """The feature views in which a text is found."""
-    return _page(api.items("/features", project=project, search=text))
+    return _page(api.items("/features", project=project, search=text), f"{text!r} is found in none of them.")
 
 
 @prints
@@ -119,8 +119,9 @@ def materialize(
     )
 
 
-def _page(items: list[dict[str, object]]) -> Page:
-    table = Table(
-        items, COLUMNS, "There are none: nothing is deployed whose pipelines train on feature views."
-    )
+def _page(
+    items: list[dict[str, object]],
+    none: str = "There are none: nothing is deployed whose pipelines train on feature views.",
+) -> Page:
+    table = Table(items, COLUMNS, none)
     return Page({"items": items}, (table,), (f"penstock features show {items[0]['view']}",) if items else ())

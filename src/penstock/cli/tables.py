@@ -80,7 +80,8 @@ def source_of(name: str) -> Source:
     }
     if name not in found:
         raise NotFound(
-            what=f"No pipeline here reads a source `{name}`, and there is no such file",
+            what=f"No pipeline here reads a source `{name}`, and "
+            + ("that is a folder" if Path(name).is_dir() else "there is no such file"),
             fix=meant(name, found) or f"Sources here: {', '.join(sorted(found)) or 'none'}.",
         )
     return msgspec.convert(found[name], Source)
@@ -93,6 +94,9 @@ def expectations_file(name: str, *, new: bool = False) -> Path:
     """
     from penstock.datasets.expecting import FOLDER
 
+    if Path(name).name != name:
+        what = f"Expectations are of a source or feature view, and {name!r} is the name of none"
+        raise InvalidValue(what=what, fix="Give the name with --name.")
     file = project_folder() / FOLDER / f"{name}.toml"
     if new and file.exists():
         raise InvalidValue(what=f"{file} is there already.", fix="Use --again to write over it.")

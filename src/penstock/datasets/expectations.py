@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -29,7 +30,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `type` is a word of `datasets.types.Column`, and whole numbers are numbers. `nulls` is the largest share
     of rows without a value. `at_least` and `at_most` bound numbers, or times written as ISO 8601 text.
     `finite` asks for no infinite value, `unique` for no value twice, `one_of` for these values, `matches` for
-    text that the whole regular expression fits.
+    text that the whole regular expression fits. A rule of numbers, times or text asks for such a column too.
     """
 
     type: str = ""
@@ -72,7 +73,8 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
         """In one line, such as `delay: at_least 0, but 3 of 200 rows are not, such as -7 (id 12)`."""
         where = f"`{self.column}` " if self.column else ""
         such = f", such as {'; '.join(self.examples)}" if self.examples else ""
-        return f"{where}{self.rule}: not so in {self.count:,} of {self.rows:,} rows{such}"
+        often = f" in {self.count:,} of {self.rows:,} rows" if self.rows else ""
+        return f"{where}{self.rule}: not so{often}{such}"
 
 
 class _Asked(NamedTuple):
@@ -101,19 +103,19 @@ def check(
     schema = lazy.collect_schema()
     about = {column.name: column for column in sketch.columns} if sketch else {}
     found = [] if part else list(_of_table(expected, schema))
+    wrong = {
+        name: misfit
+        for name, rules in expected.columns.items()
+        if name in schema
+        and (misfit := _misfit(rules, column_type(schema[name])))
+        and not _empty(about.get(name), schema[name])
+    }
     asked = [
         (name, rules, each)
         for name, rules in expected.columns.items()
-        if name in schema and _typed(rules, column_type(schema[name]))
+        if name in schema and name not in wrong
         for each in _asked(name, rules, schema[name], part=part)
         if not (name in about and _proven(each.name, rules, about[name]))
-    ]
-    wrong = [
-        (name, rules)
-        for name, rules in expected.columns.items()
-        if name in schema
-        and not _typed(rules, column_type(schema[name]))
-        and not _empty(about.get(name), schema[name])
     ]
     height = sketch.rows if sketch else None
     counts: list[int] = []
@@ -123,13 +125,13 @@ def check(
     found += [
         Violation(
             column=name,
-            rule=f"type {rules.type}",
-            severity=_severity(expected, rules, "type"),
+            rule=f"type {kind}",
+            severity=_severity(expected, expected.columns[name], rule),
             count=height,
             rows=height,
             examples=(f"{column_type(schema[name])} instead",),
         )
-        for name, rules in wrong
+        for name, (rule, kind) in wrong.items()
     ]
     if not part and height < expected.rows:
         words = f"rows {expected.rows}"
@@ -190,8 +192,23 @@ def _of_table(expected: Expectations, schema: Mapping[str, pl.DataType]) -> Iter
         yield Violation(column="", rule=rule, severity=expected.severity, count=0, rows=0, examples=(named,))
 
 
-def _typed(rules: Rules, kind: str) -> bool:
-    return not rules.type or rules.type == kind or (rules.type, kind) == ("float", "int")
+def types_asked(rules: Rules) -> Iterator[tuple[str, str]]:
+    """Each rule that asks for a type of column, and which."""
+    if rules.type:
+        yield "type", rules.type
+    for name, bound in (("at_least", rules.at_least), ("at_most", rules.at_most)):
+        if bound is not None:
+            yield name, "time" if isinstance(bound, str) else "float"
+    if rules.finite:
+        yield "finite", "float"
+    if rules.matches:
+        yield "matches", "string"
+
+
+def _misfit(rules: Rules, kind: str) -> tuple[str, str] | None:
+    """The first rule that asks for another type of column than this, and for which."""
+    fitting = {kind, "float"} if kind == "int" else {kind}
+    return next((asked for asked in types_asked(rules) if asked[1] not in fitting), None)
 
 
 def _empty(column: ColumnSketch | None, dtype: pl.DataType) -> bool:
@@ -211,15 +228,9 @@ def _asked(name: str, rules: Rules, dtype: pl.DataType, *, part: bool) -> Iterat
     if rules.at_most is not None and (bound := _bound(rules.at_most, dtype)) is not None:
         yield _Asked("at_most", f"at_most {rules.at_most}", column > bound)
     if rules.one_of:
-        allowed = (
-            pl.Series(list(rules.one_of), strict=False)
-            if kind in {"int", "float"}
-            else pl.Series([_text(v) for v in rules.one_of])
-        )
-        values = column if kind in {"int", "float"} else column.cast(pl.String)
         few = ", ".join(_text(value) for value in rules.one_of[:SHOWN])
         more = ", …" if len(rules.one_of) > SHOWN else ""
-        yield _Asked("one_of", f"one_of [{few}{more}]", ~values.is_in(allowed.implode()))
+        yield _Asked("one_of", f"one_of [{few}{more}]", ~_listed(column, rules.one_of, kind))
     if rules.matches and kind == "string":
         fits = column.cast(pl.String).str.contains(f"^(?:{rules.matches})$")
         yield _Asked("matches", f"matches {rules.matches!r}", ~fits)
@@ -227,18 +238,31 @@ def _asked(name: str, rules: Rules, dtype: pl.DataType, *, part: bool) -> Iterat
         yield _Asked("unique", "unique true", column.is_duplicated() & column.is_not_null())
 
 
+def _listed(column: pl.Expr, values: Sequence[Any], kind: str) -> pl.Expr:
+    """Whether each value is one of a list, in which numbers are the same whole or not."""
+    if kind not in {"int", "float"}:
+        return column.cast(pl.String).is_in([_text(value) for value in values])
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if kind == "int":
+        return column.cast(pl.Int128).is_in(
+            pl.Series([int(n) for n in numbers if n == n // 1], dtype=pl.Int128).implode()
+        )
+    return column.cast(pl.Float64).is_in(pl.Series(numbers, dtype=pl.Float64).implode())
+
+
 def _bound(bound: Bound, dtype: pl.DataType) -> Any:
     """The bound as a value that compares with a column; None where the two cannot be compared."""
     kind = column_type(dtype)
     if isinstance(bound, str):
-        if kind != "time":
-            return None
-        moment = pl.lit(bound).str.to_datetime(
-            "%+" if re.search(r"(Z|[+-]\d\d:?\d\d)$", bound) else None, time_zone="UTC", time_unit="us"
-        )
-        zone = getattr(dtype, "time_zone", None)
-        return moment if zone else moment.dt.replace_time_zone(None)
+        return moment_of(bound, zoned=bool(getattr(dtype, "time_zone", None))) if kind == "time" else None
     return bound if kind in {"int", "float"} else None
+
+
+def moment_of(bound: str, *, zoned: bool = True) -> datetime:
+    """The time that a bound means; without a zone it is UTC. Raises ValueError for what is no time."""
+    found = datetime.fromisoformat(bound)
+    found = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    return found if zoned else found.replace(tzinfo=None)
 
 
 def _proven(rule: str, rules: Rules, column: ColumnSketch) -> bool:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
-from penstock.datasets.expectations import Expectations, Rules
+from penstock.datasets.expectations import Expectations, Rules, moment_of, types_asked
 from penstock.datasets.sketches import ColumnSketch, Sketch
 
 FOLDER = "expectations"
@@ -122,10 +123,21 @@ def parsed(text: str, file: str) -> Expectations:
         unknown = re.search(r"unknown field `(.+?)`", str(error))
         among = Rules.__struct_fields__ if "columns" in str(error) else Expectations.__struct_fields__
         fix = meant(unknown[1], among) if unknown else ""
-        raise InvalidValue(what=f"{file} is not understood", found=str(error), fix=fix) from error
+        what = f"{file}{_column(data)} is not understood"
+        raise InvalidValue(what=what, found=str(error).partition(" - at `$.columns")[0], fix=fix) from error
     for name, rules in expected.columns.items():
         _refuse_impossible(f"{file}, column `{name}`", rules)
     return expected
+
+
+def _column(data: Mapping[str, Any]) -> str:
+    """Which column of a file that is not understood has rules that are not, if any."""
+    for name, rules in dict(data.get("columns", {})).items():
+        try:
+            msgspec.convert(_plain(rules), Rules)
+        except msgspec.ValidationError:
+            return f", column `{name}`,"
+    return ""
 
 
 def _refuse_impossible(where: str, rules: Rules) -> None:
@@ -138,17 +150,25 @@ def _refuse_impossible(where: str, rules: Rules) -> None:
     if rules.nulls is not None and not 0 <= rules.nulls <= 1:
         raise InvalidValue(what=f"{where}: `nulls` is a share", expected="0 to 1", found=f"{rules.nulls}")
     for bound in (rules.at_least, rules.at_most):
-        if isinstance(bound, str):
-            try:
-                datetime.fromisoformat(bound)
-            except ValueError:
-                what = f"{where}: a bound is no number and no time"
-                raise InvalidValue(what=what, found=repr(bound)) from None
+        try:
+            moment_of(bound) if isinstance(bound, str) else int(bound or 0)
+        except (ValueError, OverflowError):
+            what = f"{where}: a bound is no number and no time"
+            raise InvalidValue(what=what, found=repr(bound)) from None
+    asked = list(types_asked(rules))
+    if len({"float" if kind == "int" else kind for _, kind in asked}) > 1:
+        raise InvalidValue(
+            what=f"{where}: no column can hold to all of its rules",
+            expected="rules of one type",
+            found=", ".join(f"`{name}` of {kind}" for name, kind in asked),
+        )
     try:
         re.compile(rules.matches)
-    except re.error as error:
-        what = f"{where}: `matches` is no regular expression"
-        raise InvalidValue(what=what, found=str(error)) from error
+        pl.select(pl.lit("").str.contains(rules.matches))
+    except (re.error, pl.exceptions.ComputeError) as error:
+        what = f"{where}: `matches` is no regular expression that Polars and Python both know"
+        said = re.findall("error: (.+)", str(error))[-1:] or [str(error)]
+        raise InvalidValue(what=what, found=said[0]) from error
 
 
 def of_project(folder: Path) -> dict[str, Expectations]:

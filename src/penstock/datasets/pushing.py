@@ -51,20 +51,23 @@ def checked(
 def _checked(source: Source, number: int, row: Mapping[str, Any], kinds: dict[str, str]) -> Event:
     who = f"Row {number} of the events of {source.name}"
     for name in (source.event_time, *source.key):
-        if row.get(name) is None:
+        if name not in row:
             raise InvalidValue(what=f"{who} has no `{name}`.", fix=meant(name, list(row)))
+        if row[name] is None:
+            raise InvalidValue(what=f"{who} has null as its `{name}`, which every row needs.")
     if source.known_time in row:
         raise InvalidValue(
             what=f"{who} brings `{source.known_time}`, which says when it arrived here.",
             fix="Leave it out, or declare another known_time=.",
         )
+    moment = _moment(who, source.event_time, row)
     if wrong := learn(kinds, row):
         raise InvalidValue(
             what=f"{who} has an impossible `{wrong}`",
             expected=kinds.get(wrong, "a number, a text, true, false or null"),
             found=repr(row[wrong])[:60],
         )
-    return event_of(source, {**row, source.event_time: _moment(who, source.event_time, row)})
+    return event_of(source, {**row, source.event_time: moment})
 
 
 def learn(kinds: dict[str, str], row: Mapping[str, Any]) -> str:

@@ -111,6 +111,12 @@ def _schema(inputs: pl.DataFrame, holdout: pl.DataFrame, label: str, own: set[st
             expected="numbers, booleans or text",
             found=", ".join(f"`{name}` ({inputs.schema[name]})" for name in nested),
         )
+    if not columns:
+        raise InvalidValue(
+            what="The training set has no column that a model could be asked about",
+            expected="a feature, or a column of the source beside its key, times and label",
+            fix="Give training_rows(...) a feature view, or the source more columns.",
+        )
     taken = min(EXAMPLES, holdout.height)
     spread = [index * holdout.height // taken for index in range(taken)]
     examples = holdout.select(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,27 @@ def _with_expectations(graph: Graph, folder: Path) -> Graph:
 
 
 def _expecting(node: Node, expected: Mapping[str, Any]) -> Node:
-    names = [node.settings["source"]["name"]] if node.kind in {"snapshot", "rows"} else []
-    if node.kind == "rows":
-        names += [view["name"] for view in node.settings["views"]]
-    own = {name: expected[name] for name in names if name in expected}
+    own = {name: expected[name] for name in _held_against(node) if name in expected}
     return msgspec.structs.replace(node, settings={**node.settings, "expectations": own}) if own else node
+
+
+def _held_against(node: Node) -> list[str]:
+    """The sources and feature views by whose expectations the rows of a node are asked."""
+    if node.kind not in {"snapshot", "rows"}:
+        return []
+    return [node.settings["source"]["name"], *(view["name"] for view in node.settings.get("views", ()))]
+
+
+def require_asked(graphs: Iterable[Graph], folder: Path) -> None:
+    """Raises InvalidPipeline for a file of expectations that no rows of these pipelines are held against."""
+    known = {name for graph in graphs for node in graph.nodes for name in _held_against(node)}
+    for file in sorted((folder / EXPECTATIONS).glob("*.toml")):
+        if file.stem not in known:
+            raise InvalidPipeline(
+                what=f"Nothing is held against {EXPECTATIONS}/{file.name}: no pipeline reads a source or "
+                "feature view of that name.",
+                fix=meant(file.stem, known),
+            )
 
 
 def find_pipelines(folder: str | Path) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from penstock.core.errors import PenstockError
-from penstock.pipelines.loading import draw_target, find_features, find_pipelines
+from penstock.pipelines.loading import draw_target, find_features, find_pipelines, require_asked
 from penstock.pipelines.types import Graph
 
 
@@ -20,7 +22,7 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """All pipelines of a project, and its modules with `features`: feature views.
 
-    `error` is set when they cannot even be found.
+    `error` is set when they cannot even be found, or when a file of expectations is of none of them.
     """
 
     drawings: tuple[Drawing, ...] = ()
@@ -35,6 +37,11 @@ def survey(folder: str) -> Survey:
     except PenstockError as error:
         return Survey(error=str(error))
     drawings = tuple(_drawing(target, folder) for target in targets)
+    if not any(drawing.error for drawing in drawings):
+        try:
+            require_asked([drawing.graph for drawing in drawings if drawing.graph], Path(folder))
+        except PenstockError as error:
+            return Survey(drawings=drawings, error=str(error))
     return Survey(drawings=drawings, features=tuple(find_features(folder)))
 
 

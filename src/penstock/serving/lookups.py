@@ -80,7 +80,8 @@ def filled(keyed: Keyed, online: OnlineStore, now: datetime, compute: Compute) -
     lacking = [_lacking(row, served) for row in rows]
     views = [v for v in served.origins.views if any(not lacks.isdisjoint(v.features) for lacks in lacking)]
     asked = {column.name for view in views for column in view.entity}
-    records = read_records(online, views, {name: [row.get(name) for row in rows] for name in asked})
+    entities = {name: [row.get(name) for row in rows] for name in asked}
+    records = read_records(online, views, entities) if views else {}
     needed = {column.name for column in served.signature.inputs if not column.nullable}
     lookups = {}
     for view in views:

@@ -12,7 +12,7 @@ from penstock.core.errors import InvalidRequest
 
 Broken = Callable[[Any], bool]
 REFUSE = "refuse"
-"""Beside the rules of a column: whether a request that breaks one of them is refused."""
+"""Beside the rules of a column: whether requests that break one are refused, but for those that only warn."""
 
 
 class Outside:
@@ -23,8 +23,9 @@ class Outside:
     """
 
     def __init__(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        self._columns = columns
         rules = [
-            (name, words, broken, bool(given.get(REFUSE)))
+            (name, words, broken, bool(given.get(REFUSE)) and words.split()[0] not in given.get("warn", ()))
             for name, given in columns.items()
             for words, broken in _rules(given)
         ]
@@ -38,7 +39,7 @@ class Outside:
                 if broken(value):
                     raise InvalidRequest(
                         what=f"The column {name!r} holds a value that nobody expects",
-                        expected=words,
+                        expected=_in_full(words, self._columns[name]),
                         found=f"{value!r:.60}",
                     )
 
@@ -51,19 +52,29 @@ class Outside:
         return found
 
 
+def _in_full(words: str, given: Mapping[str, Any]) -> str:
+    """A rule with what it allows; metrics name it without, and stay short."""
+    match words:
+        case "one_of":
+            return f"one of {', '.join(map(repr, given[words]))}"
+        case "matches":
+            return f"text that matches {given[words]!r}"
+    return words
+
+
 def _rules(given: Mapping[str, Any]) -> Iterator[tuple[str, Broken]]:
     if given.get("nulls") == 0:
         yield "nulls 0", lambda value: value is None or value != value  # noqa: PLR0124 not-a-number is null here
     low, high = given.get("at_least"), given.get("at_most")
     if isinstance(low, int | float):
-        yield f"at_least {low}", lambda value: value is not None and value < low
+        yield f"at_least {low}", lambda value: isinstance(value, int | float) and value < low
     if isinstance(high, int | float):
-        yield f"at_most {high}", lambda value: value is not None and value > high
+        yield f"at_most {high}", lambda value: isinstance(value, int | float) and value > high
     if given.get("finite"):
-        yield "finite true", lambda value: value is not None and math.isinf(value)
+        yield "finite true", lambda value: isinstance(value, float) and math.isinf(value)
     if listed := given.get("one_of"):
         known = frozenset(listed)
         yield "one_of", lambda value: value is not None and value not in known
     if pattern := given.get("matches"):
         fits = re.compile(pattern).fullmatch
-        yield "matches", lambda value: value is not None and not fits(value)
+        yield "matches", lambda value: isinstance(value, str) and not fits(value)

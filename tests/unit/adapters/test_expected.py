@@ -10,6 +10,7 @@ import pytest
 from penstock.adapters.executors.expected import evidence, training_as_expected
 from penstock.core.errors import InvalidValue
 from penstock.pipelines.loading import draw_target
+from penstock.pipelines.survey import survey
 
 PIPELINE = """
 from penstock import files, pipeline, publish, step, training_rows, feature_view
@@ -49,6 +50,13 @@ def test_what_files_expect_stands_in_the_graph(tmp_path: Path, monkeypatch: pyte
     assert nodes["winds.snapshot"] is None
     assert list(nodes["rows"]) == ["trips", "wind"]
     assert nodes["fit"] is None
+    assert not survey(str(tmp_path)).error
+
+    (tmp_path / "expectations" / "trip.toml").touch()
+    assert survey(str(tmp_path)).error == (
+        "Nothing is held against expectations/trip.toml: no pipeline reads a source or feature view of that "
+        "name. Did you mean `trips`?"
+    )
 
 
 def test_training_rows_are_asked_for_their_features_and_what_is_left_of_their_source() -> None:

@@ -172,6 +172,14 @@ def test_a_value_of_json_comes_back_equal(value: Any) -> None:
     assert back(value) == value
 
 
+def test_sets_are_kept_in_one_order_wherever_they_are_made() -> None:
+    assert back({"names": {"c", "a", "b"}, "mixed": [frozenset({2, "x", None})]}) == {
+        "names": ["a", "b", "c"],
+        "mixed": [["x", 2, None]],
+    }
+    assert list(back({"b": 1, "a": {3, 1}})) == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("value", "annotation"),
     [

@@ -95,11 +95,31 @@ def test_only_the_rows_and_columns_that_are_there_are_asked_of_a_part():
     ]
 
 
+def test_a_rule_that_cannot_be_asked_of_a_column_does_not_hold():
+    rows = pl.DataFrame({"id": ["7"], "name": ["a"], "size": [1.5], "count": [2], "at": [NOW]})
+    expected = Expectations(
+        columns={
+            "id": Rules(at_least=0, warn=("at_least",)),
+            "name": Rules(finite=True),
+            "size": Rules(matches="[0-9]+"),
+            "count": Rules(one_of=(2.5, 3, "2")),
+            "at": Rules(at_least="2024-W10-1"),
+        }
+    )
+    assert sorted(told(check(rows, expected))) == [
+        ("at", "at_least 2024-W10-1", "error", 1),
+        ("count", "one_of [2.5, 3, 2]", "error", 1),
+        ("id", "type float", "warn", 1),
+        ("name", "type float", "error", 1),
+        ("size", "type string", "error", 1),
+    ]
+
+
 def test_columns_without_values_infinite_only_and_names_that_are_patterns():
     rows = pl.DataFrame({"^a.*$": [None, None], "x": [np.inf, np.inf]})
     expected = Expectations(columns={"^a.*$": Rules(type="int"), "x": Rules(at_most=5, nulls=0.0)})
     assert told(check(rows, expected, sketch=sketch(rows))) == [("x", "at_most 5", "error", 2)]
-    assert told(check(rows, Expectations(columns={"^a.*$": Rules(nulls=0.0)}))) == [
+    assert told(check(rows, Expectations(columns={"^a.*$": Rules(type="int", at_least=0, nulls=0.0)}))) == [
         ("^a.*$", "nulls 0", "error", 2)
     ]
 
@@ -115,6 +135,16 @@ def test_columns_without_values_infinite_only_and_names_that_are_patterns():
         ("[columns.a]\nwarn = ['nul']", "`warn` names no rule 'nul'. Did you mean `nulls`?"),
         ("[columns.a]\nat_most = 'soon'", "a bound is no number and no time: found 'soon'"),
         ("severity = 'fatal'", "is not understood"),
+        (
+            "[columns.a]\nnulls = 'few'",
+            "column `a`, is not understood: found Expected `float | null`, got `str`.",
+        ),
+        ("[columns.a]\nmatches = '(?=x)'", "Polars and Python both know: found look-around, "),
+        ("[columns.a]\nat_most = nan", "a bound is no number and no time: found nan"),
+        (
+            "[columns.a]\ntype = 'string'\nat_least = 3",
+            "expected rules of one type; found `type` of string, `at_least` of float",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_name(tmp_path: Path, text: str, said: str):

@@ -99,7 +99,8 @@ def test_files_follow_one_another_and_another_system_on_the_same_data_doubles_no
     ("row", "sentence"),
     [
         ({"id": 2}, "Row 2 of the events of clicks has no `at`"),
-        ({"id": None, "at": "2024-01-01"}, "has no `id`"),
+        ({"id": None, "at": "2024-01-01"}, "has null as its `id`, which every row needs"),
+        (click(2) | {"at": 1704103200}, "impossible `at`: expected ISO 8601 text .*; found 1704103200"),
         (click(2) | {"at": "noon"}, "impossible `at`: expected ISO 8601 text .*; found 'noon'"),
         (click(2, arrived_at="2024-01-01"), "brings `arrived_at`, which says when it arrived here"),
         (click(2, tags=["a"]), "impossible `tags`: expected a number, a text, true, false or null"),

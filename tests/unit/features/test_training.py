@@ -118,6 +118,12 @@ def test_a_training_set_that_cannot_be_made_is_refused(changes: dict[str, Any], 
         made(**changes)
 
 
+def test_rows_without_any_input_of_a_model_are_refused() -> None:
+    tables = {**TABLES, "trips": TABLES["trips"].select("id", "at", "known", "late", "booked")}
+    with pytest.raises(InvalidValue, match="no column that a model could be asked about"):
+        made(tables=tables, views=())
+
+
 def test_lists_are_no_inputs_of_a_model() -> None:
     tables = {**TABLES, "trips": TABLES["trips"].with_columns(tags=pl.lit([1, 2]))}
     with pytest.raises(InvalidValue, match=r"cannot be inputs of a model.*`tags` \(List"):

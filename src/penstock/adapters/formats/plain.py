@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -51,7 +52,7 @@ class Json:
 
     def write(self, value: object, blobs: Blobs) -> Artifact:
         """See `Format.write`."""
-        plain = msgspec.to_builtins(value, enc_hook=_plain)
+        plain = msgspec.to_builtins(_in_order(value), enc_hook=_plain)
         try:
             data = msgspec.json.encode(plain)
         except (OverflowError, UnicodeEncodeError) as error:
@@ -76,6 +77,17 @@ class Json:
             msgspec.ValidationError,
         ):  # an annotation promises nothing, as everywhere in Python
             return msgspec.json.decode(data)
+
+
+def _in_order(value: Any) -> Any:
+    """Sets as sorted lists: their own order is another one in each process, and would be another digest."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(_in_order, value), key=partial(msgspec.json.encode, enc_hook=_plain))
+    if type(value) is dict:
+        return {name: _in_order(part) for name, part in value.items()}
+    if type(value) in {list, tuple}:
+        return [_in_order(part) for part in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,7 @@ from penstock.builds.automatic.verdicts import NotJudged, Verdicts
 from penstock.builds.types import TestCase
 from penstock.core.errors import NotFound, PenstockError
 from penstock.core.targets import resolve
+from penstock.features.computed import read_computed
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.types import Graph
@@ -94,6 +95,8 @@ class _Examination:
         for published, model in first.models:
             name = published.name
             self._used |= set(model.inputs)
+            computed = [made for each in asked for made in read_computed(each.computed)]
+            self._used |= {of for made in computed if made.name in model.inputs for of in made.of}
             yield ask("leaked_target", name, models.leaked_target, published, model)
             yield ask("fitted_values", name, fitted.fitted_values, published, model)
             yield ask("fitted_rows", name, fitted.fitted_rows, published, model)
@@ -148,7 +151,8 @@ class _Examination:
                     continue
                 view: FeatureView = resolve(declared.target)
                 rows = taken.tables[declared.source.name]
-                self._makes[declared.name] = views.features_of(view, rows)
+                aggregates = [aggregate.name for aggregate in declared.aggregates]
+                self._makes[declared.name] = aggregates or views.features_of(view, rows)
                 label = each.label if declared.source.name == each.source.name else ""
                 yield ask("no_future", declared.name, views.no_future, view, rows, label)
                 yield ask("own_rows", declared.name, neighbours.own_rows, view, rows)
