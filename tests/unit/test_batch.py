@@ -188,7 +188,7 @@ def test_killed_at_any_point_it_goes_on_and_ends_the_same(tmp_path: Path) -> Non
     (tmp_path / "batch.json").write_bytes(msgspec.json.encode(batch))
     ended, kills = -signal.SIGKILL, 0
     while ended == -signal.SIGKILL and kills < 9:  # each attempt but the first gets one chunk further
-        command = [sys.executable, "-c", KILLED, str(tmp_path / "batch.json"), str(output), "3"]
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "batch.json"), str(output), "4"]
         ended = subprocess.run(command, check=False, env=os.environ, stdout=subprocess.DEVNULL).returncode
         kills += 1
     assert (ended, kills) == (0, 4)
