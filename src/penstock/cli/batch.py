@@ -47,7 +47,7 @@ def batch(
         done = work(asked, runtime, output, advance)
     said = f"{done.output}: {done.predicted:,} predictions of {done.version}."
     if done.misfits:
-        said += f" {done.misfits:,} rows do not fit: {done.refused} says which, and why."
+        said += f" Of the rows {done.misfits:,} did not fit: {done.refused} says which, and why."
     said += "".join(f"\nunexpected: {each}" for each in done.unexpected)
     return Page(msgspec.to_builtins(done), (said,), (f"penstock models show {done.version}",))
 

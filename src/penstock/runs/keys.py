@@ -80,7 +80,7 @@ def because(node: Node, now: Ingredients, before: Ingredients | None, spoiled: s
         return "because it has no earlier result"
     differences = changed(now, before)
     if not differences:
-        return "because its earlier result is gone or damaged"
+        return "because its earlier result proves a release and is not taken again"
     return f"because {_listed(differences)} changed"
 
 

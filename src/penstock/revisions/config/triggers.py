@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice, takewhile
 from typing import Literal, cast
 from zoneinfo import ZoneInfo, available_timezones
@@ -260,15 +261,20 @@ def _quiet(table: Table, zone: str) -> Quiet | None:
     return Quiet(start=start, until=until, zone=zone)
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _zone(table: Table) -> str:
     zone = table.get("zone", str, "UTC")
-    if zone != "UTC" and zone not in available_timezones():
+    if zone != "UTC" and zone not in _zones():
         table.refuse(
             "zone",
             "'zone' has an impossible value",
             expected='the name of a time zone such as "Europe/Berlin"',
             found=repr(zone),
-            fix=question(zone, sorted(available_timezones())),
+            fix=question(zone, sorted(_zones())),
         )
     return zone
 
