@@ -235,7 +235,7 @@ def test_a_snapshot_that_was_read_is_kept_once_and_read_anew_by_every_run(house:
     graph = Graph(
         pipeline="train",
         target="p:t",
-        nodes=(Node(name="flights.snapshot", kind="snapshot", outputs=("rows",)),),
+        nodes=(Node(name="flights.snapshot", kind="snapshot", outputs=("rows",), settings={"source": {}}),),
     )
     for _ in range(2):
         run = house.submit(graph)
