@@ -32,7 +32,7 @@ def listed(
     parts = (
         Table(
             channels,
-            ("channel=name", "kind", "secret=address", "signed by=sign", "events", "environments"),
+            ("project", "channel=name", "kind", "secret=address", "signed by=sign", "events", "environments"),
             "There are no channels: the deployed penstock.toml has no table such as [notify.team].",
         ),
         Table(actions, ACTIONS, "Nothing was to be told yet."),

@@ -11,6 +11,7 @@ from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.events import Event
 from penstock.lineage.ports import Between
+from penstock.revisions.types import Project
 from penstock.triggers.notices import channel_named
 from penstock.triggers.types import Action
 
@@ -53,10 +54,11 @@ def signal(
 
 @route("GET", "/channels")
 def channels(app: App, project: str = "") -> Any:
-    """The channels of a project, and the names of their secrets."""
+    """The channels of a project, or of all, and the names of their secrets."""
     with app.store.read() as reader:
-        found = app.subscriptions.channels(reader, app.project(project))
-    return {"items": [msgspec.structs.asdict(channel) for channel in found]}
+        places = [app.project(project)] if project else [each.id for each in reader.find(Project)]
+        found = [(place, each) for place in places for each in app.subscriptions.channels(reader, place)]
+    return {"items": [{"project": place, **msgspec.structs.asdict(channel)} for place, channel in found]}
 
 
 @route("POST", "/channels/{name}/test")
