@@ -151,7 +151,7 @@ def expect(
     """Write what rows like these are expected to be into expectations/SOURCE.toml, to tighten by hand."""
     from penstock.cli.tables import expectations_file, is_file, looked_at, source_of
     from penstock.datasets.expectations import rules_in
-    from penstock.datasets.expecting import as_toml, inferred
+    from penstock.datasets.expectation_files import as_toml, inferred
 
     named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
     file = expectations_file(named, new=not again)

@@ -92,7 +92,7 @@ def expectations_file(name: str, *, new: bool = False) -> Path:
 
     Raises NotFound when there is no such file, or where it is to be `new`, InvalidValue when there is.
     """
-    from penstock.datasets.expecting import FOLDER
+    from penstock.datasets.expectation_files import FOLDER
 
     if Path(name).name != name:
         what = f"Expectations are of a source or feature view, and {name!r} is the name of none"
@@ -116,7 +116,7 @@ def checked(
     """
     from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.expectations import check, rules_in
-    from penstock.datasets.expecting import parsed
+    from penstock.datasets.expectation_files import parsed
     from penstock.datasets.singles import file_table
     from penstock.datasets.sketching import sketch
     from penstock.datasets.snapshots import rows_of
