@@ -167,7 +167,7 @@ class TestSqlite(Growing):
         add(rows(0, 30))
         cheap = sql(
             "sqlite:///shop.db",
-            query="SELECT id, at FROM orders WHERE price < 5;",
+            query="SELECT id, at FROM orders WHERE price < 5 AND name NOT LIKE '%:b' -- all the cheap",
             event_time="at",
             name="cheap",
         )
@@ -287,6 +287,19 @@ class TestS3(Elsewhere):
             obstore.put(store, f"{tmp_path.name}/_temporary/{path.name}", b"half")
 
         return add
+
+    def test_folders_above_all_objects_tell_nothing(
+        self, source: Source, add: Callable[[pl.DataFrame], None], tmp_path: Path
+    ) -> None:
+        add(rows(0, 10))
+        add(rows(10, 20))
+        arrivals = Everywhere()
+        assert arrivals.since(source, tmp_path, None, NOON + HOUR).partitions == 2
+        arrivals.close()
+        below = f"{tmp_path.name}/_kept/orders.parquet"
+        obstore.put(S3Store("orders"), below, tmp_path / "0000.parquet")
+        with at_hand(files(f"s3://orders/{below}", event_time="at"), str(tmp_path), {}) as (there, root):
+            assert read(there, root, NOON + HOUR).collect().height == 10
 
     @pytest.mark.usefixtures("source")
     def test_what_is_not_there(self, tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ class Done:
     def views(self) -> list[Placed]:
         return [PLACED]
 
+    def waits(self, placed: Placed) -> bool:  # noqa: ARG002 - the port's
+        return False
+
     def ready(self, placed: Placed) -> Start:  # noqa: ARG002 - the port's
         return lambda _tx, _actor: "1"
 

@@ -195,6 +195,35 @@ def test_killed_at_any_point_it_goes_on_and_ends_the_same(tmp_path: Path) -> Non
     assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+def test_killed_while_its_parts_are_removed_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = write(rows(8).with_columns(stops=0.5), tmp_path / "in.parquet"), tmp_path / "out.csv"
+    batch, unlink = plan(VERSION, source, output, None), Path.unlink
+    removed: list[Path] = []
+
+    for before in range(10):  # three files of each part, and the manifest
+
+        def killed(path: Path, before: int = before) -> None:
+            if len(removed) == before:
+                raise KeyboardInterrupt
+            removed.append(path)
+            unlink(path)
+
+        monkeypatch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            work(batch, Plain(), output, lambda _: None)
+        monkeypatch.undo()
+        monkeypatch.setattr(job, "CHUNK", 3)
+        assert work(batch, Plain(), output, lambda _: None).misfits == 8
+        removed.clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.parquet",
+        "out.csv",
+        "out.csv.refused.jsonl",
+    ]
+
+
 def test_another_batch_does_not_go_on_where_one_was_begun(tmp_path: Path) -> None:
     source, output = write(rows(8), tmp_path / "in.csv"), tmp_path / "out.csv"
     batch = plan(VERSION, source, output, None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.builds.types import Release
-from penstock.core.errors import NotFound
+from penstock.core.errors import NotFound, PenstockError
+from penstock.datasets.listing import listing
+from penstock.datasets.types import Events
 from penstock.deployments.environments import Environments, Held
 from penstock.features.ports import Computed, Start
 from penstock.features.types import Placed
@@ -32,6 +34,22 @@ class FeatureRuns:
         """See `Work`."""
         with self._store.read() as reader:
             return [placed for held in self._environments.held(reader) for placed in _placed(held)]
+
+    def waits(self, placed: Placed) -> bool:
+        """See `Work`."""
+        source = placed.view.source
+        if not isinstance(source.kind, Events):
+            return False
+        with self._store.read() as reader:
+            held = self._environments.find(reader, placed.project, placed.environment)
+            if held is None:
+                return False
+            root = self._environments.data_root(reader, held)
+        try:
+            listing(source, root)
+        except PenstockError as error:  # of any other the run tells
+            return isinstance(error, NotFound)
+        return False
 
     def ready(self, placed: Placed) -> Start:
         """See `Work`. Raises NotFound when the view is no longer deployed."""

@@ -15,7 +15,6 @@ from penstock.datasets.ports import PushLog
 from penstock.datasets.types import Events, Pushed, Source
 from penstock.deployments.environments import Environments, Held
 from penstock.lineage.ports import Blobs, Store
-from penstock.revisions.types import Project
 
 
 class Pushing:
@@ -60,7 +59,7 @@ class Pushing:
                     fix=meant(name, known) or "Deploy one whose pipeline reads events(...).",
                 )
             source, held = named[-1]
-            return source, Path(reader.get(Project, held.release.project).data_root, held.rule.data)
+            return source, self._environments.data_root(reader, held)
 
 
 def _sources(held: Held) -> list[Source]:

@@ -11,6 +11,7 @@ import typer
 from penstock.cli.face import Api, prints
 from penstock.cli.help import group
 from penstock.cli.pages import Page, Table, written
+from penstock.core.errors import InvalidValue
 
 RefArgument = Annotated[
     str,
@@ -150,8 +151,8 @@ def expect(
 ) -> Page:
     """Write what rows like these are expected to be into expectations/SOURCE.toml, to tighten by hand."""
     from penstock.cli.tables import expectations_file, is_file, looked_at, source_of
+    from penstock.datasets.expectation_files import as_toml, inferred
     from penstock.datasets.expectations import rules_in
-    from penstock.datasets.expecting import as_toml, inferred
 
     named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
     file = expectations_file(named, new=not again)
@@ -197,9 +198,15 @@ def check(
 
 
 def _moment(text: str) -> datetime | None:
-    from penstock.app.api.moments import moment
+    from penstock.datasets.expectations import moment_of
 
-    return moment(text) if text else None
+    try:
+        return moment_of(text) if text else None
+    except (ValueError, OverflowError):
+        raise InvalidValue(
+            expected="a time such as 2024-03-01 or 2024-03-01T12:00:00+00:00; without a zone it is UTC",
+            found=repr(text),
+        ) from None
 
 
 def _row(column: dict[str, Any]) -> dict[str, Any]:

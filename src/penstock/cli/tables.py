@@ -19,6 +19,7 @@ from penstock.datasets.types import Source
 if TYPE_CHECKING:
     from penstock.datasets.expectations import Violation
     from penstock.datasets.sketches import Sketch
+    from penstock.datasets.snapshots import Rows
 
 
 class Looked(NamedTuple):
@@ -32,10 +33,8 @@ class Looked(NamedTuple):
 
 def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None) -> Looked:
     """Read the table that is meant and make its sketch. Raises NotFound and InvalidValue."""
-    from penstock.adapters.sources.bring import at_hand
     from penstock.datasets.sketches import Sketch
     from penstock.datasets.sketching import sketch
-    from penstock.datasets.snapshots import rows_of
 
     if is_file(ref):
         return Looked(ref, of_file(Path(ref)))
@@ -44,23 +43,26 @@ def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None
         kept = b64decode(api.get(f"/snapshots/{ref}/sketch")["sketch"])
         left_out = msgspec.to_builtins(about["left_out"])
         return Looked(ref, msgspec.msgpack.decode(kept, type=Sketch), about["quarantined"], left_out)
-    with at_hand(source_of(ref), str(data_root or project_folder()), os.environ) as (source, root):
-        rows, malformed, reasons = rows_of(source, root, as_of or datetime.now(UTC))
+    rows, malformed, reasons = _known(source_of(ref), data_root, as_of)
     return Looked(ref, sketch(rows), malformed, msgspec.to_builtins(reasons))
 
 
 def of_file(path: Path) -> Sketch:
     """The sketch of a file. Raises NotFound, and InvalidValue for what is no table."""
-    import polars as pl
-
-    from penstock.datasets.singles import file_table
+    from penstock.datasets.singles import file_table, readable
     from penstock.datasets.sketching import sketch
 
-    try:
+    with readable(path):
         return sketch(file_table(path))
-    except pl.exceptions.PolarsError as error:
-        what = f"{path} cannot be read as a table"
-        raise InvalidValue(what=what, found=str(error).split("\n")[0]) from error
+
+
+def _known(source: Source, data_root: Path | None, as_of: datetime | None) -> Rows:
+    """The rows of a source that were known then. Raises NotFound, InvalidValue."""
+    from penstock.adapters.sources.bring import at_hand
+    from penstock.datasets.snapshots import rows_of
+
+    with at_hand(source, str(data_root or project_folder()), os.environ) as (there, root):
+        return rows_of(there, root, as_of or datetime.now(UTC))
 
 
 def is_file(ref: str) -> bool:
@@ -92,7 +94,7 @@ def expectations_file(name: str, *, new: bool = False) -> Path:
 
     Raises NotFound when there is no such file, or where it is to be `new`, InvalidValue when there is.
     """
-    from penstock.datasets.expecting import FOLDER
+    from penstock.datasets.expectation_files import FOLDER
 
     if Path(name).name != name:
         what = f"Expectations are of a source or feature view, and {name!r} is the name of none"
@@ -114,21 +116,19 @@ def checked(
 
     Raises NotFound, InvalidValue.
     """
-    from penstock.adapters.sources.bring import at_hand
+    from penstock.datasets.expectation_files import parsed
     from penstock.datasets.expectations import check, rules_in
-    from penstock.datasets.expecting import parsed
-    from penstock.datasets.singles import file_table
+    from penstock.datasets.singles import file_table, readable
     from penstock.datasets.sketching import sketch
-    from penstock.datasets.snapshots import rows_of
 
     whole = is_file(ref)
     named = name or (Path(ref).stem if whole else ref)
     file = expectations_file(named)
     expected = parsed(file.read_text(encoding="utf-8"), str(file))
     if whole:
-        return named, rules_in(expected), check(file_table(Path(ref)), expected)
+        with readable(Path(ref)):
+            return named, rules_in(expected), check(file_table(Path(ref)), expected)
     source = source_of(ref)
-    with at_hand(source, str(data_root or project_folder()), os.environ) as (there, root):
-        rows = rows_of(there, root, as_of or datetime.now(UTC)).rows
+    rows = _known(source, data_root, as_of).rows
     found = check(rows, expected, sketch=sketch(rows), named_by=(*source.key, source.event_time))
     return named, rules_in(expected), found

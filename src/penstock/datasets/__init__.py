@@ -23,15 +23,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from penstock.datasets.declare import delta, events, files, sql
-    from penstock.datasets.expecting import as_data, of_project
+    from penstock.datasets.expectation_files import as_data, of_project
     from penstock.datasets.profiles import merge, profile, profile_like, psi
     from penstock.datasets.snapshots import read, take_snapshot
 else:  # Values such as `Column` are imported where Polars is not wanted.
     __getattr__ = lazy(
         __name__,
         {
-            "as_data": "penstock.datasets.expecting",
-            "of_project": "penstock.datasets.expecting",
+            "as_data": "penstock.datasets.expectation_files",
+            "of_project": "penstock.datasets.expectation_files",
             "delta": "penstock.datasets.declare",
             "events": "penstock.datasets.declare",
             "files": "penstock.datasets.declare",

@@ -15,7 +15,8 @@ BARS = 16
 NAMED = 12
 """Values of text that are named, the commonest."""
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-_MOST = 1e-6
+_SAME = 1e-6
+"""A difference between shares that is none."""
 
 
 def portrait(sketch: Sketch) -> dict[str, Any]:
@@ -108,11 +109,11 @@ def _compared(
         return {**told, "apart": 1.0, "sure": True, "how": f"{left.dtype} became {right.dtype}"}
     missing = [(c.nulls + c.odd) / max(1, c.rows) for c in (left, right)]
     apart, bound = abs(missing[1] - missing[0]), 0.0
-    how = f"missing {missing[0]:.1%} to {missing[1]:.1%}" if apart > _MOST else ""
+    how = f"missing {missing[0]:.1%} to {missing[1]:.1%}" if apart > _SAME else ""
     of_values, of_bound, said = _apart(a, b, left, right)
     if of_values > apart or not how:
-        apart, bound, how = max(apart, of_values), of_bound, said if of_values > _MOST else how
-    return {**told, "apart": round(apart, 4), "sure": apart > bound + _MOST, "how": how or "the same"}
+        apart, bound, how = max(apart, of_values), of_bound, said if of_values > _SAME else how
+    return {**told, "apart": round(apart, 4), "sure": apart > bound + _SAME, "how": how or "the same"}
 
 
 def _apart(a: Sketch, b: Sketch, left: ColumnSketch, right: ColumnSketch) -> tuple[float, float, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +20,7 @@ def file_table(path: Path) -> pl.LazyFrame:
     form = FORMATS.get(path.suffix)
     if not form:
         raise InvalidValue(expected=f"a file that ends in {', '.join(FORMATS)}", found=path.name)
-    try:
+    with readable(path):
         if form == "parquet":
             rows = pl.scan_parquet(path)
         elif form == "csv":
@@ -26,7 +28,14 @@ def file_table(path: Path) -> pl.LazyFrame:
         else:
             rows = pl.scan_ndjson(path, infer_schema_length=INFERRED_FROM)
         rows.collect_schema()
+    return rows
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """While a file is read as a table. Raises InvalidValue where it turns out to be none."""
+    try:
+        yield
     except pl.exceptions.PolarsError as error:
         what = f"{path} cannot be read as a table"
         raise InvalidValue(what=what, found=str(error).split("\n")[0]) from error
-    return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from penstock.builds.types import Release
@@ -9,6 +11,7 @@ from penstock.core.errors import NotFound
 from penstock.deployments.types import Deployment
 from penstock.lineage.ports import Blobs, Reader
 from penstock.revisions.config import EnvironmentConfig, ProjectConfig, parse_config
+from penstock.revisions.types import Project
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,10 @@ class Environments:
         if release.config not in self._configs:
             self._configs[release.config] = parse_config(self._blobs.get(release.config).decode())
         return self._configs[release.config]
+
+    def data_root(self, reader: Reader, held: Held) -> Path:
+        """Where sources lie that are read in an environment."""
+        return Path(reader.get(Project, held.release.project).data_root, held.rule.data)
 
     def _held(self, reader: Reader, deployment: Deployment) -> Held:
         release = self._releases.get(deployment.release) or reader.get(Release, deployment.release)

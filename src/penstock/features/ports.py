@@ -57,6 +57,10 @@ class Work(Protocol):
         """The views of every release that an environment holds."""
         ...
 
+    def waits(self, placed: Placed) -> bool:
+        """Whether nothing can be made of a view yet: programs push the rows of its source, and none did."""
+        ...
+
     def ready(self, placed: Placed) -> Start:
         """Make a run of the view ready, as far as that takes time."""
         ...

@@ -134,7 +134,9 @@ class Features:
         with self._store.read() as reader:
             state = refilled(_state(reader, placed), contents)
         if not state.run:
-            return due(state, placed.view, now) and self._begin(placed, contents, now)
+            if not due(state, placed.view, now) or (not state.asked and self._work.waits(placed)):
+                return False
+            return self._begin(placed, contents, now)
         computed = self._work.outcome(state.run)
         if computed is None:
             return False

@@ -20,7 +20,7 @@ from penstock.pipelines.sources import import_from_source
 from penstock.pipelines.types import Graph, Node
 
 EXPECTATIONS = "expectations"
-"""The folder of what a project expects of its sources and feature views (`datasets.expecting`)."""
+"""The folder of what a project expects of its sources and feature views (`datasets.expectation_files`)."""
 _NOT_THE_PROJECT = {"tests", "test", "docs", "benchmarks"}
 
 

@@ -47,7 +47,9 @@ def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command,
 
 def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "late.csv").write_text("a\n" + "1\n" * 10_001 + "x\n")
     for words, said in (
+        (("late.csv",), "late.csv cannot be read as a table: found could not parse `x`"),
         (("empty.csv",), "empty.csv cannot be read as a table: found empty CSV."),
         (("gone.csv",), "There is no file gone.csv."),
         (("flights",), "No pipeline here reads a source `flights`, and there is no such file."),
@@ -55,6 +57,11 @@ def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: 
     ):
         refused = penstock("data", "show", *words)
         assert (refused.exit_code, said in refused.output) == (1, True), refused.output
+    (tmp_path / "expectations").mkdir()
+    (tmp_path / "expectations/late.toml").write_text("[columns.a]\nat_least = 0\n")
+    assert "late.csv cannot be read as a table" in penstock("data", "check", "late.csv").output
+    soon = penstock("data", "show", "empty.csv", "--as-of", "soon")
+    assert "expected a time such as 2024-03-01" in soon.output
 
 
 def test_what_is_expected_is_written_once_and_held_against_rows(penstock: Command, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets import files, take_snapshot
+from penstock.datasets.expectation_files import as_toml, inferred, of_project, parsed
 from penstock.datasets.expectations import Expectations, Rules, Violation, check, rules_in
-from penstock.datasets.expecting import as_toml, inferred, of_project, parsed
 from penstock.datasets.sketching import sketch
 from penstock.testing.fakes import MemoryBlobs
 
@@ -140,6 +140,7 @@ def test_columns_without_values_infinite_only_and_names_that_are_patterns():
             "column `a`, is not understood: found Expected `float | null`, got `str`.",
         ),
         ("[columns.a]\nmatches = '(?=x)'", "Polars and Python both know: found look-around, "),
+        ("[columns.a]\none_of = [1, 9223372036854775808]", "64 bits; found 9223372036854775808"),
         ("[columns.a]\nat_most = nan", "a bound is no number and no time: found nan"),
         (
             "[columns.a]\ntype = 'string'\nat_least = 3",

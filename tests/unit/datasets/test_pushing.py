@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,40 @@ def test_a_full_disk_keeps_none_of_a_batch(
     assert read(CLICKS, tmp_path, NOON).collect()["id"].to_list() == [1]
     monkeypatch.undo()
     assert log.append(CLICKS, tmp_path, [click(2)], NOON).new == 1
+
+
+def test_what_a_killed_push_left_is_durable_before_its_retry_is_answered(
+    log: JsonLinesPushes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "events/clicks"
+    folder.mkdir(parents=True)
+    segment = folder / "00000001.jsonl"
+    segment.touch()  # killed after it was made
+    durable: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: durable.append(os.fstat(file).st_ino))
+    log.append(CLICKS, tmp_path, [click(1)], NOON)
+    assert {folder.stat().st_ino, segment.stat().st_ino} <= set(durable)
+    with segment.open("a") as file:  # killed after it was written
+        file.write(
+            '{"id":2,"at":"2024-01-01T10:00:02.000000Z","price":1.0,"arrived_at":"2024-01-01T12:00:00Z"}\n'
+        )
+    durable.clear()
+    assert log.append(CLICKS, tmp_path, [click(2)], NOON).known == 1
+    assert segment.stat().st_ino in durable
+
+
+def test_an_index_that_is_spoilt_can_be_removed_while_the_system_is_up(
+    log: JsonLinesPushes, tmp_path: Path
+) -> None:
+    index = tmp_path / "pushes.db"
+    log.append(CLICKS, tmp_path, [click(1)], NOON)
+    with closing(sqlite3.connect(index)) as spoiling:
+        spoiling.execute("DROP TABLE rows")
+    with pytest.raises(StorageFailed, match="It can be removed: it is made again of the files"):
+        log.append(CLICKS, tmp_path, [click(2)], NOON)
+    for path in tmp_path.glob("pushes.db*"):
+        path.unlink()
+    assert log.append(CLICKS, tmp_path, [click(1), click(2)], NOON) == Pushed(new=1, corrected=0, known=1)
 
 
 def test_declarations_that_cannot_be() -> None:

@@ -16,6 +16,7 @@ from penstock.core.errors import InvalidValue, NotFound, StorageFailed
 from penstock.features import service
 from penstock.features.types import Materialization
 from penstock.pipelines.loading import draw_target
+from penstock.revisions.types import Project
 from penstock.runs.types import Run, Workspace
 from penstock.testing.delivery import CONFIG, Delivered
 
@@ -113,6 +114,21 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(made.app.features._work, "_workspace_of", lambda *_: made.workspace())
     yield made
     made.app.close()
+    _forget()
+
+
+def test_a_view_of_pushed_rows_waits_for_the_first_of_them(tmp_path: Path) -> None:
+    pushed = 'visits = events("visits", event_time="at", key="id")'
+    module = MODULE.replace('visits = files("visits.csv", event_time="at")', pushed)
+    shop = Shop(tmp_path, module.replace("feature_view, files", "events, feature_view, files"))
+    shop.app.features._work._workspace_of = lambda *_: shop.workspace()
+    with shop.app.store.begin() as tx:
+        tx.add(Project(id="flights", created=NOON, data_root=str(tmp_path)))
+    assert not shop.app.features.tick(NOON)
+    shop.app.pushing.push("visits", [{"id": 1, "shop": "a", "at": "2024-01-01 11:00", "people": 4}])
+    assert shop.app.features.tick(NOON)
+    assert shop.standing().run
+    shop.app.close()
     _forget()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -210,7 +209,7 @@ def _ended(batch: Batch, folder: Path, output: Path) -> Done:
     )
     unexpected = together(told, predicted)
     made.replace(output)
-    shutil.rmtree(folder)
+    _forget(folder, parts)
     return Done(
         output=str(output),
         version=batch.version,
@@ -219,6 +218,15 @@ def _ended(batch: Batch, folder: Path, output: Path) -> Done:
         refused=str(refused) if misfits else "",
         unexpected=unexpected,
     )
+
+
+def _forget(folder: Path, parts: Sequence[Path]) -> None:
+    """Remove the folder so that a kill on the way leaves a batch that is begun anew, never half of one."""
+    manifest = folder / "batch.json"
+    others = [path for path in folder.iterdir() if path not in {manifest, *parts}]
+    for path in (*parts, *others, manifest):
+        path.unlink()
+    folder.rmdir()
 
 
 def _all(folder: Path) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from penstock.datasets.expectation_files import as_data
 from penstock.datasets.expectations import Expectations, check, refuse, rules_in
-from penstock.datasets.expecting import as_data
 from penstock.serving.outside import REFUSE
 
 

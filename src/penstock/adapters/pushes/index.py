@@ -30,11 +30,10 @@ class Index:
     def stream(self, folder: str) -> Iterator[Stream]:
         """The rows of a folder; what is added is kept when this ends without an error."""
         if self._opened is None:
-            opened = sqlite3.connect(self.path, check_same_thread=False)
+            self._opened = opened = sqlite3.connect(self.path, check_same_thread=False)
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute("PRAGMA synchronous = NORMAL")  # what power cuts off is taken from the files again
             opened.executescript(_SCHEMA)
-            self._opened = opened
         with self._opened as connection:
             connection.execute("INSERT OR IGNORE INTO streams (folder) VALUES (?)", (folder,))
             [(number,)] = connection.execute("SELECT id FROM streams WHERE folder = ?", (folder,))

@@ -52,6 +52,7 @@ class JsonLinesPushes:
                     stream.add(fresh, kinds, *place)
                 return told
         except sqlite3.DatabaseError as error:
+            self.close()  # so that it is opened anew once it has been removed
             raise StorageFailed(
                 what="The index of pushed rows cannot be used",
                 found=f"{error} in {self._index.path}",
@@ -105,9 +106,10 @@ def _append(folder: Path, lines: bytes) -> tuple[str, int]:
     if not there or there[-1].stat().st_size >= SEGMENT:
         number += 1
     path = folder / f"{number:08d}.jsonl"
-    made = not path.exists()
     with path.open("ab", buffering=0) as file:
         before = os.fstat(file.fileno()).st_size
+        if not before:  # first, so that no later push has to know whether it was done
+            _sync_folder(folder)
         try:
             left = memoryview(lines)
             while left:
@@ -116,8 +118,6 @@ def _append(folder: Path, lines: bytes) -> tuple[str, int]:
         except OSError:
             os.ftruncate(file.fileno(), before)
             raise
-    if made:
-        _sync_folder(folder)
     return path.name, before + len(lines)
 
 
@@ -135,7 +135,8 @@ def _catch_up(stream: Stream, folder: Path, source: Source) -> None:
     """Take into the index what the files have beyond it: a process was killed, or another has written.
 
     An index that knows of more than there is was made of other files, and is begun anew. The last line is
-    cut off where it has no end: nobody was told that it is kept.
+    cut off where it has no end: nobody was told that it is kept. Who wrote the others may have been killed
+    before they were durable, and a retry of them is told that they are kept.
     """
     there = _segments(folder)
     name, size = stream.place()
@@ -154,7 +155,7 @@ def _catch_up(stream: Stream, folder: Path, source: Source) -> None:
             whole, line_end, torn = file.read().rpartition(b"\n")
             if torn:
                 file.truncate(begun + len(whole) + len(line_end))
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         events, kinds = _read(source, whole, stream.kinds())
         stream.add(events, kinds, path.name, begun + len(whole) + len(line_end))
 

@@ -88,7 +88,8 @@ def _rows(connection: sa.Connection, source: Source) -> Any:
     kind = source.kind
     assert isinstance(kind, Sql)  # noqa: S101 - `origin_of` gives others to others
     if kind.query:
-        return sa.text(f"({kind.query.rstrip().rstrip(';')}) AS penstock_rows")
+        literal = kind.query.rstrip().rstrip(";").replace(":", r"\:")  # there are no parameters
+        return sa.text(f"({literal}\n) AS penstock_rows")  # the last line may be a comment
     schema, _, name = kind.table.rpartition(".")
     found = sa.inspect(connection)
     if not (found.has_table(name, schema=schema or None) or name in found.get_view_names(schema or None)):

@@ -29,14 +29,15 @@ def state(source: Source, data_root: Path) -> str:  # noqa: ARG001 - `Origin`'s
 
 def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> None:  # noqa: ARG001
     """See `Origin`: objects are whole files, whatever columns are asked for."""
-    store, found = _found(source)
+    store, found, above = _found(source)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for _ in threads.map(partial(_fetch, source, store, folder), found):
+        for _ in threads.map(partial(_fetch, source, store, folder, above), found):
             pass
 
 
-def _fetch(source: Source, store: Any, folder: Path, about: Any) -> None:
-    path = folder / about["path"]
+def _fetch(source: Source, store: Any, folder: Path, above: str, about: Any) -> None:
+    """Bring an object to where it lies below the folder `above` all of them."""
+    path = folder / PurePosixPath(about["path"]).relative_to(above)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("wb") as file:
@@ -46,15 +47,18 @@ def _fetch(source: Source, store: Any, folder: Path, about: Any) -> None:
         raise _away(source, error) from None
 
 
-def _found(source: Source) -> tuple[Any, list[Any]]:
-    """The store, and the objects below the address: one, those of a folder, or those of a pattern."""
+def _found(source: Source) -> tuple[Any, list[Any], str]:
+    """The store, the objects at the address (one, those of a folder, or those of a pattern), and the folder
+    that they are in.
+    """
     assert isinstance(source.kind, Objects)  # noqa: S101 - `origin_of` gives others to others
     parts = urlsplit(source.kind.url)
     path = parts.path.strip("/")
     try:
         store = from_url(f"{parts.scheme}://{parts.netloc}", **_options(parts.scheme))
         if parts.scheme.startswith("http") or (PurePosixPath(path).suffix in FORMATS and "*" not in path):
-            return store, [store.head(path)]
+            one = store.head(path)
+            return store, [one], str(PurePosixPath(one["path"]).parent)
         prefix = "/".join(_fixed(path))
         listed = [each for batch in store.list(prefix or None) for each in batch]
     except FileNotFoundError:
@@ -64,7 +68,7 @@ def _found(source: Source) -> tuple[Any, list[Any]]:
     found = [each for each in listed if _belongs(each["path"], path, prefix)]
     if not found:
         raise _none(source)
-    return store, sorted(found, key=lambda each: each["path"])
+    return store, sorted(found, key=lambda each: each["path"]), prefix
 
 
 def _options(scheme: str) -> dict[str, Any]:
@@ -80,7 +84,7 @@ def _fixed(path: str) -> list[str]:
 
 def _belongs(name: str, path: str, prefix: str) -> bool:
     """Whether an object is of the source, by the rules of files in a folder."""
-    inside = PurePosixPath(name).relative_to(prefix) if prefix else PurePosixPath(name)
+    inside = PurePosixPath(name).relative_to(prefix)
     aside = any(part.startswith((".", "_")) for part in inside.parts)
     known = inside.suffix in FORMATS and not aside
     return known and (path == prefix or fnmatchcase(name, path))

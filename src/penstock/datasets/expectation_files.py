@@ -26,6 +26,7 @@ CATEGORIES = 50
 ENOUGH = 20
 """Rows for each of them that it takes to list them."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LARGEST = 1 << 63
 
 
 def inferred(sketch: Sketch, key: tuple[str, ...] = ()) -> Expectations:
@@ -149,6 +150,10 @@ def _refuse_impossible(where: str, rules: Rules) -> None:
         raise InvalidValue(what=f"{where}: `warn` names no rule {wrong[0]!r}.", fix=meant(wrong[0], names))
     if rules.nulls is not None and not 0 <= rules.nulls <= 1:
         raise InvalidValue(what=f"{where}: `nulls` is a share", expected="0 to 1", found=f"{rules.nulls}")
+    for value in (rules.at_least, rules.at_most, *rules.one_of):
+        if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            what = f"{where}: a whole number is larger than any column holds"
+            raise InvalidValue(what=what, expected="64 bits", found=str(value))
     for bound in (rules.at_least, rules.at_most):
         try:
             moment_of(bound) if isinstance(bound, str) else int(bound or 0)
