@@ -10,7 +10,7 @@ from penstock.adapters.online import redis as redis_online
 from penstock.adapters.online.choice import open_online
 from penstock.adapters.online.redis import RedisOnline
 from penstock.adapters.online.sqlite import SqliteOnline
-from penstock.core.errors import InvalidValue, Unavailable
+from penstock.core.errors import InvalidValue, StorageFailed, Unavailable
 from penstock.features.records import entity_key
 from penstock.testing.contracts import OnlineContract
 from penstock.testing.contracts.online import KEY, record
@@ -36,6 +36,15 @@ class TestSqliteOnline(OnlineContract):
         other.write("visits", [(KEY, record(2, 2, 2))])
         other.close()
         assert online.read([KEY], ["visits"]) == [{"visits": record(2, 2, 2)}]
+
+    def test_a_file_that_is_none_is_told_in_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "online.db").write_bytes(b"nothing of the kind" * 100)
+        torn = SqliteOnline(tmp_path / "online.db")
+        for read in (lambda: torn.read([KEY], ["visits"]), torn.contents):
+            with pytest.raises(Unavailable, match="cannot be read: found file is not a database"):
+                read()
+        with pytest.raises(StorageFailed, match="cannot be written: found file is not a database"):
+            torn.write("visits", [(KEY, record(1, 1, 1))])
 
 
 class TestRedisOnline(OnlineContract):

@@ -12,7 +12,7 @@ import pytest
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.attributions import attribute
+from penstock.serving.attributions import attributions
 from penstock.testing.prediction import SIGMOID_SIGNATURE, SigmoidRuntime
 
 
@@ -39,7 +39,7 @@ def of(d: int) -> tuple[dict[str, list[float]], Signature]:
 
 def test_a_linear_classifier_is_explained_exactly_in_log_odds() -> None:
     background: dict[str, list[Any]] = {"wind": [1.0, 3.0, None], "carrier": ["UA", "AA", "UA"]}
-    [found] = attribute(
+    [found] = attributions(
         SigmoidRuntime(0.5), background, {"wind": [4.0], "carrier": ["B6"]}, SIGMOID_SIGNATURE
     )
     assert (found.scale, "additive" in found.method) == ("log-odds", True)
@@ -53,7 +53,7 @@ def test_an_interaction_is_shared_as_shapley_has_it() -> None:
         name: values[:1] * 4 for name, values in background.items()
     }  # one row, so that it can be said
     (a,), (b,) = (set(values) for values in background.values())
-    [found] = attribute(
+    [found] = attributions(
         Function(lambda x: x[:, 0] * x[:, 1]), background, {"x0": [2.0], "x1": [3.0]}, signature
     )
     assert "all coalitions" in found.method
@@ -65,8 +65,8 @@ def test_contributions_are_the_whole_difference_and_the_same_each_time(d: int) -
     background, signature = of(d)
     model = Function(lambda x: np.where(x[:, 0] > 0, x[:, 1] * x[:, 2], x.sum(axis=1)))
     columns = {name: [1.0, -1.0] for name in background}
-    found = attribute(model, background, columns, signature)
-    assert found == attribute(model, background, columns, signature)
+    found = list(attributions(model, background, columns, signature))
+    assert found == list(attributions(model, background, columns, signature))
     for each in found:
         assert math.isclose(sum(each.contributions.values()), each.value - each.baseline, abs_tol=1e-6)
     assert ("drawn orders" in found[0].method) == (d > 8)
@@ -76,13 +76,13 @@ def test_what_is_drawn_lies_near_what_is_exact(monkeypatch: pytest.MonkeyPatch) 
     background, signature = of(5)
     model = Function(lambda x: np.where(x[:, 0] > 0, x[:, 1] * x[:, 2], x[:, 3]))
     columns = {name: [1.0] for name in background}
-    [exact] = attribute(model, background, columns, signature)
+    [exact] = attributions(model, background, columns, signature)
     monkeypatch.setattr("penstock.serving.attributions.FEW", 0)
-    [drawn] = attribute(model, background, columns, signature)
+    [drawn] = attributions(model, background, columns, signature)
     assert all(abs(drawn.contributions[name] - value) < 0.15 for name, value in exact.contributions.items())
 
 
 def test_many_rows_are_not_explained_at_once() -> None:
     background, signature = of(2)
     with pytest.raises(InvalidRequest, match="at most 16; found 20"):
-        attribute(Function(lambda x: x[:, 0]), background, background, signature)
+        next(attributions(Function(lambda x: x[:, 0]), background, background, signature))

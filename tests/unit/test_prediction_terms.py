@@ -18,7 +18,7 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
-from penstock.adapters.predictor.terms import Terms, accepted
+from penstock.adapters.predictor.terms import LONG, Terms, accepted
 from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
@@ -74,6 +74,9 @@ def test_large_answers_come_packed_where_they_are_taken_so(terms: Terms) -> None
         assert headers[b"content-encoding"] == accepted(wished.encode()).encode()
         rows = msgspec.json.decode(unpack(told.body))["rows"]
         assert [row["score"] for row in rows] == [row["score"] for row in plain]
+    longest = msgspec.json.encode({"rows": [{"wind": 2.0, "carrier": "UA"}] * 4000})
+    told = ask(terms, longest, accept_encoding="zstd")
+    assert len(zstandard.decompress(told.body)) > LONG
     assert not ask(terms, ONE, accept_encoding="gzip").headers
     assert not accepted(b"gzip;q=0, br, *")
 

@@ -198,4 +198,6 @@ def _in_types_of(spine: pl.DataFrame, events: pl.DataFrame, declared: ViewSettin
                 expected=f"{wanted} as in the rows",
                 found=str(found),
             )
-    return events.with_columns(pl.col(name).cast(spine.schema[name]) for name in declared.entity)
+    # An entity too large for the spine's type is no row's: as null it meets none.
+    kinds = {name: spine.schema[name] for name in declared.entity}
+    return events.with_columns(pl.col(name).cast(kind, strict=False) for name, kind in kinds.items())

@@ -7,7 +7,7 @@ Bloebaum 2020 argue). The training rows are those of the version's recorded exam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from math import comb
 from typing import Any
@@ -39,10 +39,13 @@ Ask = Callable[[Masks, npt.NDArray[np.int64]], Floats]
 Columns = Mapping[str, Sequence[Any]]
 
 
-def attribute(
+def attributions(
     runtime: Runtime, background: Columns, columns: Columns, signature: Signature
-) -> tuple[Attribution, ...]:
-    """The attributions of n rows. Raises InvalidRequest for too many rows, and what the model raises."""
+) -> Iterator[Attribution]:
+    """The attributions of n rows, each when it is asked for.
+
+    Raises InvalidRequest for too many rows, and what the model raises.
+    """
     names = list(columns)
     rows = len(columns[names[0]])
     if rows > MOST_ROWS:
@@ -52,12 +55,10 @@ def attribute(
     known = len(background[names[0]])
     taken = np.unique(np.linspace(0, known - 1, min(BACKGROUND, known)).astype(int))
     beside = {name: [background[name][at] for at in taken] for name in names}
-    found = []
     for at in range(rows):
         row = {name: columns[name][at] for name in names}
         ask = _asking(runtime, beside, row, signature)
-        found.append(_of_row(ask, names, len(taken), signature))
-    return tuple(found)
+        yield _of_row(ask, names, len(taken), signature)
 
 
 def _of_row(ask: Ask, names: list[str], count: int, signature: Signature) -> Attribution:

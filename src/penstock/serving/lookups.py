@@ -98,13 +98,13 @@ def filled(keyed: Keyed, online: OnlineStore, now: datetime, compute: Compute) -
 
 def inputs_of(rows: Sequence[Row], served: ServedVersion) -> Question:
     """The question that whole rows ask: what only led to its features is left out."""
-    inputs, origins = {column.name for column in served.signature.inputs}, served.origins
-    aside = {column.name for view in origins.views for column in view.entity}
-    aside |= {column.name for column in origins.made_of}
-    columns = by_column(rows, served.signature)
-    return columns_of(
-        {name: columns[name] for name in columns if name in inputs or name not in aside}, served.signature
-    )
+    columns, origins = by_column(rows, served.signature), served.origins
+    if origins.views or origins.computed:
+        aside = {column.name for view in origins.views for column in view.entity}
+        aside |= {column.name for column in origins.made_of}
+        for name in aside.difference(column.name for column in served.signature.inputs):
+            columns.pop(name, None)
+    return columns_of(columns, served.signature)
 
 
 def ages(lookups: Mapping[str, Lookup], row: int) -> dict[str, dict[str, Any]]:

@@ -99,6 +99,13 @@ def test_a_view_may_ask_in_sql_and_call_another() -> None:
     assert found["groups"].to_list() == [2, 2, 0]
 
 
+def test_entities_that_the_type_of_the_rows_cannot_hold_are_those_of_no_row() -> None:
+    table = pl.LazyFrame({"shop": [1, 2**40], "at": [NOON, NOON]})
+    spine = pl.DataFrame({"shop": pl.Series([1, 2], dtype=pl.Int32), "now": [NOON, NOON]})
+    found = join(spine, "now", [declared(visits="count over 1h")], {"visits": table})
+    assert found["visits"].to_list() == [1, 0]
+
+
 def test_views_that_are_laid_out_need_no_table() -> None:
     view = declared(people="sum(people) over 3h")
     kept = {view.settings.name: laid_out(view)[1]}

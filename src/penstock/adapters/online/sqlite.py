@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from penstock.core.errors import StorageFailed
+from penstock.core.errors import StorageFailed, Unavailable
 from penstock.features.records import STAMP
 
 PATIENCE = 10.0
@@ -43,18 +43,21 @@ class SqliteOnline:
         """See `OnlineStore`."""
         wanted = _wanted(len(views))
         with self._taken:
-            execute = (self._opened or self._connection()).execute
-            return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
+            try:
+                execute = (self._opened or self._connection()).execute
+                return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
+            except sqlite3.DatabaseError as error:
+                raise self._unreadable(error) from error
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
         """See `OnlineStore`."""
         with self._taken:
-            connection = self._connection()
-            before = connection.total_changes
             try:
+                connection = self._connection()
+                before = connection.total_changes
                 with connection:
                     connection.executemany(_WRITE, ((key, view, record) for key, record in rows))
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise StorageFailed(
                     what="The online store cannot be written", found=f"{error} in {self._path}"
                 ) from error
@@ -63,7 +66,10 @@ class SqliteOnline:
     def contents(self) -> str:
         """See `OnlineStore`."""
         with self._taken:
-            [(mark,)] = self._connection().execute("PRAGMA user_version")
+            try:
+                [(mark,)] = self._connection().execute("PRAGMA user_version")
+            except sqlite3.DatabaseError as error:
+                raise self._unreadable(error) from error
             return str(mark)
 
     def close(self) -> None:
@@ -76,13 +82,22 @@ class SqliteOnline:
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
             opened = sqlite3.connect(self._path, timeout=PATIENCE, check_same_thread=False)
-            opened.execute("PRAGMA journal_mode = WAL")
-            opened.execute(f"PRAGMA mmap_size = {MAPPED}")
-            opened.execute("PRAGMA synchronous = FULL")  # what is written is durable before it is said to be
-            with opened:
-                opened.execute("BEGIN IMMEDIATE")
-                opened.execute(_SCHEMA)
-                if opened.execute("PRAGMA user_version").fetchone() == (0,):
-                    opened.execute(f"PRAGMA user_version = {secrets.randbelow(_MARKS) + 1}")
+            try:
+                opened.execute("PRAGMA journal_mode = WAL")
+                opened.execute(f"PRAGMA mmap_size = {MAPPED}")
+                opened.execute(
+                    "PRAGMA synchronous = FULL"
+                )  # what is written is durable before it is said to be
+                with opened:
+                    opened.execute("BEGIN IMMEDIATE")
+                    opened.execute(_SCHEMA)
+                    if opened.execute("PRAGMA user_version").fetchone() == (0,):
+                        opened.execute(f"PRAGMA user_version = {secrets.randbelow(_MARKS) + 1}")
+            except BaseException:
+                opened.close()
+                raise
             self._opened = opened
         return self._opened
+
+    def _unreadable(self, error: sqlite3.Error) -> Unavailable:
+        return Unavailable(what="The online store cannot be read", found=f"{error} in {self._path}")

@@ -9,32 +9,29 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
-from importlib.metadata import version as installed_version
 from random import Random
 from time import perf_counter
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
+from penstock.adapters.predictor.about import About, nothing
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
 from penstock.adapters.predictor.duties import Duties, decode_plan
 from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.faces import Face, face_of
-from penstock.adapters.predictor.http import Give, Reply, Request, json, version_number
+from penstock.adapters.predictor.http import Give, Reply, Request, json
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
-from penstock.adapters.predictor.openapi import openapi
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled
-from penstock.serving.assignment import assign, served_model, served_version
-from penstock.serving.attributions import attribute
+from penstock.serving.attributions import attributions
 from penstock.serving.columns import Question
-from penstock.serving.encode import encode_error, encode_metadata
+from penstock.serving.encode import encode_error
 from penstock.serving.lookups import Keyed
 from penstock.serving.types import Answer, ServedModel
 
@@ -44,9 +41,7 @@ LONGEST = 60.0
 """Seconds that an answer may take."""
 INLINE_BYTES = 256 * 1024
 """Of a body; longer ones are read in a thread."""
-_encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("penstock.predictor")
-_PLATFORM = {"onnx": "onnx_onnxruntime"}
 _Coming = Coroutine[Any, Any, Reply]
 
 
@@ -77,10 +72,7 @@ class Server:
         self._turns = Turns(self._scored)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ids = Random(os.urandom(32))  # noqa: S311 - they are to be different, not secret
-        self._version = installed_version("penstock")
-        self._name = _encode(
-            {"name": "penstock", "version": self._version, "extensions": ["binary_tensor_data"]}
-        )
+        self._about = About(table, log)
 
     def hangs(self) -> bool:
         """Whether something goes on in a thread that does not come to its end."""
@@ -188,14 +180,9 @@ class Server:
         live, variant = self._table.find(name, face.number)
         if live is None:
             live = await asyncio.to_thread(self._endless.timed, self._table.load_now, name, face.number)
-        question = await self._filled(await asyncio.to_thread(face.read, request, live.served))
-        if live.outside:
-            await asyncio.to_thread(live.outside.require, question.columns)
+        question = await self._question(live, partial(face.read, request, live.served))
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
-        model = self._table.state.models.get(name)
-        if model and model.challengers and not face.number:
-            return await self._contest(waiting, model)
-        return await self._in_thread(waiting)
+        return await self._answered(waiting, None if face.number else self._table.state.models.get(name))
 
     async def _keyed(
         self,
@@ -207,28 +194,39 @@ class Server:
         live: Live,
         variant: str,
     ) -> Reply:
-        """Fill in what stands online, in a thread: nobody else waits for a disk or a network."""
         began = perf_counter()
-        question = await self._filled(read)
-        if live.outside:
-            live.outside.require(question.columns)
+        question = await self._question(live, lambda: read)
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
+        return await self._answered(waiting, model)
+
+    async def _question(self, live: Live, read: Callable[[], Question | Keyed]) -> Question:
+        """What is asked, with what stands online, in a thread: nobody else waits for a disk or a network."""
+
+        def whole() -> Question:
+            question = self._table.state.filled(read())
+            if live.outside:
+                live.outside.require(question.columns)
+            return question
+
+        async with asyncio.timeout(LONGEST):
+            return await asyncio.to_thread(whole)
+
+    async def _answered(self, waiting: Waiting, model: ServedModel | None) -> Reply:
         if model and model.challengers:
             return await self._contest(waiting, model)
         if self._aside(waiting):
             return await self._in_thread(waiting)
-        return self._reply(waiting, live.runtime.predict(question.columns))
-
-    async def _filled(self, read: Question | Keyed) -> Question:
-        async with asyncio.timeout(LONGEST):
-            return await asyncio.to_thread(self._table.state.filled, read)
+        return self._reply(waiting, waiting.live.runtime.predict(waiting.question.columns))
 
     async def _explained(self, live: Live, question: Question) -> Question:
         """The question with its answers explained, where it asks for that."""
         if not question.explain:
             return question
-        work = partial(attribute, live.runtime, live.background, question.columns, live.served.signature)
-        return replace(question, explained=await asyncio.to_thread(self._endless.timed, work))
+        told = attributions(live.runtime, live.background, question.columns, live.served.signature)
+        explained = [
+            await asyncio.to_thread(self._endless.timed, next, told) for _ in range(question.rows)
+        ]  # row by row, so that what nobody waits for any more comes to its end
+        return replace(question, explained=tuple(explained))
 
     async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
         asked = Asked(model, self._table.state, waiting.face, waiting.request)
@@ -285,27 +283,14 @@ class Server:
 
     # Everything else.
 
-    def _route(self, request: Request) -> Reply | _Coming:  # noqa: PLR0911 - a table of routes
-        state = self._table.state
+    def _route(self, request: Request) -> Reply | _Coming:
         match request.method, request.path.split("/")[1:]:
             case method, ["-", *rest]:
                 self._require_key(request)
                 return self._for_control(request, method, rest)
-            case "GET", ["v2", *rest]:
-                return self._about(request, rest)
-            case "GET", ["openapi.json"]:
-                return json(openapi(state.models.values()))
             case "GET", ["metrics"]:
                 return self._told()
-            case "GET", ["ping" | "health"]:
-                return Reply(200, b"\n", b"text/plain")
-            case "GET", ["version"]:
-                return Reply(200, self._version.encode(), b"text/plain")
-            case "GET", ["v1", "models"]:
-                return json({"models": list(state.models)})
-            case "GET", ["v1", "models", name]:
-                return json({"name": name, "ready": state.ready(served_model(state.models, name))})
-        raise _nothing(request)
+        return self._about.told(request)
 
     def _for_control(self, request: Request, method: str, rest: list[str]) -> Reply | _Coming:
         match method, rest:
@@ -321,7 +306,7 @@ class Server:
                 return self._done(self._duties.observed)
             case "GET", ["loaded"]:
                 return json(self._table.state.loaded())
-        raise _nothing(request)
+        raise nothing(request)
 
     async def _done(self, work: Callable[[], Any]) -> Reply:
         return json(await asyncio.to_thread(work))
@@ -331,27 +316,6 @@ class Server:
 
     async def _told(self) -> Reply:
         return Reply(200, await asyncio.to_thread(self._duties.metrics), b"text/plain; version=1.0.0")
-
-    def _about(self, request: Request, rest: list[str]) -> Reply:  # noqa: PLR0911 - a table of routes
-        state = self._table.state
-        match rest:
-            case [] | [""]:
-                return Reply(200, self._name)
-            case ["health", "live"]:
-                return json({"live": True})
-            case ["health", "ready"]:
-                models = [model for model in state.models.values() if model.champion]
-                return _readiness({}, all(map(state.ready, models)) and not self._log.error)
-            case ["models", name]:
-                return Reply(200, self._metadata(name, 0))
-            case ["models", name, "versions", text]:
-                return Reply(200, self._metadata(name, version_number(text)))
-            case ["models", name, "ready"]:
-                return _readiness({"name": name}, state.ready(served_model(state.models, name)))
-            case ["models", name, "versions", text, "ready"]:
-                self._table.find(name, version_number(text))
-                return _readiness({"name": name}, (name, version_number(text)) in state.live)
-        raise _nothing(request)
 
     def _refused(self, face: Face | None, status: int, sentence: str) -> Reply:
         if face is None:
@@ -372,14 +336,6 @@ class Server:
             fix="Name it: /invocations/MODEL.",
         )
 
-    def _metadata(self, name: str, chosen: int) -> bytes:
-        model = served_model(self._table.state.models, name)
-        version = served_version(model, assign(model, chosen)[0])
-        numbers = [version.number for version in model.versions]
-        return encode_metadata(
-            name, numbers, _PLATFORM.get(version.format, version.format), version.signature
-        )
-
     def _require_key(self, request: Request) -> None:
         if not hmac.compare_digest(request.header(b"x-penstock-key"), self._key):
             raise NotAllowed(
@@ -389,13 +345,3 @@ class Server:
 
 def _nobody(_reply: Reply) -> None:
     """Whom an answer is given that is returned."""
-
-
-def _readiness(about: dict[str, Any], ready: bool) -> Reply:
-    return json({**about, "ready": ready}, 200 if ready else 503)
-
-
-def _nothing(request: Request) -> NotFound:
-    return NotFound(
-        what=f"There is nothing at {request.method} {request.path}", fix="GET /v2 says what is here."
-    )

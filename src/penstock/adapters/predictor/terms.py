@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import zlib
@@ -16,6 +17,8 @@ from penstock.core.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 WORTH = 16 * 1024
 """Bytes of an answer from which on it is packed for a client that takes it so."""
+LONG = 256 * 1024
+"""Bytes of an answer from which on it is packed in a thread, so that nobody else waits for that."""
 LEVEL = 1
 _WINDOW = 8 * 1024 * 1024
 """Bytes that a packed body may ask to be remembered while it is unpacked; RFC 9659 has the same limit."""
@@ -110,11 +113,18 @@ def _with(granted: tuple[tuple[bytes, bytes], ...], give: Give) -> Give:
 
 
 def _packing(coding: str, give: Give) -> Give:
+    def packed(reply: Reply) -> Reply:
+        more = ((b"content-encoding", coding.encode()), (b"vary", b"accept-encoding"))
+        return reply._replace(body=_PACKED[coding](reply.body), headers=(*reply.headers, *more))
+
     def given(reply: Reply) -> None:
-        if len(reply.body) >= WORTH:
-            more = ((b"content-encoding", coding.encode()), (b"vary", b"accept-encoding"))
-            reply = reply._replace(body=_PACKED[coding](reply.body), headers=(*reply.headers, *more))
-        give(reply)
+        if len(reply.body) < WORTH:
+            give(reply)
+        elif len(reply.body) < LONG:
+            give(packed(reply))
+        else:
+            coming = asyncio.get_running_loop().run_in_executor(None, packed, reply)
+            coming.add_done_callback(lambda done: give(done.result()))
 
     return given
 
