@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -208,6 +210,45 @@ def test_what_is_refused_for_good_is_given_up_at_once_and_what_never_answers_aft
         world.machine.advance(timedelta(hours=1))
     assert {a.attempts for a in world.actions() if a.problem == "no answer."} == {ENOUGH}
     assert not [a for a in world.actions() if a.status == "waiting"]
+
+
+def test_what_nobody_foresaw_counts_too_and_is_told_by_its_name_only():
+    world = World()
+    world.alarm()
+    world.tick()
+    world.trouble = [KeyError("https://secret")]
+    world.outbox.tick(NOON)
+    [failed] = [a for a in world.actions() if a.status == "waiting"]
+    assert (failed.attempts, failed.not_before) == (1, NOON + timedelta(seconds=5))
+    assert "KeyError" in failed.problem
+    assert "secret" not in failed.problem
+
+
+def test_one_that_is_done_while_the_store_is_read_is_not_done_again(monkeypatch: pytest.MonkeyPatch):
+    world = World()
+    world.alarm()
+    world.tick()
+    begun: list[Callable[[], None]] = []
+    outbox = Outbox(
+        world.store,
+        dict.fromkeys(("notify", "issue", "rollback", "sweep"), world.perform),
+        submit=begun.append,
+        machine=world.machine,
+    )
+    outbox.tick(NOON)
+    read = world.store.read
+
+    @contextmanager
+    def and_meanwhile():
+        with read() as reader:
+            while begun:
+                begun.pop()()
+            yield reader
+
+    monkeypatch.setattr(world.store, "read", and_meanwhile)
+    outbox.tick(NOON)
+    assert len(world.done) == 4
+    assert begun == []
 
 
 def test_one_that_does_not_answer_holds_back_its_own_in_their_order_and_nobody_else():

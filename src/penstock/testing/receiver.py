@@ -36,7 +36,7 @@ class Receiver:
                 if receiver.stuck:
                     receiver.stuck.wait(30)
                 status, said = receiver.trouble.pop(0) if receiver.trouble else (204, {})
-                if status < 400:
+                if status < 300:
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     receiver.posts.append(Post(self.path, headers, body))
                 self.send_response(status)

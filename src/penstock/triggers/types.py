@@ -95,15 +95,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A program told that something happened. `id` is `project:name:delivery`, so that it counts once.
 
-    `data` is what it told with it.
+    Who told it, and what with it, stands in its `event`.
     """
 
     id: str
     project: str
     name: str
     time: datetime
-    actor: str
-    data: dict[str, Any]
     event: int
 
 
