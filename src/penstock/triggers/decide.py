@@ -161,9 +161,7 @@ def _amount(condition: ArrivalCondition, amount: int, new: str = "new ") -> str:
     return f"{amount:,} {new}{condition.what}" if new else f"{amount:,}"
 
 
-def signalled(
-    condition: SignalCondition, prefix: str, found: Sequence[int], last: Event | None
-) -> Finding:
+def signalled(condition: SignalCondition, prefix: str, found: Sequence[int], last: Event | None) -> Finding:
     """Whether signals of this name came that no firing has consumed: all of them are one reason.
 
     `found` are their events, of which `last` is the newest.

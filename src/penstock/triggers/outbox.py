@@ -91,7 +91,7 @@ class Outbox:
             result = self._perform[action.what](action)
         except (InvalidValue, Conflict) as error:
             tried = replace(action, status="given_up", attempts=action.attempts + 1, problem=str(error))
-        except Exception as error:  # whatever it is, it counts: the others of the target wait behind it
+        except Exception as error:  # noqa: BLE001 whatever it is counts: others wait behind it
             tried = self._later(action, error)
         else:
             if result is None:

@@ -82,7 +82,9 @@ class Webhook:
         """The seconds of a `Retry-After` (RFC 9110), which may be a date."""
         seconds = 60.0
         with suppress(ValueError, TypeError):
-            seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - self._now()
+            seconds = (
+                float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - self._now()
+            )
         return min(max(seconds, 1.0), LONGEST)
 
 
