@@ -254,6 +254,12 @@ def test_only_what_happens_after_a_release_is_told_as_it_says():
         ('"build.failed", "gate.*"', '"build.faild"', "Did you mean 'build.failed'"),
         ('"build.failed", "gate.*"', '"weather.*"', "events are about alarm"),
         ('{ schedule = "0 3 * * *" }', '{ schedule = "0 3 * * *", then = "rollback" }', "no reason to roll"),
+        ("any = [", 'any = [\n  { schedule = "0 3 * * *", then = "notify" },', "stands in `any` twice"),
+        (
+            'cooldown = "2d"',
+            'all = [{ drift = "inputs", false_alarms = "1 per 90d" }, { schedule = "0 4 * * *" }]',
+            "stands in `any` too",
+        ),
         ('"issue", "rollback"]', '"sweep"]', "starts a sweep and does not say of what"),
         ('"issue", "rollback"]', '"isue"]', "Did you mean 'issue'"),
         ('cooldown = "2d"', 'sweep = { metric = "x" }', "no sweep is started"),
@@ -265,6 +271,16 @@ def test_mistakes_about_actions_are_told(before: str, after: str, words: str):
     assert before in TOML
     with pytest.raises(InvalidProject, match=words):
         parse_config(TOML.replace(before, after))
+
+
+def test_together_too_they_must_be_about_the_champion_to_roll_back():
+    hours = (
+        'any = [{ drift = "outputs", false_alarms = "1 per 90d" }]\nall = [{ schedule = "0 3 * * *" }, %s]'
+    )
+    config = TOML[: TOML.index("any = [")] + hours + '\nthen = "rollback"'
+    with pytest.raises(InvalidProject, match="no condition here says anything about the champion"):
+        parse_config(config % '{ new_rows = 5, source = "flights" }')
+    parse_config(config % '{ drift = "inputs", false_alarms = "1 per 90d" }')
 
 
 def test_who_notifies_needs_a_channel():
