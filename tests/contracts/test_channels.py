@@ -96,9 +96,20 @@ class TestWebhook(ChannelContract):
         with pytest.raises(Busy) as busy:
             channel.send(address, "", MESSAGE)
         assert busy.value.seconds == 7
+        receiver.trouble = [(429, {"Retry-After": "nan"})]
+        with pytest.raises(Busy) as busy:
+            channel.send(address, "", MESSAGE)
+        assert busy.value.seconds == 60
         receiver.stuck = threading.Event()
         with pytest.raises(Unavailable, match="in time"):
             channel.send(address, "", MESSAGE)
+
+    def test_an_answer_without_end_is_not_read(
+        self, channel: Webhook, receiver: Receiver, address: str
+    ) -> None:
+        receiver.trouble = [(200, {"Content-Length": "1000000"})]
+        channel.send(address, "", MESSAGE)
+        assert len(receiver.posts) == 1
 
     def test_a_spoiled_key_is_refused(self, channel: Webhook, address: str) -> None:
         with pytest.raises(InvalidValue, match="spoiled") as refused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,8 @@ import pytest
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.storage import open_store
 from penstock.core.clock import SystemClock
-from penstock.core.events import Event
 from penstock.deployments.releases import Releases
 from penstock.lineage.service import Ledger
-from penstock.models.types import Placement
 from penstock.monitoring.types import Alarm
 from penstock.revisions.types import Project
 from penstock.runs.types import Run
@@ -96,46 +93,8 @@ def alarmed(folder: Path) -> None:
     project.release("c1", CONFIG)
     project.move("live", "c1")
     Releases(store, blobs, clock).tick(now)
-    version = project.version(environment="live")
-    with store.begin() as tx:
-        tx.add(
-            Placement(
-                id=f"live:{version.id}",
-                environment="live",
-                project="flights",
-                model="delay",
-                number=1,
-                role="champion",
-                since=now,
-                actor="penstock",
-                why="",
-                event=version.event,
-            )
-        )
-        [event] = tx.publish(Event(kind="alarm.raised", subject="alarm:1", time=now, project="flights"))
-        day = now - timedelta(days=1)
-        tx.add(
-            Alarm(
-                id="1",
-                project="flights",
-                environment="live",
-                model="delay",
-                version=1,
-                what="inputs",
-                raised=now,
-                since=day,
-                window="1",
-                last=day,
-                windows=1,
-                rows=100,
-                chance=0.01,
-                false_alarms="1 per 90d",
-                columns=(),
-                why="wind moved",
-                ended=None,
-                event=event,
-            )
-        )
+    project.lead(project.version(environment="live"))
+    project.alarm("live")
     store.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,14 +14,12 @@ from penstock.core.errors import Busy, Conflict, InvalidProject, Unavailable
 from penstock.core.events import Event
 from penstock.datasets.arrivals import Levels
 from penstock.deployments.releases import Releases
-from penstock.models.types import Placement
-from penstock.monitoring.types import Alarm
 from penstock.revisions.config import parse_config
 from penstock.runs.service import Runs
 from penstock.runs.types import Run, Workspace
 from penstock.testing.delivery import Delivered
 from penstock.testing.executors import FakeExecutor
-from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
+from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryReader, MemoryStore
 from penstock.triggers.outbox import ENOUGH, Outbox
 from penstock.triggers.service import Triggers
 from penstock.triggers.subscriptions import Subscriptions
@@ -63,26 +63,11 @@ class World:
         self.machine = FixedClock(NOON)
         self.done: list[Action] = []
         self.trouble: list[Exception] = []
-        project = Delivered(self.store, self.blobs, self.clock)
+        project = self.project = Delivered(self.store, self.blobs, self.clock)
         project.release("c1", config)
         project.move("live", "c1")
         Releases(self.store, self.blobs, self.clock).tick(NOON)
-        version = project.version()
-        with self.store.begin() as tx:
-            tx.add(
-                Placement(
-                    id=f"production:{version.id}",
-                    environment="production",
-                    project="flights",
-                    model="delay",
-                    number=1,
-                    role="champion",
-                    since=NOON,
-                    actor="penstock",
-                    why="",
-                    event=version.event,
-                )
-            )
+        project.lead(project.version())
         self.triggers = Triggers(
             self.store,
             self.blobs,
@@ -106,32 +91,6 @@ class World:
         self.done.append(action)
         return "done"
 
-    def alarm(self) -> None:
-        with self.store.begin() as tx:
-            [event] = tx.publish(Event(kind="alarm.raised", subject="alarm:1", time=NOON, project="flights"))
-            tx.add(
-                Alarm(
-                    id="1",
-                    project="flights",
-                    environment="production",
-                    model="delay",
-                    version=1,
-                    what="inputs",
-                    raised=NOON,
-                    since=NOON,
-                    window="1",
-                    last=NOON,
-                    windows=1,
-                    rows=100,
-                    chance=0.01,
-                    false_alarms="1 per 90d",
-                    columns=(),
-                    why="wind moved",
-                    ended=None,
-                    event=event,
-                )
-            )
-
     def happen(self, kind: str, **evidence: str) -> None:
         with self.store.begin() as tx:
             tx.publish(
@@ -154,7 +113,7 @@ class World:
 
 def test_an_alarm_leads_to_what_its_condition_says_and_the_schedule_to_a_run():
     world = World()
-    world.alarm()
+    world.project.alarm()
     world.tick()
     world.tick(hours=15)
     with world.store.read() as reader:
@@ -174,7 +133,7 @@ def test_an_alarm_leads_to_what_its_condition_says_and_the_schedule_to_a_run():
 
 def test_each_action_is_tried_until_it_is_done_and_then_no_more():
     world = World()
-    world.alarm()
+    world.project.alarm()
     world.tick()
     world.trouble = [Unavailable(what="no answer"), Busy(seconds=100.0)]
     world.outbox.tick(NOON)
@@ -194,7 +153,7 @@ def test_each_action_is_tried_until_it_is_done_and_then_no_more():
 
 def test_what_is_refused_for_good_is_given_up_at_once_and_what_never_answers_after_many_times():
     world = World()
-    world.alarm()
+    world.project.alarm()
     world.tick()
     world.trouble = [Conflict(what="no issues here")]
     world.outbox.tick(NOON)
@@ -208,6 +167,45 @@ def test_what_is_refused_for_good_is_given_up_at_once_and_what_never_answers_aft
         world.machine.advance(timedelta(hours=1))
     assert {a.attempts for a in world.actions() if a.problem == "no answer."} == {ENOUGH}
     assert not [a for a in world.actions() if a.status == "waiting"]
+
+
+def test_what_nobody_foresaw_counts_too_and_is_told_by_its_name_only():
+    world = World()
+    world.project.alarm()
+    world.tick()
+    world.trouble = [KeyError("https://secret")]
+    world.outbox.tick(NOON)
+    [failed] = [a for a in world.actions() if a.status == "waiting"]
+    assert (failed.attempts, failed.not_before) == (1, NOON + timedelta(seconds=5))
+    assert "KeyError" in failed.problem
+    assert "secret" not in failed.problem
+
+
+def test_one_that_is_done_while_the_store_is_read_is_not_done_again(monkeypatch: pytest.MonkeyPatch):
+    world = World()
+    world.project.alarm()
+    world.tick()
+    begun: list[Callable[[], None]] = []
+    outbox = Outbox(
+        world.store,
+        dict.fromkeys(("notify", "issue", "rollback", "sweep"), world.perform),
+        submit=begun.append,
+        machine=world.machine,
+    )
+    outbox.tick(NOON)
+    read = world.store.read
+
+    @contextmanager
+    def and_meanwhile() -> Iterator[MemoryReader]:
+        with read() as reader:
+            while begun:
+                begun.pop()()
+            yield reader
+
+    monkeypatch.setattr(world.store, "read", and_meanwhile)
+    outbox.tick(NOON)
+    assert len(world.done) == 4
+    assert begun == []
 
 
 def test_one_that_does_not_answer_holds_back_its_own_in_their_order_and_nobody_else():
@@ -256,6 +254,12 @@ def test_only_what_happens_after_a_release_is_told_as_it_says():
         ('"build.failed", "gate.*"', '"build.faild"', "Did you mean 'build.failed'"),
         ('"build.failed", "gate.*"', '"weather.*"', "events are about alarm"),
         ('{ schedule = "0 3 * * *" }', '{ schedule = "0 3 * * *", then = "rollback" }', "no reason to roll"),
+        ("any = [", 'any = [\n  { schedule = "0 3 * * *", then = "notify" },', "stands in `any` twice"),
+        (
+            'cooldown = "2d"',
+            'all = [{ drift = "inputs", false_alarms = "1 per 90d" }, { schedule = "0 4 * * *" }]',
+            "stands in `any` too",
+        ),
         ('"issue", "rollback"]', '"sweep"]', "starts a sweep and does not say of what"),
         ('"issue", "rollback"]', '"isue"]', "Did you mean 'issue'"),
         ('cooldown = "2d"', 'sweep = { metric = "x" }', "no sweep is started"),
@@ -267,6 +271,16 @@ def test_mistakes_about_actions_are_told(before: str, after: str, words: str):
     assert before in TOML
     with pytest.raises(InvalidProject, match=words):
         parse_config(TOML.replace(before, after))
+
+
+def test_together_too_they_must_be_about_the_champion_to_roll_back():
+    hours = (
+        'any = [{ drift = "outputs", false_alarms = "1 per 90d" }]\nall = [{ schedule = "0 3 * * *" }, %s]'
+    )
+    config = TOML[: TOML.index("any = [")] + hours + '\nthen = "rollback"'
+    with pytest.raises(InvalidProject, match="no condition here says anything about the champion"):
+        parse_config(config % '{ new_rows = 5, source = "flights" }')
+    parse_config(config % '{ drift = "inputs", false_alarms = "1 per 90d" }')
 
 
 def test_who_notifies_needs_a_channel():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,12 @@ from litestar.testing import TestClient
 from penstock.adapters.forges.signatures import hex_digest
 from penstock.app import App, open_app
 from penstock.app.api import call
-from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.errors import Busy, InvalidValue, NotFound
 from penstock.deployments.releases import Releases
 from penstock.revisions.types import Project
 from penstock.runs.types import Run, Workspace
 from penstock.testing.delivery import Delivered
+from penstock.triggers import signals
 from penstock.triggers.types import Firing
 from penstock.web import create_web
 
@@ -69,6 +70,39 @@ def test_a_thousand_signals_at_once_are_one_run_that_lists_them_all(app: App) ->
     app.signals.take("flights", "landed", {}, "loader")
     app.triggers.tick(START)
     assert "waits for run 1" in app.triggers.explain("flights", "live", "train").explanation
+
+
+def test_a_storm_is_refused_until_a_run_has_used_what_came(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "MOST", 3)
+    for number in range(3):
+        app.signals.take("flights", "landed", {}, "loader", str(number))
+    with pytest.raises(Busy, match="3 signals landed wait"):
+        app.signals.take("flights", "landed", {}, "loader", "3")
+    assert not app.signals.take("flights", "landed", {}, "loader", "2"), "it was delivered before"
+    app.triggers.tick(START)
+    assert app.signals.take("flights", "landed", {}, "loader", "3")
+    app.triggers.pause("flights", "live", "train", "ada")
+    for number in (4, 5):
+        app.signals.take("flights", "landed", {}, "loader", str(number))
+    with pytest.raises(Busy):
+        app.signals.take("flights", "landed", {}, "loader", "6")
+    app.advance(START + timedelta(seconds=1))
+    app.triggers.resume("flights", "live", "train", "ada")
+    assert app.signals.take("flights", "landed", {}, "loader", "6"), "what came in the pause is forgotten"
+
+
+def test_another_key_makes_no_signal_come_again(app: App) -> None:
+    app.signals.take("flights", "landed", {}, "loader", "0")
+    app.triggers.tick(START)
+    project = Delivered(app.store, app.blobs, app.clock)
+    project.finish()
+    project.release("c2", TOML.replace("LANDED_KEY", "OTHER_KEY"))
+    project.move("live", "c2")
+    Releases(app.store, app.blobs, app.clock).tick(START)
+    app.signals.take("flights", "landed", {}, "loader", "1")
+    app.triggers.tick(START)
+    with app.store.read() as reader:
+        assert [len(firing.events) for firing in reader.find(Firing)] == [1, 1]
 
 
 def test_a_signal_that_nobody_waits_for_is_refused_and_leaves_nothing(app: App) -> None:

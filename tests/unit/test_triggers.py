@@ -12,12 +12,11 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.core.events import Event
 from penstock.datasets.types import Arrived, Level, Profile, Source
 from penstock.deployments.releases import Releases
-from penstock.models.types import Placement, Version
+from penstock.models.types import Version
 from penstock.monitoring.estimates import Estimator
-from penstock.monitoring.types import Alarm, Prediction, What, Window
+from penstock.monitoring.types import Alarm, Prediction, Window
 from penstock.pipelines.types import Node
 from penstock.revisions.types import Project
 from penstock.runs.service import Runs
@@ -126,24 +125,7 @@ class World:
         return self.triggers.explain("flights", "production", "train").explanation
 
     def champion(self, auc: float = 0.8) -> None:
-        version = self.project.version(auc=auc)
-        with self.store.begin() as tx:
-            known = tx.find(Placement, role="champion")
-            tx.put(*(replace(old, role="previous") for old in known))
-            tx.add(
-                Placement(
-                    id=f"production:{version.id}",
-                    environment="production",
-                    project="flights",
-                    model="delay",
-                    number=version.number,
-                    role="champion",
-                    since=self.clock.now(),
-                    actor="penstock",
-                    why="",
-                    event=version.event,
-                )
-            )
+        self.project.lead(self.project.version(auc=auc))
 
     def predictions(self, count: int, version: int = 1, right: float = 0.6, labelled: bool = True) -> None:
         """Predictions of now, a share `right` of them ranked well, the rest upside down."""
@@ -630,9 +612,9 @@ def test_an_alarm_about_the_champion_starts_a_run_that_it_caused() -> None:
     world.champion()
     assert world.tick(days=2) == []
     assert "drift of inputs: no alarm about version 1" in world.explanation()
-    raise_alarm(world, "outputs")
+    world.project.alarm(what="outputs")
     assert world.tick() == []
-    raise_alarm(world, "inputs")
+    world.project.alarm()
     world.triggers = world.again()
     [firing] = world.tick()
     assert (firing.kind, firing.evidence["alarms"]) == ("drift", ["2"])
@@ -650,30 +632,3 @@ def test_an_alarm_about_the_champion_starts_a_run_that_it_caused() -> None:
     world.champion()
     assert world.tick(days=3) == []
     assert "no alarm about version 2" in world.explanation()
-
-
-def raise_alarm(world: World, what: What) -> None:
-    now = world.clock.now()
-    with world.store.begin() as tx:
-        [event] = tx.publish(Event(kind="alarm.raised", subject="alarm", time=now))
-        tx.add(
-            Alarm(
-                id=tx.mint(Alarm),
-                project="flights",
-                environment="production",
-                model="delay",
-                version=1,
-                what=what,
-                raised=now,
-                since=now,
-                window="",
-                last=now,
-                windows=1,
-                rows=100,
-                chance=0.001,
-                false_alarms="1 per 90d",
-                columns=(),
-                why="wind moved",
-                event=event,
-            )
-        )

@@ -34,7 +34,7 @@ class Table:
         from rich.table import Table as RichTable
 
         if not self.rows:
-            console.print(self.empty, style="dim")
+            console.print(self.empty, style="dim", markup=False)
             return
         pairs = [column.partition("=") for column in self.columns]
         table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)

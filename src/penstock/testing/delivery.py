@@ -17,7 +17,8 @@ from penstock.core.events import Event
 from penstock.datasets.profiles import profile
 from penstock.datasets.types import Column
 from penstock.lineage.ports import Blobs, Store
-from penstock.models.types import Model, Signature, Version
+from penstock.models.types import Model, Placement, Signature, Version
+from penstock.monitoring.types import Alarm, What
 from penstock.pipelines.types import Graph, Node, Parameter
 from penstock.revisions.types import Branch
 from penstock.runs.types import Run
@@ -173,6 +174,54 @@ class Delivered:
             )
             tx.add(made)
         return made
+
+    def lead(self, version: Version) -> Placement:
+        """A version is champion where it was registered, and whoever was it before is the previous one."""
+        with self._store.begin() as tx:
+            before = tx.find(Placement, model=version.model, environment=version.environment, role="champion")
+            tx.put(*(replace(one, role="previous") for one in before))
+            placed = Placement(
+                id=f"{version.environment}:{version.id}",
+                environment=version.environment,
+                project=self.project,
+                model=version.model,
+                number=version.number,
+                role="champion",
+                since=self._clock.now(),
+                actor="penstock",
+                why="",
+                event=version.event,
+            )
+            tx.add(placed)
+        return placed
+
+    def alarm(self, environment: str = "production", what: What = "inputs", **other: Any) -> Alarm:
+        """An alarm about version 1 of `delay` has just been raised; `other` are fields that are otherwise."""
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            number = tx.mint(Alarm)
+            raised = Alarm(
+                id=number,
+                project=self.project,
+                environment=environment,
+                model="delay",
+                version=1,
+                what=what,
+                raised=now,
+                since=now,
+                window="",
+                last=now,
+                windows=1,
+                rows=100,
+                chance=0.001,
+                false_alarms="1 per 90d",
+                columns=(),
+                why="wind moved",
+                event=tx.publish(self._event("alarm.raised", f"alarm:{number}"))[0],
+            )
+            raised = replace(raised, **other)
+            tx.add(raised)
+        return raised
 
     def _event(self, kind: str, subject: str) -> Event:
         return Event(kind=kind, subject=subject, time=self._clock.now(), project=self.project)

@@ -11,15 +11,14 @@ import hashlib
 import hmac
 import re
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from penstock.testing.git import isolated
 from penstock.testing.host_server import REPOSITORY, TOKEN, handler_of
+from penstock.testing.serving import Serving
 
 SECRET = "It's a secret"  # noqa: S105 a made-up one
 
@@ -49,7 +48,7 @@ class Merged:
     approvals: list[Yes] = field(default_factory=list)
 
 
-class StandIn:
+class StandIn(Serving):
     """A forge in this process: start it with `with`, ask for `url`."""
 
     kind: ClassVar[str] = ""
@@ -76,23 +75,8 @@ class StandIn:
         self.elsewhere = ""
         self.refuses = ""
         self.asked: list[str] = []
-        self.stuck: threading.Event | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Begin to answer."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop answering."""
-        if self.stuck:
-            self.stuck.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(handler_of(self))
+        self.url = f"http://{self.host}"
 
     def webhook(self, kind: str, body: bytes, number: str, secret: str = SECRET) -> dict[str, str]:
         """The headers with which a webhook is sent, their names in lower case."""

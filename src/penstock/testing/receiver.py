@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from penstock.testing.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,12 @@ class Post:
     body: bytes
 
 
-class Receiver:
+class Receiver(Serving):
     """Takes everything; `trouble` are the next statuses with their headers, `stuck` makes it slow."""
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
         self.trouble: list[tuple[int, dict[str, str]]] = []
-        self.stuck: threading.Event | None = None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -36,7 +36,7 @@ class Receiver:
                 if receiver.stuck:
                     receiver.stuck.wait(30)
                 status, said = receiver.trouble.pop(0) if receiver.trouble else (204, {})
-                if status < 400:
+                if status < 300:
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     receiver.posts.append(Post(self.path, headers, body))
                 self.send_response(status)
@@ -44,19 +44,4 @@ class Receiver:
                     self.send_header(name, value)
                 self.end_headers()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Begin to answer."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop answering."""
-        if self.stuck:
-            self.stuck.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)

@@ -12,6 +12,7 @@ from cronsim import CronSim
 
 from penstock.checks.metrics import METRICS
 from penstock.core.durations import duration
+from penstock.core.events import Event
 from penstock.core.sizes import size_text
 from penstock.datasets.types import Arrived
 from penstock.monitoring.estimates import LEAST
@@ -26,7 +27,7 @@ from penstock.revisions.config import (
     WorseCondition,
 )
 from penstock.revisions.config.conditions import RUN, Arrives
-from penstock.triggers.types import Kind, Signal
+from penstock.triggers.types import Kind
 
 LATE = timedelta(minutes=10)
 """A schedule slot that is noticed later than this was missed."""
@@ -160,21 +161,24 @@ def _amount(condition: ArrivalCondition, amount: int, new: str = "new ") -> str:
     return f"{amount:,} {new}{condition.what}" if new else f"{amount:,}"
 
 
-def signalled(condition: SignalCondition, prefix: str, found: Sequence[Signal]) -> Finding:
-    """Whether signals of this name came that no firing has consumed: all of them are one reason."""
-    if not found:
+def signalled(condition: SignalCondition, prefix: str, found: Sequence[int], last: Event | None) -> Finding:
+    """Whether signals of this name came that no firing has consumed: all of them are one reason.
+
+    `found` are their events, of which `last` is the newest.
+    """
+    if last is None:
         return Finding(why_not=f"signal {condition.name}: none came since the last that was used")
-    last, many = found[-1], f" {len(found):,} times" if len(found) > 1 else ""
+    many = f" {len(found):,} times" if len(found) > 1 else ""
     reason = Reason(
         kind="signal",
-        slot=f"signal:{prefix}:{condition.name}:{last.event}",
+        slot=f"signal:{prefix}:{condition.name}:{last.id}",
         why=f"the signal {condition.name} came{many}, {'lastly ' if many else ''}from {last.actor}",
         evidence={
             "name": condition.name,
             "count": len(found),
-            "data": last.data,
+            "data": last.evidence["data"],
         },
-        events=tuple(each.event for each in found),
+        events=tuple(found),
     )
     return Finding(reason=reason)
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
 
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import Busy, Conflict, InvalidValue, PenstockError
-from penstock.lineage.ports import Store
+from penstock.lineage.ports import Reader, Store
 from penstock.triggers.types import Action, What
 
 Perform = Callable[[Action], str | None]
@@ -59,16 +58,24 @@ class Outbox:
 
     def tick(self, _now: datetime) -> bool:
         """Take what is due into hand. False: whoever waits for actions asks for their status."""
+        in_hand = set(self._in_hand)  # before the store is read: what is done meanwhile still waits there
         with self._store.read() as reader:
-            waiting = sorted(reader.find(Action, status="waiting"), key=_target)  # of a target as they came
-        machine = self._machine.now()
-        for target, each in groupby(waiting, _target):
-            actions = list(each)[:AT_ONCE]
-            rests = actions[0].not_before and machine < actions[0].not_before
-            if not rests and target not in self._in_hand:
+            targets = {*reader.pick(Action, ("project", "what", "target"), status="waiting")} - in_hand
+            due = [(target, self._due(reader, target)) for target in sorted(targets)]
+        for target, actions in due:
+            if actions:
                 self._in_hand.add(target)
                 self._submit(partial(self._work, target, actions))
         return False
+
+    def _due(self, reader: Reader, target: Target) -> list[Action]:
+        """The oldest that wait for a target, none while the first of them rests."""
+        project, what, name = target
+        waiting = reader.find(
+            Action, status="waiting", project=project, what=what, target=name, limit=AT_ONCE
+        )
+        first = waiting[0].not_before
+        return [] if first and self._machine.now() < first else waiting
 
     def _work(self, target: Target, actions: Sequence[Action]) -> None:
         try:
@@ -84,7 +91,7 @@ class Outbox:
             result = self._perform[action.what](action)
         except (InvalidValue, Conflict) as error:
             tried = replace(action, status="given_up", attempts=action.attempts + 1, problem=str(error))
-        except PenstockError as error:
+        except Exception as error:  # noqa: BLE001 whatever it is counts: others wait behind it
             tried = self._later(action, error)
         else:
             if result is None:
@@ -96,7 +103,7 @@ class Outbox:
             tx.put(tried)
         return tried.status != "waiting"
 
-    def _later(self, action: Action, error: PenstockError) -> Action:
+    def _later(self, action: Action, error: Exception) -> Action:
         attempts = action.attempts + 1
         asked = timedelta(seconds=error.seconds if isinstance(error, Busy) else 0.0)
         rest = max(min(FIRST * 2 ** min(attempts - 1, 20), LONGEST), asked)
@@ -105,9 +112,12 @@ class Outbox:
             status="given_up" if attempts >= ENOUGH else "waiting",
             attempts=attempts,
             not_before=self._machine.now() + rest,
-            problem=str(error),
+            problem=_told(error),
         )
 
 
-def _target(action: Action) -> Target:
-    return action.project, action.what, action.target
+def _told(error: Exception) -> str:
+    """What may be told of an error: of one that nobody foresaw its name only, for it may hold a secret."""
+    if isinstance(error, PenstockError):
+        return str(error)
+    return f"It failed in a way that nobody foresaw ({type(error).__name__})."

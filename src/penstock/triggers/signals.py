@@ -9,18 +9,20 @@ import msgspec
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.digests import digest_bytes
-from penstock.core.errors import InvalidValue, NotAllowed, NotFound
+from penstock.core.errors import Busy, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.deployments.environments import Environments
-from penstock.lineage.ports import Blobs, Store
+from penstock.lineage.ports import Between, Blobs, Reader, Store
 from penstock.revisions.config import SignalCondition
 from penstock.runs.secrets import StepSecrets
 from penstock.triggers.notices import PLACE
-from penstock.triggers.types import Signal
+from penstock.triggers.types import Signal, TriggerState
 
 LARGEST = 64 << 10
 """Bytes of what is told with a signal: it is kept for ever."""
+MOST = 10_000
+"""Signals of a name that may wait at a time."""
 _MACHINE = SystemClock()
 Authentic = Callable[[Mapping[str, str], bytes, str, float], bool]
 
@@ -49,7 +51,8 @@ class Signals:
     def take(self, project: str, name: str, data: Mapping[str, Any], actor: str, delivery: str = "") -> bool:
         """Keep a signal; whether it was new: one that was delivered before counts once.
 
-        Raises NotFound where no trigger waits for it, and InvalidValue for too much data.
+        Raises NotFound where no trigger waits for it, InvalidValue for too much data, and Busy while as many
+        wait as may.
         """
         self._declared(project, name)
         size = len(msgspec.json.encode(data))
@@ -62,6 +65,11 @@ class Signals:
             key = f"{project}:{name}:{number}"
             if tx.count(Signal, id=key):
                 return False
+            if _waiting(tx, project, name) >= MOST:
+                raise Busy(
+                    what=f"{MOST:,} signals {name} wait, and no run has used one of them",
+                    fix="penstock triggers explain tells what holds it back.",
+                )
             now = self._clock.now()
             [event] = tx.publish(
                 Event(
@@ -73,11 +81,7 @@ class Signals:
                     evidence={"delivery": number, "data": dict(data)},
                 )
             )
-            tx.add(
-                Signal(
-                    id=key, project=project, name=name, time=now, actor=actor, data=dict(data), event=event
-                )
-            )
+            tx.add(Signal(id=key, project=project, name=name, time=now, event=event))
         return True
 
     def receive(self, project: str, name: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -119,3 +123,15 @@ class Signals:
                 fix=meant(name, names) or 'Deploy a release with a condition such as { signal = "landed" }.',
             )
         return found
+
+
+def _waiting(reader: Reader, project: str, name: str) -> int:
+    """How many signals of a name came after the last that a trigger used, and after the last pause.
+
+    A trigger that waits for them sees all of these, so it is for it to make room.
+    """
+    states = reader.find(TriggerState, project=project)
+    slots = [slot.split(":") for state in states for slot in state.used.values()]
+    used = max((int(event) for kind, *_, of, event in slots if (kind, of) == ("signal", name)), default=0)
+    since = max((state.since for state in states), default=None)
+    return reader.count(Signal, project=project, name=name, event=Between(used + 1), time=Between(since))

@@ -61,16 +61,16 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     what: What
     target: str
-    delivery: str
+    status: Literal["waiting", "done", "given_up"] = "waiting"
+    attempts: int = 0
+    problem: str = ""
+    result: str = ""
     firing: str
     cause: int
     made: datetime
-    details: dict[str, Any]
-    status: Literal["waiting", "done", "given_up"] = "waiting"
-    attempts: int = 0
     not_before: datetime | None = None
-    problem: str = ""
-    result: str = ""
+    delivery: str
+    details: dict[str, Any]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,15 +95,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A program told that something happened. `id` is `project:name:delivery`, so that it counts once.
 
-    `data` is what it told with it.
+    Who told it, and what with it, stands in its `event`.
     """
 
     id: str
     project: str
     name: str
     time: datetime
-    actor: str
-    data: dict[str, Any]
     event: int
 
 

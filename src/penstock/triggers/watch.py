@@ -200,14 +200,17 @@ class Lookout:
 def _signalled(reader: Reader, watch: Watch, condition: SignalCondition, state: TriggerState) -> Finding:
     """What came since the trigger is watched and that it has not used; a pause forgets what came before."""
     used = state.used.get(_key(condition), "").rpartition(":")[2]
-    found = reader.find(
+    found = reader.pick(
         Signal,
+        ("event",),
         project=watch.where["project"],
         name=condition.name,
         event=Between(int(used) + 1 if used else 0),
         time=Between(state.since),
     )
-    return signalled(condition, watch.id, found)
+    events = [event for (event,) in found]
+    last = reader.events(after=events[-1] - 1, limit=1)[0] if events else None
+    return signalled(condition, watch.id, events, last)
 
 
 def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Finding]:
@@ -243,8 +246,12 @@ def conditions_of(watch: Watch) -> frozenset[str]:
 
 
 def _key(condition: Condition) -> str:
-    """What a condition is known by, for as long as it says the same; what it leads to is no part of it."""
-    return msgspec.json.encode(msgspec.structs.replace(condition, then=())).decode()
+    """What a condition is known by, for as long as it says the same.
+
+    What it leads to is no part of that, nor is the key of a signal: another key makes nothing happen again.
+    """
+    aside: dict[str, Any] = {"then": ()} | ({"secret": ""} if isinstance(condition, SignalCondition) else {})
+    return msgspec.json.encode(msgspec.structs.replace(condition, **aside)).decode()
 
 
 def leading(finding: Finding, then: tuple[Then, ...]) -> Finding:

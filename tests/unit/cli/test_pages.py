@@ -27,7 +27,8 @@ def test_a_table_shows_headings_paths_and_cut_digests() -> None:
 
 
 def test_an_empty_table_says_what_would_fill_it() -> None:
-    assert shown(Page({}, (Table([], ("run",), "There are no runs."),))) == ["There are no runs."]
+    empty = Table([], ("channel",), "There is no table such as [notify.team].")
+    assert shown(Page({}, (empty,))) == ["There is no table such as [notify.team]."]
 
 
 def test_facts_leave_out_what_is_empty() -> None:

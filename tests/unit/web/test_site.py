@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from penstock.app import App
 from penstock.app.api import ROUTES, call
 from penstock.datasets.types import ColumnProfile, Profile
-from penstock.monitoring.types import Alarm, Moved, Window
+from penstock.monitoring.types import Moved, Window
 from penstock.testing.delivery import Delivered
 
 Web = TestClient[Litestar]
@@ -163,8 +163,8 @@ def alarmed(app: App) -> None:
     """An alarm about a column of two carriers."""
     column = ColumnProfile(name="carrier", dtype="string", count=100, nulls=0, top={"UA": 50, "B6": 50})
     seen = replace(column, top={"UA": 90, "B6": 10})
-    version = Delivered(app.store, app.blobs, app.clock).version()
-    start = app.clock.now()
+    project = Delivered(app.store, app.blobs, app.clock)
+    version, start = project.version(), app.clock.now()
     with app.store.begin() as tx:
         tx.put(replace(version, profile=Profile(rows=100, columns=(column,))))
         tx.add(
@@ -184,26 +184,6 @@ def alarmed(app: App) -> None:
                 profile=Profile(rows=100, columns=(seen,)),
                 measured=start,
             ),
-            Alarm(
-                id="1",
-                project="flights",
-                environment="production",
-                model="delay",
-                version=1,
-                what="inputs",
-                raised=start,
-                since=start,
-                window="w",
-                last=start,
-                windows=1,
-                rows=100,
-                chance=0.001,
-                false_alarms="1 per 90d",
-                columns=(
-                    Moved(
-                        column="carrier", distance=0.3, psi=0.9, chance=0.001, influence=0.5, how="UA rose"
-                    ),
-                ),
-                why="wind moved",
-            ),
         )
+    moved = Moved(column="carrier", distance=0.3, psi=0.9, chance=0.001, influence=0.5, how="UA rose")
+    project.alarm(window="w", columns=(moved,))

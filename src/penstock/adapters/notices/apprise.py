@@ -20,7 +20,8 @@ class Apprise:
                 what="Apprise is not installed.", fix="Install it: pip install 'penstock[notify]'."
             ) from None
         logging.getLogger("apprise").disabled = True  # it tells addresses
-        service = apprise.Apprise()
+        asset = apprise.AppriseAsset(http_redirects=False)  # what is told goes where the secret says
+        service = apprise.Apprise(asset=asset)
         if not service.add(address):
             raise InvalidValue(
                 what="The secret of this channel holds no address that Apprise knows",

@@ -51,12 +51,15 @@ class Webhook:
             **signatures(key, message.delivery, int(self._now()), body),
         }
         try:
-            answer = httpx.post(address, content=body, headers=headers, timeout=self._timeout)
+            # what stands in the answer is not read: it may have no end
+            with httpx.stream(
+                "POST", address, content=body, headers=headers, timeout=self._timeout
+            ) as answer:
+                self._check(answer)
         except httpx.TimeoutException:
             raise Unavailable(what="The receiver does not answer in time.") from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             raise Unavailable(what="The receiver cannot be reached.") from None
-        self._check(answer)
 
     def _check(self, answer: httpx.Response) -> None:
         status = answer.status_code
@@ -79,8 +82,9 @@ class Webhook:
         """The seconds of a `Retry-After` (RFC 9110), which may be a date."""
         seconds = 60.0
         with suppress(ValueError, TypeError):
-            date = None if text.isdecimal() else parsedate_to_datetime(text)
-            seconds = date.timestamp() - self._now() if date else float(text)
+            seconds = (
+                float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - self._now()
+            )
         return min(max(seconds, 1.0), LONGEST)
 
 

@@ -11,6 +11,7 @@ from typing import Literal, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
+from msgspec.structs import replace
 
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
@@ -110,10 +111,16 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
         )
     if len(trigger.together) == 1:
         table.refuse("all", "`all` has one condition only", fix="Put it into `any`.")
-    if alone := next((each for each in trigger.together if each in trigger.conditions), None):
-        place = trigger.together.index(alone)
+    alone = [replace(each, then=()) for each in trigger.conditions]
+    if twice := [place for place, each in enumerate(alone) if each in alone[:place]]:
         table.document.refuse(
-            (*table.path, "all", place),
+            (*table.path, "any", twice[0]),
+            "this condition stands in `any` twice, and when it holds it counts once",
+            fix='Say all that it leads to in one `then`, such as then = ["run", "notify"].',
+        )
+    if both := [place for place, each in enumerate(trigger.together) if replace(each, then=()) in alone]:
+        table.document.refuse(
+            (*table.path, "all", both[0]),
             "this condition stands in `any` too, where it starts the pipeline without the others",
             fix="Leave it in one of them.",
         )
@@ -121,14 +128,20 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
         table.refuse(
             "all", "what must hold together leads to one thing", fix="Write `then` beside `all`, not into it."
         )
-    for place, condition in enumerate(trigger.conditions):
-        if "rollback" in trigger.leads_to(condition) and not isinstance(condition, _ABOUT_A_CHAMPION):
-            table.document.refuse(
-                (*table.path, "any", place),
-                "this condition says nothing about the champion, so it is no reason to roll back",
-                expected="worse or drift where `then` has rollback",
-                fix='Give the condition a `then` of its own, such as then = "run".',
-            )
+    blind = [place for place, one in enumerate(trigger.conditions) if _rolls_back_blindly(trigger, one)]
+    if blind:
+        table.document.refuse(
+            (*table.path, "any", blind[0]),
+            "this condition says nothing about the champion, so it is no reason to roll back",
+            expected="worse or drift where `then` has rollback",
+            fix='Give the condition a `then` of its own, such as then = "run".',
+        )
+    if trigger.together and all(_rolls_back_blindly(trigger, one) for one in trigger.together):
+        table.refuse(
+            "all",
+            "no condition here says anything about the champion, so they are no reason to roll back",
+            expected="worse or drift among them where `then` has rollback",
+        )
     for condition in trigger.every:
         if isinstance(condition, ScheduleCondition) and trigger.quiet and _quieted(condition, trigger.quiet):
             table.refuse(
@@ -136,6 +149,10 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
                 f"every hour of the schedule {condition.cron!r} lies in the quiet hours: none fires on time",
                 fix="Change one of them; note the trigger's `zone`.",
             )
+
+
+def _rolls_back_blindly(trigger: TriggerConfig, condition: Condition) -> bool:
+    return "rollback" in trigger.leads_to(condition) and not isinstance(condition, _ABOUT_A_CHAMPION)
 
 
 def _quieted(condition: ScheduleCondition, quiet: Quiet) -> bool:

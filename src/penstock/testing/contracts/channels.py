@@ -48,6 +48,12 @@ class ChannelContract:
                 channel.send(address, "", MESSAGE)
             assert SECRET not in str(refused.value) + caplog.text
 
+    def test_nobody_is_sent_elsewhere(self, channel: Channel, receiver: Receiver, address: str) -> None:
+        receiver.trouble = [(307, {"Location": f"http://{receiver.host}/elsewhere"})]
+        with pytest.raises(Unavailable):
+            channel.send(address, "", MESSAGE)
+        assert receiver.posts == []
+
     def test_a_receiver_that_is_gone_is_unavailable(
         self, channel: Channel, receiver: Receiver, address: str, caplog: pytest.LogCaptureFixture
     ) -> None:

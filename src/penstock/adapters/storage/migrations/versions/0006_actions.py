@@ -15,12 +15,12 @@ def upgrade() -> None:
     op.create_table(
         "actions",
         key("seq"),
-        *text("id", "project", "environment", "what", "target", "delivery", "firing"),
-        *integer("cause", "made"),
-        *text("details", "status"),
+        *text("id", "project", "environment", "what", "target", "status"),
         *integer("attempts"),
+        *text("problem", "result", "firing"),
+        *integer("cause", "made"),
         *integer("not_before", nullable=True),
-        *text("problem", "result"),
+        *text("delivery", "details"),
     )
     op.create_index("actions_id", "actions", ["id"], unique=True)
     op.create_index("actions_status", "actions", ["status"])

@@ -16,9 +16,7 @@ def upgrade() -> None:
         "signals",
         key("seq"),
         *text("id", "project", "name"),
-        *integer("time"),
-        *text("actor", "data"),
-        *integer("event"),
+        *integer("time", "event"),
     )
     op.create_index("signals_id", "signals", ["id"], unique=True)
     op.create_index("signals_project_name_event", "signals", ["project", "name", "event"])
