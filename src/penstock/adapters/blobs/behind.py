@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
-SPELL = 0.02
-"""Seconds for which files are gathered."""
+SPELL = 0.25
+"""Seconds for which files are gathered, unless many come: while a journal is written, nobody makes a file."""
 _TOGETHER = 8
 """Files that are flushed at once: a file system writes its journal once for all who wait for it, and once for
 each of those who come one after another, which took three milliseconds for every step."""
@@ -18,6 +17,8 @@ _SHARE = 3
 """Files for which one thread is enough."""
 _WAITING = 256
 """How many files may wait; who writes more waits for the disk."""
+_MANY = _WAITING // 2
+"""So many files are flushed at once."""
 
 File = tuple[int, Path]
 """A descriptor of its own for an open file, and where it stands."""
@@ -34,6 +35,7 @@ class Behind:
         self._files: queue.Queue[File] = queue.Queue(_WAITING)
         self._shares: queue.SimpleQueue[list[File]] = queue.SimpleQueue()
         self._flushed: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._begun = False
 
     def flush(self, descriptor: int, place: Path) -> None:
@@ -43,15 +45,19 @@ class Behind:
             for work in (self._gather, *[self._share] * _TOGETHER):
                 threading.Thread(target=work, name="penstock-flush", daemon=True).start()
         self._files.put((os.dup(descriptor), place))
+        if self._files.qsize() >= _MANY:
+            self._hurry.set()
 
     def done(self) -> None:
         """Wait until everything so far is on the disk."""
+        self._hurry.set()
         self._files.join()
 
     def _gather(self) -> None:
         while True:
             some = [self._files.get()]
-            time.sleep(SPELL)
+            self._hurry.wait(SPELL)
+            self._hurry.clear()
             while not self._files.empty():
                 some.append(self._files.get())
             count = min(_TOGETHER, -(-len(some) // _SHARE))

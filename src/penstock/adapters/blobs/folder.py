@@ -47,10 +47,11 @@ class FolderBlobs:
     def put(self, data: bytes) -> str:
         """See `Blobs.put`."""
         digest = digest_bytes(data)
-        if not self._again(digest):
+        place = self._place(digest)
+        if not self._again(digest, place):
             with self._part() as file:
                 file.write(data)
-                self._settle(file, digest)
+                self._settle(file, digest, place)
         return digest
 
     @contextmanager
@@ -59,8 +60,11 @@ class FolderBlobs:
         with self._part() as file:
             digesting = Digesting(file)
             yield digesting
-            if not self._again(digesting.digest):
-                self._settle(file, digesting.digest)
+            place = self._place(digesting.digest)
+            if self._again(digesting.digest, place):
+                os.unlink(file.name)  # noqa: PTH108 - see `_move`
+            else:
+                self._settle(file, digesting.digest, place)
 
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""
@@ -71,7 +75,10 @@ class FolderBlobs:
 
     def get(self, digest: str) -> bytes:
         """See `Blobs.get`."""
-        data = self._existing(digest).read_bytes()
+        try:
+            data = self._place(digest).read_bytes()
+        except FileNotFoundError:
+            raise _missing(digest) from None
         if digest_bytes(data) != digest:
             raise _corrupt(digest)
         return data
@@ -119,12 +126,12 @@ class FolderBlobs:
     def _place(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise NotFound(what="There is no such blob", expected="64 hexadecimal digits", found=repr(digest))
-        return self._folder / digest[:2] / digest[2:]
+        return Path(f"{self._folder}/{digest[:2]}/{digest[2:]}")
 
     def _existing(self, digest: str) -> Path:
         file = self._place(digest)
         if not file.is_file():
-            raise NotFound(what=f"There is no blob {digest}")
+            raise _missing(digest)
         return file
 
     def _whole(self, digest: str, file: Path) -> bool:
@@ -141,9 +148,8 @@ class FolderBlobs:
         self._verified[digest] = stamp
         return True
 
-    def _again(self, digest: str) -> bool:
+    def _again(self, digest: str, file: Path) -> bool:
         """Whether the bytes are there; if so they count as stored now, so that nobody deletes them as old."""
-        file = self._place(digest)
         if not self._whole(digest, file):
             return False
         with self._turn(fcntl.LOCK_SH):
@@ -173,26 +179,26 @@ class FolderBlobs:
 
     @contextmanager
     def _part(self) -> Iterator[IO[bytes]]:
-        """A file beside the blobs; gone at the end unless it was settled."""
+        """A file beside the blobs, to be settled or removed; gone when anything fails before that."""
         part = self._folder / next(self._parts)
         try:
             with _new(part) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # until the end, whatever that is
                 yield file
-        except OSError as error:
+        except BaseException as error:
+            part.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise StorageFailed(
                 found=f"{error.strerror} in {self._folder}",
                 fix="Nothing was left behind; free space on that disk and try again.",
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
 
-    def _settle(self, file: IO[bytes], digest: str) -> None:
+    def _settle(self, file: IO[bytes], digest: str, place: Path) -> None:
         """Make the written bytes durable, and visible under their name: then, unless it is done behind us.
 
         They have the digest, so they count as verified until somebody touches the file.
         """
-        place = self._place(digest)
         file.flush()
         os.fchmod(file.fileno(), 0o444)
         stamp = _stamp(file)
@@ -214,18 +220,21 @@ def _new(path: Path) -> IO[bytes]:
         return path.open("xb")
 
 
-def _move(name: str, place: Path) -> None:
-    part = Path(name)
+def _move(part: str, place: Path) -> None:
     try:
-        part.replace(place)
+        os.replace(part, place)  # noqa: PTH105 - done for each value of each step
     except FileNotFoundError:
         place.parent.mkdir(exist_ok=True)
-        part.replace(place)
+        os.replace(part, place)  # noqa: PTH105 - the same
 
 
 def _stamp(file: IO[bytes]) -> Stamp:
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _missing(digest: str) -> NotFound:
+    return NotFound(what=f"There is no blob {digest}")
 
 
 def _corrupt(digest: str) -> Corrupt:
