@@ -148,7 +148,7 @@ def skew(
         found["examples"], ("feature=column", "entity=key", "read=time", "online", "offline"), ""
     )
     shown = (table, columns, *((examples,) if found["examples"] else ()))
-    more = (f"penstock runs show {found['run']}", f"penstock monitor {found['model']}")
+    more = (f"penstock run show {found['run']}", f"penstock monitor {found['model']}")
     return Page({"items": items, "newest": found}, shown, more)
 
 
