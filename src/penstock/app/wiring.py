@@ -50,6 +50,7 @@ from penstock.models.uploads import Uploads
 from penstock.monitoring.alarms import Alarms
 from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
+from penstock.monitoring.skews import Skews
 from penstock.revisions.config import RESERVED, parse_config
 from penstock.revisions.issues import Issues
 from penstock.revisions.merging import MergeRequests
@@ -144,6 +145,7 @@ class App(Workbench):
             submit=self._beside,
         )
         self.alarms = Alarms(self.store, self.blobs)
+        self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace)
         self._arrivals = Everywhere()
         self.triggers = Triggers(
             self.store,
@@ -184,6 +186,7 @@ class App(Workbench):
             ("monitoring", self.monitoring.tick),
             ("archive", self.archive.tick),
             ("alarms", self.alarms.tick),
+            ("skews", self.skews.tick),
             ("triggers", self.triggers.tick),
             ("runs", self.runs.tick),
             ("features", self.features.tick),

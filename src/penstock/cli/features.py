@@ -37,13 +37,18 @@ FACTS = (
     "ended=finished",
 )
 
+SKEW = (
+    *("day=start", "environment", "model", "version", "view", "compared=rows", "wrong=skew", "stale"),
+    *("behind (s)=lag", "failed", "nothing is said because=unsaid"),
+)
+
 features = group(help="Feature views where they are deployed; one of them, its online values.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of features."""
     features.callback(invoke_without_command=True)(listed)
-    for command in (show, get, search, materialize):
+    for command in (show, get, search, materialize, skew):
         features.command()(command)
     app.add_typer(features, name="features", rich_help_panel="Models")
 
@@ -117,6 +122,34 @@ def materialize(
     return Page(
         found, (f"Asked for the newest values of {names} in {environment}.",), (hint, "penstock runs")
     )
+
+
+@prints
+def skew(
+    api: Api,
+    view: Annotated[
+        str, typer.Argument(help="Only this view, with the newest figures of each feature.")
+    ] = "",
+    environment: Annotated[str, typer.Option("--in", metavar="ENV", help="Only this environment.")] = "",
+    days: Annotated[int, typer.Option("--days", min=1, help="How many days' figures to show.")] = 14,
+) -> Page:
+    """How many values that predictions read online are not those that training reads."""
+    items = api.items("/skews", view=view, environment=environment, limit=days)
+    table = Table(
+        items, SKEW, "Nothing was compared yet: a day is, once it is over, if its answers read online."
+    )
+    newest = next((each for each in items if each["skew"] is not None), None)
+    if not view or newest is None:
+        hints = (f"penstock features skew {items[0]['view']}",) if items else ()
+        return Page({"items": items}, (table,), hints)
+    found = api.get(f"/skews/{newest['id']}")
+    columns = Table(found["columns"], ("feature=column", "compared=rows", "wrong=differs", "stale"), "")
+    examples = Table(
+        found["examples"], ("feature=column", "entity=key", "read=time", "online", "offline"), ""
+    )
+    shown = (table, columns, *((examples,) if found["examples"] else ()))
+    more = (f"penstock run show {found['run']}", f"penstock monitor {found['model']}")
+    return Page({"items": items, "newest": found}, shown, more)
 
 
 def _page(

@@ -65,6 +65,7 @@ ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
 UNSAID = ("nothing is said of=what", "column", "environment", "version", "day", "because=why")
 SCORED = ("estimates of=metric", "windows", "truth in the band=inside", "truth above by=above")
+SKEW = ("read online of=view", "day=start", "environment", "version", "wrong=skew", "stale", "failed")
 
 models = group(help="Models, their versions and champions; or one of them.")
 
@@ -243,9 +244,17 @@ def monitor(
     scored = Table(estimates, SCORED, "")
     unsaid = api.items(f"/models/{model}/unsaid", limit=days)
     silent = Table(unsaid, UNSAID, "")
+    skews = api.items("/skews", model=model, limit=days)
+    skewed = Table(skews, SKEW, "")
     hints = (f"penstock models show {model}", "penstock triggers explain")
     return Page(
-        {"items": windows, "alarms": alarms, "estimates": estimates, "unsaid": unsaid},
-        (table, *((scored,) if estimates else ()), alarmed, *((silent,) if unsaid else ())),
+        {"items": windows, "alarms": alarms, "estimates": estimates, "unsaid": unsaid, "skews": skews},
+        (
+            table,
+            *((scored,) if estimates else ()),
+            alarmed,
+            *((silent,) if unsaid else ()),
+            *((skewed,) if skews else ()),
+        ),
         hints,
     )

@@ -47,7 +47,7 @@ def join(
         elif kept is None:
             features = _best(spine, moments, view, tables[declared.source.name])
         else:
-            places = kept.places(_entities(spine, kept, declared), moments, declared.ttl)
+            places = kept.places(entities_of(spine, kept, declared), moments, declared.ttl)
             features = kept.features.take(places)
         twice = sorted(set(features.columns) & set(spine.columns))
         if twice:
@@ -64,7 +64,7 @@ def _best(spine: pl.DataFrame, moments: Integers, view: FeatureView, table: pl.L
     """The features of a view, one row per row of the spine: the best of the parts' best."""
     best = _Best(spine.height)
     for part in Made(view, table).timelines():
-        entities = _entities(spine, part, view.settings)
+        entities = entities_of(spine, part, view.settings)
         places = np.full(spine.height, -1)
         able = np.flatnonzero(_in_reach(part, moments, view.settings.ttl))
         places[able] = part.places(entities[able], moments[able], view.settings.ttl)
@@ -118,8 +118,8 @@ class _Best:
         self._place[found] = np.arange(self._held)
 
 
-def _entities(spine: pl.DataFrame, timeline: Timeline[Features], view: ViewSettings) -> pl.DataFrame:
-    """The entities of the spine in the types that they have in a timeline."""
+def entities_of(spine: pl.DataFrame, timeline: Timeline[Features], view: ViewSettings) -> pl.DataFrame:
+    """The entities of the spine in the types that they have in a timeline. Raises InvalidValue."""
     own = timeline.entities.schema
     for name in view.entity:
         wanted, found = spine.schema[name], own[name]

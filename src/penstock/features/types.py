@@ -126,6 +126,27 @@ class Materialization(msgspec.Struct, frozen=True, kw_only=True):
     event: int = 0
 
 
+class Differing(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a prediction read `online` of an entity at a time, and what training reads there."""
+
+    key: dict[str, Any]
+    time: datetime
+    online: Any
+    offline: Any
+
+
+class ColumnSkew(msgspec.Struct, frozen=True, kw_only=True):
+    """Of `rows` values of a feature that were read online so many are not what training reads at their
+    moments: they were right when the store was filled (`stale`), or not even then (`differs`, with examples).
+    """
+
+    column: str
+    rows: int
+    differs: int
+    stale: int
+    examples: tuple[Differing, ...] = ()
+
+
 class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to train on: `span` and `holdout` are durations back from the newest row.
 

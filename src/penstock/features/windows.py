@@ -21,7 +21,9 @@ from penstock.features.types import Aggregate, ViewSettings
 
 MOST_PAIRS = 4_000_000
 """Pairs of a row and an event in its longest span that are held in memory at once."""
-_ROW, _AT, _PLACE, _FIRST, _END = (f"penstock.{name}" for name in ("row", "at", "place", "first", "end"))
+_ROW, _AT, _BY, _PLACE, _FIRST, _END = (
+    f"penstock.{name}" for name in ("row", "at", "by", "place", "first", "end")
+)
 _UNTIL = "penstock.until"
 """The column that says when a correction of a row became known, null where none has."""
 _MOMENT = pl.Datetime("us", "UTC")
@@ -29,15 +31,22 @@ _ZERO = ("count", "sum", "distinct")
 
 
 def windowed(
-    spine: pl.DataFrame, event_time: str, view: ViewSettings, timeline: Timeline[Features]
+    spine: pl.DataFrame,
+    event_time: str,
+    view: ViewSettings,
+    timeline: Timeline[Features],
+    by: str = "",
 ) -> pl.DataFrame:
     """The aggregates of a view at each row of the spine, in its order.
 
-    Where nothing counts, counts and sums are 0 and the others null. Raises InvalidValue for entities of other
-    types, a column that is not there, and an aggregate that wants numbers and has none.
+    What counts was known at the row's moment, or at that in its column `by`. Where nothing counts, counts and
+    sums are 0 and the others null. Raises InvalidValue for entities of other types, a column that is not
+    there, and an aggregate that wants numbers and has none.
     """
     events = _in_types_of(spine, _events(view, timeline), view)
-    rows = spine.select(*view.entity, pl.col(event_time).cast(_MOMENT).alias(_AT)).with_row_index(_ROW)
+    moments = {_AT: event_time} | ({_BY: by} if by else {})
+    times = [pl.col(column).cast(_MOMENT).alias(name) for name, column in moments.items()]
+    rows = spine.select(*view.entity, *times).with_row_index(_ROW)
     longest = max(each.over for each in view.aggregates)
     found = pl.concat(
         _aggregated(pairs, events, view.aggregates) for pairs in _pairs(rows, events, view.entity, longest)
@@ -110,7 +119,8 @@ def _events(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
 def _pairs(
     rows: pl.DataFrame, events: pl.DataFrame, entity: Sequence[str], longest: float
 ) -> Iterator[pl.DataFrame]:
-    """Each row with each event of its entity in (T - longest, T], as `_ROW`, `_AT` and `_PLACE`.
+    """Each row with each event of its entity in (T - longest, T], as `_ROW`, `_AT`, `_PLACE` and, where
+    there is one, `_BY`.
 
     They come in parts, one at least.
     """
@@ -128,23 +138,27 @@ def _pairs(
         for moment in (pl.col(_AT), pl.col(_AT) - pl.duration(seconds=longest))
     )
     first = (before[_PLACE] + 1).fill_null(last[_FIRST])
-    wanted = wanted.select(_ROW, _AT, first.alias(_FIRST), last[_PLACE].alias(_END))
+    times = [name for name in (_AT, _BY) if name in wanted.columns]
+    wanted = wanted.select(_ROW, *times, first.alias(_FIRST), last[_PLACE].alias(_END))
     wanted = wanted.filter(pl.col(_END) >= pl.col(_FIRST))
     count = (wanted[_END] - wanted[_FIRST] + 1).to_numpy()
     part = np.cumsum(count) // MOST_PAIRS
     for number in range(int(part[-1]) + 1 if len(part) else 1):
         own = part == number
-        these, times = wanted.filter(pl.Series(own)), count[own]
-        start = np.repeat(these[_FIRST].to_numpy(), times)
-        within = np.arange(len(start)) - np.repeat(np.cumsum(times) - times, times)
-        again = np.repeat(np.arange(these.height), times)
-        yield these.select(_ROW, _AT)[again].with_columns(pl.Series(_PLACE, start + within, pl.Int64))
+        these, often = wanted.filter(pl.Series(own)), count[own]
+        start = np.repeat(these[_FIRST].to_numpy(), often)
+        within = np.arange(len(start)) - np.repeat(np.cumsum(often) - often, often)
+        again = np.repeat(np.arange(these.height), often)
+        yield these.select(_ROW, *times)[again].with_columns(pl.Series(_PLACE, start + within, pl.Int64))
 
 
 def _aggregated(pairs: pl.DataFrame, events: pl.DataFrame, aggregates: Sequence[Aggregate]) -> pl.DataFrame:
     """The aggregates of each row with a pair, of the events that were known then and not corrected yet."""
     told = pairs.hstack(events[pairs[_PLACE]])
-    known = (pl.col(KNOWN) <= pl.col(_AT)) & (pl.col(_UNTIL) > pl.col(_AT)).fill_null(value=True)
+    moment = pl.col(_BY if _BY in pairs.columns else _AT)
+    known = (pl.col(KNOWN) <= moment) & (pl.col(_UNTIL) > moment).fill_null(value=True)
+    if _BY in pairs.columns:
+        known &= pl.col(EVENT) <= moment
     return (
         told.lazy()
         .filter(known)

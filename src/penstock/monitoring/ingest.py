@@ -15,6 +15,7 @@ from penstock.lineage.ports import Reader
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.types import Prediction, Window
+from penstock.serving.lookups import GIVEN
 from penstock.serving.types import LogRecord
 
 DAY = timedelta(days=1)
@@ -24,10 +25,11 @@ _DTYPES = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": p
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """One row of a log record: the prediction, and what was asked."""
+    """One row of a log record: the prediction, what was asked, and whether features were read online."""
 
     prediction: Prediction
     inputs: dict[str, Any]
+    looked_up: bool = False
 
 
 def rows_of(records: Iterable[LogRecord]) -> list[Answered]:
@@ -47,7 +49,9 @@ def rows_of(records: Iterable[LogRecord]) -> list[Answered]:
                 score=record.score[index],
                 label=record.label[index],
             )
-            rows[key] = Answered(prediction, {name: values[index] for name, values in record.inputs.items()})
+            inputs = {name: values[index] for name, values in record.inputs.items()}
+            looked_up = any(lookup.status[index] != GIVEN for lookup in record.lookups.values())
+            rows[key] = Answered(prediction, inputs, looked_up)
     return list(rows.values())
 
 
@@ -89,6 +93,7 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
         profile=profile,
         drift=_drift(training, profile),
         measured=now,
+        lookups=window.lookups + sum(row.looked_up for row in rows),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from penstock.datasets.types import Profile
+from penstock.features.types import ColumnSkew
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class Unsaid(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
+    Of so many of its predictions features were read online as `lookups` says.
     `metrics` are measured on the labelled predictions, within `bands` with 95 % confidence; `completeness` is
     the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
     `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
@@ -69,6 +71,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     bands: dict[str, tuple[float, float]] = {}
     estimated: dict[str, Figure] = {}
     unsaid: tuple[Unsaid, ...] = ()
+    lookups: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +87,37 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     completeness: float
     metrics: dict[str, float]
     bands: dict[str, tuple[float, float]]
+
+
+class Skew(msgspec.Struct, frozen=True, kw_only=True):
+    """How far what answers read online of a `view` is from what training reads at the same keys and moments.
+
+    `id` is `window:view`, and `run` compares: of the `lookups` answers of the window `rows`. `skew` and
+    `stale` are shares (0 to 1), each of the column where it is largest: of values that are wrong, and of
+    those that were right when the store was filled, which was `lag` seconds before at most. `failed` are the
+    declared checks that do not hold; `unsaid` is why there are no figures.
+    """
+
+    id: str
+    window: str
+    project: str
+    environment: str
+    model: str
+    version: int
+    view: str
+    start: datetime
+    end: datetime
+    lookups: int
+    rows: int = 0
+    lag: float | None = None
+    run: str = ""
+    skew: float | None = None
+    stale: float | None = None
+    columns: tuple[ColumnSkew, ...] = ()
+    failed: tuple[str, ...] = ()
+    unsaid: str = ""
+    measured: datetime | None = None
+    event: int = 0
 
 
 What = Literal["inputs", "outputs"]

@@ -1,11 +1,13 @@
-"""The pipeline that makes the online values of a feature view, drawn from one that trains on it."""
+"""Pipelines that make or check the online values of a feature view, drawn from one that trains on it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
 from penstock.features.types import ViewSettings
-from penstock.pipelines.types import Graph, Node, Output
+from penstock.pipelines.types import Graph, Node, Output, Value
 
 
 def views_in(graph: Graph) -> dict[str, tuple[ViewSettings, Node]]:
@@ -23,10 +25,7 @@ def features_graph(graph: Graph, name: str) -> Graph:
 
     It has a name that no function has, so that no pipeline is taken for it.
     """
-    view, _ = views_in(graph)[name]
-    nodes = {node.name: node for node in graph.nodes}
-    laid_out = nodes[timeline_of(view)]
-    [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
+    view, snapshot, laid_out = _timeline_in(graph, name)
     made = Node(
         name=name,
         kind="features",
@@ -34,7 +33,29 @@ def features_graph(graph: Graph, name: str) -> Graph:
         outputs=("rows",),
         settings={"view": msgspec.to_builtins(view)},
     )
-    return Graph(pipeline=f"features:{name}", target=view.target, nodes=(nodes[read], laid_out, made))
+    return Graph(pipeline=f"features:{name}", target=view.target, nodes=(snapshot, laid_out, made))
+
+
+def skew_graph(graph: Graph, name: str, read: str, features: Sequence[str]) -> Graph:
+    """The graph that holds what was read online of a view (a table, the digest `read`) against its source."""
+    view, snapshot, laid_out = _timeline_in(graph, name)
+    compared = Node(
+        name=f"{name}.skew",
+        kind="skew",
+        inputs={laid_out.name: Output(laid_out.name, "rows"), "read": Value(read)},
+        outputs=("skew",),
+        settings={"view": msgspec.to_builtins(view), "features": list(features)},
+    )
+    return Graph(pipeline=f"skew:{name}", target=view.target, nodes=(snapshot, laid_out, compared))
+
+
+def _timeline_in(graph: Graph, name: str) -> tuple[ViewSettings, Node, Node]:
+    """A view with the nodes that read its source and lay out what it makes of it."""
+    view, _ = views_in(graph)[name]
+    nodes = {node.name: node for node in graph.nodes}
+    laid_out = nodes[timeline_of(view)]
+    [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
+    return view, nodes[read], laid_out
 
 
 def timeline_of(view: ViewSettings) -> str:

@@ -147,7 +147,7 @@ class _Filling:
     def __init__(self, view: OnlineView, needed: set[str], now: datetime) -> None:
         self._view = view
         self._needed = needed
-        self.lookup = Lookup(key={c.name: [] for c in view.entity}, time=now, event=[], status=[])
+        self.lookup = Lookup(key={c.name: [] for c in view.entity}, time=now, event=[], status=[], given={})
 
     def fill(self, row: dict[str, Any], at: int, record: Record | None, missing: Sequence[str]) -> None:
         """Fill in what row `at` lacks. Raises InvalidRequest where it must not be null."""
@@ -166,6 +166,8 @@ class _Filling:
                 found=("null, " if status == "PRESENT" else "") + (f"{age} old" if age else "none"),
                 fix=f"Give {names} in the row.",
             )
+        if given := [name for name in view.features if name not in missing]:
+            self.lookup.given[at] = given
         self.note(row, event, status)
 
     def note(self, row: Row, event: datetime | None, status: str) -> None:

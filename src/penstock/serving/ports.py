@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.serving.types import Answer, Contest, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
+
+if TYPE_CHECKING:  # the prediction process reads no tables
+    import polars as pl
 
 
 class Runtime(Protocol):
@@ -73,6 +76,15 @@ class PredictionLog(Protocol):
 
     def read(self, segment: str, offset: int, limit: int) -> tuple[list[LogRecord], int]:
         """Up to `limit` whole records from a byte offset, and the offset after them."""
+        ...
+
+    def table(self, model: str, environment: str, start: date, end: date) -> pl.LazyFrame:
+        """The answers of a model in the UTC days `start <= day < end`, packed or not, each a row.
+
+        They are in no order. Columns: `id`, `time`, `version`, `variant`, `score`, `label`, `input.NAME`, and
+        of features that were read online `key.NAME`, `event.VIEW`, `read.VIEW` (when), `status.VIEW` and
+        `given.VIEW` (see `Lookup`); those that no row has are not there.
+        """
         ...
 
     def closed(self, segment: str) -> bool:

@@ -155,16 +155,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: tuple[tuple[float, ...], ...] = ()
 
 
-class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+class Lookup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was read online of a feature view for n rows: by which `key`, column by column, and at which
     `time`; when what was found had happened (None: there was nothing), and what became of it (see
-    `features.records.Status`). A row that brought all features of the view itself has the status GIVEN.
+    `features.records.Status`). A row that brought all features of the view itself has the status GIVEN;
+    `given` are by row the features of those that brought some.
     """
 
     key: dict[str, list[Any]]
     time: datetime
     event: list[datetime | None]
     status: list[str]
+    given: dict[int, list[str]] = {}
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):

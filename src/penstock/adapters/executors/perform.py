@@ -195,6 +195,26 @@ def _features(task: Task, blobs: Blobs) -> Work:
     return work
 
 
+def _skew(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.features.keeping import read_timeline
+    from penstock.features.skew import compare
+    from penstock.features.types import ViewSettings
+
+    def work() -> tuple[Outputs, Measured]:
+        [artifact] = task.inputs.values()
+        view = msgspec.convert(task.node.settings["view"], ViewSettings)
+        timeline, table = (
+            read_timeline(blobs.path(artifact.digest)),
+            pl.read_ipc(blobs.path(task.values["read"])),
+        )
+        told = compare(view, table, timeline, task.node.settings["features"])
+        return {"skew": write(msgspec.to_builtins(told), blobs)}, []
+
+    return work
+
+
 def _publish(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.formats.publish import make_candidate
 
@@ -231,6 +251,7 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "rows": _rows,
     "publish": _publish,
     "features": _features,
+    "skew": _skew,
 }
 
 

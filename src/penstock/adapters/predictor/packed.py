@@ -37,19 +37,18 @@ Place = tuple[str, str, date]
 def pack(records: Iterable[LogRecord], folder: Path, name: str) -> None:
     """Keep records as columns below `folder`, in files called `name`; those that are there are replaced.
 
-    A row is a prediction: `id`, `time`, `version`, `variant`, `score`, `label`, and `input.NAME` for each
-    value that was asked about; numbers are floats. Where features were read online there are `key.NAME`, and
-    `event.VIEW`: when what was found had happened. Raises StorageFailed.
+    A row is a prediction, with the columns of `PredictionLog.table`; numbers are floats, but for whole ones
+    in keys. Raises StorageFailed.
     """
     rows: dict[Place, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
         day = record.time.astimezone(UTC).date()
-        rows[record.model, record.environment, day].extend(_rows(record))
+        rows[record.model, record.environment, day].extend(rows_of(record))
     try:
         for place, found in rows.items():
             within = _within(folder, place)
             within.mkdir(parents=True, exist_ok=True)
-            _write(_table(found), within / f"{name}.parquet")
+            _write(as_table(found), within / f"{name}.parquet")
             _join(within)
     except OSError as error:
         raise StorageFailed(
@@ -66,18 +65,34 @@ def drop(folder: Path, model: str, environment: str, before: date) -> int:
     return len(old)
 
 
-def _rows(record: LogRecord) -> Iterator[dict[str, Any]]:
+def scan(folder: Path, model: str, environment: str, start: date, end: date) -> list[pl.LazyFrame]:
+    """What is packed of the days `start <= day < end`, file by file."""
+    days = _within(folder, (model, environment, start)).parent
+    return [
+        pl.scan_parquet(file, hive_partitioning=False)
+        for path in sorted(days.glob("day=*"))
+        if start <= date.fromisoformat(path.name.removeprefix("day=")) < end
+        for file in sorted(path.glob("*.parquet"))
+    ]
+
+
+def rows_of(record: LogRecord) -> Iterator[dict[str, Any]]:
+    """The predictions of a record as rows of a table."""
     shared = {"time": record.time, "version": record.version, "variant": record.variant}
     for index, key in enumerate(record.ids):
         inputs = {f"input.{name}": values[index] for name, values in record.inputs.items()}
         for view, lookup in record.lookups.items():
             inputs[f"event.{view}"] = lookup.event[index]
+            inputs[f"read.{view}"] = lookup.time
+            inputs[f"status.{view}"] = lookup.status[index]
+            if lookup.given:
+                inputs[f"given.{view}"] = lookup.given.get(index, [])
             inputs |= {f"key.{name}": values[index] for name, values in lookup.key.items()}
         yield {"id": key, **shared, "score": record.score[index], "label": record.label[index], **inputs}
 
 
-def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """The rows; an input is of one type in every file, whatever of it was asked there."""
+def as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """The rows as a table; an input is of one type in every file, whatever of it was asked there."""
     inputs = dict.fromkeys(name for row in rows for name in row if name not in _FIXED)
     columns = [pl.Series(name, [row[name] for row in rows], kind) for name, kind in _FIXED.items()]
     return pl.DataFrame(columns + [_input(name, [row.get(name) for row in rows]) for name in inputs])
@@ -85,8 +100,12 @@ def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def _input(name: str, values: list[Any]) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
-    if name.startswith("event."):
+    if name.startswith(("event.", "read.")):
         return pl.Series(name, values, _FIXED["time"])
+    if name.startswith("given."):
+        return pl.Series(name, values, pl.List(pl.String))
+    if name.startswith("key.") and kinds == {int}:
+        return pl.Series(name, values, pl.Int64)
     if kinds == {bool}:
         return pl.Series(name, values, pl.Boolean)
     if kinds <= {int, float, bool}:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date
 from pathlib import Path
 
 import msgspec
+import polars as pl
 
 from penstock.adapters.predictor.log import age, segments_in
-from penstock.adapters.predictor.packed import drop, pack
+from penstock.adapters.predictor.packed import as_table, drop, pack, rows_of, scan
 from penstock.core.errors import NotFound
 from penstock.serving.types import LogRecord
 
@@ -48,6 +50,21 @@ class JsonlPredictionLog:
         except FileNotFoundError:
             raise NotFound(what=f"The prediction log has no segment {segment}") from None
         return records, offset
+
+    def table(self, model: str, environment: str, start: date, end: date) -> pl.LazyFrame:
+        """See `PredictionLog.table`."""
+        rows = []
+        for segment in self.segments():  # before what is packed: else what is packed meanwhile would lack
+            with suppress(NotFound):
+                rows += [
+                    row
+                    for record in self._records(segment)
+                    if (record.model, record.environment) == (model, environment)
+                    and start <= record.time.astimezone(UTC).date() < end
+                    for row in rows_of(record)
+                ]
+        parts = [as_table(rows).lazy(), *scan(self._folder, model, environment, start, end)]
+        return pl.concat(parts, how="diagonal_relaxed").unique("id", keep="first")
 
     def closed(self, segment: str) -> bool:
         """See `PredictionLog.closed`. Raises NotFound."""

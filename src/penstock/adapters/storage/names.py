@@ -44,6 +44,7 @@ NAMES = {
     "Run": "runs",
     "Secret": "secrets",
     "Setting": "settings",
+    "Skew": "skews",
     "Snapshot": "snapshots",
     "StepRun": "step_runs",
     "StepSecret": "step_secrets",

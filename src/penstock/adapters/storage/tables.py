@@ -38,7 +38,7 @@ from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
 from penstock.models.types import Alias, Model, Placement, Protection, RoleChange, Version
-from penstock.monitoring.types import Alarm, Prediction, Reading, Window
+from penstock.monitoring.types import Alarm, Prediction, Reading, Skew, Window
 from penstock.revisions.types import (
     AccessToken,
     Approval,
@@ -143,6 +143,7 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Prediction: _table(Prediction, ("model", "environment", "time")),
     Window: _table(Window, ("model", "environment", "start")),
     Reading: _table(Reading, ("window",)),
+    Skew: _table(Skew, ("model", "environment", "start"), ("measured",)),
     Alarm: _table(Alarm, ("model", "environment", "ended")),
     Action: _table(Action, ("status",), ("firing",)),
     Firing: _table(Firing, ("project", "environment", "pipeline")),

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+from penstock.app.api.lists import LIMIT, brief, listed
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.core.words import meant
 from penstock.features.types import Placed
+from penstock.monitoring.types import Skew
 
 ROUTES = Routes()
 route = ROUTES.route
@@ -55,6 +57,27 @@ def materialize(
         name, place, [view] if view else [], full=bool(full), actor=app.actor(actor)
     )
     return app.poked({"items": asked})
+
+
+@route("GET", "/skews")
+def skews(app: App, model: str = "", environment: str = "", view: str = "", limit: int = LIMIT) -> Any:
+    """How far what answers read online is from what training reads, by day and view, the newest first."""
+    found = listed(app, Skew, "-start", limit, model=model, environment=environment, view=view)["items"]
+    return {"items": [brief(skew, "columns") for skew in found]}
+
+
+@route("GET", "/skews/{id}")
+def skew(app: App, id: str) -> Any:  # noqa: A002 the word in the address
+    """The same of one day and view, feature by feature, with examples of values that differ."""
+    with app.store.read() as reader:
+        found = reader.get(Skew, id)
+    columns = [brief(each, "examples") for each in found.columns]
+    examples = [
+        {"column": each.column} | msgspec.structs.asdict(example)
+        for each in found.columns
+        for example in each.examples
+    ]
+    return {**brief(found), "columns": columns, "examples": examples}
 
 
 def found_view(app: App, project: str, environment: str, name: str) -> Placed:

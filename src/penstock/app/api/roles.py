@@ -76,6 +76,8 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /channels/{name}/test": OPERATE,
     "GET /features": READ,
     "GET /features/{view}": READ,
+    "GET /skews": READ,
+    "GET /skews/{id}": READ,
     "GET /features/{view}/values": SERVE,
     "POST /get-online-features": SERVE,
     "POST /write-to-online-store": SERVE,

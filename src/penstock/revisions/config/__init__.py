@@ -23,6 +23,7 @@ from penstock.revisions.config.read import parse_config
 from penstock.revisions.config.rollouts import RolloutConfig
 from penstock.revisions.config.types import (
     PROOFS,
+    SKEW,
     EnvironmentConfig,
     ModelConfig,
     ProjectConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "EVENTS",
     "PROOFS",
     "RESERVED",
+    "SKEW",
     "ArrivalCondition",
     "ChannelConfig",
     "Condition",

@@ -7,11 +7,14 @@ from typing import cast
 
 from penstock.checks import is_load, is_sign_off, parse, parse_load, signatures
 from penstock.checks.metrics import METRICS
+from penstock.checks.shares import parse_share
 from penstock.core.errors import InvalidValue
 from penstock.revisions.config.rollouts import read_rollout
 from penstock.revisions.config.tables import Table
-from penstock.revisions.config.types import PROOFS, ModelConfig, Risk
+from penstock.revisions.config.types import PROOFS, SKEW, ModelConfig, Risk
 
+USUAL = ModelConfig(gate=())
+"""What holds of a model where nothing is declared."""
 _RISKS = ("low", "limited", "high")
 
 
@@ -34,7 +37,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         )
     table.allow(
         *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
-        *("keep_predictions", "redact", "log_share"),
+        *("keep_predictions", "redact", "log_share", "skew"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -48,6 +51,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         keep_predictions=table.span("keep_predictions") if "keep_predictions" in table else "",
         redact=table.texts("redact") if "redact" in table else (),
         log_share=_log_share(table),
+        skew=_skew(table) if "skew" in table else USUAL.skew,
     )
 
 
@@ -58,6 +62,17 @@ def _log_share(table: Table) -> int:
             "log_share", "no such share of the answers can be logged", expected="1 to 100", found=str(share)
         )
     return share
+
+
+def _skew(table: Table) -> tuple[str, ...]:
+    texts = table.texts("skew")
+    for index, text in enumerate(texts):
+        try:
+            parse_share(text, SKEW)
+        except InvalidValue as error:
+            place = (*table.path, "skew", index)
+            table.document.refuse(place, error.what, expected=error.expected, found=repr(text), fix=error.fix)
+    return texts
 
 
 def _gate(table: Table) -> tuple[str, ...]:

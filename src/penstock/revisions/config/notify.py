@@ -39,6 +39,7 @@ EVENTS = {
         "restored",
     ),
     "secret": ("set", "removed"),
+    "skew": ("measured", "exceeded"),
     "step": ("finished", "failed", "requeued"),
     "sweep": ("started", "finished"),
     "test": ("started", "running", "ended"),

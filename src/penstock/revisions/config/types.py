@@ -16,6 +16,8 @@ from penstock.revisions.config.outputs import OutputsConfig
 from penstock.revisions.config.rollouts import RolloutConfig
 
 PROOFS = ("contract", "infrastructure")
+SKEW = ("skew", "stale")
+"""What can be checked of values that answers read online: shares that were wrong, or no more right."""
 
 
 Risk = Literal["", "low", "limited", "high"]
@@ -28,6 +30,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     What a model is for, how risky that is and who answers for it is taken down with each version, which may
     go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set. The
     prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
+    `skew` are checks of what answers read online (see `monitoring.types.Skew`).
     """
 
     gate: tuple[str, ...]
@@ -40,6 +43,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep_predictions: str = ""
     redact: tuple[str, ...] = ()
     log_share: int = 100
+    skew: tuple[str, ...] = ("skew <= 0.01",)
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):

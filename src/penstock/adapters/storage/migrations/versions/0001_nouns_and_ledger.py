@@ -432,6 +432,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *text("metrics", "drift", "profile"),
         *integer("measured"),
         *text("bands", "estimated", "unsaid"),
+        *integer("lookups"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])
