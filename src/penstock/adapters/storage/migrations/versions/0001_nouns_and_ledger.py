@@ -431,7 +431,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *double("completeness"),
         *text("metrics", "drift", "profile"),
         *integer("measured"),
-        *text("bands", "estimated", "unsaid"),
+        *text("bands", "estimated", "unsaid", "truth"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])
