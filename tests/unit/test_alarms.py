@@ -250,7 +250,7 @@ def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_an
         drawn.append(set(columns))
         return calibrated(columns, rows)
 
-    monkeypatch.setattr("penstock.monitoring.alarms.calibrated", drawing)
+    monkeypatch.setattr("penstock.monitoring.judging.calibrated", drawing)
     world = World()
     with world.store.begin() as tx:
         tx.add(replace(tx.get(Version, "delay@1"), id="delay@2", number=2))

@@ -24,7 +24,7 @@ def learn(frame: pl.DataFrame, days: int, window: int) -> tuple[Days, Calibratio
     stamps = pl.Series("at", [BEGIN + timedelta(days=d) for d in range(days)])[place]
     reference = profile(frame)
     kept = daily(frame.with_columns(stamps), "at", reference)
-    columns, _ = watched(kept, frame.columns)
+    columns, _, _ = watched(kept, frame.columns)
     return kept, calibrated(columns, window)
 
 

@@ -130,10 +130,9 @@ def simulated(told: dict[str, Any], more: tuple[str, ...] = ()) -> Page:
     rows = told["policies"]
     metric, priced, changed = told["metric"], told["price"] > 0, rows[0]["alarms"] is not None
     shown = [_row(row) for row in rows]
-    columns = ["policy", "retrains", "on alarm=alarmed", "refused", "training", f"{metric}=quality", "behind"]
-    columns += ["worst week=worst"]
-    columns += ["cost=money"] if priced else []
-    columns += ["found", "missed", "false", "delay"] if changed else []
+    spent = ("policy", "retrains", "on alarm=alarmed", "refused", "training")
+    good = ("policy", f"{metric}=quality", "behind", "worst week=worst", "")
+    seen = ("policy", "found", "missed", "false", "delay")
     trainings = told["trainings"]
     ages = [
         {
@@ -155,7 +154,9 @@ def simulated(told: dict[str, Any], more: tuple[str, ...] = ()) -> Page:
     )
     parts: tuple[Any, ...] = (
         about,
-        Table(shown, (*columns, ""), ""),
+        Table(shown, (*spent, "cost=money") if priced else spent, ""),
+        *((Table(shown, seen, ""),) if changed else ()),
+        Table(shown, good, ""),
         key,
         Table(
             ages,

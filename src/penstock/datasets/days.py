@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -17,18 +19,57 @@ SCORE = "score"
 """The name under which answers stand beside the inputs; an input of this name takes its place."""
 
 
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of which the means of days are watched and nothing else: by name the sum of each of the D
+    `days`, and that of the squares, over so many `rows`.
+    """
+
+    days: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    sums: dict[str, tuple[float, ...]] = {}
+    squares: dict[str, tuple[float, ...]] = {}
+
+
 class Days(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of rows by day and bin, for each column of `profile`, whose bins they are.
 
     `counts` has a list for each of the D `days` (UTC, in order) with a number for each of the column's cells:
     its bins or categories, for categories one more for all others, and one more for nulls. `means` are those
-    of the D days for columns of numbers, and that of all where a day has none.
+    of the D days for columns of numbers, and that of all where a day has none. `relation` is how the truth
+    of held-out rows lay beside what was expected of it (see `monitoring.relation`).
     """
 
     profile: Profile
     days: tuple[str, ...]
     counts: dict[str, tuple[tuple[int, ...], ...]]
     means: dict[str, tuple[float, ...]] = {}
+    relation: Sums = Sums()
+
+
+def summed(days: pl.Series, numbers: Mapping[str, NDArray[np.float64]]) -> Sums:
+    """Numbers of n rows, each of shape (n,), by the UTC day of each row."""
+    stamps = days.dt.convert_time_zone("UTC").dt.date()
+    place = stamps.rank("dense").cast(pl.Int64).to_numpy() - 1
+    known = stamps.unique().sort()
+    return Sums(
+        days=tuple(str(day) for day in known),
+        rows=tuple(np.bincount(place, minlength=known.len()).tolist()),
+        sums={name: tuple(np.bincount(place, weights=each).tolist()) for name, each in numbers.items()},
+        squares={name: tuple(np.bincount(place, weights=each**2).tolist()) for name, each in numbers.items()},
+    )
+
+
+def followed(first: Sums, then: Sums) -> Sums:
+    """The days of both, one after another. A name that only one of them has is left out."""
+    if not first.days or not then.days:
+        return first if first.days else then
+    names = [name for name in first.sums if name in then.sums]
+    return Sums(
+        days=first.days + then.days,
+        rows=first.rows + then.rows,
+        sums={name: first.sums[name] + then.sums[name] for name in names},
+        squares={name: first.squares[name] + then.squares[name] for name in names},
+    )
 
 
 def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
@@ -98,7 +139,7 @@ def with_column(days: Days, more: Days) -> Days:
         none = (0,) * cells_of(column)
         known = more.counts[column.name]
         counts[column.name] = tuple(known[place[day]] if day in place else none for day in days.days)
-        usual = more.means.get(column.name, ())
-        means[column.name] = tuple(usual[place[d]] if d in place else column.mean for d in days.days)
+        if usual := more.means.get(column.name):
+            means[column.name] = tuple(usual[place[d]] if d in place else column.mean for d in days.days)
     profile = msgspec.structs.replace(days.profile, columns=(*days.profile.columns, *added))
-    return Days(profile=profile, days=days.days, counts=counts, means=means)
+    return msgspec.structs.replace(days, profile=profile, counts=counts, means=means)

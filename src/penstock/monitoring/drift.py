@@ -34,13 +34,14 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of a window: the columns that moved, the surest first, or why nothing is said.
 
     `chance` is how likely any column seems to move so far in a window without change; `aside` are columns of
-    which nothing is said, and why.
+    which nothing is said, and why. Where the window was `learnt`, later ones are held against it.
     """
 
     moved: tuple[Moved, ...] = ()
     chance: float = 1.0
     unsaid: str = ""
     aside: dict[str, str] = {}
+    learnt: bool = False
 
 
 def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict[str, str], str]:

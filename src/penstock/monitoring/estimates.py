@@ -64,16 +64,14 @@ def estimated(
     if len(answered) < LEAST:
         return {}
     if task == "regression":
-        reference = {column.name: column for column in training.columns}
-        fell = {c.name: np.array(cells(c, reference[c.name]), dtype=np.float64) for c in asked.columns}
         return {
-            name: _around(name, max(0.0, _loss(known, fell)), known.spread, len(answered), estimator.rows)
-            for name, known in estimator.losses.items()
+            name: _around(name, loss, estimator.losses[name].spread, len(answered), estimator.rows)
+            for name, loss in expected_losses(estimator, asked, training).items()
         }
     if not estimator.scores:
         return {}
     score, rows = _grouped(answered)
-    chance = np.interp(score, estimator.scores, estimator.chances)
+    chance = chances(estimator, score)
     if task == "multiclass":
         return {"accuracy": _mean("accuracy", np.ones_like(chance), chance, rows, estimator.rows)}
     return {
@@ -83,6 +81,19 @@ def estimated(
         for name in METRICS_OF[task]
         if name != "roc_auc" or 0 < chance @ rows < len(answered)
     }
+
+
+def chances(estimator: Estimator, scores: Numbers) -> Numbers:
+    """How often what was given such scores, shape (n,), happens, as held-out rows have it."""
+    found: Numbers = np.interp(scores, estimator.scores, estimator.chances)
+    return found
+
+
+def expected_losses(estimator: Estimator, asked: Profile, training: Profile) -> dict[str, float]:
+    """The mean loss of a regression by metric, as it follows from the inputs that were `asked`."""
+    reference = {column.name: column for column in training.columns}
+    fell = {c.name: np.array(cells(c, reference[c.name]), dtype=np.float64) for c in asked.columns}
+    return {name: max(0.0, _loss(known, fell)) for name, known in estimator.losses.items()}
 
 
 def _grouped(scores: Numbers) -> tuple[Numbers, Numbers]:

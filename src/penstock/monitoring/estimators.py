@@ -25,13 +25,17 @@ class Estimators:
 
     def of(self, version: Version, scores: ArrayLike, asked: Profile) -> dict[str, Figure]:
         """The metrics of answers with these scores, shape (n,), as far as they can be told without labels."""
+        known = self.learnt(version)
+        return estimated(known, version.signature.task, scores, asked, version.profile) if known else {}
+
+    def learnt(self, version: Version) -> Estimator | None:
+        """What the holdout of a version has taught, None where it was too small."""
         if not version.estimator:
-            return {}
+            return None
         if version.estimator not in self._known:
             found = msgspec.json.decode(self._blobs.get(version.estimator), type=Estimator)
             self._known = {version.estimator: found}
-        known = self._known[version.estimator]
-        return estimated(known, version.signature.task, scores, asked, version.profile)
+        return self._known[version.estimator]
 
     def unsaid(self, version: Version, answers: int) -> str:
         """Why nothing is estimated of so many answers, in words; empty where something is."""

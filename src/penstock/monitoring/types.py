@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.datasets.types import Profile
 from penstock.features.types import ColumnSkew
+from penstock.revisions.config.conditions import Drifts
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +36,11 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Unsaid(msgspec.Struct, frozen=True, kw_only=True):
-    """Why nothing is said of a window's inputs or outputs, of one `column` of them, or of its metrics before
+    """Why nothing is said of what is watched of a window, of one `column` of it, or of its metrics before
     labels are there.
     """
 
-    what: Literal["inputs", "outputs", "estimates"]
+    what: Literal["inputs", "outputs", "labels", "relation", "estimates"]
     column: str = ""
     why: str
 
@@ -51,7 +52,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     `metrics` are measured on the labelled predictions, within `bands` with 95 % confidence; `completeness` is
     the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
     `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
-    is over, of what nothing is said.
+    is over, of what nothing is said. `truth` is what its labels were used for once half of them were known:
+    it was `judged` by them, they belong to what later windows are held against (`learnt`), or neither, since
+    another version answered by then or it is no whole day (`passed`).
     """
 
     id: str
@@ -72,6 +75,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     estimated: dict[str, Figure] = {}
     unsaid: tuple[Unsaid, ...] = ()
     lookups: int = 0
+    truth: Literal["", "passed", "learnt", "judged"] = ""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,18 +124,21 @@ class Skew(msgspec.Struct, frozen=True, kw_only=True):
     event: int = 0
 
 
-What = Literal["inputs", "outputs"]
-"""What is watched for drift: what models are asked, and what they answer."""
+What = Drifts
+"""What is watched for drift: what models are asked, what they answer, what really happened, and how that
+follows from what they are asked.
+"""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """A column that moved: `distance` is that of Jensen and Shannon (0 to 1), `chance` how likely any column
     moves so far without change, `influence` its share in the movement of answers, None where nobody knows.
+    `distance` and `psi` are None of numbers of which the mean alone is watched.
     """
 
     column: str
-    distance: float
-    psi: float
+    distance: float | None
+    psi: float | None
     chance: float
     influence: float | None
     how: str
@@ -142,7 +149,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
     `since` is when the change most likely began, `raised` when it was seen and `last` the end of the newest
     bad window, whose `columns` these are, the surest first. `chance` is how likely a window of `rows` answers
-    is judged so without change, and `false_alarms` how often the operator allows that.
+    (or labels) is judged so without change, and `false_alarms` how often the operator allows that.
     """
 
     id: str

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from penstock.cli.pages import Facts, Page, Table, look_up, written
+from penstock.cli.simulate import simulated
 from penstock.core.errors import InvalidValue
 
 
@@ -51,3 +52,49 @@ def test_a_file_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> 
         InvalidValue, match=r"nowhere/card.html cannot be written: No such file or directory\."
     ):
         written(tmp_path / "nowhere" / "card.html", "<p>")
+
+
+def test_a_simulation_fits_80_columns_with_headings_in_one_piece() -> None:
+    policy = {
+        "policy": "own.toml",
+        "retrains": 1234,
+        "alarmed": 1200,
+        "refused": 1034,
+        "seconds": 7300.0,
+        "money": 1234.5,
+        "quality": 0.7123,
+        "behind": 0.0123,
+        "chance": 0.0034,
+        "front": True,
+        "worst": {"value": 0.612, "start": "2013-05-06T00:00:00Z"},
+        "alarms": {"found": 12, "missed": 10, "false": 11, "delay": 12.5},
+    }
+    told = {
+        "policies": [policy],
+        "metric": "log_loss",
+        "price": 2.0,
+        "recommended": "own.toml",
+        "model": "delay",
+        "project": "flights",
+        "predictions": 40_000,
+        "from": "2013-03-01",
+        "to": "2013-12-31",
+        "trainings": {"asked": 30, "made": 12, "seconds": 200.0},
+        "intervals": [{"weeks": 4, "loss": 0.0123, "trainings": 13, "seconds": 7300.0}],
+    }
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as captured:
+        for part in simulated(told).parts:
+            if isinstance(part, Table):
+                part.show(console)
+    lines = [" ".join(line.split()) for line in captured.get().splitlines() if "─" not in line]
+    assert [line for line in lines if line] == [
+        "policy retrains on alarm refused training cost",
+        "own.toml 1234 1200 1034 2.0 h 1234.50",
+        "policy found missed false delay",
+        "own.toml 12 10 11 12.5 d",
+        "policy log_loss behind worst week",
+        "own.toml 0.7123 0.0123 ± 0.0034 0.612 from 2013-05-06 •",
+        "trained every log_loss lost trainings a year in a year",
+        "4 weeks +0.0123 13 2.0 h",
+    ]

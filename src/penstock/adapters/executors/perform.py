@@ -134,7 +134,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
     from penstock.adapters.executors.expected import evidence, training_as_expected
-    from penstock.datasets.days import daily
+    from penstock.datasets.days import daily, with_column
     from penstock.datasets.profiles import prior_of, profile
     from penstock.features.computed import read_computed
     from penstock.features.keeping import read_timeline
@@ -162,7 +162,12 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         }
         reference = profile(made.train, list(examples))
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
-        days = msgspec.to_builtins(daily(pl.concat([made.train, made.holdout]), time, reference))
+        rows, label = pl.concat([made.train, made.holdout]), made.schema["label"]
+        told_of = rows.drop_nulls(label)
+        known = with_column(
+            daily(rows, time, reference), daily(told_of, time, profile(told_of.select(label), [label]))
+        )
+        days = msgspec.to_builtins(known)
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
         joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}

@@ -8,11 +8,13 @@ import polars as pl
 from penstock.adapters.formats.native import Answers
 from penstock.checks.measures import Numbers, losses
 from penstock.core.errors import InvalidValue
-from penstock.datasets.days import cell_of_each, cells_of
+from penstock.datasets.days import Sums, cell_of_each, cells_of, summed
 from penstock.datasets.types import ColumnProfile, Profile
 from penstock.deployments.truth import METRICS_OF, answered_numbers, truth_number
 from penstock.models.types import Signature
 from penstock.monitoring.estimates import LEAST, Estimator, Losses
+from penstock.monitoring.measure import Answers as Known
+from penstock.monitoring.relation import beyond
 
 BINS = 50
 """Groups of like scores, at most, whose truth is taken together; each has FEW rows or more."""
@@ -32,19 +34,49 @@ def estimator(
     """
     if label not in held.columns:
         return None
-    truth = _truths(signature, held[label])
-    there = np.isfinite(truth)
-    if there.sum() < LEAST:
+    there, known = _known(signature, answers, held[label])
+    if len(known[0]) < LEAST:
         return None
+    happened, answered = answered_numbers(signature, *known)
+    if signature.task == "regression":
+        return _of_losses(happened, answered, held.filter(there), _columns(signature, training))
+    hit = answered if signature.task == "multiclass" else happened
+    return _calibrated(np.array(known[1]), hit)
+
+
+def related(
+    learnt: Estimator,
+    signature: Signature,
+    answers: Answers,
+    held: pl.DataFrame,
+    *,
+    label: str,
+    time: str,
+    training: Profile,
+) -> Sums:
+    """How far the truth of held-out rows lay from what was expected, by the day of the column `time`."""
+    there, known = _known(signature, answers, held[label])
+    rows = held.filter(there)
+    errors: Numbers = np.zeros(rows.height)
+    if losses := learnt.losses.get("mae"):
+        errors += losses.usual
+        for column in _columns(signature, training):
+            errors += np.array(losses.more[column.name])[cell_of_each(rows[column.name], column)]
+    return summed(rows[time], beyond(signature, learnt, known, errors))
+
+
+def _known(signature: Signature, answers: Answers, labels: pl.Series) -> tuple[pl.Series, Known]:
+    """Which rows have a label that the model can have, and truth, score and answer of these."""
+    truth = _truths(signature, labels)
+    there = np.isfinite(truth)
     score = answers.score(len(signature.classes))[there]
     said = [name for name, known in zip(answers.label, there, strict=True) if known]
-    happened, answered = answered_numbers(signature, truth[there].tolist(), score.tolist(), said)
-    if signature.task == "regression":
-        names = {column.name for column in signature.inputs}
-        columns = [column for column in training.columns if column.name in names]
-        return _of_losses(happened, answered, held.filter(pl.Series(there)), columns)
-    hit = answered if signature.task == "multiclass" else happened
-    return _calibrated(score, hit)
+    return pl.Series(there), (truth[there].tolist(), score.tolist(), said)
+
+
+def _columns(signature: Signature, training: Profile) -> list[ColumnProfile]:
+    names = {column.name for column in signature.inputs}
+    return [column for column in training.columns if column.name in names]
 
 
 def _truths(signature: Signature, labels: pl.Series) -> Numbers:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
-from penstock.adapters.formats.estimator import estimator
+from penstock.adapters.formats.estimator import estimator, related
 from penstock.adapters.formats.influence import influence
 from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
@@ -144,12 +144,16 @@ def _of_holdout(
         return {}
     held = pl.read_ipc(blobs.path(holdout.digest))
     answers = native.answer(held.select(column.name for column in signature.inputs))
-    found: dict[str, msgspec.Struct | None] = {
-        "estimator": estimator(signature, answers, held, schema.label, schema.profile)
-    }
+    learnt = estimator(signature, answers, held, schema.label, schema.profile)
+    found: dict[str, msgspec.Struct | None] = {"estimator": learnt}
     if schema.days and schema.time:
         scores = pl.DataFrame({schema.time: held[schema.time], SCORE: answers.score(len(signature.classes))})
-        found["days"] = with_column(schema.days, daily(scores, schema.time, profile(scores, [SCORE])))
+        days = with_column(schema.days, daily(scores, schema.time, profile(scores, [SCORE])))
+        if learnt:
+            of = {"label": schema.label, "time": schema.time}
+            relation = related(learnt, signature, answers, held, **of, training=schema.profile)
+            days = replace(days, relation=relation)
+        found["days"] = days
     else:
         found["days"] = schema.days
     return {name: blobs.put(msgspec.json.encode(each)) for name, each in found.items() if each is not None}

@@ -14,6 +14,8 @@ from penstock.core.durations import duration
 Then = Literal["run", "notify", "issue", "rollback", "sweep"]
 """What a trigger leads to: a run of its pipeline, or one of the actions."""
 RUN: tuple[Then, ...] = ("run",)
+Drifts = Literal["inputs", "outputs", "labels", "relation"]
+"""What may drift."""
 Arrives = Literal["rows", "bytes", "partitions"]
 """How what arrived in a source is measured."""
 
@@ -71,12 +73,13 @@ class SignalCondition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm was raised that what is asked, or what is answered, is not what it was in training.
+    """An alarm was raised that what is asked, what is answered, what really happened, or how that follows
+    from what is asked, is not what it was in training.
 
     `false_alarms` (such as "1 per 90d") is how often that may happen to a model although nothing changed.
     """
 
-    what: Literal["inputs", "outputs"]
+    what: Drifts
     false_alarms: str
     then: tuple[Then, ...] = ()
 

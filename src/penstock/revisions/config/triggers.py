@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, takewhile
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -22,6 +22,7 @@ from penstock.revisions.config.conditions import (
     Arrives,
     Condition,
     DriftCondition,
+    Drifts,
     Quiet,
     ScheduleCondition,
     SignalCondition,
@@ -238,7 +239,7 @@ def _worse(table: Table, _zone: str) -> Condition:
 def _drift(table: Table, _zone: str) -> Condition:
     table.allow("drift", "false_alarms", "then")
     return DriftCondition(
-        what=cast("Literal['inputs', 'outputs']", table.choice("drift", ("inputs", "outputs"))),
+        what=cast("Drifts", table.choice("drift", get_args(Drifts))),
         false_alarms=_budget(table, "false_alarms", "1 per 90d"),
         then=_own(table),
     )

@@ -433,6 +433,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("measured"),
         *text("bands", "estimated", "unsaid"),
         *integer("lookups"),
+        *text("truth"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])

@@ -1,0 +1,170 @@
+"""What is read and kept to judge a window: the days of its version, and how they look without change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+from msgspec.structs import replace
+
+from penstock.checks.measures import Numbers
+from penstock.checks.shifts import Calibration, Column
+from penstock.datasets.days import SCORE, Days, Sums, followed, summed
+from penstock.datasets.profiles import profile_like
+from penstock.datasets.types import ColumnProfile, Profile
+from penstock.lineage.ports import Between, Blobs, Reader
+from penstock.models.types import Signature, Version
+from penstock.monitoring import relation
+from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, like, watched
+from penstock.monitoring.estimates import expected_losses
+from penstock.monitoring.estimators import Estimators
+from penstock.monitoring.measure import answers_of, scores_of, within
+from penstock.monitoring.types import What, Window
+
+
+class Judge:
+    """Judges windows of champions against the days that their versions were trained on.
+
+    What was read of versions is kept as long as they answer.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._estimators = Estimators(blobs)
+        self._days: dict[str, Days] = {}
+        self._calibrations: dict[tuple[str, int, tuple[str, ...]], Calibration] = {}
+
+    def keep(self, answering: Collection[str]) -> None:
+        """Forget the days of all but these."""
+        self._days = {key: days for key, days in self._days.items() if key in answering}
+        self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
+
+    def of_answers(
+        self, reader: Reader, version: Version, window: Window, what: What, chance: float
+    ) -> Judgement:
+        """Judge what was asked, or with `what` "outputs" what was answered."""
+        if part := part_of_day(reader, window):
+            return Judgement(unsaid=part)
+        if window.predictions < ENOUGH:
+            return Judgement(
+                unsaid=f"its {window.predictions} answers are fewer than the {ENOUGH} that it takes"
+            )
+        inputs = {column.name for column in version.signature.inputs}
+        if what == "inputs":
+            asked = {column.name: column for column in window.profile.columns}
+            return self._judged(version, inputs, asked, window.predictions, chance)
+        scores = pl.Series(SCORE, scores_of(reader, window), dtype=pl.Float64)
+        return self._judged(version, {SCORE} - inputs, self._seen(version, scores), len(scores), chance)
+
+    def of_labels(self, reader: Reader, version: Version, window: Window, chance: float) -> Judgement:
+        """Judge what really happened, by the labels that are known."""
+        truth, _, _ = answers_of(reader, **within(window))
+        seen = self._seen(version, pl.Series(version.label, _named(version.signature, truth)))
+        return self._judged(version, {version.label}, seen, len(truth), chance)
+
+    def of_relation(
+        self, reader: Reader, version: Version, window: Window, chance: float, first: Sequence[Window] = ()
+    ) -> Judgement:
+        """Judge how the truth followed from the inputs; it is `learnt` where too little is known to judge by.
+
+        `first` are windows that were learnt just now, of any version.
+        """
+        found = self._beyond(reader, version, window)
+        if not found:
+            return Judgement(unsaid=f"nothing was learnt of the holdout of version {version.number}")
+        reference = self._reference(reader, version, window, first)
+        if lacks := relation.lacking(reference):
+            return Judgement(unsaid=lacks, learnt=True)
+        return relation.judged(reference, found, chance)
+
+    def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
+        """Held-out days, and where these are few, the first windows of the version as well."""
+        days = self._days_of(version)
+        reference = days.relation if days else Sums()
+        if relation.lacking(reference):
+            of = {**_of(window), "version": version.number}
+            known = reader.find(Window, **of, truth="learnt", order="start")
+            known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
+            for first in known:
+                beyond = self._beyond(reader, version, first)
+                rows = len(next(iter(beyond.values())))
+                stamps = pl.Series([first.start] * rows, dtype=pl.Datetime("us", "UTC"))
+                reference = followed(reference, summed(stamps, beyond))
+        return reference
+
+    def _beyond(self, reader: Reader, version: Version, window: Window) -> dict[str, Numbers]:
+        """See `relation.beyond`; empty where nothing was learnt that lets expect anything."""
+        known = self._estimators.learnt(version)
+        answers = answers_of(reader, **within(window))
+        if known is None or not (known.losses or known.scores) or not answers[0]:
+            return {}
+        errors = expected_losses(known, window.profile, version.profile).get("mae", 0.0)
+        return relation.beyond(version.signature, known, answers, errors)
+
+    def _seen(self, version: Version, values: pl.Series) -> dict[str, ColumnProfile]:
+        """The statistics of values that are no inputs, as those of training were kept under their name."""
+        days = self._days_of(version)
+        known = [column for column in days.profile.columns if column.name == values.name] if days else []
+        if known and known[0].edges:
+            values = values.cast(pl.Float64, strict=False)
+        elif known and known[0].dtype == "bool":
+            values = values.str.to_lowercase()
+        seen = profile_like(values.to_frame(), Profile(rows=0, columns=tuple(known)))
+        return {column.name: column for column in seen.columns}
+
+    def _judged(
+        self,
+        version: Version,
+        names: Collection[str],
+        now: dict[str, ColumnProfile],
+        rows: int,
+        chance: float,
+    ) -> Judgement:
+        days = self._days_of(version)
+        if days is None:
+            return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
+        columns, aside, unsaid = watched(days, names)
+        if unsaid:
+            return Judgement(unsaid=unsaid, aside=aside)
+        columns = {name: column for name, column in columns.items() if name in now}  # others are redacted
+        calibration = self._calibration(version.days, columns, rows)
+        found = judged(calibration, now, days, version.influence, chance)
+        return replace(found, aside=aside | found.aside)
+
+    def _calibration(self, days: str, columns: dict[str, Column], rows: int) -> Calibration:
+        """Of the days of training, whatever version has them: environments may share a model."""
+        key = (days, like(rows), tuple(columns))
+        if key not in self._calibrations:
+            self._calibrations[key] = calibrated(columns, rows)
+        return self._calibrations[key]
+
+    def _days_of(self, version: Version) -> Days | None:
+        if not version.days:
+            return None
+        if version.days not in self._days:
+            self._days[version.days] = msgspec.json.decode(self._blobs.get(version.days), type=Days)
+        return self._days[version.days]
+
+
+def part_of_day(reader: Reader, window: Window) -> str:
+    """Why a version did not answer a day from its beginning to its end, empty if it did: parts of days differ
+    from days.
+    """
+    of = _of(window)
+    if reader.count(Window, **of, start=window.start) > 1:
+        return "versions took turns on this day, and a part of a day is no day"
+    if not reader.count(Window, **of, version=window.version, start=Between(None, window.start)):
+        return "it is the first day of the version, and a part of a day is no day"
+    return ""
+
+
+def _of(window: Window) -> dict[str, Any]:
+    """What tells the champions of a model in an environment from others."""
+    return {"model": window.model, "environment": window.environment, "variant": "champion"}
+
+
+def _named(signature: Signature, truth: Sequence[float]) -> list[float] | list[str]:
+    """Labels as they are written in training rows: numbers, or the names of classes."""
+    return [signature.classes[int(each)] for each in truth] if signature.classes else list(truth)
