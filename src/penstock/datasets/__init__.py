@@ -13,6 +13,7 @@ __all__ = [
     "files",
     "merge",
     "of_project",
+    "predictions",
     "profile",
     "profile_like",
     "psi",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from penstock.datasets.declare import delta, events, files, sql
+    from penstock.datasets.declare import delta, events, files, predictions, sql
     from penstock.datasets.expectation_files import as_data, of_project
     from penstock.datasets.profiles import merge, profile, profile_like, psi
     from penstock.datasets.snapshots import read, take_snapshot
@@ -36,6 +37,7 @@ else:  # Values such as `Column` are imported where Polars is not wanted.
             "events": "penstock.datasets.declare",
             "files": "penstock.datasets.declare",
             "merge": "penstock.datasets.profiles",
+            "predictions": "penstock.datasets.declare",
             "profile": "penstock.datasets.profiles",
             "profile_like": "penstock.datasets.profiles",
             "psi": "penstock.datasets.profiles",

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.places import is_secret, without_password
-from penstock.datasets.types import Delta, Events, Objects, Source, Sql
+from penstock.datasets.types import Delta, Events, Objects, Predictions, Source, Sql
 
 _SCHEMES = ("s3", "gs", "az", "https", "http")
 
@@ -131,6 +131,19 @@ def delta(
     named = name or _name(pure)
     kind = Delta(url=without_password(named, path), version=version)
     return _source(named, named, event_time, known_time, key, kind=kind)
+
+
+def predictions(model: str, *, environment: str = "", name: str = "") -> Source:
+    """Declare what a model answered and what really happened: rows to train on as they were served.
+
+    There is a row for each answer whose label is known, with the inputs as the prediction log has them and
+    the label by the name that it had in training; `prediction` is its id, `answered_at` its time and
+    `told_at` when its label was last told. Answers are those of the run's environment unless one is named.
+    The source is called `name`, else `MODEL_predictions`. Nothing is read here. Raises InvalidValue.
+    """
+    named = name or f"{model.replace('-', '_')}_predictions"
+    kind = Predictions(model=model, environment=environment)
+    return _source(named, named, "answered_at", "told_at", "prediction", kind=kind)
 
 
 def _remote(url: str, name: str, event_time: str, known_time: str, key: str | Sequence[str]) -> Source:

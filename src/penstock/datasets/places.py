@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from penstock.core.errors import InvalidValue, NotFound
-from penstock.datasets.types import Delta, Objects, Source, Sql
+from penstock.datasets.types import Delta, Objects, Predictions, Source, Sql
 
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]+")
 
@@ -39,7 +39,7 @@ def addressed(source: Source, secrets: Mapping[str, str]) -> Source:
 
 def elsewhere(source: Source) -> bool:
     """Whether the rows are not in files of the data root, where only a sample may lie."""
-    return isinstance(source.kind, Sql | Delta | Objects)
+    return isinstance(source.kind, Sql | Delta | Objects | Predictions)
 
 
 def without_password(name: str, address: str) -> str:

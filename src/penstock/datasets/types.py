@@ -36,6 +36,13 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, tag="objects"):
     url: str
 
 
+class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions"):
+    """What a model answered in an environment, by default that of the run, as far as labels are known."""
+
+    model: str
+    environment: str = ""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where rows come from: the files under `path` (CSV, JSON lines or Parquet), or what `kind` says.
 
@@ -50,7 +57,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     event_time: str
     known_time: str = ""
     key: tuple[str, ...] = ()
-    kind: Events | Sql | Delta | Objects | msgspec.UnsetType = msgspec.UNSET
+    kind: Events | Sql | Delta | Objects | Predictions | msgspec.UnsetType = msgspec.UNSET
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from penstock.core.errors import InvalidValue
 from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type, corrected, known
-from penstock.datasets.types import Column
+from penstock.datasets.types import Column, Predictions
 from penstock.features.computed import with_computed
 from penstock.features.joins import join
 from penstock.features.timelines import Features, Timeline
@@ -36,7 +36,8 @@ def training_set(
     `tables` maps source names to rows; views in `timelines` are joined from there. Only rows known at
     `as_of` count; rows without a label are left out. The span and the holdout are measured back from the
     newest row that is left, so that the result depends on the rows alone. Columns come in this order: key,
-    event time, the source's others (without the known time), features, computed features.
+    event time, the source's others (without the known time), features, computed features. Of a source of
+    predictions the features are its own columns, as they were served.
     Raises InvalidValue when a column is missing or either part would be empty.
     """
     asked = msgspec.convert(settings, RowsSettings)
@@ -66,8 +67,13 @@ def training_set(
     moment = pl.col(source.event_time)
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
-    views = [resolved_view(view.target) for view in asked.views]
-    table = join(spine, source.event_time, views, tables, timelines)
+    if isinstance(source.kind, Predictions):
+        served = _served(asked, spine.columns, timelines or {})
+        table = spine.drop(asked.computed.keys(), strict=False)  # they are made anew of what was served
+        others = [name for name in others if name not in served]
+    else:
+        views = [resolved_view(view.target) for view in asked.views]
+        table = join(spine, source.event_time, views, tables, timelines)
     table = with_computed(table, asked.computed)
     cut = newest - duration(asked.holdout)
     train, holdout = table.filter(moment <= cut), table.filter(moment > cut)
@@ -83,6 +89,25 @@ def training_set(
     return TrainingSet(
         train, holdout, _schema(table.drop(aside), holdout.drop(aside), asked.label, set(others))
     )
+
+
+def _served(
+    asked: RowsSettings, columns: Sequence[str], timelines: Mapping[str, Timeline[Features]]
+) -> set[str]:
+    """The features of views that answers were given with. Raises InvalidValue for a view without any."""
+    served: set[str] = set()
+    for view in asked.views:
+        timeline = timelines.get(view.name)
+        made = [each.name for each in view.aggregates] or list(timeline.features.schema if timeline else ())
+        if made and not set(made) & set(columns):
+            raise InvalidValue(
+                what=f"No answer was given with a feature of {view.name}",
+                expected=f"one of {', '.join(made)} in {asked.source.name}",
+                found=", ".join(columns),
+                fix="Join a new view with the rows of a source first: once served, its values are logged.",
+            )
+        served |= set(made) & set(columns)
+    return served
 
 
 def resolved_view(target: str) -> FeatureView:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from penstock.datasets.types import Source
 from penstock.pipelines.types import Graph
 from penstock.runs.room import Room
-from penstock.runs.types import Outcome, Task, Workspace
+from penstock.runs.types import Outcome, Run, Task, Workspace
+
+LOGGED = "logged"
+"""The value of a snapshot's task that names the rows of a source of predictions."""
+Logged = Callable[[Source, Run], str]
+"""Keeps the rows of a source of predictions as of a run's time as a Parquet file; gives its digest."""
 
 
 class Executor(Protocol):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Corrupt, NotFound
-from penstock.datasets.types import Snapshot
+from penstock.core.errors import PenstockError
+from penstock.datasets.types import Snapshot, Source
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
 from penstock.runs.agenda import OPEN
@@ -17,7 +18,7 @@ from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
 from penstock.runs.earlier import KEPT, find_hit, ingredients_before, previous, read_before
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
-from penstock.runs.ports import Executor
+from penstock.runs.ports import LOGGED, Executor, Logged
 from penstock.runs.room import admitted, may_start
 from penstock.runs.secrets import StepSecrets
 from penstock.runs.types import Metric, Outcome, Run, StepRun, Task
@@ -37,6 +38,7 @@ class Scheduler:
         owner: str,
         lease: timedelta,
         secrets: StepSecrets | None,
+        logged: Logged | None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -45,6 +47,7 @@ class Scheduler:
         self._owner = owner
         self._lease = lease
         self._secrets = secrets
+        self._logged = logged
         self._views = Views(owner)
         self._held: dict[str, int] = {}
         self._arrived: list[Outcome] = []
@@ -218,18 +221,29 @@ class Scheduler:
         return [progress for progress in current if not progress.tasks]
 
     def _start(self, run: Run, task: Task) -> None:
-        """Hand a task over with its secrets; one whose secrets cannot be had has failed."""
+        """Hand a task over with its secrets and what it cannot read itself; where that cannot be had, it has
+        failed.
+        """
         names = task.node.options.secrets
         try:
             given = self._secrets.values(run.project, run.environment, names) if self._secrets else {}
-        except (NotFound, Corrupt) as error:
+            task = self._with_rows(run, task)
+        except PenstockError as error:
             self._arrived.append(Outcome(step_run=task.step_run, token=task.token, error=str(error)))
             return
         self._held[task.step_run] = task.token
-        if task.node.kind == "snapshot" and task.node.settings["source"].get("kind", {}).get("watermark"):
-            with self._store.read() as reader:
-                task = replace(task, values={KEPT: read_before(reader, run, task.node.name)})
         self._executor.start(replace(task, secrets=given) if given else task)
+
+    def _with_rows(self, run: Run, task: Task) -> Task:
+        """The task of a snapshot with what it is told of its source."""
+        kind = task.node.settings["source"].get("kind", {}) if task.node.kind == "snapshot" else {}
+        if kind.get("watermark"):
+            with self._store.read() as reader:
+                return replace(task, values={KEPT: read_before(reader, run, task.node.name)})
+        if kind.get("type") == "predictions" and self._logged:
+            source = msgspec.convert(task.node.settings["source"], Source)
+            return replace(task, values={LOGGED: self._logged(source, run)})
+        return task
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
         """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""

@@ -20,7 +20,7 @@ from penstock.pipelines.types import Graph
 from penstock.runs.earlier import find_hit, previous
 from penstock.runs.experiments import of_pipeline
 from penstock.runs.explain import Explanation, explain
-from penstock.runs.ports import Executor
+from penstock.runs.ports import Executor, Logged
 from penstock.runs.room import check_fits
 from penstock.runs.scheduler import Scheduler
 from penstock.runs.secrets import StepSecrets, require_secrets
@@ -49,6 +49,7 @@ class Runs:
         owner: str = "",
         lease: timedelta = LEASE,
         secrets: StepSecrets | None = None,
+        logged: Logged | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -63,6 +64,7 @@ class Runs:
             owner=self._owner,
             lease=lease,
             secrets=secrets,
+            logged=logged,
         )
 
     def submit(

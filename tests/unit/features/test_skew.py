@@ -9,22 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from msgspec.structs import replace
 
 from penstock.adapters.predictor.log import LogWriter
+from penstock.adapters.predictor.past import JsonlPredictionLog
+from penstock.adapters.sources.arrivals import Everywhere
 from penstock.app.api import call
 from penstock.app.home import Home
 from penstock.app.wiring import App
 from penstock.checks.shares import parse_share
 from penstock.core.errors import InvalidProject, InvalidValue
+from penstock.datasets import predictions
 from penstock.datasets.types import Column
-from penstock.features.types import OnlineView, Origins, online_id
+from penstock.features import training_set
+from penstock.features.types import Aggregate, OnlineView, Origins, RowsSettings, ViewSettings, online_id
 from penstock.models.types import Signature
+from penstock.monitoring.logged import labelled_answers
 from penstock.monitoring.types import Skew
 from penstock.pipelines.loading import draw_target
 from penstock.revisions.config import SKEW, parse_config
-from penstock.runs.types import Run, Workspace
+from penstock.runs.types import Run, StepRun, Workspace
 from penstock.serving.answers import record_of
 from penstock.serving.lookups import Keyed, filled
 from penstock.serving.types import Answer, ServedVersion
@@ -35,8 +41,10 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 MODULE = '''
 import polars as pl
 from penstock import feature_view, files, pipeline, step, training_rows
+from penstock.datasets import predictions
 
 orders = files("orders.csv", event_time="at", key="order")
+answers = predictions("delay")
 visits = files("visits.csv", event_time="at", known_time="told")
 
 
@@ -47,6 +55,15 @@ def footfall(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 @step
+def tell(train: pl.DataFrame, holdout: pl.DataFrame, schema: dict) -> pl.DataFrame:
+    inputs = {each["name"] for each in schema["columns"]}
+    assert inputs == {"visitors", "mood", "crowd"}, inputs
+    [view] = schema["views"]
+    assert (view["name"], view["features"]) == ("footfall", ["visitors", "mood"])
+    return pl.concat([train, holdout])
+
+
+@step
 def fit(rows: pl.DataFrame) -> float:
     return 1.0
 
@@ -54,12 +71,19 @@ def fit(rows: pl.DataFrame) -> float:
 @pipeline
 def train():
     return fit(training_rows(orders, [footfall], label="late", holdout="1d").train)
+
+
+@pipeline
+def again():
+    rows = training_rows(answers, [footfall], label="late", holdout="30m", computed={"crowd": "visitors > 5"})
+    return tell(rows.train, rows.holdout, rows.schema)
 '''
 VISITS = """shop,at,told,people,mood
 a,2024-01-01 10:00,2024-01-01 10:00,3,good
 b,2024-01-01 11:00,2024-01-01 11:00,2,bad
 a,2024-01-01 12:30,2024-01-01 12:30,8,good
 """
+ANSWERS = predictions("delay")
 COLUMNS = (
     Column(name="visitors", dtype="int", nullable=True),
     Column(name="mood", dtype="string", nullable=True),
@@ -77,6 +101,7 @@ class Shop:
         self.folder = folder
         self.app = App(Home(folder / "home"), virtual=NOON)
         graph = draw_target("parlour.views:train", folder)
+        self.again = draw_target("parlour.views:again", folder)
         sys.path.remove(str(folder))
         delivered = Delivered(self.app.store, self.app.blobs, self.app.clock)
         config = CONFIG.replace("[[triggers]]", "run = false\n[[triggers]]", 1)
@@ -237,3 +262,64 @@ def test_shares_are_written_as_numbers_or_percentages() -> None:
     assert config.models["delay"].skew == ("skew <= 0.5%", "stale <= 20%")
     with pytest.raises(InvalidProject, match="no check of skew or stale"):
         parse_config(CONFIG.replace("[models.delay]", '[models.delay]\nskew = ["drift <= 0.5%"]'))
+
+
+def test_rows_to_train_on_are_what_was_served_once_labels_are_there(shop: Shop) -> None:
+    shop.materialize()
+    shop.ask("early", {"shop": "a"}, {"shop": "b"}, {"shop": "c"})
+    shop.app.advance(NOON + timedelta(hours=1))  # a has an event that the store does not know yet
+    shop.ask("late", {"shop": "a"}, {"visitors": 9, "mood": None})
+    shop.log.flush()
+    shop.app.monitoring.tick(NOON)
+
+    def train() -> Run:
+        trained = shop.app.runs.submit(
+            project="flights",
+            pipeline="again",
+            environment="test",
+            graph=shop.again,
+            workspace=shop.workspace(),
+            params={},
+        )
+        shop.settle()
+        with shop.app.store.read() as reader:
+            return reader.get(Run, trained.id)
+
+    assert "No answer of delay in test had a label" in train().error
+    truth = {"early0": True, "early1": False, "late0": False, "late1": True}
+    labels = [{"prediction": name, "value": value} for name, value in truth.items()]
+    shop.app.monitoring.label("delay", labels[:3])
+    then = shop.app.clock.now()
+    shop.app.advance(then + timedelta(hours=1))
+    shop.app.monitoring.label("delay", labels[3:])
+    found = train()
+    assert found.status == "succeeded", found.error
+    with shop.app.store.read() as reader:
+        step = reader.get(StepRun, f"{found.id}/tell")
+        past = labelled_answers(
+            reader, JsonlPredictionLog(shop.app.home.predictions), ANSWERS, replace(found, as_of=then)
+        )
+    rows = pl.read_ipc(shop.app.blobs.path(step.outputs["result"].digest)).sort("prediction")
+    assert rows["prediction"].to_list() == ["early0", "early1", "late0", "late1"]
+    assert rows["visitors"].to_list() == [6, 4, 6, 9], "as it was served, though it was stale"
+    assert rows["late"].to_list() == [True, False, False, True]
+    assert rows["crowd"].to_list() == [True, False, True, True]
+    assert past["prediction"].to_list() == ["early0", "early1", "late0"]
+    assert past.columns == ["prediction", "answered_at", "told_at", "visitors", "mood", "late"]
+
+
+def test_what_nobody_was_served_is_not_trained_on_and_is_not_counted() -> None:
+    rows = {"prediction": ["1", "2"], "answered_at": [NOON, NOON + timedelta(days=1)], "told_at": [NOON] * 2}
+    table = pl.DataFrame({**rows, "late": [True, False], "other": [1, 2]})
+    view = ViewSettings(
+        name="rush",
+        target="parlour.views:rush",
+        entity=("shop",),
+        source=ANSWERS,
+        aggregates=(Aggregate(name="busy", of="count", over=60.0),),
+    )
+    asked = msgspec.to_builtins(RowsSettings(source=ANSWERS, label="late", holdout="1h", views=(view,)))
+    with pytest.raises(InvalidValue, match="No answer was given with a feature of rush"):
+        training_set(asked, {ANSWERS.name: table.lazy()}, NOON + timedelta(days=2))
+    with pytest.raises(InvalidValue, match="delay_predictions it is not known when what arrived"):
+        Everywhere().since(ANSWERS, ".", None, NOON)

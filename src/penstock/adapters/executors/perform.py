@@ -69,13 +69,15 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
     from penstock.datasets.expectations import Expectations
     from penstock.datasets.snapshots import take_snapshot
     from penstock.runs.earlier import KEPT
+    from penstock.runs.ports import LOGGED
 
     def work() -> tuple[Outputs, Measured]:
         source = msgspec.convert(task.node.settings["source"], Source)
         given = task.node.settings.get("expectations", {}).get(source.name)
         expected = None if given is None else msgspec.convert(given, Expectations)
         increments = Increments(blobs, task.values.get(KEPT, ""), task.as_of)
-        with at_hand(source, task.workspace.data_root, os.environ, increments) as (there, root):
+        logged = blobs.path(task.values[LOGGED]) if LOGGED in task.values else ""
+        with at_hand(source, task.workspace.data_root, os.environ, increments, logged) as (there, root):
             taken = take_snapshot(there, root, task.as_of, blobs, expected)
         sys.stderr.writelines(f"{line}\n" for line in increments.told)
         _warned(f"rows of {source.name}", taken.unexpected)

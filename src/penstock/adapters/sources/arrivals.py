@@ -8,8 +8,9 @@ from pathlib import Path
 
 from penstock.adapters.sources.bring import as_files, origin_of
 from penstock.core.digests import digest_value
+from penstock.core.errors import InvalidValue
 from penstock.datasets.arrivals import Levels
-from penstock.datasets.types import Arrived, Level, Source
+from penstock.datasets.types import Arrived, Level, Predictions, Source
 
 
 class Everywhere:
@@ -25,7 +26,11 @@ class Everywhere:
     def since(
         self, source: Source, data_root: str | Path, before: Level | datetime | None, as_of: datetime
     ) -> Arrived:
-        """See `Arrivals`; raises Unavailable too, where a source does not answer."""
+        """See `Arrivals`; raises Unavailable too, where a source does not answer, and InvalidValue for
+        predictions, whose labels are counted by nobody.
+        """
+        if isinstance(source.kind, Predictions):
+            raise InvalidValue(what=f"Of {source.name} it is not known when what arrived.")
         origin = origin_of(source)
         if origin is None:
             return self._levels.since(source, data_root, before, as_of)

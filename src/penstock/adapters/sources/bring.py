@@ -38,12 +38,22 @@ def origin_of(source: Source) -> Origin | None:
 
 @contextmanager
 def at_hand(
-    source: Source, data_root: str, secrets: Mapping[str, str], increments: Increments | None = None
+    source: Source,
+    data_root: str,
+    secrets: Mapping[str, str],
+    increments: Increments | None = None,
+    logged: str = "",
 ) -> Iterator[tuple[Source, str]]:
     """A source as files, and the data root that they are under. Raises as `Origin`.
 
-    With `increments`, what earlier runs kept of a source with a watermark is not read again.
+    With `increments`, what earlier runs kept of a source with a watermark is not read again; `logged` is the
+    file with the rows of a source of predictions.
     """
+    if logged:
+        with tempfile.TemporaryDirectory(prefix="penstock-source-") as folder:
+            Path(folder, "answers.parquet").symlink_to(logged)
+            yield as_files(source), folder
+        return
     origin = origin_of(source)
     if origin is None:
         yield source, data_root

@@ -30,6 +30,7 @@ from penstock.builds.automatic.verdicts import NotJudged, Verdicts
 from penstock.builds.types import TestCase
 from penstock.core.errors import NotFound, PenstockError
 from penstock.core.targets import resolve
+from penstock.datasets.types import Predictions
 from penstock.features.computed import read_computed
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
@@ -159,6 +160,8 @@ class _Examination:
                 yield ask("same_moment", declared.name, neighbours.same_moment, view, rows)
                 yield ask("finite", declared.name, views.finite, view, rows)
                 yield ask("lost_values", declared.name, lost.lost_values, view, rows)
+                if isinstance(each.source.kind, Predictions):
+                    continue  # they come with the features that they were asked with
                 try:
                     made = training_rows_of(each, taken.tables, self._as_of)
                 except PenstockError:
