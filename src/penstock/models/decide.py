@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.datasets.types import Prior, Profile, Snapshot
+from penstock.models.imports import imported_by
 from penstock.models.types import NATIVE, Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
@@ -65,7 +66,7 @@ def draft(
         parity=candidate.parity,
         training={
             "as_of": run.as_of.isoformat(),
-            "rows": profile.rows,
+            "rows": None if imported_by(run.graph) else profile.rows,
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
             "origins": candidate.origins,
