@@ -64,7 +64,11 @@ def kind_of(files: Mapping[str, object]) -> Kind | None:
     if "MLmodel" in files:
         return "mlflow"
     ends = {path.rpartition(".")[2].lower() for path in files} if len(files) == 1 else set()
-    known: dict[str, Kind] = {"onnx": "onnx", "skops": "skops"} | dict.fromkeys(
-        ("pkl", "pickle", "joblib"), "pickle"
-    )
+    known: dict[str, Kind] = {
+        "onnx": "onnx",
+        "skops": "skops",
+        "pkl": "pickle",
+        "pickle": "pickle",
+        "joblib": "pickle",
+    }
     return next((known[end] for end in ends if end in known), None)
