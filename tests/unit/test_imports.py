@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import joblib
 import msgspec
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 import skops.io
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -61,12 +64,19 @@ def brought(
     return Imported(import_candidate(msgspec.convert(given, Import), blobs), blobs)
 
 
-def graph(nodes: list[Any], width: int | None = 2, out: int = TensorProto.FLOAT) -> bytes:
+def joblib_dumps(model: Any) -> bytes:
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return file.getvalue()
+
+
+def graph(nodes: list[Any], outs: str = "Y", weights: Sequence[Any] = ()) -> bytes:
     made = helper.make_graph(
         nodes,
         "made",
-        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])],
-        [helper.make_tensor_value_info("Y", out, None)],
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info(out, TensorProto.FLOAT, None) for out in outs],
+        initializer=weights,
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.shop", 1)]
     return helper.make_model(made, opset_imports=opsets, ir_version=9).SerializeToString()
@@ -75,9 +85,9 @@ def graph(nodes: list[Any], width: int | None = 2, out: int = TensorProto.FLOAT)
 @pytest.mark.parametrize("zipmap", [True, False])
 def test_a_classifier_over_one_matrix_is_asked_by_columns(zipmap: bool) -> None:
     model = LogisticRegression().fit(SIZES, KINDS)
-    onnx = to_onnx(model, SIZES[:1], options={"zipmap": zipmap}).SerializeToString()
+    data = to_onnx(model, SIZES[:1], options={"zipmap": zipmap}).SerializeToString()
     table = FRAME.with_columns(late=pl.Series(KINDS))
-    found = brought(onnx, table=table, label="late")
+    found = brought(data, table=table, label="late")
     assert [(c.name, c.dtype) for c in found.signature.inputs] == [("wind", "float"), ("load", "float")]
     assert found.signature.classes == ("fine", "late")
     assert found.candidate.parity["different"] == found.candidate.parity["flips"] == 0
@@ -93,8 +103,8 @@ def test_a_regressor_takes_columns_of_its_own_kinds_and_nulls_where_the_examples
     fit = make_pipeline(
         ColumnTransformer([("carrier", OrdinalEncoder(), ["carrier"])]), LinearRegression()
     ).fit(frame, range(100))
-    onnx = to_onnx(fit, frame[:1].to_pandas()[["carrier"]]).SerializeToString()
-    found = brought(onnx, table=frame)
+    data = to_onnx(fit, frame[:1].to_pandas()[["carrier"]]).SerializeToString()
+    found = brought(data, table=frame)
     assert [(c.name, c.dtype) for c in found.signature.inputs] == [("carrier", "string")]
     assert found.signature.task == "regression"
     assert not found.candidate.metrics
@@ -146,6 +156,24 @@ def test_a_folder_of_mlflow_tells_inputs_examples_and_packages(tmp_path: Path) -
     assert found.candidate.metadata["made_with"]["scikit-learn"] == "1.9.0"
 
 
+@pytest.mark.parametrize("write", [pickle.dumps, joblib_dumps], ids=["pickle", "joblib"])
+def test_a_pickle_that_was_asked_for_by_name_becomes_a_graph(write: Callable[[Any], bytes]) -> None:
+    data = write(LogisticRegression().fit(FRAME, LATE))
+    assert brought(data, "pickle", FRAME, unsafe="our own").candidate.format == "onnx"
+
+
+def test_weights_that_lie_beside_a_graph_are_taken_into_it(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.eye(2, dtype=np.float32), "W")
+    nodes = [helper.make_node("MatMul", ["X", "W"], ["Z"]), helper.make_node("Softmax", ["Z"], ["Y"])]
+    model = onnx.load_from_string(graph(nodes, weights=[weights]))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="w", size_threshold=0)
+    files = {name: (tmp_path / name).read_bytes() for name in ("model.onnx", "w")}
+    with pytest.raises(InvalidValue, match=r"lie in other files, which are not here: found .*w\b"):
+        brought(files["model.onnx"], table=FRAME)
+    files["MLmodel"] = b"flavors:\n  onnx:\n    data: model.onnx\n"
+    assert brought(files, "mlflow", FRAME).signature.classes == ("0", "1")
+
+
 ONNX = graph([helper.make_node("Softmax", ["X"], ["Y"])])
 REFUSED: dict[str, tuple[bytes, str, dict[str, Any], str]] = {
     "corrupt": (ONNX[:40], "onnx", {}, "no ONNX model that ONNX Runtime can load"),
@@ -154,6 +182,18 @@ REFUSED: dict[str, tuple[bytes, str, dict[str, Any], str]] = {
         "onnx",
         {},
         "found .*Secret.*operators of ONNX",
+    ),
+    "two heads": (
+        graph([helper.make_node(op, ["X"], [out]) for op, out in (("Softmax", "Y"), ("Exp", "Z"))], "YZ"),
+        "onnx",
+        {"table": FRAME},
+        "several outputs of numbers.*found Y: .*, Z: .*extract_model",
+    ),
+    "one number for all": (
+        graph([helper.make_node("ReduceSum", ["X"], ["Y"])]),
+        "onnx",
+        {"table": FRAME},
+        "does not answer row by row.*32",
     ),
     "no probabilities": (
         graph([helper.make_node("Identity", ["X"], ["Y"])]),

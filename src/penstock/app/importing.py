@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue, NotAllowed, NotFound
 from penstock.deployments.environments import Environments, Held
 from penstock.lineage.ports import Blobs, Reader, Store
-from penstock.models.imports import Import, Pieces, import_graph, kind_of
+from penstock.models.imports import Import, Kind, Pieces, import_graph, kind_of
 from penstock.models.types import Model, owner_of
 from penstock.revisions.names import check_name
 from penstock.runs.service import Runs
@@ -83,6 +83,8 @@ class Importing:
                 found=", ".join(sorted(asked["files"])[:5]) or "nothing",
                 fix="Say so with --format onnx, skops or mlflow.",
             )
+        if kind not in get_args(Kind):
+            raise InvalidValue(what="There is no such format", expected=", ".join(get_args(Kind)), found=kind)
         try:
             given = msgspec.convert({**asked, "kind": kind, "digest": ""}, Import)
         except msgspec.ValidationError as error:
@@ -119,6 +121,6 @@ class Importing:
             raise NotFound(
                 what=f"No release of {project} is deployed where models serve, and an import is read in the "
                 "environment of one.",
-                fix="Push one, with penstock[sklearn] among its dependencies: penstock environments.",
+                fix="Take one there first: penstock environments.",
             )
         return min(found, key=lambda held: order[held.rule.name])

@@ -43,6 +43,7 @@ def import_graph(given: Import) -> Graph:
     """The graph that makes a version of it. It has a name that no function has, so that no pipeline is
     taken for it.
     """
+    name = f"import:{given.model}"
     node = Node(
         name="import",
         kind="import",
@@ -50,7 +51,7 @@ def import_graph(given: Import) -> Graph:
         settings=msgspec.to_builtins(given),
         options=Options(cache=False),
     )
-    return Graph(pipeline=f"import:{given.model}", target="", nodes=(node,))
+    return Graph(pipeline=name, target=name, nodes=(node,))
 
 
 def imported_by(graph: Graph) -> Import | None:

@@ -14,11 +14,11 @@ import polars as pl
 from penstock.adapters.formats.native import Answers, class_name
 from penstock.adapters.formats.needs import needing
 from penstock.adapters.formats.onnx import PROBABILITIES
+from penstock.adapters.formats.onnx_files import NEEDED, no_onnx
 from penstock.core.errors import UnsupportedModel
 from penstock.datasets.types import Column
 from penstock.models.types import Signature, Task
 
-_NEEDED = "an ONNX model from elsewhere is written anew with one input per column"
 _BEFORE = "imported/"
 """What the names of the model's own tensors begin with, so that columns may be called as they like."""
 _VALUE = f"{_BEFORE}value"
@@ -67,7 +67,7 @@ class ForeignOnnx:
 
         Raises UnsupportedModel, saying what cannot be served.
         """
-        with needing("onnx", _NEEDED):
+        with needing("onnx", NEEDED):
             import onnx
 
         self._session = _session(data)
@@ -75,16 +75,9 @@ class ForeignOnnx:
         self._puts = _puts(self._session.get_inputs(), rows)
         outs = self._session.get_outputs()
         self._label = next((out.name for out in outs if out.type in _LABELS), "")
-        answers = [out for out in outs if out.type in _NUMBERS or out.type.startswith("seq(map(")]
-        if not answers:
-            raise UnsupportedModel(
-                what=f"{self.name} gives labels and no probabilities",
-                expected="an output of shape (n, classes)" if self._label else "an output of numbers",
-                found=", ".join(f"{out.name}: {out.type}" for out in outs),
-                fix="Convert it again with its probabilities.",
-            )
-        self._values = answers[0].name
-        self._maps = answers[0].type not in _NUMBERS
+        answer = self._answer_of(outs)
+        self._values = answer.name
+        self._maps = answer.type not in _NUMBERS
         self.classes: tuple[str, ...] = ()
         values, labels = self._ask(rows.head(32))
         self._shape(values, labels)
@@ -130,7 +123,7 @@ class ForeignOnnx:
 
     def written_anew(self) -> bytes:
         """The model with one input of shape (n, 1) per column, and what it is asked for as its output."""
-        with needing("onnx", _NEEDED):
+        with needing("onnx", NEEDED):
             from onnx import TensorProto, compose, helper
 
         types = {
@@ -177,6 +170,26 @@ class ForeignOnnx:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
+    def _answer_of(self, outs: Sequence[Any]) -> Any:
+        """The output with its numbers. Raises UnsupportedModel where there is none, or more than one."""
+        answers = [out for out in outs if out.type in _NUMBERS or out.type.startswith("seq(map(")]
+        if len(answers) == 1:
+            return answers[0]
+        found = ", ".join(f"{out.name}: {out.type}" for out in answers or outs)
+        if answers:
+            raise UnsupportedModel(
+                what=f"{self.name} has several outputs of numbers",
+                expected="one, with or without labels beside it",
+                found=found,
+                fix="Keep the one that is meant: onnx.utils.extract_model(FILE, NEW, INPUTS, [OUTPUT]).",
+            )
+        raise UnsupportedModel(
+            what=f"{self.name} gives labels and no probabilities",
+            expected="an output of shape (n, classes)" if self._label else "an output of numbers",
+            found=found,
+            fix="Convert it again with its probabilities.",
+        )
+
     def _ask(self, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64], list[str] | None]:
         """Values of shape (n, classes), or (n, 1), and the labels, where it gives any."""
         feed = {put.name: _tensor(put, rows) for put in self._puts}
@@ -189,6 +202,12 @@ class ForeignOnnx:
             ) from error
         values = [list(row.values()) for row in found[0]] if self._maps else found[0]
         made = np.asarray(values, dtype=np.float64)
+        if made.shape[:1] != (rows.height,):
+            raise UnsupportedModel(
+                what=f"{self.name} does not answer row by row",
+                expected=f"as many answers as rows, {rows.height}",
+                found=f"an output of shape {list(made.shape)}",
+            )
         labels = [class_name(each) for each in found[1].reshape(-1).tolist()] if self._label else None
         return (made.reshape(-1, 1) if made.ndim == 1 else made), labels
 
@@ -213,7 +232,7 @@ class ForeignOnnx:
 
     def _class_names(self, count: int, labels: list[str] | None) -> tuple[str, ...]:
         nodes = [*self._graph.graph.node]
-        with needing("onnx", _NEEDED):
+        with needing("onnx", NEEDED):
             from onnx import helper, numpy_helper
 
         named = [helper.get_attribute_value(a) for n in nodes for a in n.attribute if a.name in _CLASSES]
@@ -250,11 +269,7 @@ def _session(data: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise UnsupportedModel(
-            what="This is no ONNX model that ONNX Runtime can load",
-            found=str(error).split("\n")[0][:300],
-            fix="Convert it again, in one file and with operators of ONNX and ONNX-ML.",
-        ) from error
+        raise no_onnx(error) from error
 
 
 def _puts(inputs: Sequence[Any], rows: pl.DataFrame) -> tuple[_Put, ...]:

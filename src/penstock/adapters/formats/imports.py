@@ -18,6 +18,7 @@ from penstock.adapters.formats.foreign import ForeignOnnx
 from penstock.adapters.formats.mlmodel import Opened, open_folder
 from penstock.adapters.formats.native import Answering, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
+from penstock.adapters.formats.onnx_files import in_one_file
 from penstock.adapters.formats.parity import measure, with_nulls
 from penstock.adapters.formats.publish import (
     Converted,
@@ -73,7 +74,10 @@ def _opened(given: Import, blobs: Blobs) -> Opened:
         opened = open_folder(tuple(given.files), read)
     else:
         [path] = given.files
-        opened = Opened(kind=given.kind, data=read(path))
+        data = read(path)
+        opened = Opened(
+            kind=given.kind, data=in_one_file(path, {path: data}) if given.kind == "onnx" else data
+        )
     if opened.kind == "pickle" and not given.unsafe:
         raise UnsupportedModel(
             what="The model is a pickle, which runs whatever code it names when it is read",
@@ -224,9 +228,9 @@ def _loaded(opened: Opened) -> Any:
 
 
 def _unpickled(data: bytes) -> Any:
-    import pickle
+    import joblib  # reads what it has written itself, and what pickle has
 
-    return pickle.loads(data)  # noqa: S301 - asked for by name with a reason, in a process of its own
+    return joblib.load(io.BytesIO(data))  # asked for by name with a reason, in a process of its own
 
 
 def _wanted(native: NativeModel, inputs: pl.DataFrame) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from posixpath import normpath
+from posixpath import dirname, normpath
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from penstock.adapters.formats.onnx_files import in_one_file
 from penstock.core.errors import UnsupportedModel
 from penstock.datasets.types import Column
 from penstock.models.imports import Kind
@@ -65,11 +66,18 @@ def open_folder(paths: Sequence[str], read: Callable[[str], bytes]) -> Opened:
     requirements = read("requirements.txt").decode(errors="replace") if "requirements.txt" in paths else ""
     return Opened(
         kind=kind,
-        data=read(path),
+        data=_data(kind, path, paths, read),
         inputs=inputs,
         examples=_examples(told.saved_input_example_info or {}, paths, read),
         requirements=dict(_PINNED.findall(requirements)),
     )
+
+
+def _data(kind: Kind, path: str, paths: Sequence[str], read: Callable[[str], bytes]) -> bytes:
+    if kind != "onnx":
+        return read(path)
+    folder = dirname(path)
+    return in_one_file(path, {name: read(name) for name in paths if dirname(name) == folder})
 
 
 def _flavour(flavors: dict[str, dict[str, Any]]) -> tuple[Kind, str]:
