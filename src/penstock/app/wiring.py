@@ -29,6 +29,7 @@ from penstock.adapters.remote.client import RemoteApi
 from penstock.adapters.sources.arrivals import Everywhere
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
+from penstock.app.importing import Importing
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
 from penstock.app.pushing import Pushing
 from penstock.app.reactions import Reactions
@@ -126,6 +127,7 @@ class App(Workbench):
         self.tokens = AccessTokens(self.store, self.clock)
         self.logbook = Logbook(self.store, self.clock)
         self.logged = LoggedModels(self.store, self.clock)
+        self.importing = Importing(self.store, self.blobs, self.runs, self._workspace)
         self.uploads = Uploads(self.store, self.blobs, self.clock)
         self.signing = Signing(self.store, self.models, self.clock)
         self.keeping = Keeping(self.store, self.models, self.clock)

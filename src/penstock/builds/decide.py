@@ -76,14 +76,16 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         str(node.settings.get("model")) for graph in graphs for node in graph.nodes if node.kind == "publish"
     }
     triggers = [*config.triggers, *(each for e in config.environments for each in e.triggers)]
-    guarded = [*config.models, *(name for e in config.environments for name in e.models)]
+    gates = [*config.models.items(), *(each for e in config.environments for each in e.models.items())]
+    guarded = [name for name, model in gates if not model.imported]
     sentences = [
         f"A trigger starts the pipeline {name!r}, which there is not. {meant(name, pipelines)}"
         for name in dict.fromkeys(trigger.pipeline for trigger in triggers)
         if name not in pipelines
     ]
     sentences += [
-        f"The gate of the model {name!r} guards nothing: no pipeline publishes it. {meant(name, models)}"
+        f"The gate of the model {name!r} guards nothing: no pipeline publishes it. "
+        f"{meant(name, models) or 'Say imported = true if its versions come from elsewhere.'}"
         for name in dict.fromkeys(guarded)
         if name not in models
     ]

@@ -9,6 +9,7 @@ import typer
 
 from penstock.cli.face import Api, ProjectOption, prints
 from penstock.cli.help import group
+from penstock.cli.importing import import_model
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.registry import register_on
 from penstock.cli.rows import as_columns, read_rows
@@ -45,6 +46,10 @@ EVIDENCE = (
     "commit=version.governance.commit",
     "author=version.governance.author",
     "approvals=version.governance.approvals",
+    "imported from=version.governance.imported.from",
+    "imported as=version.governance.imported.as",
+    "imported digest=version.governance.imported.digest",
+    "pickle read because=version.governance.imported.unsafe",
     "trained as of=version.training.as_of",
     "training rows=version.training.rows",
     "snapshots=snapshots",
@@ -74,6 +79,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of models."""
     models.callback(invoke_without_command=True)(listed)
     models.command()(show)
+    models.command("import")(import_model)
     register_on(models)
     app.add_typer(models, name="models", rich_help_panel=PANEL)
     for command in (predict, labels, monitor):

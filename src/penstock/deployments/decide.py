@@ -57,7 +57,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `champion` is the champion's number, 0 while there is none. `measured` rows, evenly taken
     from `holdout` rows, were asked of the prediction service. `loads` are by the lines of the gate, and
-    `data` are numbers of the training rows.
+    `data` are numbers of the training rows. `lacks` says why a version has less on record than others.
     """
 
     recorded: dict[str, float]
@@ -74,6 +74,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     measured: int = 0
     assessed: Assessment = Assessment()
     data: dict[str, float] = {}
+    lacks: str = ""
 
 
 def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment]) -> bool:
@@ -261,7 +262,8 @@ def _check(text: str, facts: Facts) -> Verdict:
     if "champion." in text and facts.champion:
         evidence |= {"champion": facts.champion, "champion_source": _champion_source(facts)}
     found = "".join(f", in {part.rows} rows where {part.slice}" for part in parts.values())
-    return Verdict(check=text, passed=result.passed, why=f"{result.why}{found}", evidence=evidence)
+    lacks = f"; {facts.lacks}" if facts.lacks and result.left is None and not result.passed else ""
+    return Verdict(check=text, passed=result.passed, why=f"{result.why}{found}{lacks}", evidence=evidence)
 
 
 def check_facts(facts: Facts) -> dict[str, float]:

@@ -46,6 +46,7 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
         champion=champion.number if champion else 0,
         champion_recorded=champion.metrics if champion else {},
         data=numbers_of_data(version),
+        lacks=_lacks(version),
     )
     if error := _load_error(loaded, version):
         return msgspec.structs.replace(facts, load_error=error)
@@ -73,6 +74,13 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
         if asked and mine.metrics
         else Assessment(),
     )
+
+
+def _lacks(version: Version) -> str:
+    if not version.governance.get("imported"):
+        return ""
+    why = "it was imported, and its training rows are not on record"
+    return why if version.holdout else f"{why}, nor examples with a label (--label), which metrics need"
 
 
 def _load_error(loaded: Sequence[Loaded], version: Version) -> str:

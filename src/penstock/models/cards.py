@@ -49,7 +49,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Governance(msgspec.Struct, frozen=True, kw_only=True):
-    """Who made it from what."""
+    """Who made it from what; of a model made elsewhere where that was, and what was said of it."""
 
     actor: str
     author: str
@@ -57,6 +57,7 @@ class Governance(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     release: str
     run: str
+    imported: dict[str, str] = {}
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +172,7 @@ def card_of(
         governance=Governance(
             run=version.run,
             approvals=tuple(said.get("approvals", ())),
+            imported=said.get("imported", {}),
             **{name: said.get(name, "") for name in ("actor", "author", "commit", "release")},
         ),
         training=Training(

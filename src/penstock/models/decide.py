@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.datasets.types import Prior, Profile, Snapshot
+from penstock.models.imports import imported_by
 from penstock.models.types import NATIVE, Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
@@ -44,6 +45,7 @@ def draft(
     Raises msgspec.ValidationError for a damaged candidate.
     """
     profile = msgspec.convert(candidate.profile, Profile)
+    elsewhere = imported_by(run.graph) is not None  # when and on what, nobody here knows
     return Version(
         id=f"{candidate.model}@{number}",
         model=candidate.model,
@@ -64,8 +66,8 @@ def draft(
         label=candidate.label,
         parity=candidate.parity,
         training={
-            "as_of": run.as_of.isoformat(),
-            "rows": profile.rows,
+            "as_of": "" if elsewhere else run.as_of.isoformat(),
+            "rows": None if elsewhere else profile.rows,
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
             "origins": candidate.origins,

@@ -16,6 +16,7 @@ from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.tags import check_tags, set_tags
 from penstock.lineage.types import Cursor
 from penstock.models.decide import draft, snapshots_of
+from penstock.models.imports import imported_by
 from penstock.models.types import Model, Version, owner_of
 from penstock.pipelines.types import Candidate
 from penstock.revisions.config import ModelConfig
@@ -64,7 +65,7 @@ class Intake:
         with self._store.read() as reader:
             run = reader.get(Run, run_id)
             steps = reader.find(StepRun, run=run_id)
-        nodes = {node.name for node in run.graph.nodes if node.kind == "publish"}
+        nodes = {node.name for node in run.graph.nodes if node.kind in {"publish", "import"}}
         published = [  # a publication in a branch that was not taken has no outputs
             step.outputs["candidate"] for step in steps if step.name in nodes and step.outputs
         ]
@@ -135,8 +136,12 @@ class Intake:
         set_tags(tx, f"version:{version.id}", made.tags)
 
     def _governance(self, run: Run, declared: ModelConfig | None) -> Mapping[str, Any]:
-        """Who made a version, from what, who agreed to it, and what it is meant for."""
-        commit = self._commit_of(run.release) if run.release else ""
+        """Who made a version, from what, who agreed to it, and what it is meant for.
+
+        A model from elsewhere is no commit's work: who imported it stands in the author's place.
+        """
+        imported = imported_by(run.graph)
+        commit = self._commit_of(run.release) if run.release and not imported else ""
         with self._store.read() as reader:
             revisions = reader.find(Revision, project=run.project, commit=commit) if commit else []
             approvals = reader.find(Approval, project=run.project, commit=commit) if commit else []
@@ -146,12 +151,12 @@ class Intake:
             "firing": run.firing,
             "release": run.release,
             "commit": commit,
-            "author": revisions[0].author if revisions else "",
+            "author": revisions[0].author if revisions else run.actor if imported else "",
             "approvals": [approval.actor for approval in approvals],
             "intended_use": declared.intended_use if declared else "",
             "risk": declared.risk if declared else "",
             "owners": list(declared.owners) if declared else [],
-        }
+        } | ({"imported": imported.told()} if imported else {})
 
 
 def _position(reader: Reader) -> int:

@@ -251,12 +251,25 @@ def _publish(task: Task, blobs: Blobs) -> Work:
     return work
 
 
+def _import(task: Task, blobs: Blobs) -> Work:
+    from penstock.adapters.formats.imports import import_candidate
+    from penstock.models.imports import Import
+
+    def work() -> tuple[Outputs, Measured]:
+        candidate = import_candidate(msgspec.convert(task.node.settings, Import), blobs)
+        measured = [(name, value, 0) for name, value in candidate.metrics.items()]
+        return {"candidate": write(candidate, blobs)}, measured
+
+    return work
+
+
 _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "step": _step,
     "snapshot": _snapshot,
     "timeline": _timeline,
     "rows": _rows,
     "publish": _publish,
+    "import": _import,
     "features": _features,
     "skew": _skew,
 }

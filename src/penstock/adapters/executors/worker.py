@@ -109,7 +109,7 @@ class Worker:
             ):
                 outcome = execute(task, self._blobs, step_log, begun=lambda: self._begun(request))
                 step_log.write("stderr", _printed())
-            if task.node.kind == "publish":  # a version's bytes are on the disk before it is one
+            if task.node.kind in {"publish", "import"}:  # a version's bytes are on the disk before it is one
                 self._behind.done()
         except OSError as error:
             outcome = Outcome(

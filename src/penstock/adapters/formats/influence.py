@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from penstock.adapters.formats.native import NativeModel
+from penstock.adapters.formats.native import Answering
 
 SEED = 20130301
 
 
-def influence(native: NativeModel, frame: pl.DataFrame, classes: int) -> dict[str, float]:
+def influence(native: Answering, frame: pl.DataFrame, classes: int) -> dict[str, float]:
     """The share of each column in how far answers to n rows move when its values are shuffled.
 
     The shares sum to 1; all are 0 where no shuffling moves an answer. No label is asked for: what drifts

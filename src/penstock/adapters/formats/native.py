@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -25,6 +25,14 @@ class Answers(msgspec.Struct, frozen=True):
     def score(self, classes: int) -> Floats:
         """The scores of shape (n,), as `serving.types.Answer` defines them."""
         return self.values[:, -1] if classes in {0, 2} else self.values.max(axis=1)
+
+
+class Answering(Protocol):
+    """A model as it answers where it was made."""
+
+    def answer(self, frame: pl.DataFrame) -> Answers:
+        """Its own answers for n rows. Raises UnsupportedModel when it fails on them."""
+        ...
 
 
 def class_name(value: Any) -> str:

@@ -16,7 +16,7 @@ from penstock.adapters.executors.environment import packages
 from penstock.adapters.formats.conversion import graphs, used_columns
 from penstock.adapters.formats.estimator import estimator, related
 from penstock.adapters.formats.influence import influence
-from penstock.adapters.formats.native import Answers, NativeModel
+from penstock.adapters.formats.native import Answering, Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
 from penstock.adapters.formats.skops_files import as_skops, from_skops
@@ -56,7 +56,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     expectations: dict[str, Any] = {}
 
 
-class _Converted(msgspec.Struct, frozen=True):
+class Converted(msgspec.Struct, frozen=True):
     """A model as it will be served, and how it answers n rows beside the one that was trained.
 
     `because` says why it is not served as a graph.
@@ -98,7 +98,7 @@ def make_candidate(
     """
     given = _schema(schema)
     native = NativeModel(model)
-    columns, frame = _examples(given, used_columns(native, given.columns))
+    columns, frame = examples_of(given, used_columns(native, given.columns))
     declared = {column.name for column in given.columns if column.nullable}
     nullable = _nullable(native, columns, frame, declared)
     try:
@@ -108,34 +108,46 @@ def make_candidate(
         converted.parity.require(native.name)
     except (UnsupportedModel, Corrupt) as error:
         converted = _as_it_is(native, nullable, frame, error)
-    kept = _of_holdout(given, native, converted.signature, holdout, blobs)
+    told = dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {})
+    return replace(
+        candidate_of(name, native, converted, given, holdout, blobs),
+        metrics=_finite(metrics),
+        snapshots=tuple(snapshots),
+        dependencies=packages(),
+        tags=dict(tags or {}),
+        metadata=told,
+    )
+
+
+def candidate_of(  # noqa: PLR0917 - a model, what became of it, and the rows that tell of it
+    name: str, native: Answering, converted: Converted, schema: Schema, holdout: Artifact, blobs: Blobs
+) -> Candidate:
+    """Keep a model that was converted, with what its examples and its holdout tell of it."""
+    kept = _of_holdout(schema, native, converted.signature, holdout, blobs)
+    frame = converted.rows.head(converted.parity.rows - converted.parity.null_rows)
     return Candidate(
         model=name,
         format=converted.format,
         artifact=blobs.put(converted.data),
         size=len(converted.data),
         signature=msgspec.to_builtins(converted.signature),
-        metrics=_finite(metrics),
-        profile=msgspec.to_builtins(given.profile),
+        metrics={},
+        profile=msgspec.to_builtins(schema.profile),
         examples=blobs.put(_record(converted)),
         holdout=holdout.digest,
-        label=given.label,
+        label=schema.label,
         parity=msgspec.to_builtins(converted.parity),
-        snapshots=tuple(snapshots),
-        prior=msgspec.to_builtins(given.prior) if given.prior else {},
-        dependencies=packages(),
-        tags=dict(tags or {}),
-        origins=_origins(given, converted.signature),
-        metadata=dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {}),
+        prior=msgspec.to_builtins(schema.prior) if schema.prior else {},
+        origins=_origins(schema, converted.signature),
         days=kept.get("days", ""),
         estimator=kept.get("estimator", ""),
         influence=influence(native, frame, len(converted.signature.classes)),
-        expectations=given.expectations,
+        expectations=schema.expectations,
     )
 
 
 def _of_holdout(
-    schema: Schema, native: NativeModel, signature: Signature, holdout: Artifact, blobs: Blobs
+    schema: Schema, native: Answering, signature: Signature, holdout: Artifact, blobs: Blobs
 ) -> dict[str, str]:
     """What answers to the holdout tell, kept by digest: the days, with these answers as a column more, and
     the estimator. A holdout without a digest is none.
@@ -199,7 +211,7 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _examples(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column, ...], pl.DataFrame]:
+def examples_of(schema: Schema, columns: tuple[Column, ...]) -> tuple[tuple[Column, ...], pl.DataFrame]:
     """The example rows as a frame, and the columns, nullable where these rows have nulls."""
     frame = pl.DataFrame(
         [pl.Series(c.name, schema.examples[c.name], dtype=_POLARS[c.dtype], strict=False) for c in columns]
@@ -226,25 +238,23 @@ def _answers(native: NativeModel, rows: pl.DataFrame, without: list[str]) -> boo
     return True
 
 
-def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame) -> _Converted:
+def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame) -> Converted:
     """The first conversion that agrees with the model, or the one that comes nearest."""
     signature = native.signature(columns)
     rows = with_nulls(frame, columns)
     truth = native.answer(rows)
-    inputs = rows.to_dict(as_series=False)
-    nearest: _Converted | None = None
+    nearest: Converted | None = None
     failure: Exception | None = None
     for graph in graphs(native, columns, rows.head(_EXAMPLES)):
         try:
-            score, label, values = OnnxRuntime(graph, signature).predict(inputs)
+            served = served_answers(OnnxRuntime(graph, signature), rows)
         except Exception as error:  # noqa: BLE001 - a graph that cannot run is one that does not agree
             failure = error
             continue
-        served = Answers(np.array(values or [[value] for value in score]), label)
-        apart, flipped = _beside(truth, served, signature)
+        apart, flipped = beside(truth, served, signature)
         parity = measure(apart, flipped, rows.height - frame.height)
         if nearest is None or parity.different < nearest.parity.different:
-            nearest = _Converted(FORMAT, graph, signature, rows, truth, apart, flipped, parity)
+            nearest = Converted(FORMAT, graph, signature, rows, truth, apart, flipped, parity)
         if nearest.parity.acceptable():
             break
     if nearest is None:
@@ -252,9 +262,15 @@ def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFra
     return nearest
 
 
+def served_answers(runtime: OnnxRuntime, rows: pl.DataFrame) -> Answers:
+    """What the serving runtime answers for n rows."""
+    score, label, values = runtime.predict(rows.to_dict(as_series=False))
+    return Answers(np.array(values or [[value] for value in score]), label)
+
+
 def _as_it_is(
     native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame, why: UnsupportedModel | Corrupt
-) -> _Converted:
+) -> Converted:
     """The model as a skops file, once it was read back and answers as before.
 
     Raises UnsupportedModel, with `why` it was not converted either.
@@ -270,13 +286,13 @@ def _as_it_is(
     signature = native.signature(columns)
     rows = with_nulls(frame, columns)
     truth = native.answer(rows)
-    apart, flipped = _beside(truth, again.answer(rows), signature)
+    apart, flipped = beside(truth, again.answer(rows), signature)
     parity = measure(apart, flipped, rows.height - frame.height)
     parity.require(native.name)
-    return _Converted(NATIVE, data, signature, rows, truth, apart, flipped, parity, str(why))
+    return Converted(NATIVE, data, signature, rows, truth, apart, flipped, parity, str(why))
 
 
-def _beside(
+def beside(
     truth: Answers, served: Answers, signature: Signature
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """How far apart answers to n rows are, and which labels differ."""
@@ -286,7 +302,7 @@ def _beside(
     return apart, np.array(truth.label) != np.array(served.label)
 
 
-def _record(converted: _Converted) -> bytes:
+def _record(converted: Converted) -> bytes:
     """The recorded examples: requests and the model's own answers to them."""
     chosen = agreeing(converted.apart, converted.flipped, _EXAMPLES)
     truth = converted.truth

@@ -112,6 +112,8 @@ ROLES: dict[str, frozenset[str]] = {
     "POST /tests/start": WORK,
     "POST /tests/{id}/stop": WORK,
     "POST /labels": TELL,
+    "POST /imports": WORK,
+    "POST /imports/pieces": WORK,
     "POST /models/{ref}/tag": WORK,
     "POST /models/{ref}/archive": OPERATE,
     "POST /models/{ref}/restore": OPERATE,

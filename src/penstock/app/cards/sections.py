@@ -11,6 +11,7 @@ from penstock.core.human import human
 
 SHOWN = 8
 """Slices, and values of a text column, that a card shows; all of them stand in its data."""
+UNKNOWN = "It was made elsewhere: who trained it from what is not on record here."
 Card = Mapping[str, Any]
 """As `/models/{ref}/card` answers; see `penstock.models.cards.Card`."""
 
@@ -39,6 +40,7 @@ def sections_of(card: Card) -> list[Section]:
 
 def _made(card: Card) -> Iterable[Section]:
     training = card["training"]
+    rows = "the examples" if card["governance"].get("imported") else "training"
     yield Section(
         title="Identity",
         facts=_facts(
@@ -77,7 +79,7 @@ def _made(card: Card) -> Iterable[Section]:
         facts=_facts(card, ("task", "classes")),
         rows=_rows(
             [_input(card, column) for column in card["inputs"]],
-            ("input=name", "type=dtype", "nullable", "nulls in training=nulls", "in training=held"),
+            ("input=name", "type=dtype", "nullable", f"nulls in {rows}=nulls", f"in {rows}=held"),
         ),
     )
 
@@ -140,11 +142,21 @@ def _judged(card: Card) -> Iterable[Section]:
             ("what", "environment", "by=actor", "time=since", "until", "why"),
         ),
     )
+    said = card["governance"]
+    if said.get("imported"):
+        yield Section(
+            title="Governance",
+            says=UNKNOWN,
+            facts=_facts(
+                said | said["imported"],
+                ("imported by=actor", "imported from=from", "as", "digest of what was imported=digest"),
+                ("read though it is a pickle, because=unsafe", "release", "run"),
+            ),
+        )
+        return
     yield Section(
         title="Governance",
-        facts=_facts(
-            card["governance"], ("author", "approvals", "trained by=actor", "commit", "release", "run")
-        ),
+        facts=_facts(said, ("author", "approvals", "trained by=actor", "commit", "release", "run")),
     )
 
 

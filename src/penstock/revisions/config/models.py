@@ -37,7 +37,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         )
     table.allow(
         *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
-        *("keep_predictions", "redact", "log_share", "skew"),
+        *("keep_predictions", "redact", "log_share", "skew", "imported"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -52,6 +52,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         redact=table.texts("redact") if "redact" in table else (),
         log_share=_log_share(table),
         skew=_skew(table) if "skew" in table else USUAL.skew,
+        imported=table.get("imported", bool, False),
     )
 
 

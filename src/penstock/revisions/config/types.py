@@ -31,6 +31,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set. The
     prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
     `skew` are checks of what answers read online (see `monitoring.types.Skew`).
+    Of an `imported` model versions come from elsewhere, and no pipeline need publish it.
     """
 
     gate: tuple[str, ...]
@@ -44,6 +45,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     redact: tuple[str, ...] = ()
     log_share: int = 100
     skew: tuple[str, ...] = ("skew <= 0.01",)
+    imported: bool = False
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
