@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import feature_view, files
-from penstock.features import FeatureView, join
+from penstock.features import FeatureView, join, windows
 from penstock.features.latest import rows_to_keep
 from penstock.features.made import Made
 from penstock.features.records import decode_record, entity_key, values_at
@@ -22,7 +23,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 MOMENT = pl.Datetime("us", "UTC")
 KINDS = {"id": pl.Int64, "shop": pl.String, "till": pl.Int32, "at": MOMENT, "known": MOMENT}
 KINDS |= {"value": pl.Float64, "ok": pl.Boolean, "word": pl.String}
-corrected = files("events", event_time="at", known_time="known", key=("shop", "till", "id"))
+corrected = files("events", event_time="at", known_time="known", key="id")
 plain = files("events", event_time="at", known_time="known")
 WRITTEN = {
     "events": "count over 2h",
@@ -102,8 +103,15 @@ halves = st.lists(st.integers(0, 14), min_size=1, max_size=4)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([with_corrections, without]), rows, halves)
-def test_aggregates_are_those_of_a_slow_count(view: FeatureView, events: list[Any], times: list[int]) -> None:
+@given(st.sampled_from([with_corrections, without]), rows, halves, st.sampled_from([1 << 24, 2]))
+def test_aggregates_are_those_of_a_slow_count(
+    view: FeatureView, events: list[Any], times: list[int], most: int
+) -> None:
+    with patch.object(windows, "MOST_EVENTS", most):  # of a view with more events, some after others
+        equal_to_a_slow_count(view, events, times)
+
+
+def equal_to_a_slow_count(view: FeatureView, events: list[Any], times: list[int]) -> None:
     made = [
         (
             key,

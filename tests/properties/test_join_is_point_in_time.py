@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import feature_view, files
-from penstock.features import FeatureView, join, made
+from penstock.features import FeatureView, join, joins, keeping, laying, made
 from penstock.features.keeping import read_timeline, write_timeline
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -24,7 +24,8 @@ plain = files("events", event_time="at")
 
 @feature_view(entity=("shop", "till"), source=bitemporal, ttl="3h")
 def two_keys_with_ttl(rows: pl.LazyFrame) -> pl.LazyFrame:
-    return rows.select("shop", "till", "at", "known", "value", name=pl.col("value").cast(pl.String))
+    others = {"name": pl.col("value").cast(pl.String), "many": pl.concat_list("value", "till")}
+    return rows.select("shop", "till", "at", "known", "value", **others)
 
 
 @feature_view(entity="shop", source=bitemporal)
@@ -62,16 +63,26 @@ def slow(view: FeatureView, moment: datetime, entity: dict[str, Any], events: li
 
 def in_parts(spine: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
     """As a table that is larger than memory: three rows at a time."""
-    with patch.object(made, "AT_ONCE", 3 * len(view(table).collect_schema())):
+    with patch.object(joins, "AT_ONCE", 3 * len(view(table).collect_schema())):
         return join(spine, "now", [view], {"events": table})
 
 
 def laid_out(spine: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
-    """From the file that a run keeps."""
+    """From the file that a run keeps, which is the same when it is made of parts on the disk."""
     with TemporaryDirectory() as folder:
-        place = Path(folder, "timeline")
-        with place.open("wb") as file:
-            write_timeline(made.Made(view, table).timeline(), file)
+        place, parts = Path(folder, "timeline"), Path(folder, "parts")
+        with patch.object(keeping, "piece_of", return_value=3):
+            with place.open("wb") as file:
+                write_timeline(made.Made(view, table).timeline(), file)
+            with (
+                parts.open("wb") as file,
+                patch.object(laying, "HELD", 10),
+                patch.object(laying, "PARTS", 3),
+                patch.object(laying, "_AT_ONCE", 4),
+                patch.object(laying, "piece_of", return_value=3),
+            ):
+                laying.lay_out(made.Made(view, table), file)
+        assert parts.read_bytes() == place.read_bytes()
         return join(spine, "now", [view], {}, {view.settings.name: read_timeline(place)})
 
 
@@ -106,9 +117,10 @@ def test_each_row_gets_what_was_known_of_its_entity_at_its_moment(
         orient="row",
     )
     joined = way(wanted, view, pl.LazyFrame(facts, schema=kinds))
-    assert joined.drop("value", "name", strict=False).equals(wanted)
+    assert joined.drop("value", "name", "many", strict=False).equals(wanted)
     if "name" in joined.columns:
         assert joined["name"].to_list() == joined["value"].cast(pl.String).to_list()
+        assert joined["many"].list.first().to_list() == joined["value"].to_list()
     assert joined["value"].to_list() == [
         slow(view, row["now"], row, facts) for row in wanted.iter_rows(named=True)
     ]

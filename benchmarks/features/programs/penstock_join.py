@@ -16,8 +16,8 @@ from penstock_views import TIME, VIEWS
 from told import tell
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.features import FeatureView, join
-from penstock.features.keeping import read_timeline, write_timeline
+from penstock.features import FeatureView, join, laying
+from penstock.features.keeping import read_timeline
 from penstock.features.made import Made
 
 
@@ -42,7 +42,7 @@ def lay_out(folder: Path, blobs: FolderBlobs) -> dict[str, str]:
     digests = {}
     for view in views(folder):
         with blobs.writing() as file:
-            write_timeline(Made(view, sources(folder)[view.settings.source.name]).timeline(), file)
+            laying.lay_out(Made(view, sources(folder)[view.settings.source.name]), file)
         digests[view.settings.name] = file.digest
     return digests
 

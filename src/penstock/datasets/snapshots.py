@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,9 @@ from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known
 from penstock.datasets.expectations import Expectations, Violation, check, refuse, rules_in
+from penstock.datasets.gathering import gathered
 from penstock.datasets.listing import listing
-from penstock.datasets.reading import MALFORMED, SourceFiles, scan, unreadable
+from penstock.datasets.reading import MALFORMED, SourceFiles, scan
 from penstock.datasets.sketches import KEPT
 from penstock.datasets.sketching import sketch
 from penstock.datasets.tables import write_table
@@ -42,8 +44,7 @@ def read(source: Source, data_root: str | Path, as_of: datetime) -> pl.LazyFrame
     found = listing(source, data_root)
     if found.format == "parquet":
         return _sorted(source, _known(source, scan(source, data_root, found), as_of)).drop(MALFORMED)
-    table, _ = _gathered(source, SourceFiles(source, data_root, found), as_of)
-    return table.filter(~pl.col(MALFORMED)).drop(MALFORMED).lazy()
+    return rows_of(source, data_root, as_of).rows.lazy()
 
 
 def take_snapshot(
@@ -57,36 +58,42 @@ def take_snapshot(
 
     Left out and counted are rows without a key or a time, rows with text where a number is expected, and
     lines that are no rows at all; where they stand and why is kept beside, for up to `MOST` of them.
-    The same rows give the same digest wherever and however they lie in files.
+    The same rows give the same digest wherever and however they lie in files. Rows that are larger than
+    memory are put aside on the disk while they are brought into order.
     Raises NotFound when there are no files, InvalidValue when they cannot be read, no row was known, or rows
-    are not as expected: then nothing is kept.
+    are not as expected: then nothing is kept. Raises StorageFailed on a full disk.
     """
-    rows, malformed, reasons = rows_of(source, data_root, as_of)
-    if rows.is_empty():
-        example = f", such as {told(reasons[0])}" if reasons else ""
-        raise InvalidValue(
-            what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
-            found=f"{malformed} malformed rows{example}" if malformed else "",
-        )
-    seen = sketch(rows)
-    warnings: list[Violation] = []
-    if expected is not None:
-        found = check(rows, expected, sketch=seen, named_by=(*source.key, source.event_time))
-        warnings = refuse(found, f"The rows of the source {source.name}", source.name)
-    with blobs.writing() as file:
-        write_table(rows, file)
+    files = SourceFiles(source, data_root, listing(source, data_root))
+    with ExitStack() as aside:
+        rows, malformed = gathered(source, files, as_of, aside)
+        reasons = files.reasons(MOST if malformed else 0)
+        seen = sketch(rows)
+        if not seen.rows:
+            example = f", such as {told(reasons[0])}" if reasons else ""
+            raise InvalidValue(
+                what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
+                found=f"{malformed} malformed rows{example}" if malformed else "",
+            )
+        warnings: list[Violation] = []
+        if expected is not None:
+            found = check(rows, expected, sketch=seen, named_by=(*source.key, source.event_time))
+            warnings = refuse(found, f"The rows of the source {source.name}", source.name)
+        with blobs.writing() as file:
+            write_table(rows, file)
+        moment = pl.col(source.event_time)
+        ends = rows.lazy().select(first=moment.min(), last=moment.max()).collect(engine="streaming")
     return Snapshot(
         id=f"{source.name}:{digest_value([source.name, as_of, file.digest])[:16]}",
         source=source.name,
         as_of=as_of,
-        first=rows[source.event_time][0],
-        last=rows[source.event_time][-1],
-        rows=rows.height,
+        first=ends["first"][0],
+        last=ends["last"][0],
+        rows=seen.rows,
         quarantined=malformed,
         quarantine=blobs.put(msgspec.json.encode(reasons)) if reasons else "",
         columns=tuple(
-            Column(name=name, dtype=column_type(dtype), nullable=rows[name].null_count() > 0)
-            for name, dtype in rows.schema.items()
+            Column(name=name, dtype=column_type(dtype), nullable=column.nulls > 0)
+            for (name, dtype), column in zip(rows.collect_schema().items(), seen.columns, strict=True)
         ),
         digest=file.digest,
         profile=blobs.put(msgspec.msgpack.encode(seen.cut(KEPT))),
@@ -98,11 +105,9 @@ def take_snapshot(
 def rows_of(source: Source, data_root: str | Path, as_of: datetime) -> Rows:
     """What was known at `as_of` (UTC), and what is left out of it. Raises NotFound or InvalidValue."""
     files = SourceFiles(source, data_root, listing(source, data_root))
-    table, set_aside = _gathered(source, files, as_of)
-    malformed = int(table[MALFORMED].sum())
-    rows = (table.filter(~pl.col(MALFORMED)) if malformed else table).drop(MALFORMED)
-    malformed += set_aside
-    return Rows(rows, malformed, files.reasons(MOST if malformed else 0))
+    with ExitStack() as aside:
+        rows, malformed = gathered(source, files, as_of, aside)
+        return Rows(rows.lazy().collect(), malformed, files.reasons(MOST if malformed else 0))
 
 
 def told(left_out: Quarantined) -> str:
@@ -110,26 +115,6 @@ def told(left_out: Quarantined) -> str:
     where = f"{left_out.file}, line {left_out.line}" if left_out.line else left_out.file
     what = f"`{left_out.column}` {left_out.why}" if left_out.column else left_out.why
     return f"{where}: {what}" + (f" ({left_out.value!r})" if left_out.value else "")
-
-
-def _gathered(source: Source, files: SourceFiles, as_of: datetime) -> tuple[pl.DataFrame, int]:
-    """Rows that were known or are malformed, and how many lines are no rows."""
-    try:
-        return _collected(source, files, as_of), 0
-    except pl.exceptions.PolarsError as error:
-        if not files.mend():
-            raise unreadable(source, error) from error
-    try:
-        return _collected(source, files, as_of), files.quarantined()
-    except pl.exceptions.PolarsError as error:
-        raise unreadable(source, error) from error
-
-
-def _collected(source: Source, files: SourceFiles, as_of: datetime) -> pl.DataFrame:
-    rows = files.rows().filter(pl.col(MALFORMED) | known(source, as_of)).collect()
-    if rows[source.event_time].is_sorted():  # as a log of events grows
-        return rows
-    return rows.sort(source.event_time, maintain_order=True)
 
 
 def _known(source: Source, rows: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from penstock.core.errors import InvalidValue
 from penstock.features.made import Made, require_columns
-from penstock.features.timelines import BEFORE_ALL, Features, Integers, Timeline, index_of
+from penstock.features.timelines import BEFORE_ALL, Features, Integers, Rows, Timeline, index_of
 from penstock.features.types import ViewSettings
 from penstock.features.views import FeatureView
 from penstock.features.windows import windowed
 
+AT_ONCE = 1 << 24
+"""Values of a view that are held in memory at once: 128 megabytes of numbers."""
 _MOST = 3
 """Times as many rows as the spine has that are gathered of the parts of a view before some are let go."""
 
@@ -47,7 +48,8 @@ def join(
         elif kept is None:
             features = _best(spine, moments, view, tables[declared.source.name])
         else:
-            places = kept.places(entities_of(spine, kept, declared), moments, declared.ttl)
+            entities = entities_of(spine, kept.entities.schema, declared)
+            places = kept.places(entities, moments, declared.ttl)
             features = kept.features.take(places)
         twice = sorted(set(features.columns) & set(spine.columns))
         if twice:
@@ -61,35 +63,41 @@ def join(
 
 
 def _best(spine: pl.DataFrame, moments: Integers, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:
-    """The features of a view, one row per row of the spine: the best of the parts' best."""
-    best = _Best(spine.height)
-    for part in Made(view, table).timelines():
-        entities = entities_of(spine, part, view.settings)
+    """The features of a view, one row per row of the spine: the best of the best of its pieces."""
+    made = Made(view, table)
+    entities = entities_of(spine, made.schema, view.settings)
+    best = _Best(spine.height, made.laid_out(made.schema.to_frame()))
+    for piece in made.pieces(max(1, AT_ONCE // len(made.schema))):
+        able = _in_reach(piece[made.moment], moments, view.settings.ttl)
+        asked = entities[able]
+        # Most rows of a piece are those of entities that nobody asks for at a time when they may count.
+        own = piece.join(asked.unique(), on=asked.columns, how="semi", maintain_order="left")
+        part = made.laid_out(own)
         places = np.full(spine.height, -1)
-        able = np.flatnonzero(_in_reach(part, moments, view.settings.ttl))
-        places[able] = part.places(entities[able], moments[able], view.settings.ttl)
+        places[able] = part.places(asked, moments[able], view.settings.ttl)
         best.consider(part, places)
     return best.features()
 
 
-def _in_reach(part: Timeline[Features], moments: Integers, ttl: float) -> NDArray[np.bool_]:
-    """Which moments may see a row of a part."""
-    if not len(part.seen):
-        return np.zeros(len(moments), dtype=bool)
-    able: NDArray[np.bool_] = moments >= part.seen.min()
+def _in_reach(times: pl.Series, moments: Integers, ttl: float) -> Integers:
+    """The places of the moments that may see a row of these event times."""
+    event = times.cast(pl.Datetime("us", "UTC")).to_physical().drop_nulls().to_numpy()
+    if not len(event):
+        return np.empty(0, np.int64)
+    able = moments >= event.min()
     if ttl:
-        able &= moments <= part.event.max() + round(ttl * 1e6)
-    return able
+        able &= moments <= event.max() + round(ttl * 1e6)
+    return np.flatnonzero(able)
 
 
 class _Best:
     """For each of n rows the event that counts, of the parts that were considered so far."""
 
-    def __init__(self, height: int) -> None:
+    def __init__(self, height: int, empty: Timeline[Rows]) -> None:
         self._event = np.full(height, BEFORE_ALL)
         self._known = np.full(height, BEFORE_ALL)
         self._place = np.full(height, -1)
-        self._pieces: list[pl.DataFrame] = []
+        self._pieces = [empty.features.table]
         self._held = 0
 
     def consider(self, part: Timeline[Features], places: Integers) -> None:
@@ -118,9 +126,8 @@ class _Best:
         self._place[found] = np.arange(self._held)
 
 
-def entities_of(spine: pl.DataFrame, timeline: Timeline[Features], view: ViewSettings) -> pl.DataFrame:
-    """The entities of the spine in the types that they have in a timeline. Raises InvalidValue."""
-    own = timeline.entities.schema
+def entities_of(spine: pl.DataFrame, own: pl.Schema, view: ViewSettings) -> pl.DataFrame:
+    """The entities of the spine in the types that they have in a view. Raises InvalidValue."""
     for name in view.entity:
         wanted, found = spine.schema[name], own[name]
         if wanted != found and not (wanted.is_integer() and found.is_integer()):

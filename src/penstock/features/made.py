@@ -15,9 +15,6 @@ from penstock.features.timelines import Features, Rows, Timeline, timeline_of
 from penstock.features.types import OnlineView, ViewSettings
 from penstock.features.views import FeatureView
 
-AT_ONCE = 1 << 24
-"""Values of a view that are held in memory at once: 128 megabytes of numbers."""
-
 
 class Made:
     """The rows of a view, not computed yet, the name of their column of known times, and their features."""
@@ -35,30 +32,24 @@ class Made:
             entity, moment = declared.entity, declared.source.event_time
             require_columns(self.schema.names(), (*entity, moment), f"The feature view {declared.name}")
             self.known = self._knowledge(table)
+        self.entity, self.moment = entity, moment
         self.features = [name for name in self.schema if name not in {*entity, moment, self.known}]
 
     def timeline(self) -> Timeline[Rows]:
         """All rows as a timeline. Raises InvalidValue when the view fails."""
         with self._refused():
-            return self._timeline(self._rows.collect())
+            rows = self._rows.collect()
+        return self.laid_out(rows)
 
-    def timelines(self) -> Iterator[Timeline[Rows]]:
-        """The rows as timelines of about `AT_ONCE` values, in the order of the rows; one at least.
-
-        Raises InvalidValue when the view fails.
-        """
-        size = max(1, AT_ONCE // len(self.schema))
-        some = False
+    def pieces(self, rows: int) -> Iterator[pl.DataFrame]:
+        """The rows in their order, so many at once but in the end. Raises InvalidValue as `timeline`."""
         with self._refused():
-            for part in self._rows.collect_batches(chunk_size=size, maintain_order=True):
-                some = True
-                yield self._timeline(part)
-        if not some:
-            yield self._timeline(self.schema.to_frame())
+            yield from self._rows.collect_batches(chunk_size=rows, maintain_order=True)
 
-    def _timeline(self, rows: pl.DataFrame) -> Timeline[Rows]:
-        declared = self._view.settings
-        return timeline_of(rows, declared.entity, declared.source.event_time, self.known, self.features)
+    def laid_out(self, rows: pl.DataFrame) -> Timeline[Rows]:
+        """Some of the rows as a timeline. Raises InvalidValue for values that cannot be laid out."""
+        with self._refused():
+            return timeline_of(rows, self.entity, self.moment, self.known, self.features)
 
     def _knowledge(self, table: pl.LazyFrame) -> str:
         """The name of the column that says when each of the view's rows was known."""

@@ -118,7 +118,7 @@ def _offline(view: ViewSettings, timeline: Timeline[Features], read: pl.DataFram
     if view.aggregates:
         return windowed(read.select(*view.entity, _AT, *{by} - {_AT}), _AT, view, timeline, by)
     at, seen = (_microseconds(read[name]) for name in (_AT, by))
-    places = timeline.places(entities_of(read, timeline, view), seen, 0.0)
+    places = timeline.places(entities_of(read, timeline.entities.schema, view), seen, 0.0)
     found = places >= 0
     if view.ttl and found.any():
         found[found] = at[found] - timeline.event[places[found]] <= round(view.ttl * 1e6)

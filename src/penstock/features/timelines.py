@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -57,8 +57,25 @@ class Timeline(Generic[F_co]):
         self.known = known
         self.shown = shown
         self.features = features
-        self.seen = event if shown is None else np.maximum(event, known)
         self._ends = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64), [len(event)]])
+
+    def sight(self, places: Integers) -> Integers:
+        """From when on the rows at these places may count; places after the last row stand for that."""
+        event = self.event.take(places, mode="clip")
+        return event if self.shown is None else np.maximum(event, self.known.take(places, mode="clip"))
+
+    def portions(self, most: int) -> Iterator[tuple[int, int]]:
+        """The first entity and the one after the last of portions of about `most` rows; one at least."""
+        first = 0
+        for end in portions(self.counts, most):
+            yield first, end
+            first = end
+        if not first:
+            yield 0, 0
+
+    def rows_of(self, first: int, end: int) -> Integers:
+        """The places of the rows of the entities from `first` to before `end`."""
+        return np.arange(self._ends[first], self._ends[end])
 
     def newest(self) -> Integers:
         """The place of the row of each entity that counts when all rows are in sight."""
@@ -81,7 +98,7 @@ class Timeline(Generic[F_co]):
         while step:
             probe = place + (step - 1)
             within = probe < end
-            within &= self.seen.take(probe, mode="clip") <= moments
+            within &= self.sight(probe) <= moments
             place += step * within
             step >>= 1
         place -= 1
@@ -98,6 +115,16 @@ class Timeline(Generic[F_co]):
         numbered = self.entities.with_row_index(_ROW)
         found = entities.join(numbered, on=names, how="left", maintain_order="left")[_ROW]
         return found.fill_null(self.entities.height).to_numpy().astype(np.intp)
+
+
+def portions(counts: Integers, most: int) -> Iterator[int]:
+    """Where portions of entities end that have about `most` rows together, and one entity at least."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    first, before = 0, 0
+    while first < len(ends):
+        first = max(first + 1, int(np.searchsorted(ends, before + most, side="right")))
+        before = int(ends[first - 1])
+        yield first
 
 
 class Rows:

@@ -16,11 +16,13 @@ from penstock.features.aggregates import OF_NUMBERS
 from penstock.features.latest import EVENT, KNOWN, require_kept
 from penstock.features.made import require_columns
 from penstock.features.records import TIMES
-from penstock.features.timelines import Features, Timeline
+from penstock.features.timelines import BEFORE_ALL, Features, Timeline
 from penstock.features.types import Aggregate, ViewSettings
 
 MOST_PAIRS = 4_000_000
 """Pairs of a row and an event in its longest span that are held in memory at once."""
+MOST_EVENTS = 1 << 24
+"""Events that are held in memory at once: those of some entities after those of others."""
 _ROW, _AT, _BY, _PLACE, _FIRST, _END = (
     f"penstock.{name}" for name in ("row", "at", "by", "place", "first", "end")
 )
@@ -43,14 +45,17 @@ def windowed(
     sums are 0 and the others null. Raises InvalidValue for entities of other types, a column that is not
     there, and an aggregate that wants numbers and has none.
     """
-    events = _in_types_of(spine, _events(view, timeline), view)
     moments = {_AT: event_time} | ({_BY: by} if by else {})
     times = [pl.col(column).cast(_MOMENT).alias(name) for name, column in moments.items()]
     rows = spine.select(*view.entity, *times).with_row_index(_ROW)
     longest = max(each.over for each in view.aggregates)
-    found = pl.concat(
-        _aggregated(pairs, events, view.aggregates) for pairs in _pairs(rows, events, view.entity, longest)
-    )
+    parts = []
+    for some in _events(view, timeline):
+        events = _in_types_of(spine, some, view)
+        own = rows.join(events.select(view.entity).unique(), on=list(view.entity), how="semi")
+        pairs = _pairs(own, events, view.entity, longest)
+        parts += [_aggregated(each, events, view.aggregates) for each in pairs]
+    found = pl.concat(parts)
     zero = [pl.col(each.name).fill_null(0) for each in view.aggregates if each.of in _ZERO]
     joined = rows.select(_ROW).join(found, on=_ROW, how="left", maintain_order="left")
     return joined.drop(_ROW).with_columns(zero)
@@ -64,7 +69,13 @@ def tails(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
     the entity's columns. Raises InvalidValue as `windowed`, and for columns that cannot be kept online.
     """
     longest = pl.duration(seconds=max(each.over for each in view.aggregates))
-    events, columns = _events(view, timeline), _columns(view.aggregates)
+    parts = [_tails(view, events, longest) for events in _events(view, timeline)]
+    return pl.concat(parts).sort(view.entity)
+
+
+def _tails(view: ViewSettings, events: pl.DataFrame, longest: pl.Expr) -> pl.DataFrame:
+    """Those of some entities."""
+    columns = _columns(view.aggregates)
     require_kept(view, {name: events.schema[name] for name in (*view.entity, *columns)})
     return (
         events.filter(pl.col(_UNTIL).is_null())
@@ -73,7 +84,6 @@ def tails(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
         .group_by(view.entity, maintain_order=True)
         .agg(pl.col(KNOWN).first(), pl.col(EVENT).dt.epoch("us").alias(TIMES), *columns)
         .select(*view.entity, pl.col(KNOWN).alias(EVENT), KNOWN, TIMES, *columns)
-        .sort(view.entity)
     )
 
 
@@ -84,36 +94,70 @@ def types_of(aggregates: Sequence[Aggregate], kinds: pl.Schema) -> pl.Schema:
     return nothing.select(_expression(each, nothing.schema) for each in aggregates).schema
 
 
-def _events(view: ViewSettings, timeline: Timeline[Features]) -> pl.DataFrame:
+def _events(view: ViewSettings, timeline: Timeline[Features]) -> Iterator[pl.DataFrame]:
     """The events of a view in the order of entity, event time and known time; NaN is null.
 
-    Columns: `EVENT`, `KNOWN`, `_UNTIL`, the entity's, and those that are aggregated.
+    Columns: `EVENT`, `KNOWN`, `_UNTIL`, the entity's, and those that are aggregated. They come in portions of
+    about `MOST_EVENTS`, one at least, and those of an entity in one of them.
     """
     columns = _columns(view.aggregates)
     kinds = timeline.features.schema
     require_columns(list(kinds), columns, f"The feature view {view.name}")
     for each in view.aggregates:
         _check_numbers(each, kinds, view.name)
-    owner = np.repeat(np.arange(len(timeline.counts)), timeline.counts)
-    owners = timeline.entities.select(view.entity)[owner]
-    taken = timeline.features.take(np.arange(len(timeline.event)))
-    rows = pl.DataFrame([*taken.get_columns(), *owners.get_columns()])  # there may be nothing to take
-    key = view.source.key if set(view.source.key) <= set(rows.columns) else ()
-    until = pl.lit(None, _MOMENT)
-    if key:
-        whole = pl.all_horizontal(pl.col(key).is_not_null())
-        until = pl.when(whole).then(pl.col(KNOWN).shift(-1).over(key))
-    times = [
-        pl.Series(name, of).cast(_MOMENT) for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
+    until = _corrected(view, timeline)
+    for first, end in timeline.portions(MOST_EVENTS):
+        places = timeline.rows_of(first, end)
+        yield (
+            _taken(view, timeline, first, end, columns)
+            .with_columns(until.gather(places))
+            .with_columns(pl.col(name).fill_nan(None) for name in columns if kinds[name].is_float())
+            .sort(*view.entity, EVENT, KNOWN, maintain_order=True)
+            .select(EVENT, KNOWN, _UNTIL, *view.entity, *columns)
+        )
+
+
+def _taken(
+    view: ViewSettings, timeline: Timeline[Features], first: int, end: int, columns: Sequence[str]
+) -> pl.DataFrame:
+    """The rows of the entities from `first` to before `end`, in the order of the timeline.
+
+    Columns: `EVENT`, `KNOWN`, the entity's, and those that are asked for.
+    """
+    places = timeline.rows_of(first, end)
+    owners = timeline.entities.select(view.entity)[
+        np.repeat(np.arange(first, end), timeline.counts[first:end])
     ]
-    return (
-        rows.select(*times, *dict.fromkeys((*view.entity, *key, *columns)))
-        .with_columns(pl.col(name).fill_nan(None) for name in columns if kinds[name].is_float())
-        .sort(KNOWN, EVENT, maintain_order=True)
-        .with_columns(until.alias(_UNTIL))
-        .sort(*view.entity, EVENT, KNOWN, maintain_order=True)
-        .select(EVENT, KNOWN, _UNTIL, *view.entity, *columns)
-    )
+    times = [
+        pl.Series(name, of[places]).cast(_MOMENT)
+        for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
+    ]
+    features = timeline.features.take(places).select(name for name in columns if name not in view.entity)
+    return pl.DataFrame([*times, *owners, *features])
+
+
+def _corrected(view: ViewSettings, timeline: Timeline[Features]) -> pl.Series:
+    """When a correction of each row became known, as `_UNTIL` in the order of the timeline.
+
+    Rows of one key may be those of several entities, so that all keys are looked at, some after others.
+    """
+    key, height = view.source.key, len(timeline.event)
+    until = np.full(height, BEFORE_ALL)
+    if key and set(key) <= {*view.entity, *timeline.features.schema}:
+        turns = height // MOST_EVENTS + 1
+        for turn in range(turns):
+            parts = [
+                _taken(view, timeline, first, end, key)
+                .select(EVENT, KNOWN, *key, pl.Series(_PLACE, timeline.rows_of(first, end)))
+                .drop_nulls(key)
+                .filter(pl.struct(key).hash() % turns == turn)
+                for first, end in timeline.portions(MOST_EVENTS)
+            ]
+            found = pl.concat(parts).sort(KNOWN, EVENT, maintain_order=True)
+            told = found.select(_PLACE, pl.col(KNOWN).shift(-1).over(key)).drop_nulls()
+            until[told[_PLACE].to_numpy()] = told[KNOWN].to_physical().to_numpy()
+    times = pl.Series(_UNTIL, until)
+    return times.set(times == BEFORE_ALL, None).cast(_MOMENT)
 
 
 def _pairs(

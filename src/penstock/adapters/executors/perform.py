@@ -113,7 +113,7 @@ def _left_out(taken: Snapshot, blobs: Blobs) -> str:
 def _timeline(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
-    from penstock.features.keeping import write_timeline
+    from penstock.features.laying import lay_out
     from penstock.features.made import Made
     from penstock.features.training import resolved_view
 
@@ -123,10 +123,10 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
-        timeline = Made(view, read(artifact, blobs, pl.LazyFrame)).timeline()
+        made = Made(view, read(artifact, blobs, pl.LazyFrame))
         with blobs.writing() as file:
-            write_timeline(timeline, file)
-        meta = {"rows": len(timeline.event), "of": artifact.meta["snapshot"]["id"]}
+            rows = lay_out(made, file)
+        meta = {"rows": rows, "of": artifact.meta["snapshot"]["id"]}
         return {"rows": Artifact(digest=file.digest, format="timeline", size=file.size, meta=meta)}, []
 
     return work
