@@ -37,7 +37,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         )
     table.allow(
         *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
-        *("keep_predictions", "redact", "log_share", "skew"),
+        *("keep_predictions", "redact", "log_share", "skew", "slices"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -52,7 +52,20 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         redact=table.texts("redact") if "redact" in table else (),
         log_share=_log_share(table),
         skew=_skew(table) if "skew" in table else USUAL.skew,
+        slices=_slices(table),
     )
+
+
+def _slices(table: Table) -> tuple[str, ...]:
+    slices = table.texts("slices") if "slices" in table else ()
+    hidden = sorted(set(slices) & set(table.texts("redact") if "redact" in table else ()))
+    if hidden:
+        table.refuse(
+            "slices",
+            f"{hidden[0]!r} is redacted, so nobody knows which answers belong to its slices",
+            fix="Take it out of `redact` or out of `slices`.",
+        )
+    return slices
 
 
 def _log_share(table: Table) -> int:

@@ -31,6 +31,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set. The
     prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
     `skew` are checks of what answers read online (see `monitoring.types.Skew`).
+    Live answers are told by the values of the columns `slices`, too.
     """
 
     gate: tuple[str, ...]
@@ -44,6 +45,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     redact: tuple[str, ...] = ()
     log_share: int = 100
     skew: tuple[str, ...] = ("skew <= 0.01",)
+    slices: tuple[str, ...] = ()
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
