@@ -14,6 +14,7 @@ from penstock.builds.types import Release
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.datasets.types import Arrived, Level, Profile, Source
 from penstock.deployments.releases import Releases
+from penstock.deployments.types import GateReport
 from penstock.models.types import Version
 from penstock.monitoring.estimates import Estimator
 from penstock.monitoring.types import Alarm, Prediction, Window
@@ -127,8 +128,10 @@ class World:
     def champion(self, auc: float = 0.8) -> None:
         self.project.lead(self.project.version(auc=auc))
 
-    def predictions(self, count: int, version: int = 1, right: float = 0.6, labelled: bool = True) -> None:
-        """Predictions of now, a share `right` of them ranked well, the rest upside down."""
+    def predictions(
+        self, count: int, version: int = 1, right: float = 0.6, labelled: bool = True, part: str = ""
+    ) -> None:
+        """Predictions of now, all in a slice, a share `right` of them ranked well, the rest upside down."""
         now = self.clock.now()
         with self.store.begin() as tx:
             for index in range(count):
@@ -146,6 +149,7 @@ class World:
                         label="",
                         truth=truth if labelled else None,
                         truth_known=now if labelled else None,
+                        slices=(part,) if part else (),
                     )
                 )
 
@@ -319,6 +323,37 @@ def test_worse_performance_fires_and_tells_the_numbers():
     assert firing.kind == "worse"
     assert firing.why == "roc_auc was 0.700 over 7 days (400 labels), 0.100 below the 0.800 of version 1"
     assert firing.evidence["low"] < 0.7 < firing.evidence["high"]
+
+
+def test_worse_performance_of_a_slice_is_held_against_what_its_gate_measured_there() -> None:
+    asked = 'worse = "roc_auc", slice = "carrier = UA"'
+    config = ON_PUSH.replace('cooldown = "2d"', "").replace('worse = "roc_auc"', asked)
+    world = World(config).settled()
+    world.champion(auc=0.8)
+    world.predictions(400, right=0.9, part="carrier = B6")
+    world.predictions(60, right=0.5, part="carrier = UA")
+    assert world.tick(hours=1) == []
+    assert "roc_auc of carrier = UA: version 1 has none on record to compare with" in world.explanation()
+    parts = [{"slice": "carrier = UA", "columns": ["carrier"], "rows": 70, "metrics": {"roc_auc": 0.75}}]
+    report = GateReport(
+        id="production:delay@1",
+        environment="production",
+        model="delay",
+        number=1,
+        artifact="",
+        time=world.clock.now(),
+        outcome="passed",
+        verdicts=(),
+        event=1,
+        quality={"slices": parts},
+    )
+    with world.store.begin() as tx:
+        tx.add(report)
+    assert world.tick(hours=1) == []
+    assert "roc_auc of carrier = UA: 60 of 100 labels needed over 7 days" in world.explanation()
+    world.predictions(300, right=0.6, part="carrier = UA")
+    [firing] = world.tick(hours=1)
+    assert firing.why.startswith("roc_auc of carrier = UA was 0.639 over 7 days (360 labels), 0.111 below")
 
 
 def test_worse_performance_waits_for_labels_and_says_how_many_are_missing(world: World):

@@ -129,11 +129,12 @@ def _ranges(values: pl.Series, missing: pl.Series) -> list[tuple[str, NDArray[np
     filled = numbers.fill_null(math.nan).to_numpy()
     with np.errstate(invalid="ignore"):
         return [
-            (_range(name, low, high), (filled > low) & (filled <= high)) for low, high in pairwise(bounds)
+            (range_name(name, low, high), (filled > low) & (filled <= high)) for low, high in pairwise(bounds)
         ]
 
 
-def _range(name: str, low: float, high: float) -> str:
+def range_name(name: str, low: float, high: float) -> str:
+    """What the rows are called of which a number is above `low` and not above `high`."""
     if low == -math.inf:
         return f"{name} ≤ {high:g}"
     return f"{name} > {low:g}" if high == math.inf else f"{low:g} < {name} ≤ {high:g}"

@@ -69,6 +69,7 @@ ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
 ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
 UNSAID = ("nothing is said of=what", "column", "environment", "version", "day", "because=why")
+SLICED = ("day", "slice", "predictions", "labelled", "metrics", "95 %=bands")
 SCORED = ("estimates of=metric", "windows", "truth in the band=inside", "truth above by=above")
 SKEW = ("read online of=view", "day=start", "environment", "version", "wrong=skew", "stale", "failed")
 
@@ -252,15 +253,13 @@ def monitor(
     silent = Table(unsaid, UNSAID, "")
     skews = api.items("/skews", model=model, limit=days)
     skewed = Table(skews, SKEW, "")
+    slices = api.items(f"/models/{model}/slices", limit=days)
+    sliced = Table(slices, SLICED, "")
     hints = (f"penstock models show {model}", "penstock triggers explain")
+    told = {"slices": slices, "alarms": alarms, "estimates": estimates, "unsaid": unsaid, "skews": skews}
+    before, after = ([part for part in parts if part.rows] for parts in ((sliced, scored), (silent, skewed)))
     return Page(
-        {"items": windows, "alarms": alarms, "estimates": estimates, "unsaid": unsaid, "skews": skews},
-        (
-            table,
-            *((scored,) if estimates else ()),
-            alarmed,
-            *((silent,) if unsaid else ()),
-            *((skewed,) if skews else ()),
-        ),
+        {"items": windows, **told},
+        (table, *before, alarmed, *after),
         hints,
     )

@@ -30,13 +30,8 @@ Answers = tuple[list[float], list[float], list[str]]
 
 def measured(window: Window, answers: Answers, signature: Signature, now: datetime) -> Window:
     """A window measured anew on all answers whose truth is known by now."""
-    truth, score, label = answers
-    metrics: dict[str, float] = {}
-    bands: dict[str, tuple[float, float]] = {}
-    if len(truth) >= ENOUGH_LABELS:
-        metrics = metrics_of(signature, truth, score, label)
-        numbers = answered_numbers(signature, truth, score, label)
-        bands = {name: interval(name, *numbers) for name in metrics}
+    truth, _, _ = answers
+    metrics, bands = told_of(signature, answers)
     return msgspec.structs.replace(
         window,
         labelled=len(truth),
@@ -45,6 +40,17 @@ def measured(window: Window, answers: Answers, signature: Signature, now: dateti
         bands=bands,
         measured=now,
     )
+
+
+def told_of(
+    signature: Signature, answers: Answers
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Metrics and their bands; none of fewer than ENOUGH_LABELS answers."""
+    if len(answers[0]) < ENOUGH_LABELS:
+        return {}, {}
+    metrics = metrics_of(signature, *answers)
+    numbers = answered_numbers(signature, *answers)
+    return metrics, {name: interval(name, *numbers) for name in metrics}
 
 
 def reading_of(window: Window) -> Reading:
@@ -60,11 +66,24 @@ def reading_of(window: Window) -> Reading:
     )
 
 
-def answers_of(reader: Reader, **where: Any) -> Answers:
-    """The answers among some predictions whose truth is known, in order of arrival."""
-    rows = reader.pick(Prediction, ("truth", "score", "label"), truth_known=Between(EVER), **where)
-    truth, score, label = zip(*rows, strict=True) if rows else ((), (), ())
+def answers_of(reader: Reader, part: str = "", /, **where: Any) -> Answers:
+    """The answers among some predictions, or those in a slice, whose truth is known, in order of arrival."""
+    fields = ("truth", "score", "label", *(("slices",) if part else ()))
+    rows = reader.pick(Prediction, fields, truth_known=Between(EVER), **where)
+    inside = _within(part, rows)
+    truth, score, label, *_ = zip(*inside, strict=True) if inside else ((), (), ())
     return list(truth), list(score), list(label)
+
+
+def _count(reader: Reader, part: str, **where: Any) -> int:
+    if not part:
+        return reader.count(Prediction, **where)
+    return len(_within(part, reader.pick(Prediction, ("slices",), **where)))
+
+
+def _within(part: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows of a slice, of rows whose last field are their slices."""
+    return [row for row in rows if part in row[-1]] if part else rows
 
 
 def scores_of(reader: Reader, window: Window) -> list[float]:
@@ -92,18 +111,19 @@ def performance(
     *,
     version: int | None = None,
     variant: str = "champion",
+    part: str = "",
 ) -> Performance:
-    """A metric over the predictions made in `span` whose labels are known.
+    """A metric over the predictions made in `span` whose labels are known, or over those of a slice.
 
-    `version` None means whichever answered. The value is None where labels do not define it.
-    Raises InvalidValue for a metric that is not one of the model's task.
+    `version` None means whichever answered, and `part` is the name of a slice. The value is None where labels
+    do not define it. Raises InvalidValue for a metric that is not one of the model's task.
     """
     where: dict[str, Any] = {"model": model, "environment": environment, "variant": variant}
     if version is not None:
         where["version"] = version
     if span.start or span.end:
         where["time"] = span
-    predictions = reader.count(Prediction, **where)
+    predictions = _count(reader, part, **where)
     answered = reader.pick(Prediction, ("version",), limit=1, **where)
     if metric not in METRICS:
         raise InvalidValue(expected="a metric among " + ", ".join(METRICS), found=metric)
@@ -112,7 +132,7 @@ def performance(
     if answered:
         signature = reader.get(Version, f"{model}@{answered[0][0]}").signature
         _require_metric(metric, signature)
-        answers = answers_of(reader, **where)
+        answers = answers_of(reader, part, **where)
         labelled = len(answers[0])
         with suppress(UndefinedMetric):
             numbers = answered_numbers(signature, *answers)

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from penstock.core.clock import Clock
 from penstock.core.errors import NotFound
 from penstock.core.events import Event
+from penstock.deployments.environments import Environments
 from penstock.deployments.ports import Outcomes
 from penstock.deployments.truth import truth_number
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
+from penstock.monitoring import slices
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.ingest import (
     Answered,
@@ -53,6 +55,7 @@ class Monitoring:
     def __init__(self, store: Store, blobs: Blobs, log: PredictionLog, clock: Clock) -> None:
         self._store = store
         self._estimators = Estimators(blobs)
+        self._environments = Environments(blobs)
         self._log = log
         self._clock = clock
         self._versions: dict[str, Version] = {}
@@ -94,17 +97,20 @@ class Monitoring:
         *,
         version: int | None = None,
         variant: str = "champion",
+        part: str = "",
     ) -> Performance:
-        """A metric over a span of prediction time, and its estimate over all answers of one version.
+        """A metric over a span of prediction time, and its estimate over all answers of one version; nothing
+        is estimated of a slice.
 
         See `measure.performance`.
         """
         with self._store.read() as reader:
             span = Between(start, end)
-            found = performance(reader, model, environment, metric, span, version=version, variant=variant)
-            estimate = self._estimators.over(
-                reader, model, environment, span, version=version, variant=variant
-            )
+            which: dict[str, Any] = {"version": version, "variant": variant}
+            found = performance(reader, model, environment, metric, span, part=part, **which)
+            if part:
+                return found
+            estimate = self._estimators.over(reader, model, environment, span, **which)
         return replace(found, estimate=estimate.get(metric))
 
     def service(self, model: str, version: int) -> Service:
@@ -172,11 +178,24 @@ class Monitoring:
                 return True
             rows = rows_of(records)
             stored = known(tx, (row.prediction.id for row in rows))
-            fresh = [row for row in rows if row.prediction.id not in stored]
+            fresh = self._sliced(tx, [row for row in rows if row.prediction.id not in stored])
             tx.add(*(row.prediction for row in fresh))
             self._grow(tx, fresh, now)
             _move(tx, cursor_of(segment), after)
         return True
+
+    def _sliced(self, reader: Reader, rows: Sequence[Answered]) -> list[Answered]:
+        """Rows with the names of the slices that the project of their model declares."""
+        of: dict[tuple[str, int, str], list[Answered]] = defaultdict(list)
+        for row in rows:
+            of[row.prediction.model, row.prediction.version, row.prediction.environment].append(row)
+        found = []
+        for (model, number, environment), members in of.items():
+            version = self._version(reader, model, number)
+            held = self._environments.find(reader, version.project, environment)
+            declared = held.config.models.get(model) if held else None
+            found += slices.named(members, declared.slices, version) if declared else members
+        return found
 
     def _labelled(self, reader: Reader, prediction: Prediction, value: Any, now: datetime) -> Prediction:
         signature = self._version(reader, prediction.model, prediction.version).signature
@@ -191,11 +210,14 @@ class Monitoring:
             version = self._version(tx, first.model, first.version)
             stored = tx.find(Window, id=key)
             window = grown(stored[0] if stored else window_of(first), members, version, now)
+            window = slices.counted(window, members)
             (tx.put if stored else tx.add)(self._told(tx, window) if window.estimated else window)
 
     def _measure(self, tx: Transaction, window: Window, now: datetime) -> None:
         signature = self._version(tx, window.model, window.version).signature
         told = measured(window, answers_of(tx, **within(window)), signature, now)
+        if window.slices:
+            told = slices.measured(told, slices.answers_by_slice(tx, **within(window)), signature)
         tx.put(told)
         reading = reading_of(told)
         (tx.put if tx.count(Reading, id=reading.id) else tx.add)(reading)

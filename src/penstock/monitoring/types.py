@@ -13,7 +13,9 @@ from penstock.revisions.config.conditions import Drifts
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer that was given. `id` is the prediction id; the first with an id counts."""
+    """One answer that was given. `id` is the prediction id; the first with an id counts. `slices` are the
+    names of those that it belongs to.
+    """
 
     id: str
     model: str
@@ -25,6 +27,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     truth: float | None = None
     truth_known: datetime | None = None
+    slices: tuple[str, ...] = ()
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -45,6 +48,16 @@ class Unsaid(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class Sliced(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of a window that belong to a slice, and how good they were, with `bands` of 95 %."""
+
+    slice: str
+    predictions: int = 0
+    labelled: int = 0
+    metrics: dict[str, float] = {}
+    bands: dict[str, tuple[float, float]] = {}
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
@@ -54,7 +67,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
     is over, of what nothing is said. `truth` is what its labels were used for once half of them were known:
     it was `judged` by them, they belong to what later windows are held against (`learnt`), or neither, since
-    another version answered by then or it is no whole day (`passed`).
+    another version answered by then or it is no whole day (`passed`). `slices` are those that the model's
+    project declares.
     """
 
     id: str
@@ -76,6 +90,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     unsaid: tuple[Unsaid, ...] = ()
     lookups: int = 0
     truth: Literal["", "passed", "learnt", "judged"] = ""
+    slices: tuple[Sliced, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

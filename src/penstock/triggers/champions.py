@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.durations import duration
+from penstock.deployments.types import GateReport
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Placement, Version
 from penstock.monitoring.estimators import Estimators
@@ -46,7 +47,7 @@ class Champions:
             lately = msgspec.structs.replace(lately, estimate=estimate)
         return Standing(
             champion=champion.number,
-            baseline=version.metrics.get(condition.metric),
+            baseline=_baseline(reader, champion, version, condition),
             lately=lately,
             labelled_until=_labelled_until(reader, champion, span) if not lately.labelled else None,
         )
@@ -71,7 +72,7 @@ class Champions:
         [(told,)] = reader.pick(
             Prediction, ("truth_known",), order="-truth_known", limit=1, **where, **labels
         )
-        key = (champion.environment, champion.model, condition.metric, condition.over)
+        key = (champion.environment, champion.model, condition.metric, condition.over, condition.slice)
         seen = (champion.number, predictions, labelled, told)
         before = self._measured.get(key)
         # in the moment in which it was measured more labels may still have come
@@ -83,6 +84,7 @@ class Champions:
                 condition.metric,
                 Between(span.start, span.end),
                 version=champion.number,
+                part=condition.slice,
             )
             before = self._measured[key] = (seen, now, lately)
         return before[2]
@@ -108,6 +110,18 @@ class Champions:
             )
             before = self._estimated[key] = (seen, found)
         return before[1]
+
+
+def _baseline(
+    reader: Reader, champion: Placement, version: Version, condition: WorseCondition
+) -> float | None:
+    """The metric on the holdout: of all of it, or of a slice as its gate measured that."""
+    if not condition.slice:
+        return version.metrics.get(condition.metric)
+    reports = reader.find(GateReport, id=f"{champion.environment}:{champion.model}@{champion.number}")
+    parts = reports[0].quality.get("slices", []) if reports else []
+    found = (part["metrics"].get(condition.metric) for part in parts if part["slice"] == condition.slice)
+    return next(found, None)
 
 
 def _answers_of(champion: Placement) -> dict[str, Any]:

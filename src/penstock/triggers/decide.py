@@ -185,7 +185,7 @@ def signalled(condition: SignalCondition, prefix: str, found: Sequence[int], las
 
 def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, now: datetime) -> Finding:
     """Whether the champion has been worse than its baseline by at least `by`, over the last `over`."""
-    name = condition.metric
+    name = _measured_as(condition)
     if standing is None:
         return Finding(why_not=f"{name}: there is no champion yet")
     if standing.baseline is None:
@@ -205,7 +205,7 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
         )
     else:
         return Finding(why_not=_too_few(condition, standing, span))
-    better = METRICS[name].greater_is_better
+    better = METRICS[condition.metric].greater_is_better
     loss = standing.baseline - value if better else value - standing.baseline
     side = ("below" if better else "above") if loss >= 0 else ("above" if better else "below")
     why = f"{name} {was}, {abs(loss):.3f} {side} the {standing.baseline:.3f} of version {standing.champion}"
@@ -218,7 +218,8 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
         slot=f"worse:{prefix}:{now.astimezone(UTC).date()}",
         why=why,
         evidence={
-            "metric": name,
+            "metric": condition.metric,
+            "slice": condition.slice,
             "value": value,
             "low": low,
             "high": high,
@@ -233,11 +234,15 @@ def worsened(condition: WorseCondition, prefix: str, standing: Standing | None, 
     return Finding(reason=reason)
 
 
+def _measured_as(condition: WorseCondition) -> str:
+    return f"{condition.metric} of {condition.slice}" if condition.slice else condition.metric
+
+
 def _too_few(condition: WorseCondition, standing: Standing, span: str) -> str:
     """Why there are too few labels to judge by, as far as that can be told."""
     lately = standing.lately
     why = (
-        f"{condition.metric}: {lately.labelled:,} of {condition.labels:,} labels needed over {span} "
+        f"{_measured_as(condition)}: {lately.labelled:,} of {condition.labels:,} labels needed over {span} "
         f"of version {standing.champion}"
     )
     if standing.labelled_until:

@@ -29,6 +29,7 @@ def overview(app: App) -> dict[str, Any]:
             {
                 **model,
                 "windows": _items(app, "/windows", model=model["id"], limit=WINDOWS),
+                "slices": _items(app, f"/models/{model['id']}/slices", limit=RECENT),
                 "unsaid": _items(app, f"/models/{model['id']}/unsaid", limit=RECENT),
             }
             for model in models

@@ -16,6 +16,7 @@ from penstock.deployments.types import Deployment, GateReport, Hold, Swap
 from penstock.models.types import Placement, Version
 from penstock.monitoring.drift import shares
 from penstock.monitoring.measure import scored, unsaid_of
+from penstock.monitoring.slices import newest_slices
 from penstock.monitoring.types import Alarm, Reading, Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
@@ -169,8 +170,9 @@ def performance(
     version: int | None = None,
     variant: str = "champion",
     environment: str = "",
+    slice: str = "",  # noqa: A002 the word in the address
 ) -> Any:
-    """A metric over a span of prediction time, from the labels that are known by now."""
+    """A metric over a span of prediction time, or of a slice of it, from the labels that are known by now."""
     return app.monitoring.performance(
         ref,
         environment or app.rollouts.home_of(ref),
@@ -179,6 +181,7 @@ def performance(
         moment(end),
         version=version,
         variant=variant,
+        part=slice,
     )
 
 
@@ -186,6 +189,15 @@ def performance(
 def estimates(app: App, ref: str, limit: int = 1000) -> Any:
     """How estimates of a model's metrics came out once labels were known, over its newest windows."""
     return {"items": scored(listed(app, Window, "-start", limit, model=ref)["items"])}
+
+
+@route("GET", "/models/{ref}/slices")
+def slices(app: App, ref: str, limit: int = 1000) -> Any:
+    """How many answers of a day belong to each slice that is declared, and how good they were:
+    of the newest day of which that is known, or else of the newest.
+    """
+    windows = listed(app, Window, "-start", limit, model=ref, variant="champion")["items"]
+    return {"items": newest_slices(windows)}
 
 
 @route("GET", "/models/{ref}/unsaid")

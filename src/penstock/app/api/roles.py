@@ -52,6 +52,7 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /models/{ref}/card": READ,
     "GET /models/{ref}/performance": READ,
     "GET /models/{ref}/estimates": READ,
+    "GET /models/{ref}/slices": READ,
     "GET /models/{ref}/unsaid": READ,
     "GET /versions": READ,
     "GET /windows": READ,

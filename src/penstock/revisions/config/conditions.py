@@ -33,7 +33,8 @@ class ScheduleCondition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate.
+    """A metric over the last `over` (such as "7d") is worse by at least `by` than at the gate, of all answers
+    or of those in a `slice` such as "carrier = UA".
 
     It is judged only when at least `labels` predictions have their labels; before that by its estimate, where
     `estimated` says so. Where it must be `sure`, all of the metric's interval has to be worse by that much.
@@ -45,6 +46,7 @@ class WorseCondition(msgspec.Struct, frozen=True, kw_only=True):
     labels: int = 500
     sure: bool = False
     estimated: bool = False
+    slice: str = ""
     then: tuple[Then, ...] = ()
 
 

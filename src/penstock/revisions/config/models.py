@@ -37,7 +37,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         )
     table.allow(
         *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
-        *("keep_predictions", "redact", "log_share", "skew", "imported"),
+        *("keep_predictions", "redact", "log_share", "skew", "imported", "slices"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -53,7 +53,20 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         log_share=_log_share(table),
         skew=_skew(table) if "skew" in table else USUAL.skew,
         imported=table.get("imported", bool, False),
+        slices=_slices(table),
     )
+
+
+def _slices(table: Table) -> tuple[str, ...]:
+    slices = table.texts("slices") if "slices" in table else ()
+    hidden = sorted(set(slices) & set(table.texts("redact") if "redact" in table else ()))
+    if hidden:
+        table.refuse(
+            "slices",
+            f"{hidden[0]!r} is redacted, so nobody knows which answers belong to its slices",
+            fix="Take it out of `redact` or out of `slices`.",
+        )
+    return slices
 
 
 def _log_share(table: Table) -> int:

@@ -221,17 +221,21 @@ def _signalled(table: Table, _zone: str) -> Condition:
 
 
 def _worse(table: Table, _zone: str) -> Condition:
-    table.allow("worse", "by", "over", "labels", "sure", "estimated", "then")
+    table.allow("worse", "by", "over", "labels", "sure", "estimated", "slice", "then")
     by = table.get("by", float)
     if not 0 < by < float("inf"):
         table.refuse("by", "'by' has an impossible value", expected="a number above 0", found=str(by))
+    part, estimated = table.get("slice", str, ""), table.get("estimated", bool, False)
+    if part and estimated:
+        table.refuse("estimated", "of a slice nothing is estimated", fix="Take `estimated` out.")
     return WorseCondition(
         metric=table.choice("worse", METRICS),
         by=by,
         over=table.span("over"),
         labels=table.number("labels", 500, least=1),
         sure=table.get("sure", bool, False),
-        estimated=table.get("estimated", bool, False),
+        estimated=estimated,
+        slice=part,
         then=_own(table),
     )
 

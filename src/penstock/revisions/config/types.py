@@ -32,6 +32,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
     `skew` are checks of what answers read online (see `monitoring.types.Skew`).
     Of an `imported` model versions come from elsewhere, and no pipeline need publish it.
+    Live answers are told by the values of the columns `slices`, too.
     """
 
     gate: tuple[str, ...]
@@ -46,6 +47,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_share: int = 100
     skew: tuple[str, ...] = ("skew <= 0.01",)
     imported: bool = False
+    slices: tuple[str, ...] = ()
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):

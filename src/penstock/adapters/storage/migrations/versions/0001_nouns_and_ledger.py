@@ -418,6 +418,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *text("label"),
         *double("truth", nullable=True),
         *integer("truth_known", nullable=True),
+        *text("slices"),
     )
     op.create_index("predictions_id", "predictions", ["id"], unique=True)
     op.create_index("predictions_model_environment_time", "predictions", ["model", "environment", "time"])
@@ -433,7 +434,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *integer("measured"),
         *text("bands", "estimated", "unsaid"),
         *integer("lookups"),
-        *text("truth"),
+        *text("truth", "slices"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])
