@@ -24,6 +24,7 @@ FACTS = (
     "owner",
     "tags",
     "target",
+    "query",
     "source",
     "entity=keys",
     "time to live (s)=ttl",

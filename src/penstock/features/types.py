@@ -36,7 +36,8 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view's declaration. `ttl` is in seconds, 0 for no limit; `freshness` is how many seconds its
     online values may lag behind the source, 0 where they are brought up to date only when somebody asks.
     `required` says that a model is not asked about an entity of which there is nothing that counts.
-    Where there are `aggregates`, these are the features, and the rows are the events that they are of.
+    Where there are `aggregates`, these are the features, and the rows are the events that they are of. A view
+    that is written in SQL has its text as `query`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     freshness: float = 0.0
     required: bool = False
     aggregates: tuple[Aggregate, ...] = ()
+    query: str = ""
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()

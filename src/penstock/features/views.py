@@ -10,17 +10,21 @@ from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.core.targets import target_of
 from penstock.datasets.types import Source
+from penstock.features import queries
 from penstock.features.aggregates import read_aggregates
 from penstock.features.types import ViewSettings
 
 if TYPE_CHECKING:
     import polars as pl
 
-ViewFunction = Callable[["pl.LazyFrame"], "pl.LazyFrame"]
+ViewFunction = Callable[["pl.LazyFrame"], "pl.LazyFrame"] | Callable[[], str]
 
 
 class FeatureView:
-    """A named function from source rows to features of an entity; called, it is that function."""
+    """A named function from source rows to features of an entity; called, it is that function.
+
+    Of one that gives a query, it is what DuckDB answers to the query.
+    """
 
     def __init__(self, function: ViewFunction, settings: ViewSettings) -> None:
         functools.update_wrapper(self, function)
@@ -29,7 +33,9 @@ class FeatureView:
 
     def __call__(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The features of these rows."""
-        return self.function(rows)
+        if self.settings.query:
+            return queries.asked(self.settings.name, self.settings.query, rows)
+        return self.function(rows)  # type: ignore[call-arg,return-value]  # it takes rows
 
     def __repr__(self) -> str:
         return f"<feature view {self.settings.target}>"
@@ -50,7 +56,9 @@ def feature_view(
 
     The function is given the rows that were known and gives a frame with the entity's columns, the
     source's event time, one column per feature and, if rows become known later than they happen,
-    the known time. A feature older than `ttl` (such as `"3h"`) counts as missing, in training and online.
+    the known time. A function without parameters gives a query in place of the frame, which DuckDB is asked:
+    SQL as text, in which the rows are called `rows`.
+    A feature older than `ttl` (such as `"3h"`) counts as missing, in training and online.
     Where a release with the view is deployed, its online values are brought up to date every `freshness`.
     A request for a prediction may give the entity in place of the features: where nothing counts of it they
     are null, or the request is refused if the view is `required`.
@@ -94,6 +102,7 @@ def feature_view(
             freshness=often,
             required=required,
             aggregates=read_aggregates(aggregates or {}),
+            query=queries.read_query(name, function),
             owner=owner,
             description=told,
             tags=tuple(tags),

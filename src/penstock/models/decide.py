@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from penstock.core.digests import digest_value
 from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.imports import imported_by
 from penstock.models.types import NATIVE, Placement, RoleChange, Signature, Version
@@ -86,9 +87,11 @@ def draft(
 
 
 def _features(graph: Graph) -> dict[str, str]:
-    """The feature views that training rows were joined with, and the digest of their code together."""
+    """The feature views that training rows were joined with, and the digest of their code together, and of
+    what they ask where that is SQL.
+    """
     return {
-        view["name"]: node.code
+        view["name"]: digest_value([node.code, view["query"]]) if view.get("query") else node.code
         for node in graph.nodes
         if node.kind == "rows"
         for view in node.settings.get("views", ())

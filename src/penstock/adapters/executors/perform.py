@@ -116,10 +116,12 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
     from penstock.features.laying import lay_out
     from penstock.features.made import Made
     from penstock.features.training import resolved_view
+    from penstock.features.types import ViewSettings
+    from penstock.features.views import FeatureView
 
-    name, target = (task.node.settings["view"][each] for each in ("name", "target"))
-    view = resolved_view(target)
-    _check_code(task, lambda: views_digest({name: target}))
+    declared = msgspec.convert(task.node.settings["view"], ViewSettings)
+    view = FeatureView(resolved_view(declared.target).function, declared)  # its query as it was drawn
+    _check_code(task, lambda: views_digest({declared.name: declared.target}))
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
