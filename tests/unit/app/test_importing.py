@@ -46,7 +46,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     app = App(Home(tmp_path / "home"), on="inline")
     with app.store.begin() as tx:
         tx.add(Project(id="flights", created=app.clock.now(), data_root=str(tmp_path)))
-    place = Workspace(python=sys.executable, folder="", data_root="", lock="")
+    place = Workspace(python=sys.executable, folder=str(tmp_path), data_root="", lock="")
     monkeypatch.setattr(app.importing, "_workspace_of", lambda _release, _where: place)
     yield app
     app.close()

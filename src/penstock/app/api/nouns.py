@@ -193,8 +193,9 @@ def estimates(app: App, ref: str, limit: int = 1000) -> Any:
 
 @route("GET", "/models/{ref}/slices")
 def slices(app: App, ref: str, limit: int = 1000) -> Any:
-    """How many answers of a day belong to each slice that is declared, and how good they were:
-    of the newest day of which that is known, or else of the newest.
+    """How many answers of a day belong to each slice that is declared, and how good they were.
+
+    The day is the newest of which that is known, or else the newest.
     """
     windows = listed(app, Window, "-start", limit, model=ref, variant="champion")["items"]
     return {"items": newest_slices(windows)}
