@@ -58,6 +58,7 @@ class OnnxRuntime:
             self._parts.append((name, slice(begin, len(self._floats))))
         self._others = [(name, kind) for name, kind in inputs.items() if kind != _FLOAT]
         self._classes = signature.classes
+        self._labels = np.array(signature.classes, dtype=object)
         outputs = [put.name for put in self._session.get_outputs()]
         self._output = PROBABILITIES if self._classes else outputs[0]
 
@@ -74,7 +75,7 @@ class OnnxRuntime:
         if not self._classes:
             values: list[float] = out.reshape(-1).tolist()
             return values, [f"{value:.6g}" for value in values], []
-        best = [self._classes[index] for index in out.argmax(axis=1).tolist()]
+        best = self._labels[out.argmax(axis=1)].tolist()
         score = out[:, -1] if len(self._classes) == 2 else out.max(axis=1)
         return score.tolist(), best, out.tolist()
 
@@ -82,7 +83,9 @@ class OnnxRuntime:
 def _floats(columns: list[Sequence[Any]]) -> npt.NDArray[np.float32]:
     """The k columns of n numbers as an array of shape (k, n); what is missing is not a number."""
     try:
-        packed = struct.pack(f"{sum(map(len, columns))}f", *chain.from_iterable(columns))  # twice as fast as below
+        packed = struct.pack(
+            f"{sum(map(len, columns))}f", *chain.from_iterable(columns)
+        )  # twice as fast as below
     except (struct.error, OverflowError):
         return np.array(columns, dtype=np.float32)
     return np.frombuffer(packed, np.float32).reshape(len(columns), -1)

@@ -1,6 +1,7 @@
 """Inputs of an ONNX graph that are put together as soon as they are in it, made one.
 
-ONNX Runtime takes more than a microsecond for each input, which for a line on twenty numbers is most of an answer.
+ONNX Runtime takes more than a microsecond for each input, which for a line on twenty numbers is most of an
+answer.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ def put_together(graph: Any) -> None:
     made: dict[str, list[str]] = {}
     for node in list(inner.node):
         names = list(node.input)
-        if node.op_type == "Concat" and len(names) > 1 and _along_rows(node):
-            if all(name in inputs and read[name] == 1 and _is_float_column(inputs[name]) for name in names):
-                whole = inner.input.add()
-                whole.CopyFrom(inputs[names[0]])
-                whole.name = node.output[0]
-                whole.type.tensor_type.shape.dim[1].dim_value = len(names)
-                for name in names:
-                    inner.input.remove(inputs[name])
-                inner.node.remove(node)
-                made[whole.name] = names
+        alone = all(name in inputs and read[name] == 1 and _is_float_column(inputs[name]) for name in names)
+        if not (node.op_type == "Concat" and _along_rows(node) and len(names) > 1 and alone):
+            continue
+        whole = inner.input.add()
+        whole.CopyFrom(inputs[names[0]])
+        whole.name = node.output[0]
+        whole.type.tensor_type.shape.dim[1].dim_value = len(names)
+        for name in names:
+            inner.input.remove(inputs[name])
+        inner.node.remove(node)
+        made[whole.name] = names
     if made:
         graph.metadata_props.add(key=TOGETHER, value=msgspec.json.encode(made).decode())
 
