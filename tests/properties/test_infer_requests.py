@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.http import Request
@@ -17,6 +18,7 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
+from penstock.serving.columns import Question
 from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
 from penstock.serving.quick import read_usual
@@ -220,12 +222,25 @@ def test_what_is_read_at_once_is_what_the_general_way_reads(body: bytes) -> None
     quick = read_usual(body, SIGMOID_SIGNATURE)
     if quick is not None:
         # what tells its length is read the general way
-        assert quick == decode_request(body, SIGMOID_SIGNATURE, len(body))
+        assert replace(quick, written={}) == decode_request(body, SIGMOID_SIGNATURE, len(body))
+        assert as_written(quick) in ({}, quick.columns)
 
 
-def test_a_usual_request_is_read_at_once() -> None:
-    body = encode_request({"wind": [1.0, None], "carrier": ["UA", "AA"]}, "order-7")
-    assert read_usual(body, SIGMOID_SIGNATURE) == decode_request(body, SIGMOID_SIGNATURE, len(body))
+def as_written(question: Question) -> dict[str, Any]:
+    """The columns as the prediction log has them: each on one line."""
+    assert not any(b"\n" in bytes(text) for text in question.written.values())
+    return {name: msgspec.json.decode(text) for name, text in question.written.items()}
+
+
+@pytest.mark.parametrize("ends", [b"", b"\n"], ids=["on one line", "on several"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_usual_request_is_read_at_once(rows: int, ends: bytes) -> None:
+    body = encode_request({"wind": [1.0, None][:rows], "carrier": ["U,A]", "AA"][:rows]}, "order-7")
+    body = body.replace(b":[", b":" + ends + b"[").replace(b",null", ends + b",null")
+    quick = read_usual(body, SIGMOID_SIGNATURE)
+    assert quick is not None
+    assert replace(quick, written={}) == decode_request(body, SIGMOID_SIGNATURE, len(body))
+    assert as_written(quick) == (quick.columns if rows > 1 and not ends else {})
 
 
 def test_the_id_of_a_request_is_the_id_of_its_prediction_however_often_it_is_asked(server: Server) -> None:

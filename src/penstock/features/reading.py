@@ -15,6 +15,7 @@ from penstock.features.types import Materialization, OnlineView, Placed
 
 MOST = 100_000
 """Entities that are asked for at once."""
+_KINDS = {"int": int, "bool": bool, "string": str}
 
 
 class Wanted(NamedTuple):
@@ -77,14 +78,15 @@ def read_records(
     _check_length(entities)
     together: dict[tuple[str, ...], list[OnlineView]] = {}
     for view in views:
-        together.setdefault(tuple(column.name for column in view.entity), []).append(view)
+        together.setdefault(tuple([column.name for column in view.entity]), []).append(view)
     records: dict[str, list[Record | None]] = {}
     for entity, asked in together.items():
         columns = [_column(entities, column, asked[0].name) for column in asked[0].entity]
         keys = [entity_key(entity, row) for row in zip(*columns, strict=True)]
-        rows = online.read(keys, [view.id for view in asked])
-        for view in asked:
-            records[view.id] = [decode_record(row[view.id]) if view.id in row else None for row in rows]
+        ids = [view.id for view in asked]
+        rows = online.read(keys, ids)
+        for name in ids:
+            records[name] = [decode_record(row[name]) if name in row else None for row in rows]
     return records
 
 
@@ -99,7 +101,7 @@ def _found(told: Sequence[tuple[Record | None, Status, dict[str, Any]]], feature
 
 
 def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
-    lengths = {len(values) for values in entities.values()}
+    lengths = set(map(len, entities.values()))
     if len(lengths) != 1:
         raise InvalidValue(
             what="Entities are given column by column",
@@ -111,7 +113,7 @@ def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
         raise InvalidValue(expected=f"at most {MOST:,} entities", found=f"{count:,}")
 
 
-def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) -> list[Any]:
+def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) -> Sequence[Any]:
     """The values of an entity's column, of its type; a text that spells a number is one."""
     if column.name not in entities:
         raise InvalidValue(
@@ -120,21 +122,15 @@ def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) ->
             found=", ".join(entities),
             fix=meant(column.name, list(entities)),
         )
-    return [_value(value, column) for value in entities[column.name]]
+    kind, values = _KINDS[column.dtype], entities[column.name]
+    return values if set(map(type, values)) <= {kind} else [_value(value, column) for value in values]
 
 
 def _value(value: Any, column: Column) -> Any:
-    match column.dtype, value:
-        case _, None:
-            return None
-        case "string", str():
-            return value
-        case "bool", bool():
-            return value
-        case "int", int() if not isinstance(value, bool):
-            return value
-        case "int", str() if value.removeprefix("-").isdecimal():
-            return int(value)
+    if value is None or type(value) is _KINDS[column.dtype]:
+        return value
+    if column.dtype == "int" and isinstance(value, str) and value.removeprefix("-").isdecimal():
+        return int(value)
     kinds = {"int": "whole numbers", "bool": "true or false", "string": "texts"}
     raise InvalidValue(
         what=f"`{column.name}` has an impossible value", expected=kinds[column.dtype], found=repr(value)[:60]

@@ -21,6 +21,7 @@ TIMES = "penstock.times"
 """What the times of the events of an aggregate are kept as, in microseconds since 1970."""
 _times = struct.Struct(">QQ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _SHIFT = 1 << 63
 """Added to microseconds since 1970, so that earlier years too come in the order of their bytes."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -28,11 +29,23 @@ _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 
 class Record(NamedTuple):
-    """The values of an entity's newest event, in UTC."""
+    """The values of an entity's newest event. `happened` and `told` are when it was and when it became known,
+    in microseconds since 1970: as moments they are only made where somebody wants to see them.
+    """
 
-    event: datetime
-    known: datetime
+    happened: int
+    told: int
     values: dict[str, Any]
+
+    @property
+    def event(self) -> datetime:
+        """When it happened, in UTC."""
+        return _EPOCH + timedelta(0, 0, self.happened)
+
+    @property
+    def known(self) -> datetime:
+        """When it became known, in UTC."""
+        return _EPOCH + timedelta(0, 0, self.told)
 
 
 def of_feature(stands: Status, counts: Mapping[str, Any], feature: str) -> Status:
@@ -64,7 +77,7 @@ def aggregated(aggregates: Sequence[Aggregate], kept: Mapping[str, Any], now: da
 
 def entity_key(entity: Sequence[str], values: Sequence[Any]) -> bytes:
     """The key of an entity by its columns and their values: whole numbers, text or booleans."""
-    return _encode([*entity, *values])
+    return _encode((*entity, *values))
 
 
 def encode_record(event: int, known: int, values: dict[str, Any]) -> bytes:
@@ -75,19 +88,18 @@ def encode_record(event: int, known: int, values: dict[str, Any]) -> bytes:
 def decode_record(data: bytes) -> Record:
     """The record again."""
     event, known = _times.unpack_from(data)
-    return Record(
-        _EPOCH + timedelta(0, 0, event - _SHIFT),
-        _EPOCH + timedelta(0, 0, known - _SHIFT),
-        _decode(memoryview(data)[STAMP:]),
-    )
+    return Record(event - _SHIFT, known - _SHIFT, _decode(data[STAMP:]))
 
 
 def standing(record: Record | None, ttl: float, now: datetime) -> Status:
     """What a record is at a moment: NOT_FOUND, OUTSIDE_MAX_AGE or PRESENT."""
-    if record is None or record.event > now or record.known > now:
+    if record is None:
         return "NOT_FOUND"
-    return "OUTSIDE_MAX_AGE" if ttl and now - record.event > timedelta(seconds=ttl) else "PRESENT"
+    moment = _microseconds(now)
+    if record.happened > moment or record.told > moment:
+        return "NOT_FOUND"
+    return "OUTSIDE_MAX_AGE" if ttl and moment - record.happened > round(ttl * 1e6) else "PRESENT"
 
 
 def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND

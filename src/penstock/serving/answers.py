@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from math import isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -68,7 +69,13 @@ def answer_of(scored: Scored, *, first_id: str, model: str, version: int, varian
 
 def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any]]]) -> list[Scored]:
     """What a model says of each of several questions, asked once with the rows of all of them."""
-    columns = {name: [v for each in asked for v in each[name]] for name in asked[0]}
+    columns = dict(
+        zip(
+            asked[0],
+            map(list, map(chain.from_iterable, zip(*(each.values() for each in asked), strict=True))),
+            strict=True,
+        )
+    )
     score, label, probabilities = runtime.predict(columns)
     first = next(iter(columns))
     found, at = [], 0
@@ -113,7 +120,7 @@ def record_of(
     answer: Answer, question: Question, environment: str, time: datetime, redact: Collection[str] = ()
 ) -> LogRecord:
     """An answer as the prediction log keeps it: without the columns to `redact`, also where they are keys."""
-    columns, lookups = question.columns, question.lookups
+    columns, lookups = cast("dict[str, list[Any]]", question.written) or question.columns, question.lookups
     if redact:
         columns = {name: values for name, values in columns.items() if name not in redact}
         lookups = {view: read for view, read in lookups.items() if read.key.keys().isdisjoint(redact)}

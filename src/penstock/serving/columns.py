@@ -53,6 +53,7 @@ class Question(msgspec.Struct, frozen=True):
 
     `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes; `lookups`
     are what was read online for it, by view. Answers that it wants to `explain` are `explained`, row by row.
+    `written` are the columns as the request has them, JSON on one line, where it was read so.
     """
 
     columns: dict[str, list[Any]]
@@ -63,6 +64,7 @@ class Question(msgspec.Struct, frozen=True):
     lookups: dict[str, Lookup] = {}
     explain: bool = False
     explained: tuple[Attribution, ...] = ()
+    written: dict[str, msgspec.Raw] = {}
 
 
 def datatype(column: Column) -> str:

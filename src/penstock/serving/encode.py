@@ -14,12 +14,16 @@ from penstock.serving.columns import datatype
 from penstock.serving.types import Answer
 
 _DATATYPE_OF = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
+_ENDS = [f"/{row}" for row in range(1, 1000)]
 _encode = msgspec.json.Encoder().encode
 
 
 def row_ids(first: str, rows: int) -> tuple[str, ...]:
     """The prediction ids of a request's rows: `ID`, `ID/1`, `ID/2` and so on."""
-    return (first,) if rows == 1 else (first, *(f"{first}/{row}" for row in range(1, rows)))
+    if rows == 1:
+        return (first,)
+    known = [first + end for end in _ENDS[: rows - 1]]
+    return (first, *known, *(f"{first}/{row}" for row in range(len(known) + 1, rows)))
 
 
 class _Output(msgspec.Struct, omit_defaults=True):

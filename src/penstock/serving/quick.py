@@ -7,6 +7,7 @@ what is wrong, or reads what is unusual (columns in another order, nested data, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,40 +24,65 @@ _TYPES: dict[str, tuple[Any, Any]] = {
     "string": (Literal["BYTES"], str),
 }
 """The datatypes of a column's values as they are usually sent, and the values."""
+_ONE, _LONE = tuple[Literal[1]], msgspec.Meta(min_length=1, max_length=1)
+"""The shape of a column of one row, and its values."""
 
 
 class _Reader(msgspec.Struct, frozen=True):
-    """What reads the requests to models of a signature, whose columns are `names`."""
+    """What reads the requests to models of a signature, whose columns are `names`: those of `one` row whole,
+    those of `many` rows first without their values, which `values` read column by column.
+    """
 
     signature: Signature
     names: tuple[str, ...]
-    decode: Callable[[bytes], Any]
+    one: Callable[[bytes], Any]
+    many: Callable[[bytes], Any]
+    values: tuple[Callable[[msgspec.Raw], list[Any]], ...]
 
 
 def read_usual(body: bytes, signature: Signature) -> Question | None:
     """The request, if it is a usual one: columns in order and nothing asked for but the answer."""
     reader = _readers.get(id(signature)) or _reader(signature)
     try:
-        request = reader.decode(body)
+        try:
+            request = reader.one(body)
+        except msgspec.ValidationError:
+            return _many(body, reader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    inputs = request.inputs
-    values = [tensor.data for tensor in inputs]
+    return Question(dict(zip(reader.names, map(_data, request.inputs), strict=True)), 1, request.id)
+
+
+def _many(body: bytes, reader: _Reader) -> Question | None:
+    """A request of several rows, whose columns also stay as they are written. Raises DecodeError."""
+    request = reader.many(body)
+    written = [tensor.data for tensor in request.inputs]
+    values = [read(text) for read, text in zip(reader.values, written, strict=True)]
     rows = len(values[0])
     shape = [rows]
-    for tensor in inputs:
-        if len(tensor.data) != rows or tensor.shape != shape:
+    for data, tensor in zip(values, request.inputs, strict=True):
+        if len(data) != rows or tensor.shape != shape:
             return None
-    return Question(dict(zip(reader.names, values, strict=False)), rows, request.id) if rows else None
+    if not rows:
+        return None
+    texts = {} if b"\n" in body else dict(zip(reader.names, written, strict=True))
+    return Question(dict(zip(reader.names, values, strict=True)), rows, request.id, written=texts)
 
 
 def _reader(signature: Signature) -> _Reader:
     """The reader of a signature; each is made once as long as its model is in use."""
-    tensors = tuple(_tensor(column) for column in signature.inputs)
-    fields: list[Any] = [("inputs", tuple[tensors]), ("id", str, "")]  # type: ignore[valid-type]
-    request = msgspec.defstruct("Request", fields, forbid_unknown_fields=True)
-    names = tuple(column.name for column in signature.inputs)
-    made = _Reader(signature, names, msgspec.json.Decoder(request).decode)
+    columns = signature.inputs
+    lists = [_list_of(column) for column in columns]
+    ones = [
+        _tensor(column, _ONE, Annotated[kind, _LONE]) for column, kind in zip(columns, lists, strict=True)
+    ]
+    made = _Reader(
+        signature,
+        tuple(column.name for column in columns),
+        _decoder(ones),
+        _decoder([_tensor(column, list[int], msgspec.Raw) for column in columns]),
+        tuple(msgspec.json.Decoder(kind).decode for kind in lists),
+    )
     if len(_readers) >= _MOST_KEPT:
         _readers.clear()
     _readers[id(signature)] = made  # which keeps the signature, so that its id stays its own
@@ -64,16 +90,28 @@ def _reader(signature: Signature) -> _Reader:
 
 
 _readers: dict[int, _Reader] = {}
+_data = attrgetter("data")
 
 
-def _tensor(column: Column) -> type[msgspec.Struct]:
-    datatypes, value = _TYPES[column.dtype]
+def _decoder(tensors: list[type[msgspec.Struct]]) -> Callable[[bytes], Any]:
+    """What reads requests of these tensors, in this order."""
+    fields: list[Any] = [("inputs", tuple[tuple(tensors)]), ("id", str, "")]  # type: ignore[misc]
+    return msgspec.json.Decoder(msgspec.defstruct("Request", fields, forbid_unknown_fields=True)).decode
+
+
+def _list_of(column: Column) -> Any:
+    """The type of a column's values."""
+    value = _TYPES[column.dtype][1]
     if column.nullable:
         value = value | None
+    return list[value]  # type: ignore[valid-type]
+
+
+def _tensor(column: Column, shape: Any, data: Any) -> type[msgspec.Struct]:
     fields: list[Any] = [
         ("name", Literal[column.name]),
-        ("shape", list[int]),
-        ("datatype", datatypes),
-        ("data", list[value]),  # type: ignore[valid-type]
+        ("shape", shape),
+        ("datatype", _TYPES[column.dtype][0]),
+        ("data", data),
     ]
     return msgspec.defstruct("Tensor", fields, forbid_unknown_fields=True, gc=False)

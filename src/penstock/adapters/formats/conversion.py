@@ -1,4 +1,4 @@
-"""scikit-learn models written as ONNX graphs, with one input of shape (n, 1) per column."""
+"""scikit-learn models written as ONNX graphs, with an input of shape (n, k) for columns that go together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.needs import needing
+from penstock.adapters.formats.together import put_together
 from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
 
@@ -110,6 +111,7 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
             initial_types=[(name, tensor[kind]([None, 1])) for name, kind in kinds.items()],
             options={"zipmap": False} if native.classes else None,
         )
+    put_together(graph)
     graph.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     serialized: bytes = graph.SerializeToString(deterministic=True)
     return serialized

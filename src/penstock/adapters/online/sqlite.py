@@ -38,13 +38,14 @@ class SqliteOnline:
         self._path = path
         self._taken = threading.Lock()
         self._opened: sqlite3.Connection | None = None
+        self._reading: sqlite3.Cursor | None = None  # kept, for making one takes a tenth of a read
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
         """See `OnlineStore`."""
         wanted = _wanted(len(views))
         with self._taken:
             try:
-                execute = (self._opened or self._connection()).execute
+                execute = (self._reading or self._connection().cursor()).execute
                 return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
             except sqlite3.DatabaseError as error:
                 raise self._unreadable(error) from error
@@ -77,7 +78,7 @@ class SqliteOnline:
         with self._taken:
             if self._opened:
                 self._opened.close()
-            self._opened = None
+            self._opened = self._reading = None
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -96,7 +97,7 @@ class SqliteOnline:
             except BaseException:
                 opened.close()
                 raise
-            self._opened = opened
+            self._opened, self._reading = opened, opened.cursor()
         return self._opened
 
     def _unreadable(self, error: sqlite3.Error) -> Unavailable:

@@ -210,6 +210,8 @@ class Table:
 
     def _load(self, model: ServedModel, version: ServedVersion) -> Live:
         """Load, warm and check a version with its recorded examples. Raises PenstockError."""
+        if version.origins.computed:
+            import penstock.features.computed  # noqa: F401 - now, so that no request waits for Polars
         runtime = open_runtime(version, self._blobs)
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)

@@ -20,6 +20,8 @@ from penstock.serving.columns import Question
 
 MOST_ROWS = 256
 """Rows that are asked together at most."""
+ALONE = 16
+"""Rows of one question from which on it gains less than it takes to put it together with others."""
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -45,7 +47,7 @@ class Turns:
 
     def ask(self, waiting: Waiting) -> None:
         """Have a question answered, now or at the end of this turn."""
-        if not waiting.live.together:
+        if not waiting.live.together or waiting.question.rows >= ALONE:
             self._answer(waiting, None)
             return
         if not self._waiting:
