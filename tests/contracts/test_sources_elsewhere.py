@@ -27,7 +27,7 @@ from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.datasets import delta, read, sql, take_snapshot
 from penstock.datasets.places import addressed
 from penstock.datasets.types import Source
-from penstock.runs.earlier import KEPT
+from penstock.runs.earlier import KEPT, VERSION
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.postgres import PostgresServer
 
@@ -238,8 +238,13 @@ class TestDelta(Elsewhere):
         add(rows(10, 30))
         for version, height in ((0, 10), (1, 30)):
             declared = delta("lake/orders", version=version, event_time="at")
-            with at_hand(declared, str(tmp_path), {}) as (there, root):
+            increments = Increments(FolderBlobs(tmp_path / "blobs"), "", NOON)
+            with at_hand(declared, str(tmp_path), {}, increments) as (there, root):
                 assert read(there, root, NOON + HOUR).collect().height == height
+            assert increments.meta == {VERSION: version}
+        arrivals = Everywhere()
+        assert arrivals.since(source, tmp_path, NOON + HOUR, NOON + HOUR).version == 1
+        arrivals.close()
         with (
             pytest.raises(InvalidValue, match="version 7"),
             at_hand(delta("lake/orders", version=7, event_time="at"), str(tmp_path), {}),

@@ -21,7 +21,7 @@ from penstock.monitoring.types import Alarm, Prediction, Window
 from penstock.pipelines.types import Node
 from penstock.revisions.types import Project
 from penstock.runs.service import Runs
-from penstock.runs.types import Run, StepRun, Workspace
+from penstock.runs.types import Artifact, Run, StepRun, Workspace
 from penstock.testing.delivery import CONFIG, GRAPH, Delivered
 from penstock.testing.executors import FakeExecutor
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
@@ -56,6 +56,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.known: list[datetime] = []
+        self.version: int | None = None
 
     def since(
         self, source: Source, data_root: str | Path, before: Level | datetime | None, as_of: datetime
@@ -65,7 +66,14 @@ class Rows:
         known = [time for time in self.known if time <= as_of and (before is None or time > before)]
         newest = max(known, default=None)
         size, parts = 1000 * len(known), len(known) // 10
-        return Arrived(rows=len(known), bytes=size, partitions=parts, newest=newest, changed=bool(known))
+        return Arrived(
+            rows=len(known),
+            bytes=size,
+            partitions=parts,
+            newest=newest,
+            changed=bool(known),
+            version=self.version,
+        )
 
 
 class World:
@@ -508,12 +516,13 @@ def conditions(text: str, more: str = "") -> str:
     return ON_PUSH[:start] + text + f"\n{more}\n" + ON_PUSH[end:]
 
 
-def read_by(world: World) -> None:
-    """The newest run has read the source."""
+def read_by(world: World, **about: int) -> None:
+    """The newest run has read the source, of which its snapshot says something."""
     with world.store.begin() as tx:
         run = tx.find(Run)[-1]
         step = tx.get(StepRun, f"{run.id}/flights.snapshot")
-        tx.put(replace(step, status="succeeded"))
+        rows = Artifact(digest="", format="arrow", size=0, meta=about)
+        tx.put(replace(step, status="succeeded", outputs={"rows": rows}))
 
 
 ROWS = 'any = [{ new_rows = 100, source = "flights", settle = "10m" }]'
@@ -554,6 +563,28 @@ def test_bytes_and_partitions_fire_as_rows_do(asked: str, words: str) -> None:
     world.arrivals.known = [NOON] * 100
     [firing] = world.tick(hours=1)
     assert (firing.kind, words in firing.why) == (asked.split(maxsplit=1)[0], True)
+
+
+def test_new_versions_are_counted_from_the_one_that_was_read() -> None:
+    world = World(conditions('any = [{ new_versions = 2, source = "flights" }]')).settled()
+    assert "flights is no Delta table, and has no versions" in world.explanation()
+    world.arrivals.version = 0
+    assert world.tick(hours=1) == []
+    assert "1 new versions of flights and no run has read it yet: it has version 0" in world.explanation()
+    world.arrivals.version = 1
+    [firing] = world.tick(hours=1)
+    assert (firing.kind, firing.evidence["versions"]) == ("new_versions", 2)
+    read_by(world, version=1)
+    world.project.finish()
+    world.arrivals.version = 2
+    assert world.tick(hours=1) == []
+    assert "it has version 2; it takes 2 to fire" in world.explanation()
+    world.arrivals.version = 3
+    assert [firing.evidence["versions"] for firing in world.tick(hours=1)] == [2]
+    read_by(world, version=3)
+    world.project.finish()
+    world.arrivals.version = 1  # the table was made anew
+    assert [firing.evidence["versions"] for firing in world.tick(hours=1)] == [2]
 
 
 def test_twice_as_many_rows_do_not_wait_until_no_more_come() -> None:

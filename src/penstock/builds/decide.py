@@ -89,7 +89,7 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         for name in dict.fromkeys(guarded)
         if name not in models
     ]
-    sentences += _unread(triggers, graphs)
+    sentences += [*_unread(triggers, graphs), *_versionless(triggers, graphs)]
     return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]
 
 
@@ -107,6 +107,29 @@ def _unread(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[
         if isinstance(each, ArrivalCondition)
         and trigger.pipeline in reads
         and each.source not in reads[trigger.pipeline]
+    ]
+
+
+def _versionless(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about sources whose new versions are waited for and that will never have any."""
+    read = {
+        (graph.pipeline, node.settings["source"]["name"]): node.settings["source"].get("kind", {})
+        for graph in graphs
+        for node in graph.nodes
+        if node.kind == "snapshot"
+    }
+    return [
+        f"A trigger starts {trigger.pipeline!r} on new versions of {each.source!r}, which "
+        + (
+            f"is always read at version {kind['version']}."
+            if kind.get("type") == "delta"
+            else "is no Delta table."
+        )
+        for trigger in triggers
+        for each in trigger.every
+        if isinstance(each, ArrivalCondition) and each.what == "versions"
+        for kind in [read.get((trigger.pipeline, each.source))]
+        if kind is not None and (kind.get("type") != "delta" or kind.get("version") is not None)
     ]
 
 

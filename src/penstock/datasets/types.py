@@ -77,7 +77,10 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """What came into a source between two levels of it; `doubts` say that it shrank or its time went back."""
+    """What came into a source between two levels of it; `doubts` say that it shrank or its time went back.
+
+    `version` is that of a table which has versions, as it is now.
+    """
 
     rows: int
     bytes: int
@@ -85,6 +88,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     newest: datetime | None
     changed: bool
     doubts: tuple[str, ...] = ()
+    version: int | None = None
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):

@@ -148,6 +148,7 @@ class _Kept:
     def __init__(self, data: mmap.mmap, found: _Contents, schema: pl.Schema) -> None:
         self._data = data
         self._found = found
+        self._nulls = set(found.nulls)
         self._dtype = record(schema, found.nulls)
         self.schema = schema
 
@@ -180,7 +181,7 @@ class _Kept:
     def _plain(
         self, name: str, field: str, fields: dict[str, NDArray[Any]], there: NDArray[np.bool_]
     ) -> pl.Series:
-        if name in self._found.nulls:
+        if name in self._nulls:
             there = there & ~fields[_null(field)]
         values = pl.Series(name, fields[field]).cast(self.schema[name])
         return values if there.all() else values.set(pl.Series(~there), None)
@@ -205,15 +206,16 @@ class _Kept:
 
 def split(schema: pl.Schema) -> tuple[list[str], list[str]]:
     """The columns that are put into records, and the others."""
-    plain = [name for name, dtype in schema.items() if dtype.base_type() in _PLAIN]
-    return plain, [name for name in schema if name not in plain]
+    plain = {name: dtype for name, dtype in schema.items() if dtype.base_type() in _PLAIN}
+    return list(plain), [name for name in schema if name not in plain]
 
 
 def record(schema: pl.Schema, nulls: Sequence[str]) -> np.dtype[np.void]:
     """A record's fields: columns by their number, whether they are null, and the number of the row."""
     plain, others = split(schema)
+    having = set(nulls)
     fields = [(str(number), _PLAIN[schema[name].base_type()]) for number, name in enumerate(plain)]
-    fields += [(_null(str(number)), "?") for number, name in enumerate(plain) if name in nulls]
+    fields += [(_null(str(number)), "?") for number, name in enumerate(plain) if name in having]
     return np.dtype(fields + ([(_NUMBER, "<i8")] if others else []))
 
 
@@ -229,13 +231,14 @@ def records_of(
     They are put together in the order of a table and then taken in that of a timeline: to gather a record
     is one look into memory, to gather its columns one look for each.
     """
-    plain, _ = split(rows.schema)
+    schema, having = rows.schema, set(nulls)
+    plain, _ = split(schema)
     fields: dict[str, pl.Expr | pl.Series] = {
         str(number): pl.col(name).to_physical() for number, name in enumerate(plain)
     }
     for number, name in enumerate(plain):
-        if name in nulls:
-            nothing = pl.lit(value=False) if rows.schema[name] == pl.Boolean else pl.lit(0)
+        if name in having:
+            nothing = pl.lit(value=False) if schema[name] == pl.Boolean else pl.lit(0)
             fields[str(number)] = pl.col(name).to_physical().fill_null(nothing)
             fields[_null(str(number))] = pl.col(name).is_null()
     if _NUMBER in (dtype.names or ()):

@@ -48,10 +48,11 @@ def lay_out(made: Made, file: Writing) -> int:
     first, whole = held(pieces, HELD)
     if whole:
         timeline = made.laid_out(pl.concat(first) if first else made.schema.to_frame())
-        write_timeline(timeline, file)
+        with made.refused():
+            write_timeline(timeline, file)
         return len(timeline.event)
     plain, _ = split(schema)
-    with ExitStack() as files:
+    with made.refused(), ExitStack() as files:
         others = files.enter_context(Spilled())
         with Spilled() as rows:
             nulls = _put_aside(chain(first, pieces), made, schema, rows, others)

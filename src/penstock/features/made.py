@@ -22,33 +22,41 @@ class Made:
     def __init__(self, view: FeatureView, table: pl.LazyFrame) -> None:
         """Call a view on the rows of its source.
 
-        Raises InvalidValue when it fails, lacks an entity or the event time, or hides when a row was known.
+        Raises InvalidValue when it fails, gives no lazy table, lacks an entity or the event time, or hides
+        when a row was known.
         """
         self._view = view
         declared = view.settings
-        with self._refused():
-            self._rows = view(table)
+        with self.refused():
+            self._rows = _lazy(view(table), declared.name)
             self.schema = self._rows.collect_schema()
             entity, moment = declared.entity, declared.source.event_time
             require_columns(self.schema.names(), (*entity, moment), f"The feature view {declared.name}")
             self.known = self._knowledge(table)
+        for name in dict.fromkeys((moment, self.known)):
+            if not isinstance(self.schema[name], pl.Datetime | pl.Date):
+                raise InvalidValue(
+                    what=f"The column `{name}` of the feature view {declared.name} is no time",
+                    expected="the column of times as the source has it",
+                    found=str(self.schema[name]),
+                )
         self.entity, self.moment = entity, moment
         self.features = [name for name in self.schema if name not in {*entity, moment, self.known}]
 
     def timeline(self) -> Timeline[Rows]:
         """All rows as a timeline. Raises InvalidValue when the view fails."""
-        with self._refused():
+        with self.refused():
             rows = self._rows.collect()
         return self.laid_out(rows)
 
     def pieces(self, rows: int) -> Iterator[pl.DataFrame]:
         """The rows in their order, so many at once but in the end. Raises InvalidValue as `timeline`."""
-        with self._refused():
+        with self.refused():
             yield from self._rows.collect_batches(chunk_size=rows, maintain_order=True)
 
     def laid_out(self, rows: pl.DataFrame) -> Timeline[Rows]:
         """Some of the rows as a timeline. Raises InvalidValue for values that cannot be laid out."""
-        with self._refused():
+        with self.refused():
             return timeline_of(rows, self.entity, self.moment, self.known, self.features)
 
     def _knowledge(self, table: pl.LazyFrame) -> str:
@@ -68,7 +76,8 @@ class Made:
         return source.event_time
 
     @contextmanager
-    def _refused(self) -> Iterator[None]:
+    def refused(self) -> Iterator[None]:
+        """Whatever Polars says in the block is said of the view, as InvalidValue."""
         try:
             yield
         except pl.exceptions.PolarsError as error:
@@ -77,6 +86,17 @@ class Made:
                 what=f"The feature view {declared.name} failed on the rows of {declared.source.name}",
                 found=str(error).split("\n")[0],
             ) from error
+
+
+def _lazy(made: object, view: str) -> pl.LazyFrame:
+    if not isinstance(made, pl.LazyFrame):
+        raise InvalidValue(
+            what=f"The feature view {view} gives no rows",
+            expected="a lazy table that is made of the one it is given",
+            found=f"a {type(made).__name__}" if made is not None else "nothing",
+            fix="Return rows.select(...) or the like, without .collect().",
+        )
+    return made
 
 
 def view_of_inputs(view: ViewSettings, timeline: Timeline[Features], inputs: Collection[str]) -> OnlineView:

@@ -95,7 +95,7 @@ def types_of(aggregates: Sequence[Aggregate], kinds: pl.Schema) -> pl.Schema:
 
 
 def _events(view: ViewSettings, timeline: Timeline[Features]) -> Iterator[pl.DataFrame]:
-    """The events of a view in the order of entity, event time and known time; NaN is null.
+    """The events of a view in the order of entity, event time and known time; what is not finite is null.
 
     Columns: `EVENT`, `KNOWN`, `_UNTIL`, the entity's, and those that are aggregated. They come in portions of
     about `MOST_EVENTS`, one at least, and those of an entity in one of them.
@@ -111,10 +111,14 @@ def _events(view: ViewSettings, timeline: Timeline[Features]) -> Iterator[pl.Dat
         yield (
             _taken(view, timeline, first, end, columns)
             .with_columns(until.gather(places))
-            .with_columns(pl.col(name).fill_nan(None) for name in columns if kinds[name].is_float())
+            .with_columns(_finite(name) for name in columns if kinds[name].is_float())
             .sort(*view.entity, EVENT, KNOWN, maintain_order=True)
             .select(EVENT, KNOWN, _UNTIL, *view.entity, *columns)
         )
+
+
+def _finite(name: str) -> pl.Expr:
+    return pl.when(pl.col(name).is_finite()).then(pl.col(name))
 
 
 def _taken(

@@ -13,6 +13,8 @@ from penstock.runs.types import Artifact, Run, StepRun
 
 KEPT = "kept"
 """The fact of a snapshot's artifact that names what it leaves for the next one."""
+VERSION = "version"
+"""The fact of a snapshot's artifact that says which version of a table was read."""
 RUNS_BACK = 20
 """Runs that are looked through: failed ones may not have come to a source."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -35,8 +35,9 @@ ARRIVALS: dict[Arrives, Kind] = {
     "rows": "new_rows",
     "bytes": "new_bytes",
     "partitions": "new_partitions",
+    "versions": "new_versions",
 }
-PATIENT: tuple[Kind, ...] = ("new_rows", "new_bytes", "new_partitions", "worse", "drift")
+PATIENT: tuple[Kind, ...] = (*ARRIVALS.values(), "worse", "drift")
 """Kinds that a cooldown holds back: their reason lasts. What comes, or is asked for, does not wait."""
 UNASKED: tuple[Kind, ...] = ("schedule", *PATIENT)
 """Kinds that nobody asked for just now: quiet hours and a budget hold them back."""
@@ -126,12 +127,26 @@ def scheduled(
     return Finding(reason=reason), utc
 
 
+class LastRead(NamedTuple):
+    """As of when a pipeline last read a source, and which version of it where it has versions."""
+
+    as_of: datetime | None = None
+    version: int | None = None
+
+
 def arrived(
-    condition: ArrivalCondition, prefix: str, since: datetime | None, found: Arrived, now: datetime
+    condition: ArrivalCondition, prefix: str, read: LastRead, found: Arrived, now: datetime
 ) -> Finding:
-    """Whether enough became known since the pipeline read the source (None: it never did)."""
+    """Whether enough became known since the pipeline read the source."""
+    since = read.as_of
     from_when = f"since it was read as of {since:%Y-%m-%d %H:%M}" if since else "and no run has read it yet"
-    amount: int = getattr(found, condition.what)
+    if condition.what == "versions":
+        if found.version is None:
+            return Finding(why_not=f"{condition.source} is no Delta table, and has no versions")
+        amount = _versions(found.version, read.version)
+        from_when += f": it has version {found.version}"
+    else:
+        amount = getattr(found, condition.what)
     why = f"{_amount(condition, amount)} of {condition.source} {from_when}"
     if amount < condition.amount:
         return Finding(why_not=f"{why}; it takes {_amount(condition, condition.amount, '')} to fire")
@@ -153,6 +168,11 @@ def arrived(
         },
     )
     return Finding(reason=reason)
+
+
+def _versions(now: int, read: int | None) -> int:
+    """How many versions came; all of a table that is at an earlier one than was read: it was made anew."""
+    return now + 1 if read is None or now < read else now - read
 
 
 def _amount(condition: ArrivalCondition, amount: int, new: str = "new ") -> str:

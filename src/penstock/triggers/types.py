@@ -17,6 +17,7 @@ Kind = Literal[
     "new_rows",
     "new_bytes",
     "new_partitions",
+    "new_versions",
     "worse",
     "drift",
 ]

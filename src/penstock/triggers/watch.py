@@ -31,10 +31,12 @@ from penstock.revisions.config import (
 )
 from penstock.revisions.config.conditions import RUN
 from penstock.revisions.types import Project
+from penstock.runs.earlier import VERSION
 from penstock.runs.types import Run, StepRun
 from penstock.triggers.champions import Champions
 from penstock.triggers.decide import (
     Finding,
+    LastRead,
     Reason,
     arrived,
     both,
@@ -164,12 +166,12 @@ class Lookout:
         if node is None:
             return Finding(why_not=f"{watch.graph.pipeline} does not read {condition.source}")
         source = msgspec.convert(node.settings["source"], Source)
-        since = _last_read(reader, watch, node.name)
+        read = _last_read(reader, watch, node.name)
         try:
-            found = self._arrived(reader, watch, source, since, now)
+            found = self._arrived(reader, watch, source, read.as_of, now)
         except (InvalidValue, NotFound, Unavailable) as error:
             return Finding(why_not=f"new {condition.what} of {condition.source} cannot be counted: {error}")
-        return arrived(condition, watch.id, since, found, now)
+        return arrived(condition, watch.id, read, found, now)
 
     def _arrived(
         self, reader: Reader, watch: Watch, source: Source, since: datetime | None, now: datetime
@@ -232,12 +234,13 @@ def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Fi
     return findings
 
 
-def _last_read(reader: Reader, watch: Watch, node: str) -> datetime | None:
-    """As of when the pipeline last read a source there, None where it never did."""
+def _last_read(reader: Reader, watch: Watch, node: str) -> LastRead:
+    """When the pipeline last read a source there, if it did."""
     for run in reader.find(Run, **watch.where, order="-created", limit=RUNS_BACK):
-        if reader.count(StepRun, id=f"{run.id}/{node}", status="succeeded"):
-            return run.as_of
-    return None
+        for step in reader.find(StepRun, id=f"{run.id}/{node}", status="succeeded"):
+            told = [artifact.meta.get(VERSION) for artifact in step.outputs.values()]
+            return LastRead(run.as_of, next(iter(told), None))
+    return LastRead()
 
 
 def conditions_of(watch: Watch) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.builds.decide import dangling
 from penstock.pipelines.types import Graph, Node
 from penstock.revisions.config import (
+    ArrivalCondition,
     EnvironmentConfig,
     ModelConfig,
     ProjectConfig,
@@ -45,4 +46,19 @@ def test_names_that_dangle_are_each_told_once() -> None:
     assert dangling(config("trian", "delays"), [TRAIN]) == [
         "A trigger starts the pipeline 'trian', which there is not. Did you mean `train`?",
         "The gate of the model 'delays' guards nothing: no pipeline publishes it. Did you mean `delay`?",
+    ]
+
+
+def test_new_versions_are_waited_for_only_where_there_can_be_some() -> None:
+    kinds = {"stock": {"type": "delta", "url": "lake"}, "old": {"type": "delta", "url": "lake", "version": 3}}
+    sources = [{"name": name, "kind": kind} for name, kind in kinds.items()] + [{"name": "orders"}]
+    nodes = tuple(
+        Node(name=source["name"], kind="snapshot", settings={"source": source}) for source in sources
+    )
+    waiting = [ArrivalCondition(what="versions", amount=1, source=source["name"]) for source in sources]
+    trigger = TriggerConfig(pipeline="train", environments=("live",), conditions=tuple(waiting))
+    graph = Graph(pipeline="train", target="p.q:train", nodes=nodes)
+    assert dangling(ProjectConfig(name="p", environments=(), triggers=(trigger,)), [graph]) == [
+        "A trigger starts 'train' on new versions of 'old', which is always read at version 3.",
+        "A trigger starts 'train' on new versions of 'orders', which is no Delta table.",
     ]

@@ -6,11 +6,13 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from penstock.adapters.sources.bring import as_files, origin_of
 from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.arrivals import Levels
-from penstock.datasets.types import Arrived, Level, Predictions, Source
+from penstock.datasets.types import Arrived, Delta, Level, Predictions, Source
 
 
 class Everywhere:
@@ -48,7 +50,8 @@ class Everywhere:
             if known:
                 known[1].cleanup()
             known = self._brought[place] = (state, folder)
-        return self._levels.since(as_files(source), known[1].name, before, as_of)
+        found = self._levels.since(as_files(source), known[1].name, before, as_of)
+        return replace(found, version=int(state)) if isinstance(source.kind, Delta) else found
 
     def close(self) -> None:
         """Remove the copies."""

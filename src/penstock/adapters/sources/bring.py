@@ -14,6 +14,7 @@ import msgspec
 from penstock.adapters.sources.increments import Increments
 from penstock.datasets.places import addressed
 from penstock.datasets.types import Delta, Objects, Source, Sql
+from penstock.runs.earlier import VERSION
 
 _KINDS: dict[type, str] = {Sql: "database", Delta: "delta", Objects: "objects"}
 
@@ -25,8 +26,11 @@ class Origin(Protocol):
         """What is another whenever rows have come or gone. Raises NotFound, InvalidValue and Unavailable."""
         ...
 
-    def bring(self, source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> None:
-        """Write the rows to files in a folder, and where columns are named only these. Raises as `state`."""
+    def bring(self, source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> int | None:
+        """Write the rows to files in a folder, and where columns are named only these. Raises as `state`.
+
+        Gives the version of the table that they are of, where it has versions.
+        """
         ...
 
 
@@ -46,7 +50,8 @@ def at_hand(
 ) -> Iterator[tuple[Source, str]]:
     """A source as files, and the data root that they are under. Raises as `Origin`.
 
-    With `increments`, what earlier runs kept of a source with a watermark is not read again; `logged` is the
+    With `increments`, what earlier runs kept of a source with a watermark is not read again, and the version
+    of a table is told there; `logged` is the
     file with the rows of a source of predictions.
     """
     if logged:
@@ -62,7 +67,9 @@ def at_hand(
         if increments and isinstance(source.kind, Sql) and source.kind.watermark:
             increments.bring(addressed(source, secrets), Path(data_root), Path(folder))
         else:
-            origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
+            version = origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
+            if increments and version is not None:
+                increments.meta = {VERSION: version}
         yield as_files(source), folder
 
 

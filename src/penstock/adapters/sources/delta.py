@@ -20,7 +20,7 @@ def state(source: Source, data_root: Path) -> str:
     return str(_table(source, data_root).version())
 
 
-def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> None:
+def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str]) -> int:
     """See `Origin`."""
     table = _table(source, data_root)
     try:
@@ -31,6 +31,7 @@ def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str])
             what=f"The Delta table of the source {source.name} cannot be read",
             found=str(error).split("\n")[0][:300],
         ) from error
+    return table.version()
 
 
 def _table(source: Source, data_root: Path) -> DeltaTable:

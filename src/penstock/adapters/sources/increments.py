@@ -50,7 +50,7 @@ class Increments:
         self._as_of = as_of
         self.told: list[str] = []
         """What was noticed: a table that shrank, a watermark that went back, rows that came in below it."""
-        self.meta: dict[str, str] = {}
+        self.meta: dict[str, Any] = {}
         """What the snapshot's artifact says for the next run."""
 
     def bring(self, source: Source, data_root: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ Then = Literal["run", "notify", "issue", "rollback", "sweep"]
 RUN: tuple[Then, ...] = ("run",)
 Drifts = Literal["inputs", "outputs", "labels", "relation"]
 """What may drift."""
-Arrives = Literal["rows", "bytes", "partitions"]
+Arrives = Literal["rows", "bytes", "partitions", "versions"]
 """How what arrived in a source is measured."""
 
 

@@ -35,7 +35,7 @@ from penstock.revisions.config.notify import secret_name
 from penstock.revisions.config.tables import Table, question
 
 _KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep")
-_KINDS = ("schedule", "new_rows", "new_bytes", "new_partitions", "signal", "worse", "drift")
+_KINDS = ("schedule", "new_rows", "new_bytes", "new_partitions", "new_versions", "signal", "worse", "drift")
 _ABOUT_A_CHAMPION = (WorseCondition, DriftCondition)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _YEAR = timedelta(days=366)
