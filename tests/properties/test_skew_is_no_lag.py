@@ -94,13 +94,13 @@ def test_a_value_is_stale_or_right_unless_it_is_another(
     )
     reading = OnlineView(name="v", entity=(Column(name="shop", dtype="string"),), features=features)
     timeline = Made(view, facts.lazy()).timeline()
-    told = compare(view.settings, to_compare(reading, answers, fills), timeline, features)
+    told = compare(view.settings, to_compare(reading, answers.lazy(), fills), timeline, features)
     fresh = [online(view, facts, now, shop, now) for shop in "abc"]
     for each in told:
         lags = [then.get(each.column) for then in found] != [right.get(each.column) for right in fresh]
         assert (each.rows, each.differs, each.stale > 0) == (3, 0, lags), each
     wrong = answers.with_columns(pl.col(f"input.{name}") + 0.25 for name in features)
-    told = compare(view.settings, to_compare(reading, wrong, fills), timeline, features)
+    told = compare(view.settings, to_compare(reading, wrong.lazy(), fills), timeline, features)
     for each in told:
         assert each.differs == sum(then.get(each.column) is not None for then in found)
         assert len(each.examples) == each.differs

@@ -32,26 +32,29 @@ class Fill(NamedTuple):
     finished: datetime
 
 
-def to_compare(view: OnlineView, answers: pl.DataFrame, fills: Sequence[Fill]) -> pl.DataFrame:
+def to_compare(view: OnlineView, answers: pl.LazyFrame, fills: Sequence[Fill]) -> pl.DataFrame:
     """What answers (see `PredictionLog.table`) read online of a view: at most `MOST` of them, evenly taken.
 
     Columns: the entity's; when it was read; as of when the store had been filled then, and was being filled
     further (null where that is not known, or not so); `input.NAME` of each feature that is there, and
     `own.NAME`, whether it was read and not given by the request. `fills` come in the order of their ends.
     """
-    status, given = f"status.{view.name}", f"given.{view.name}"
-    if not {status, *(f"key.{column.name}" for column in view.entity)} <= set(answers.columns):
+    status, given, when = (f"{part}.{view.name}" for part in ("status", "given", "read"))
+    keys = [f"key.{column.name}" for column in view.entity]
+    there = answers.collect_schema().names()
+    if not {status, *keys} <= set(there):
         return pl.DataFrame()
-    read = answers.filter(pl.col(status) != _GIVEN).sort(f"read.{view.name}", "id")
+    features = [name for name in view.features if f"input.{name}" in there]
+    wanted = ["id", when, *keys, *(f"input.{name}" for name in features), *({given} & {*there})]
+    read = answers.filter(pl.col(status) != _GIVEN).select(wanted).collect().sort(when, "id")
     chosen = read.gather_every(max(1, -(-read.height // MOST)))
-    moments = chosen[f"read.{view.name}"].to_list()
+    moments = chosen[when].to_list()
     ended = [fill.finished for fill in fills]
     filled, going = [], []
     for moment in moments:
         at = bisect_right(ended, moment)
         filled.append(fills[at - 1].as_of if at else None)
         going.append(fills[at].as_of if at < len(fills) and fills[at].as_of <= moment else None)
-    features = [name for name in view.features if f"input.{name}" in chosen.columns]
     brought = pl.col(given) if given in chosen.columns else pl.lit(None, pl.List(pl.String))
     own = [~brought.list.contains(name).fill_null(value=False) for name in features]
     return chosen.select(

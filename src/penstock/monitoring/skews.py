@@ -95,7 +95,6 @@ class Skews:
             self._log.table(window.model, window.environment, window.start.date(), window.end.date())
             .filter(pl.col("version") == window.version, pl.col("variant") == window.variant)
             .drop([f"{part}.{name}" for part in ("input", "key") for name in redacted], strict=False)
-            .collect()
         )
         for view in msgspec.convert(version.training.get("origins", {}), Origins).views:
             fills = _fills(reader, online_id(version.project, window.environment, view.name))

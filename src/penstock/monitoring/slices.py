@@ -24,12 +24,12 @@ def named(rows: Sequence[Answered], columns: Iterable[str], version: Version) ->
     known = {column.name: column for column in version.profile.columns}
     naming = {name: _naming(known[name]) for name in columns if name in known}
     return [
-        Answered(
-            replace(
+        replace(
+            row,
+            prediction=replace(
                 row.prediction,
                 slices=tuple(of(row.inputs[name]) for name, of in naming.items() if name in row.inputs),
             ),
-            row.inputs,
         )
         for row in rows
     ]
