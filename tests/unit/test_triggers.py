@@ -11,14 +11,15 @@ import pytest
 from msgspec.structs import replace
 
 from penstock.builds.types import Release
-from penstock.core.errors import InvalidValue, NotFound
+from penstock.core.errors import InvalidProject, InvalidValue, NotFound
 from penstock.datasets.types import Arrived, Level, Profile, Source
 from penstock.deployments.releases import Releases
 from penstock.deployments.types import GateReport
 from penstock.models.types import Version
 from penstock.monitoring.estimates import Estimator
 from penstock.monitoring.types import Alarm, Prediction, Window
-from penstock.pipelines.types import Node
+from penstock.pipelines.types import Graph, Node
+from penstock.revisions.config import parse_config
 from penstock.revisions.types import Project
 from penstock.runs.service import Runs
 from penstock.runs.types import Artifact, Run, StepRun, Workspace
@@ -51,6 +52,16 @@ READING = replace(
 )
 
 
+ROWS = Node(name="rows", kind="rows", outputs=("train",), settings={"span": "365d", "holdout": "14d"})
+TRAINING = replace(READING, nodes=(READING.nodes[0], ROWS, *GRAPH.nodes))
+
+
+def training(since: str) -> str:
+    """A trigger that says what its runs train on."""
+    asked = f'{{ drift = "relation", false_alarms = "1 per 90d" }},\n]\nsince = "{since}"'
+    return ON_PUSH.replace(']\ncooldown = "2d"', asked)
+
+
 class Rows:
     """A source whose rows are known at these times."""
 
@@ -79,7 +90,7 @@ class Rows:
 class World:
     """A release in production, whose first run is over."""
 
-    def __init__(self, config: str = ON_PUSH) -> None:
+    def __init__(self, config: str = ON_PUSH, graph: Graph = READING) -> None:
         self.store, self.blobs, self.clock = MemoryStore(), MemoryBlobs(), FixedClock(NOON)
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.releases = Releases(self.store, self.blobs, self.clock)
@@ -87,7 +98,7 @@ class World:
         self.triggers = self.again()
         with self.store.begin() as tx:
             tx.add(Project(id="flights", created=NOON, data_root="/data", protected="main"))
-        self.project.release("c1", config, READING)
+        self.project.release("c1", config, graph)
         self.project.move("live", "c1")
         self.releases.tick(NOON)
 
@@ -320,6 +331,44 @@ def test_requests_with_other_parameters_get_runs_of_their_own(world: World):
     world.project.finish()
     assert world.tick() == []
     assert [run.params["depth"] for run in world.runs()] == [3, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("since", "rows", "why"),
+    [
+        ("60d", {"span": "60d"}, "trains on rows of the last 60d"),
+        ("ever", {"span": ""}, "trains on all rows there are"),
+        ("change", {"span": "365d"}, "trains on what the pipeline says, since no change is known"),
+    ],
+)
+def test_a_trigger_says_what_its_runs_train_on(since: str, rows: dict[str, str], why: str) -> None:
+    world = World(training(since), TRAINING).settled()
+    [run] = world.runs()
+    assert {key: run.graph.nodes[1].settings[key] for key in rows} == rows
+    assert world.firings()[0].why.endswith(f"; {why}")
+
+
+def test_no_change_is_meant_where_nothing_tells_of_one() -> None:
+    with pytest.raises(InvalidProject, match="no condition here tells of a change, so nobody knows"):
+        parse_config(ON_PUSH.replace('cooldown = "2d"', 'since = "change"'))
+    with pytest.raises(InvalidProject, match="'since'"):
+        parse_config(ON_PUSH.replace('cooldown = "2d"', 'since = "yesterday"'))
+
+
+def test_since_the_change_is_since_the_newest_that_has_not_gone_by() -> None:
+    world = World(training("change"), TRAINING).settled()
+    world.champion()
+    changed = NOON - timedelta(days=40)
+    for days, back in ((40, False), (50, False), (20, True)):
+        since = NOON - timedelta(days=days)
+        world.project.alarm(what="relation", since=since, ended=NOON if back else None, back=back)
+    world.project.alarm(what="inputs", since=NOON)
+    [firing] = world.tick(hours=1)
+    told = "trains on rows since 2013-01-20, when the change of alarm 1 began, or on twice the holdout if"
+    assert told in firing.why
+    assert firing.evidence["trains_on"] == {"since": changed.isoformat(), "alarm": "1"}
+    settings = world.runs()[-1].graph.nodes[1].settings
+    assert (settings["since"], settings["span"]) == (changed.isoformat(), "365d")
 
 
 def test_worse_performance_fires_and_tells_the_numbers():

@@ -9,11 +9,19 @@ from typing import Any
 import msgspec
 
 from penstock.builds.types import Build, Built
+from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.pipelines.parameters import typed
 from penstock.pipelines.types import Graph
-from penstock.revisions.config import ArrivalCondition, EnvironmentConfig, ProjectConfig, TriggerConfig
+from penstock.revisions.config import (
+    CHANGE,
+    EVER,
+    ArrivalCondition,
+    EnvironmentConfig,
+    ProjectConfig,
+    TriggerConfig,
+)
 from penstock.revisions.types import Branch
 
 
@@ -89,8 +97,30 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         for name in dict.fromkeys(guarded)
         if name not in models
     ]
-    sentences += [*_unread(triggers, graphs), *_versionless(triggers, graphs)]
+    sentences += [
+        *_unread(triggers, graphs),
+        *_versionless(triggers, graphs),
+        *_immaterial(triggers, graphs),
+    ]
     return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]
+
+
+def _immaterial(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about triggers that say what to train on, where a pipeline cannot."""
+    sentences = []
+    for trigger in (each for each in triggers if each.since):
+        for graph in (each for each in graphs if each.pipeline == trigger.pipeline):
+            rows = [node.settings["holdout"] for node in graph.nodes if node.kind == "rows"]
+            says = f"A trigger of {graph.pipeline!r} says since = {trigger.since!r}, "
+            if not rows:
+                sentences.append(f"{says}and the pipeline has no training_rows(...) that would heed it.")
+            elif trigger.since not in {CHANGE, EVER}:
+                sentences += [
+                    f"{says}which is no more than the holdout of {holdout}: nothing is left to train on."
+                    for holdout in rows
+                    if duration(trigger.since) <= duration(holdout)
+                ]
+    return sentences
 
 
 def _unread(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:

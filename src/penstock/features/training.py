@@ -67,6 +67,9 @@ def training_set(
     moment = pl.col(source.event_time)
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
+    if asked.since:
+        begun = min(datetime.fromisoformat(asked.since), newest - 2 * duration(asked.holdout))
+        spine = spine.filter(moment >= begun)
     if isinstance(source.kind, Predictions):
         served = _served(asked, spine.columns, timelines or {})
         table = spine.drop(asked.computed.keys(), strict=False)  # they are made anew of what was served

@@ -152,7 +152,9 @@ class ColumnSkew(msgspec.Struct, frozen=True, kw_only=True):
 class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to train on: `span` and `holdout` are durations back from the newest row.
 
-    An empty `span` means all of history. The holdout is the last part of the span. `computed` are SQL
+    An empty `span` means all of history. The holdout is the last part of the span. Of the span only rows
+    count from the moment `since` on (as ISO 8601 writes it), or the last of it that are twice the holdout,
+    whatever is more. `computed` are SQL
     expressions of the columns of a row, by the names of their features.
     """
 
@@ -162,6 +164,7 @@ class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
     span: str = ""
     views: tuple[ViewSettings, ...] = ()
     computed: dict[str, str] = {}
+    since: str = ""
 
 
 class TrainingSet(NamedTuple):

@@ -188,7 +188,7 @@ def _note(tx: Transaction, judged: _Judged, now: datetime) -> None:
     elif found.moved:
         _raise(tx, judged, now)
     elif standing and not found.unsaid:
-        _ended(tx, standing[0], now, "the newest window is as in training")
+        _ended(tx, standing[0], now, "the newest window is as in training", back=True)
 
 
 def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
@@ -252,8 +252,8 @@ def _tell(tx: Transaction, judged: _Judged) -> None:
     tx.put(replace(window, unsaid=(*others, *whole, *columns), truth=truth))
 
 
-def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str) -> None:
-    tx.put(replace(alarm, ended=now))
+def _ended(tx: Transaction, alarm: Alarm, now: datetime, why: str, *, back: bool = False) -> None:
+    tx.put(replace(alarm, ended=now, back=back))
     tx.publish(
         Event(
             kind="alarm.ended",

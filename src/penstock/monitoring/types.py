@@ -164,7 +164,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
     `since` is when the change most likely began, `raised` when it was seen and `last` the end of the newest
     bad window, whose `columns` these are, the surest first. `chance` is how likely a window of `rows` answers
-    (or labels) is judged so without change, and `false_alarms` how often the operator allows that.
+    (or labels) is judged so without change, and `false_alarms` how often the operator allows that. An alarm
+    that went `back` ended since windows were as in training again, and not since another version answered.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     ended: datetime | None = None
     event: int = 0
+    back: bool = False
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.pipelines.graph import coerce
+from penstock.pipelines.types import Graph
 from penstock.revisions.config import budget
 from penstock.runs.secrets import require_secrets
 from penstock.runs.service import Runs
@@ -32,6 +33,7 @@ from penstock.triggers.decide import (
     together_why,
 )
 from penstock.triggers.history import History
+from penstock.triggers.material import material
 from penstock.triggers.ports import Arrivals
 from penstock.triggers.types import Firing, Request, TriggerState
 from penstock.triggers.watch import Lookout, Watch, conditions_of, refused
@@ -241,14 +243,17 @@ class Triggers:
         workspace: Workspace,
         now: datetime,
     ) -> Firing:
-        first, why = reasons[0], together_why(reasons)
+        first, rows = reasons[0], material(tx, watch)
+        why, told = together_why(reasons), together_evidence(reasons)
+        if rows.why and "run" in first.then:
+            why, told = f"{why}; {rows.why}", told | rows.evidence
         events = tuple(event for reason in reasons for event in reason.events)
-        evidence = {"kind": first.kind, "why": why, **together_evidence(reasons)}
+        evidence = {"kind": first.kind, "why": why, **told}
         [event] = tx.publish(
             _event(watch, "trigger.fired", now, actor=first.actor, evidence=evidence, cause=events[0])
         )
         number = tx.mint(Firing)
-        run = self._submit(tx, watch, reasons, workspace, firing=number, cause=event)
+        run = self._submit(tx, watch, reasons, workspace, graph=rows.graph, firing=number, cause=event)
         firing = Firing(
             id=number,
             slot=first.slot,
@@ -256,7 +261,7 @@ class Triggers:
             kind=first.kind,
             time=now,
             why=why,
-            evidence=together_evidence(reasons),
+            evidence=told,
             events=events,
             run=run,
             event=event,
@@ -273,6 +278,7 @@ class Triggers:
         reasons: tuple[Reason, ...],
         workspace: Workspace,
         *,
+        graph: Graph,
         firing: str,
         cause: int,
     ) -> str:
@@ -285,7 +291,7 @@ class Triggers:
             usual = watch.config.priority
         return self._runs.submit(
             **watch.where,
-            graph=watch.runs,
+            graph=graph,
             workspace=workspace,
             params=first.params,
             release=watch.held.release.id,

@@ -32,6 +32,20 @@ def test_names_that_exist_leave_nothing_to_say() -> None:
     assert dangling(config("train", "delay"), [TRAIN]) == []
 
 
+def test_a_trigger_says_what_to_train_on_only_where_the_pipeline_heeds_it() -> None:
+    def told(since: str, *nodes: Node) -> list[str]:
+        trigger = TriggerConfig(pipeline="train", environments=("live",), since=since)
+        asked = ProjectConfig(name="p", environments=(), triggers=(trigger,))
+        return dangling(asked, [Graph(pipeline="train", target="p.q:train", nodes=nodes)])
+
+    rows = Node(name="rows", kind="rows", settings={"holdout": "14d"})
+    assert told("15d", rows) == told("ever", rows) == []
+    [short] = told("14d", rows)
+    assert short.endswith("which is no more than the holdout of 14d: nothing is left to train on.")
+    [deaf] = told("ever")
+    assert deaf.startswith("A trigger of 'train' says since = 'ever', and the pipeline has no training_rows(")
+
+
 def test_names_in_what_is_an_environments_own_must_exist_too() -> None:
     own = config("trian", "delays")
     live = EnvironmentConfig(name="live", on="push", triggers=own.triggers, models=own.models)

@@ -79,6 +79,14 @@ def test_span_and_holdout_reach_back_from_the_newest_known_row() -> None:
     assert rows.holdout["id"].to_list() == list(range(10, 20)), "trip 19 became known on day 20"
 
 
+def test_rows_since_a_moment_are_never_fewer_than_twice_the_holdout() -> None:
+    newest = made().holdout["at"][-1]
+    rows = made(since=(newest - DAY * 25).isoformat(), span="35d")
+    assert rows.train["id"].to_list() == list(range(14, 30))
+    assert made(since=(newest - DAY).isoformat()).train["id"].to_list() == list(range(19, 30))
+    assert made(since=(newest - DAY * 100).isoformat(), span="15d").train["id"][0] == 25
+
+
 def test_the_schema_says_what_a_model_is_asked() -> None:
     schema = made().schema
     assert schema["label"] == "late"

@@ -66,7 +66,9 @@ def world_config(wanted: Wanted) -> str:
     values = tomllib.loads(wanted.config)
     place = values.get("environments", {}).get(wanted.environment, {})
     everywhere, there = (each.get("models", {}).get(wanted.model, {}) for each in (values, place))
-    model = {key: value for key, value in {**everywhere, **there}.items() if key in {"gate", "monitor"}}
+    model = {
+        key: value for key, value in {**everywhere, **there}.items() if key in {"gate", "monitor", "slices"}
+    }
     gate = [
         text
         for text in model.get("gate", ())

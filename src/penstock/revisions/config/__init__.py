@@ -2,6 +2,8 @@
 
 from penstock.revisions.config.automatic import AUTOMATIC, TestsConfig, Waiver
 from penstock.revisions.config.conditions import (
+    CHANGE,
+    EVER,
     ArrivalCondition,
     Condition,
     DriftCondition,
@@ -31,7 +33,9 @@ from penstock.revisions.config.types import (
 
 __all__ = [
     "AUTOMATIC",
+    "CHANGE",
     "EVENTS",
+    "EVER",
     "PROOFS",
     "RESERVED",
     "SKEW",

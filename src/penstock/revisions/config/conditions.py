@@ -13,6 +13,8 @@ from penstock.core.durations import duration
 
 Then = Literal["run", "notify", "issue", "rollback", "sweep"]
 """What a trigger leads to: a run of its pipeline, or one of the actions."""
+CHANGE, EVER = "change", "ever"
+"""Since when rows count that runs train on: since the newest change that alarms tell of, or always."""
 RUN: tuple[Then, ...] = ("run",)
 Drifts = Literal["inputs", "outputs", "labels", "relation"]
 """What may drift."""
@@ -122,7 +124,8 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `cooldown` (such as "1d") must have passed since the trigger last fired; it fires `at_most` so often in a
     span (such as "3 per 7d"), and never in `quiet` hours. Its runs have `priority`, None for what is usual.
-    It leads to what `then` says: a run, or actions; `notify` are the channels that are told.
+    It leads to what `then` says: a run, or actions; `notify` are the channels that are told. Its runs train
+    on rows `since` then: the last "60d", CHANGE or EVER; empty leaves that to the pipeline.
     """
 
     pipeline: str
@@ -136,6 +139,7 @@ class TriggerConfig(msgspec.Struct, frozen=True, kw_only=True):
     then: tuple[Then, ...] = RUN
     notify: tuple[str, ...] = ()
     sweep: SweepConfig | None = None
+    since: str = ""
 
     def leads_to(self, condition: Condition) -> tuple[Then, ...]:
         """What a condition leads to where it holds."""

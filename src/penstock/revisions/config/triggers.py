@@ -18,6 +18,8 @@ from penstock.core.errors import InvalidValue
 from penstock.core.sizes import size
 from penstock.revisions.config.actions import read_channels, read_sweep, read_then
 from penstock.revisions.config.conditions import (
+    CHANGE,
+    EVER,
     ArrivalCondition,
     Arrives,
     Condition,
@@ -34,7 +36,7 @@ from penstock.revisions.config.conditions import (
 from penstock.revisions.config.notify import secret_name
 from penstock.revisions.config.tables import Table, question
 
-_KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep")
+_KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep", "since")
 _KINDS = ("schedule", "new_rows", "new_bytes", "new_partitions", "new_versions", "signal", "worse", "drift")
 _ABOUT_A_CHAMPION = (WorseCondition, DriftCondition)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -85,11 +87,12 @@ def _trigger(
     zone, then = _zone(table), read_then(table)
     alone = tuple(_condition(item, zone) for item in table.tables("any"))
     words = {word for condition in alone for word in condition.then} | {*then}
+    together = tuple(_condition(item, zone) for item in table.tables("all"))
     trigger = TriggerConfig(
         pipeline=pipeline,
         environments=environments,
         conditions=alone,
-        together=tuple(_condition(item, zone) for item in table.tables("all")),
+        together=together,
         cooldown=table.span("cooldown", "0s"),
         at_most=_budget(table, "at_most", "3 per 7d") if "at_most" in table else "",
         quiet=_quiet(table, zone),
@@ -97,9 +100,21 @@ def _trigger(
         then=then,
         notify=read_channels(table, words, channels),
         sweep=read_sweep(table, words),
+        since=_since(table, (*alone, *together)),
     )
     _require_sense(table, trigger)
     return trigger
+
+
+def _since(table: Table, conditions: Sequence[Condition]) -> str:
+    text = table.get("since", str, "")
+    if text == CHANGE and not any(isinstance(each, DriftCondition) for each in conditions):
+        table.refuse(
+            "since",
+            "no condition here tells of a change, so nobody knows since when it is",
+            expected='a condition such as { drift = "relation", false_alarms = "1 per 90d" }',
+        )
+    return text if text in {"", CHANGE, EVER} else table.span("since")
 
 
 def _require_sense(table: Table, trigger: TriggerConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from penstock.adapters.storage.migrations.columns import double, integer, key, text
+from penstock.adapters.storage.migrations.columns import boolean, double, integer, key, text
 
 revision = "0004"
 down_revision = "0003"
@@ -25,6 +25,7 @@ def upgrade() -> None:
         *text("false_alarms", "columns", "why"),
         *integer("ended", nullable=True),
         *integer("event"),
+        *boolean("back"),
     )
     op.create_index("alarms_id", "alarms", ["id"], unique=True)
     op.create_index("alarms_model_environment_ended", "alarms", ["model", "environment", "ended"])
