@@ -25,6 +25,22 @@ SIGNATURE = Signature(
     task="binary", inputs=(Column(name="wind", dtype="float", nullable=True),), classes=("false", "true")
 )
 ROWS = {"wind": [0.0, 4.0, 9.0]}
+RULES = """\
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class Rule(ClassifierMixin, BaseEstimator):
+    classes_ = np.array([False, True])
+    feature_names_in_ = np.array(["wind"])
+
+    def predict_proba(self, rows):
+        chance = rows["wind"].to_numpy() / 10
+        return np.column_stack([1 - chance, chance])
+
+    def predict(self, rows):
+        return self.predict_proba(rows)[:, 1] > 0.5
+"""
 PARENT = """\
 import sys
 from pathlib import Path
@@ -88,6 +104,18 @@ def test_a_child_ends_with_whoever_began_it(file: Path) -> None:
     ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED) if _is_ours(child) else _awaited(pidfd)
     assert ended
     os.close(pidfd)
+
+
+def test_a_pickle_finds_the_code_of_its_project_in_its_child_alone(tmp_path: Path) -> None:
+    (tmp_path / "odd_rules.py").write_text(RULES)
+    make = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import odd_rules, pickle; "
+    write = "sys.stdout.buffer.write(pickle.dumps(odd_rules.Rule()))"
+    pickled = subprocess.run([sys.executable, "-c", make + write], stdout=subprocess.PIPE, check=True).stdout
+    file = tmp_path / "model"
+    file.write_bytes(pickled)
+    runtime = ChildRuntime(Path(sys.executable), file, "unsafe_pickle", SIGNATURE, str(tmp_path))
+    assert runtime.predict(ROWS)[:2] == ([0.0, 0.4, 0.9], ["false", "false", "true"])
+    assert "odd_rules" not in sys.modules
 
 
 def test_what_cannot_be_loaded_says_so(file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from penstock.core.errors import Conflict, NotFound
 from penstock.core.events import Event
 from penstock.datasets.types import Profile, Snapshot
+from penstock.deployments.decide import Facts, judge
 from penstock.models.service import Models
 from penstock.models.types import Model, Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph, Node
+from penstock.revisions.config import ModelConfig
 from penstock.revisions.types import Approval, Revision
 from penstock.runs.types import Artifact, Run, StepRun, Workspace
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
@@ -38,7 +41,8 @@ SNAPSHOT = Snapshot(
 class Registry:
     """A registry in memory and the runs that reach it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pickled_because: str = "", *, pickles: bool = True) -> None:
+        declared = ModelConfig(gate=(), unsafe_pickle=pickled_because)
         self.store = MemoryStore()
         self.blobs = MemoryBlobs()
         self.clock = FixedClock(MARCH)
@@ -48,6 +52,8 @@ class Registry:
             self.clock,
             registers=lambda _project, environment: environment in {"development", "production"},
             commit_of=lambda release: "c" * 40 if release else "",
+            declared=lambda release, _environment, _model: declared if release else None,
+            pickles=pickles,
         )
 
     def tick(self) -> bool:
@@ -256,3 +262,29 @@ def test_what_is_not_there_is_not_found(registry: Registry, ref: str) -> None:
     registry.tick()
     with pytest.raises(NotFound):
         registry.models.show(ref)
+
+
+def test_a_pickle_is_a_version_where_penstock_toml_says_why_and_programs_are_not_isolated() -> None:
+    for registry, sentence in (
+        (Registry(), r"expected \[models.delay\] with unsafe_pickle = REASON"),
+        (Registry("no library knows it", pickles=False), "programs of projects are isolated here"),
+    ):
+        registry.run(format="unsafe_pickle")
+        registry.tick()
+        with registry.store.read() as reader:
+            [refused] = reader.events(kind="version.refused")
+        assert re.search(sentence, refused.evidence["error"])
+        registry.run("development", format="unsafe_pickle")  # of no release: it is never served
+        registry.tick()
+        assert [version.governance["unsafe_pickle"][:19] for version in registry.versions()] == [
+            "it was made in a fo"
+        ]
+    registry = Registry("no library knows it")
+    registry.run(format="unsafe_pickle")
+    registry.tick()
+    [version] = registry.versions()
+    assert version.governance["unsafe_pickle"] == "no library knows it"
+    assert version.metadata["code"] == ""
+    [verdict, *_] = judge(("contract",), "delay", Facts(recorded={}, pickled="no library knows it"))
+    assert (verdict.check, verdict.passed) == ("unsafe_pickle", True)
+    assert verdict.why.endswith("penstock.toml allows it: no library knows it")

@@ -240,6 +240,22 @@ def test_without_skops_the_sentence_says_to_add_it(monkeypatch: pytest.MonkeyPat
         Estimators().write(LogisticRegression(), MemoryBlobs())
 
 
+def test_what_skops_cannot_keep_is_pickled_where_that_is_asked_for_and_loaded_nowhere_else() -> None:
+    frame, late = weather()
+    numbers, blobs = frame.select("hour"), MemoryBlobs()
+    fitted = make_pipeline(FunctionTransformer(_signs), LogisticRegression()).fit(numbers, late)
+    given: Any = {"name": "delay", "model": fitted, "metrics": {}, "schema": schema_of(numbers, ())}
+    with pytest.raises(UnsupportedModel, match=r"nor as it is.*_signs.*unsafe_pickle=True"):
+        make_candidate(**given, holdout=HOLDOUT, blobs=blobs)
+    candidate = make_candidate(**given, holdout=HOLDOUT, blobs=blobs, unsafe_pickle=True)
+    assert (candidate.format, candidate.parity["different"]) == ("unsafe_pickle", 0)
+    data, signature = blobs.get(candidate.artifact), msgspec.convert(candidate.signature, Signature)
+    with pytest.raises(UnsupportedModel, match=r"cannot be loaded here.*found unsafe_pickle"):
+        load(candidate.format, data, signature)
+    runtime = load(candidate.format, data, signature, pickles=True)
+    assert runtime.predict({"hour": [3]})[0] == fitted.predict_proba(numbers[:1])[:, 1].tolist()
+
+
 @pytest.mark.parametrize(
     "model",
     [

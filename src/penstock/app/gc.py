@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.adapters.builders.own_wheel import own_wheel
+from penstock.app.apart import served_apart
 from penstock.app.reach import kept_releases, kept_runs, not_gone, reachable, unneeded
 from penstock.app.wiring import App
 from penstock.builds.types import Build, Release
@@ -23,7 +24,7 @@ from penstock.deployments.types import Deployment
 from penstock.lineage.ports import Between, Reader
 from penstock.lineage.types import Attachment
 from penstock.models.logged import LoggedModel, subject
-from penstock.models.types import NATIVE, Placement, Protection, Version
+from penstock.models.types import Protection, Version
 from penstock.runs.types import Run, StepRun
 
 KEEP = timedelta(days=30)
@@ -103,7 +104,7 @@ class Gc:
         here = kept_releases(releases, deployed, runs, self._since)
         return Needed(
             blobs=reachable([*nouns, *releases, *reader.find(Build)], self._small(self._app.blobs.digests())),
-            folders=reachable([*runs, *here, *_served_apart(reader)], lambda _: b""),
+            folders=reachable([*runs, *here, *served_apart(reader)], lambda _: b""),
             runs={run.id for run in runs},
             build_logs={
                 Path(build.log).name
@@ -170,13 +171,6 @@ def _protected(reader: Reader) -> set[str]:
     """The runs that made a version which somebody protected."""
     kept = tuple(version for (version,) in reader.pick(Protection, ("id",), ended=None))
     return {run for (run,) in reader.pick(Version, ("run",), id=kept)}
-
-
-def _served_apart(reader: Reader) -> list[Version]:
-    """The versions that may have to answer in the environment that made them."""
-    roles = ("champion", "previous", "challenger", "candidate")
-    keys = tuple(f"{p.model}@{p.number}" for p in reader.find(Placement, role=roles))
-    return reader.find(Version, id=keys, format=NATIVE)
 
 
 def _under_way(reader: Reader) -> set[str]:

@@ -27,6 +27,7 @@ from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.adapters.remote.client import RemoteApi
 from penstock.adapters.sources.arrivals import Everywhere
+from penstock.app.apart import Apart
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.importing import Importing
@@ -136,6 +137,14 @@ class App(Workbench):
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.monitoring = Monitoring(self.store, self.blobs, self.log, self.clock)
         self.archive = Archive(self.store, self.blobs, self.log)
+        self._restoring = ThreadPoolExecutor(1, thread_name_prefix="penstock-restoring")
+        self.apart = Apart(
+            self.store,
+            home.folder,
+            self.builder.restore,
+            submit=self._restoring.submit,
+            made=self._load_again,
+        )
         self.rollouts = Rollouts(
             self.store,
             self.blobs,
@@ -145,6 +154,7 @@ class App(Workbench):
             labelled=self.monitoring,
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
+            prepare=self.apart.ensure,
         )
         self.alarms = Alarms(self.store, self.blobs)
         self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace)
@@ -193,6 +203,7 @@ class App(Workbench):
             ("runs", self.runs.tick),
             ("features", self.features.tick),
             ("models", self.models.tick),
+            ("environments", self.apart.tick),
             ("rollouts", self.rollouts.tick),
         )
 
@@ -203,7 +214,7 @@ class App(Workbench):
         with self.store.read() as reader:
             if self.rollouts.trying or reader.count(Run, status=("queued", "running")):
                 return BUSY
-            return IDLE if reader.count(Build, status=("queued", "running")) else None
+            return IDLE if self.apart.making or reader.count(Build, status=("queued", "running")) else None
 
     def carry(self, patience: float) -> bool:
         """Wait up to `patience` seconds for a task to end, then carry the runs forward; whether one ended."""
@@ -219,9 +230,10 @@ class App(Workbench):
 
     def close(self) -> None:
         """End every process that was started here."""
+        self.builder.close()  # what tryouts wait for may be its work
         self._tryouts.shutdown(cancel_futures=True)
         self._couriers.shutdown(cancel_futures=True)
-        self.builder.close()
+        self._restoring.shutdown(wait=False, cancel_futures=True)
         self.online.close()
         self._pushes.close()
         self._arrivals.close()
@@ -356,6 +368,9 @@ class App(Workbench):
         config = parse_config(self.blobs.get(release.config).decode())
         own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
+
+    def _load_again(self) -> None:
+        self.rollouts.again()
 
     def _green(self, project: str, commit: str) -> bool:
         with self.store.read() as reader:

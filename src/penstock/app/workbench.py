@@ -79,6 +79,7 @@ class Workbench:
             commit_of=self.commit_of,
             declared=self.declared,
             last_environment=self.last_environment,
+            pickles=not self.isolation.shuts,
         )
 
     def close(self) -> None:

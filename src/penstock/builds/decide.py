@@ -91,6 +91,13 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
         for name in dict.fromkeys(trigger.pipeline for trigger in triggers)
         if name not in pipelines
     ]
+    allowed = {name for name, model in gates if model.unsafe_pickle.strip()}
+    pickled = {str(n.settings["model"]) for g in graphs for n in g.nodes if n.settings.get("unsafe_pickle")}
+    sentences += [
+        f"A pipeline publishes the model {name!r} as a pickle, which runs whatever code it names when it is "
+        f"loaded. Say in [models.{name}] why that may be: unsafe_pickle = REASON."
+        for name in sorted(pickled - allowed)
+    ]
     sentences += [
         f"The gate of the model {name!r} guards nothing: no pipeline publishes it. "
         f"{meant(name, models) or 'Say imported = true if its versions come from elsewhere.'}"

@@ -40,6 +40,13 @@ class Builder(Protocol):
         """The environment and code folder of a release, made anew if it is gone."""
         ...
 
+    def restore(self, release: Release, environment: str) -> None:
+        """Make an environment of a release anew, under the name by which versions know it, and its code.
+
+        Takes minutes. Raises InvalidProject when what is locked cannot be installed.
+        """
+        ...
+
     def close(self) -> None:
         """End what is running; nothing is left behind."""
         ...

@@ -49,6 +49,7 @@ EVIDENCE = (
     "imported from=version.governance.imported.from",
     "imported as=version.governance.imported.as",
     "imported digest=version.governance.imported.digest",
+    "served as a pickle because=version.governance.unsafe_pickle",
     "pickle read because=version.governance.imported.unsafe",
     "trained as of=version.training.as_of",
     "training rows=version.training.rows",

@@ -57,7 +57,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `champion` is the champion's number, 0 while there is none. `measured` rows, evenly taken
     from `holdout` rows, were asked of the prediction service. `loads` are by the lines of the gate, and
-    `data` are numbers of the training rows. `lacks` says why a version has less on record than others.
+    `data` are numbers of the training rows. `lacks` says why a version has less on record than others,
+    `pickled` why it may be a pickle, empty where it is none.
     """
 
     recorded: dict[str, float]
@@ -75,6 +76,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     assessed: Assessment = Assessment()
     data: dict[str, float] = {}
     lacks: str = ""
+    pickled: str = ""
 
 
 def arrives(rule: EnvironmentConfig, branch: Branch, past: Iterable[Deployment]) -> bool:
@@ -161,7 +163,18 @@ def judge(gate: Sequence[str], model: str, facts: Facts) -> tuple[Verdict, ...]:
             ),
         )
     asked = [text for text in gate if not is_sign_off(text)]  # people are asked last
-    return (*(_verdict(text, facts) for text in asked), *_baseline(facts.assessed))
+    return (
+        *_pickled(facts.pickled),
+        *(_verdict(text, facts) for text in asked),
+        *_baseline(facts.assessed),
+    )
+
+
+def _pickled(why: str) -> Iterator[Verdict]:
+    """What every gate says of a pickle: that it runs what it names, and who wants it why."""
+    if why:
+        told = f"it is a pickle, which runs whatever code it names; penstock.toml allows it: {why}"
+        yield Verdict(check="unsafe_pickle", passed=True, why=told, evidence={"reason": why})
 
 
 def _verdict(text: str, facts: Facts) -> Verdict:

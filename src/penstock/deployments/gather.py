@@ -47,6 +47,7 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
         champion_recorded=champion.metrics if champion else {},
         data=numbers_of_data(version),
         lacks=_lacks(version),
+        pickled=version.governance.get("unsafe_pickle", ""),
     )
     if error := _load_error(loaded, version):
         return msgspec.structs.replace(facts, load_error=error)

@@ -12,7 +12,7 @@ from penstock.deployments.environments import Environments
 from penstock.deployments.types import ProductionTest, Rollout
 from penstock.features.types import Materialization, Origins, online_id
 from penstock.lineage.ports import Reader
-from penstock.models.types import Placement, Version
+from penstock.models.types import PICKLE, Placement, Version
 from penstock.revisions.config import ModelConfig
 from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
 
@@ -112,6 +112,7 @@ def served(
         examples=version.examples,
         resident=resident,
         runtime=version.runtime,
+        code=version.metadata.get("code", "") if version.format == PICKLE else "",
         origins=replace(origins, views=tuple(view for view in views if view.id in online)),
         expected=version.training.get("expectations", {}).get("columns", {}),
     )

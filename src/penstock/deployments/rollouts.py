@@ -50,16 +50,17 @@ class Rollouts:
         labelled: Labelled,
         virtual_now: Callable[[], datetime | None] = lambda: None,
         submit: Submit = at_once,
+        prepare: Callable[[Version], None] = lambda _version: None,
     ) -> None:
         """`virtual_now` tells the virtual time, or None in a home with the real clock; `submit` has
-        candidates tried, here or beside.
+        candidates tried, here or beside, once `prepare` has seen to what one needs beside its file.
         """
         self._store = store
         self._models = models
         self._clock = clock
         self._environments = Environments(blobs)
         self._plans = Plans(self._environments, virtual_now)
-        self._swaps = Swaps(store, blobs, service, self._plans)
+        self._swaps = Swaps(store, blobs, service, self._plans, prepare)
         self._tryouts = Tryouts(submit)
         self._champions = Champions(models, self._plans)
         self.tests = ProductionTests(
@@ -84,6 +85,10 @@ class Rollouts:
         moved = self.progress.tick(now)
         ended = self.tests.tick(now)
         return self._swaps.follow(now) or judged or moved or ended
+
+    def again(self) -> None:
+        """Have the prediction service load once more what it could not: what that needs has come."""
+        self._swaps.again()
 
     def push(self) -> None:
         """Bring the prediction service up to date now, such as with a new virtual time."""

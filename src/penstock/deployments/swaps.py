@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import RLock
 
@@ -25,11 +25,19 @@ DEATHS = 3
 class Swaps:
     """Makes the prediction service serve the plan, and sees whether it does."""
 
-    def __init__(self, store: Store, blobs: Blobs, service: PredictionService, plans: Plans) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        service: PredictionService,
+        plans: Plans,
+        prepare: Callable[[Version], None],
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._service = service
         self._plans = plans
+        self._prepare = prepare
         self._applied: Plan | None = None
         self._trying: tuple[str, Version] | None = None
         self._deaths: Counter[tuple[str, str]] = Counter()
@@ -46,6 +54,7 @@ class Swaps:
 
         May go on in a thread of its own while plans are followed. Raises Unavailable.
         """
+        self._prepare(candidate)
         self._service.loaded()  # of a service that is down already no candidate is guilty
         place = (environment, candidate.id)
         probe = self._service.probe(served(candidate)) if "infrastructure" in gate else None
@@ -85,6 +94,11 @@ class Swaps:
             if not answers:
                 raise _not_served(model, loaded)
         return any(swapped) or changed
+
+    def again(self) -> None:
+        """Have the plan applied once more, although it is the one before."""
+        with self._conversation:
+            self._applied = None
 
     def _desired(self) -> Plan:
         with self._store.read() as reader:
@@ -140,6 +154,6 @@ def _not_served(model: ServedModel, loaded: Sequence[Loaded]) -> Unavailable:
     errors = [seen.error for seen in loaded if (seen.model, seen.number) == place]
     return Unavailable(
         what=f"The prediction service does not serve the champion {model.name}@{model.champion}",
-        found="; ".join(filter(None, errors)) or "nothing of it",
+        found="; ".join(error.rstrip(".") for error in errors if error) or "nothing of it",
         fix="See the prediction service's log.",
     )

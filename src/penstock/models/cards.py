@@ -49,7 +49,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Governance(msgspec.Struct, frozen=True, kw_only=True):
-    """Who made it from what; of a model made elsewhere where that was, and what was said of it."""
+    """Who made it from what; of a model made elsewhere where that was, and what was said of it; of a pickle
+    why it may be one.
+    """
 
     actor: str
     author: str
@@ -58,6 +60,7 @@ class Governance(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     run: str
     imported: dict[str, str] = {}
+    unsafe_pickle: str = ""
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +176,9 @@ def card_of(
             run=version.run,
             approvals=tuple(said.get("approvals", ())),
             imported=said.get("imported", {}),
-            **{name: said.get(name, "") for name in ("actor", "author", "commit", "release")},
+            **{
+                name: said.get(name, "") for name in ("actor", "author", "commit", "release", "unsafe_pickle")
+            },
         ),
         training=Training(
             as_of=training.get("as_of", ""),

@@ -12,7 +12,7 @@ import msgspec
 from penstock.core.digests import digest_value
 from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.imports import imported_by
-from penstock.models.types import NATIVE, Placement, RoleChange, Signature, Version
+from penstock.models.types import APART, PICKLE, Placement, RoleChange, Signature, Version
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
 
@@ -75,15 +75,26 @@ def draft(
             **({"expectations": candidate.expectations} if candidate.expectations else {}),
         },
         governance=dict(governance),
-        metadata={**candidate.metadata, "pipeline": run.graph.target, "params": run.params},
+        metadata={
+            **candidate.metadata,
+            **({"code": _code(run)} if candidate.format == PICKLE else {}),
+            "pipeline": run.graph.target,
+            "params": run.params,
+        },
         dependencies=candidate.dependencies,
         prior=msgspec.convert(candidate.prior or {"rows": 0}, Prior),
         expires=now + lasts if lasts else None,
-        runtime=PurePath(run.workspace.python).parent.parent.name if candidate.format == NATIVE else "",
+        runtime=PurePath(run.workspace.python).parent.parent.name if candidate.format in APART else "",
         days=candidate.days,
         estimator=candidate.estimator,
         influence=candidate.influence,
     )
+
+
+def _code(run: Run) -> str:
+    """The folder of the release's code, as it is called below `code` of any home; empty without a release."""
+    parts = PurePath(run.workspace.folder).parts
+    return "/".join(parts[parts.index(run.release) :]) if run.release in parts else ""
 
 
 def _features(graph: Graph) -> dict[str, str]:

@@ -10,14 +10,14 @@ import msgspec
 from msgspec.structs import replace
 
 from penstock.core.durations import duration
-from penstock.core.errors import Corrupt, InvalidValue, NotFound
+from penstock.core.errors import Corrupt, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.tags import check_tags, set_tags
 from penstock.lineage.types import Cursor
 from penstock.models.decide import draft, snapshots_of
 from penstock.models.imports import imported_by
-from penstock.models.types import Model, Version, owner_of
+from penstock.models.types import PICKLE, Model, Version, owner_of
 from penstock.pipelines.types import Candidate
 from penstock.revisions.config import ModelConfig
 from penstock.revisions.types import Approval, Revision
@@ -45,12 +45,14 @@ class Intake:
         registers: Callable[[str, str], bool],
         commit_of: Callable[[str], str],
         declared: Callable[[str, str, str], ModelConfig | None],
+        pickles: bool,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._registers = registers
         self._commit_of = commit_of
         self._declared = declared
+        self._pickles = pickles
 
     def tick(self, now: datetime) -> bool:
         """Register the versions of runs that succeeded since the last tick."""
@@ -88,6 +90,9 @@ class Intake:
             check_tags(candidate.tags)
             location = self._blobs.where(candidate.artifact)
             declared = self._declared(run.release, run.environment, candidate.model)
+            governance = dict(self._governance(run, declared))
+            if candidate.format == PICKLE:
+                governance["unsafe_pickle"] = self._leave(run, candidate.model, declared)
             lasts = declared.expires_after if declared else ""
             made = draft(
                 run,
@@ -96,11 +101,11 @@ class Intake:
                 number=0,
                 location=location,
                 now=now,
-                governance=self._governance(run, declared),
+                governance=governance,
                 lasts=duration(lasts) if lasts else None,
             )
             return _Draft(version=made, tags=candidate.tags)
-        except (NotFound, Corrupt, InvalidValue, msgspec.DecodeError) as error:
+        except (NotFound, NotAllowed, Corrupt, InvalidValue, msgspec.DecodeError) as error:
             return Event(
                 kind="version.refused",
                 subject=f"run:{run.id}",
@@ -108,6 +113,23 @@ class Intake:
                 project=run.project,
                 evidence={"error": str(error), "candidate": artifact.digest},
             )
+
+    def _leave(self, run: Run, model: str, declared: ModelConfig | None) -> str:
+        """Why a model may be a pickle. Raises NotAllowed where it would be served and nobody has said so."""
+        why = declared.unsafe_pickle.strip() if declared else ""
+        if run.release and not why:
+            raise NotAllowed(
+                what=f"The model {model} is a pickle, which runs whatever code it names when it is loaded",
+                expected=f"[models.{model}] with unsafe_pickle = REASON in penstock.toml",
+                found="no reason",
+            )
+        if run.release and not self._pickles:
+            raise NotAllowed(
+                what=f"The model {model} is a pickle, and programs of projects are isolated here",
+                found="what serves it is not",
+                fix="Make a model that ONNX or skops can keep.",
+            )
+        return why or "it was made in a folder, of no release, and is never served"
 
     def _register(self, tx: Transaction, made: _Draft | Event, cause: Event, now: datetime) -> None:
         if isinstance(made, Event):

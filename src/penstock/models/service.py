@@ -29,16 +29,24 @@ class Models:
         commit_of: Callable[[str], str] = lambda _release: "",
         declared: Callable[[str, str, str], ModelConfig | None] = lambda _release, _environment, _model: None,
         last_environment: Callable[[str], str] = lambda _project: "production",
+        pickles: bool = True,
     ) -> None:
         """`registers(project, environment)` says whether a run there makes versions or is a rehearsal.
 
         `commit_of(release)` names the commit that a release was made of, `declared(release, environment,
         model)` what its `penstock.toml` says of a model there, `last_environment(project)` the end of its
-        order of promotion.
+        order of promotion; `pickles` whether a release may have such served.
         """
         self._store = store
         self._clock = clock
-        self._intake = Intake(store, blobs, registers=registers, commit_of=commit_of, declared=declared)
+        self._intake = Intake(
+            store,
+            blobs,
+            registers=registers,
+            commit_of=commit_of,
+            declared=declared,
+            pickles=pickles,
+        )
         self._last_environment = last_environment
 
     def tick(self, now: datetime) -> bool:

@@ -23,6 +23,11 @@ Role = Literal[
 ]
 NATIVE = "skops"
 """The format of a model that is served by its own library: data only, which executes nothing."""
+PICKLE = "unsafe_pickle"
+"""The format of a model that nothing else can keep, where a project says so by name: loading it runs whatever
+it names, so that only the child that serves it does."""
+APART = (NATIVE, PICKLE)
+"""The formats of models that are served in a child process of their release's environment."""
 FILES = "files"
 """The format of a version that is kept as a client uploaded it: its artifact is a list of files, and nobody
 has proved what they hold, so that it cannot be served."""

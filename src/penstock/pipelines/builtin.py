@@ -101,13 +101,16 @@ def publish(
     inputs: Mapping[str, Any],
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    unsafe_pickle: bool = False,
 ) -> Candidate:
     """Draw the publication of a model as a candidate for the registry under `name`.
 
     `metrics` are its measured qualities on the holdout; `inputs` is the `schema` of the training rows,
     which also says on which rows versions are compared. `tags` are texts by which its versions are found;
     `metadata` is whatever else a step, or the pipeline, has to say of the version, as JSON.
-    What the model is for and who answers for it stands in `penstock.toml`. Used inside a pipeline only.
+    A model that neither ONNX nor skops can keep is refused, or with `unsafe_pickle` pickled, which
+    `penstock.toml` has to allow with a reason. What the model is for and who answers for it stands there too.
+    Used inside a pipeline only.
     Raises InvalidPipeline.
     """
     drawing = _drawing("publish")
@@ -132,7 +135,9 @@ def publish(
         kind="publish",
         inputs={"holdout": Output(rows.node, "holdout")},
         outputs=("candidate",),
-        settings={"model": name} | ({"tags": dict(tags)} if tags else {}),
+        settings={"model": name}
+        | ({"tags": dict(tags)} if tags else {})
+        | ({"unsafe_pickle": True} if unsafe_pickle else {}),
     )
     given = {"model": model, "metrics": metrics, "inputs": inputs}
     return cast(Candidate, drawing.add(node, given | ({} if metadata is None else {"metadata": metadata})))

@@ -14,8 +14,9 @@ from penstock.models.types import Signature
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version the service may load. `resident` ones are loaded at once, others when asked for.
 
-    `runtime` names the environment in which a model is served that its own library answers; `origins`
-    tell where those of its inputs come from that a row need not give; `expected` are the rules of its
+    `runtime` names the environment in which a model is served that its own library answers, and `code` the
+    folder of the project's code, which a pickle may need; `origins` tell where those of its inputs come from
+    that a row need not give; `expected` are the rules of its
     columns (see `serving.outside`).
     """
 
@@ -26,6 +27,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     examples: str
     resident: bool = True
     runtime: str = ""
+    code: str = ""
     origins: Origins = Origins()
     expected: dict[str, dict[str, Any]] = {}
 

@@ -75,6 +75,9 @@ class FakeBuilder:
             lock=release.lock,
         )
 
+    def restore(self, release: Release, environment: str) -> None:
+        """See `Builder.restore`; there is nothing to be made."""
+
     def close(self) -> None:
         """See `Builder.close`."""
         self._running.clear()

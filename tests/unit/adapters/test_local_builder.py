@@ -226,6 +226,10 @@ def test_a_release_gets_its_environment_and_code_back_when_they_are_gone(
         check=True,
     )
     assert said.stdout.startswith(str(home / "envs" / released.environment))
+    shutil.rmtree(first.folder)
+    builder.restore(released, "as versions know it")
+    assert (home / "envs" / "as versions know it" / "bin" / "python").exists()
+    assert Path(first.folder).exists()
 
 
 @pytest.mark.parametrize(

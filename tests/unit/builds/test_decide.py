@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from penstock.builds.decide import dangling
 from penstock.pipelines.types import Graph, Node
 from penstock.revisions.config import (
@@ -54,6 +56,16 @@ def test_names_in_what_is_an_environments_own_must_exist_too() -> None:
         "A trigger starts the pipeline 'trian'",
         "The gate of the model 'delays' guards nothing: no pipeline publishes it. Did you mean `delay`?",
     ]
+
+
+def test_a_pickle_that_nobody_allows_is_told_at_the_build() -> None:
+    node = Node(name="publish", kind="publish", settings={"model": "delay", "unsafe_pickle": True})
+    graph = Graph(pipeline="train", target="p.q:train", nodes=(node,))
+    said = config("train", "delay")
+    [told] = dangling(said, [graph])
+    assert "unsafe_pickle = REASON" in told
+    allowed = {"delay": ModelConfig(gate=("contract",), unsafe_pickle="no library knows it")}
+    assert dangling(replace(said, models=allowed), [graph]) == []
 
 
 def test_names_that_dangle_are_each_told_once() -> None:

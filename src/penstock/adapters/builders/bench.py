@@ -72,16 +72,19 @@ class Bench:
         """See `Workbench.watch`."""
         return self._fits.watch()
 
-    def model(self, model: object, schema: Mapping[str, Any]) -> AskedModel:
+    def model(self, model: object, schema: Mapping[str, Any], *, unsafe_pickle: bool = False) -> AskedModel:
         """See `Workbench.model`. Raises UnsupportedModel."""
-        return AskedModel(model, schema, self._blobs, self._fits)
+        return AskedModel(model, schema, self._blobs, self._fits, unsafe_pickle=unsafe_pickle)
 
 
 class AskedModel:
     """A `builds.automatic.ports.Asked` scikit-learn model; converted when it is first asked as served."""
 
-    def __init__(self, model: object, schema: Mapping[str, Any], blobs: Blobs, fits: Fits) -> None:
+    def __init__(
+        self, model: object, schema: Mapping[str, Any], blobs: Blobs, fits: Fits, *, unsafe_pickle: bool
+    ) -> None:
         self._native = NativeModel(model)
+        self._unsafe_pickle = unsafe_pickle
         self._schema = schema
         self._blobs = blobs
         columns = used_columns(self._native, msgspec.convert(schema["columns"], tuple[Column, ...]))
@@ -126,9 +129,10 @@ class AskedModel:
             schema=self._schema,
             holdout=holdout,
             blobs=self._blobs,
+            unsafe_pickle=self._unsafe_pickle,
         )
         signature = msgspec.convert(made.signature, Signature)
-        runtime = load(made.format, self._blobs.get(made.artifact), signature)
+        runtime = load(made.format, self._blobs.get(made.artifact), signature, pickles=True)
 
         def serve(columns: Mapping[str, Any]) -> Floats:
             score, _, values = runtime.predict(

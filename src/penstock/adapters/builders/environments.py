@@ -55,14 +55,15 @@ class Environments:
         """The Python program of an environment, whether it is there or not."""
         return self.folder(digest) / PYTHON
 
-    def make(self, checkout: Checkout, log: Path, tell: Callable[[str], None]) -> str:
-        """Make the environment of a checkout unless it is there; gives its digest.
+    def make(self, checkout: Checkout, log: Path, tell: Callable[[str], None], name: str = "") -> str:
+        """Make the environment of a checkout unless it is there; gives its digest, or the `name` that it is
+        to have instead.
 
         It is made beside its place and then moved there, so that a crash leaves no half of it.
         `tell` hears what is being done. Raises InvalidProject when uv cannot install what is locked.
         """
         python = interpreter(checkout, self._packages)
-        digest = _digest(checkout, python)
+        digest = name or _digest(checkout, python)
         if self.python(digest).exists():
             return digest
         with self._making:

@@ -102,6 +102,22 @@ class LocalBuilder:
         The environment is the one that this Penstock would make from the release's lock: after an
         upgrade of Penstock it is a new one, so that both ends of a worker's pipe speak one version.
         """
+        checkout = self._checkout(release)
+        python = self._tools.environments.python(self._make(checkout))
+        return Workspace(
+            python=str(python),
+            folder=str(checkout.folder),
+            data_root=data_root,
+            lock=release.lock,
+            beside=digest_value(checkout.near) if checkout.near else "",
+        )
+
+    def restore(self, release: Release, environment: str) -> None:
+        """See `Builder.restore`. It gets the Penstock that runs, whichever it was made with."""
+        self._make(self._checkout(release), environment)
+
+    def _checkout(self, release: Release) -> Checkout:
+        """The code of a release, taken from its commit if it is gone."""
         code = self._home / "code" / release.id
         if not code.exists():
             code.parent.mkdir(parents=True, exist_ok=True)
@@ -110,16 +126,11 @@ class LocalBuilder:
                 tree.mkdir()
                 self._tools.forge.checkout(release.project, release.commit, str(tree))
                 tree.rename(code)
+        return Checkout(code / release.folder, code)
+
+    def _make(self, checkout: Checkout, name: str = "") -> str:
         log = self._place("logs") / "environments.log"
-        checkout = Checkout(code / release.folder, code)
-        python = self._tools.environments.python(self._tools.environments.make(checkout, log, _log.info))
-        return Workspace(
-            python=str(python),
-            folder=str(checkout.folder),
-            data_root=data_root,
-            lock=release.lock,
-            beside=digest_value(checkout.near) if checkout.near else "",
-        )
+        return self._tools.environments.make(checkout, log, _log.info, name)
 
     def close(self) -> None:
         """See `Builder.close`."""

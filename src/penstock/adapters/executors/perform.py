@@ -245,6 +245,7 @@ def _publish(task: Task, blobs: Blobs) -> Work:
             snapshots=task.inputs["inputs"].meta["snapshots"],
             tags=task.node.settings.get("tags", {}),
             metadata=given.get("metadata", {}),
+            unsafe_pickle=task.node.settings.get("unsafe_pickle", False),
         )
         return {"candidate": write(candidate, blobs)}, [
             (name, float(value), 0) for name, value in metrics.items()

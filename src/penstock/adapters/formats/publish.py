@@ -19,6 +19,7 @@ from penstock.adapters.formats.influence import influence
 from penstock.adapters.formats.native import Answering, Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
+from penstock.adapters.formats.pickling import from_pickle, to_pickle
 from penstock.adapters.formats.skops_files import as_skops, from_skops
 from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedModel
 from penstock.datasets.days import SCORE, Days, daily, with_column
@@ -26,7 +27,7 @@ from penstock.datasets.profiles import profile
 from penstock.datasets.types import Column, Prior, Profile
 from penstock.features.types import Computed, OnlineView, Origins
 from penstock.lineage.ports import Blobs
-from penstock.models.types import NATIVE, Signature
+from penstock.models.types import NATIVE, PICKLE, Signature
 from penstock.pipelines.types import Candidate
 from penstock.runs.types import Artifact
 
@@ -84,11 +85,13 @@ def make_candidate(
     snapshots: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    unsafe_pickle: bool = False,
 ) -> Candidate:
     """Convert a fitted scikit-learn model, prove that it still answers the same, and store it.
 
     One that does not convert, or does not agree with itself afterwards, is kept as a skops file, which its
     own library will answer in the environment of its release; `metadata` says why, as `served_natively`.
+    One that skops cannot keep either is pickled where `unsafe_pickle` says so.
 
     `schema` is the schema of the training set (see `Schema`), `snapshots` the ids of what was read,
     `tags` and `metadata` what the pipeline says of it.
@@ -107,7 +110,7 @@ def make_candidate(
             converted = _convert(native, columns, frame)
         converted.parity.require(native.name)
     except (UnsupportedModel, Corrupt) as error:
-        converted = _as_it_is(native, nullable, frame, error)
+        converted = _as_it_is(native, nullable, frame, error, unsafe_pickle)
     told = dict(metadata or {}) | ({"served_natively": converted.because} if converted.because else {})
     return replace(
         candidate_of(name, native, converted, given, holdout, blobs),
@@ -269,27 +272,38 @@ def served_answers(runtime: OnnxRuntime, rows: pl.DataFrame) -> Answers:
 
 
 def _as_it_is(
-    native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFrame, why: UnsupportedModel | Corrupt
+    native: NativeModel,
+    columns: tuple[Column, ...],
+    frame: pl.DataFrame,
+    why: UnsupportedModel | Corrupt,
+    unsafe_pickle: bool,
 ) -> Converted:
-    """The model as a skops file, once it was read back and answers as before.
+    """The model as a skops file, or a pickle where that may be, once it was read back and answers as before.
 
     Raises UnsupportedModel, with `why` it was not converted either.
     """
+    kept = NATIVE
     try:
         data = as_skops(native.model)
         again = NativeModel(from_skops(data))
     except StepFailed as error:
         foreign = f"nor as it is: {error.what}{f': {error.found}' if error.found else ''}"
-        raise UnsupportedModel(
-            what=why.what, expected=why.expected, found=f"{why.found}; {foreign}", fix=why.fix
-        ) from error
+        if not unsafe_pickle:
+            raise UnsupportedModel(
+                what=why.what,
+                expected=why.expected,
+                found=f"{why.found}; {foreign}",
+                fix=f"{why.fix} Or have it pickled by name: publish(..., unsafe_pickle=True).",
+            ) from error
+        kept, data = PICKLE, to_pickle(native.model)
+        again = NativeModel(from_pickle(data))
     signature = native.signature(columns)
     rows = with_nulls(frame, columns)
     truth = native.answer(rows)
     apart, flipped = beside(truth, again.answer(rows), signature)
     parity = measure(apart, flipped, rows.height - frame.height)
     parity.require(native.name)
-    return Converted(NATIVE, data, signature, rows, truth, apart, flipped, parity, str(why))
+    return Converted(kept, data, signature, rows, truth, apart, flipped, parity, str(why))
 
 
 def beside(

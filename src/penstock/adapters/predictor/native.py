@@ -23,11 +23,14 @@ LONGEST = 60.0
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """What a child is told first: the file of the model, and what it takes."""
+    """What a child is told first: the file of the model, and what it takes. `code` is the folder of the
+    project's code, empty where the model needs none.
+    """
 
     file: str
     format: str
     signature: Signature
+    code: str = ""
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
@@ -48,16 +51,18 @@ class Said(msgspec.Struct, frozen=True):
 class ChildRuntime:
     """A model in a child process, which is begun again when it has died. Questions are asked one by one."""
 
-    def __init__(self, python: Path, file: Path, model_format: str, signature: Signature) -> None:
+    def __init__(
+        self, python: Path, file: Path, model_format: str, signature: Signature, code: str = ""
+    ) -> None:
         """Raises Unavailable where the environment is not there, Corrupt where the model does not load."""
         if not python.exists():
             raise Unavailable(
                 what="The environment in which the model is served is gone",
                 found=f"nothing at {python.parent.parent.name}",
-                fix="Train a version again, or deploy its release again: that makes it anew.",
+                fix="A system that runs makes it anew from the lock of the release, which takes a while.",
             )
         self._python = python
-        self._begin = Begin(str(file), model_format, signature)
+        self._begin = Begin(str(file), model_format, signature, code)
         self._asking = threading.Lock()
         self._child = self._started()
 

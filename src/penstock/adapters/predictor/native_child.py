@@ -13,6 +13,7 @@ from pathlib import Path
 from penstock.adapters.formats.loading import load
 from penstock.adapters.predictor.native import Ask, Begin, Said
 from penstock.core.channel import Channel
+from penstock.pipelines.loading import make_importable
 from penstock.serving.ports import Runtime
 
 
@@ -26,8 +27,7 @@ def main() -> int:
             said = Said()
             try:
                 if isinstance(message, Begin):
-                    data = Path(message.file).read_bytes()
-                    runtime = load(message.format, data, message.signature)
+                    runtime = _begun(message)
                 elif runtime is not None:
                     said = Said(*runtime.predict(message.columns))
             except Exception as error:  # noqa: BLE001 - whoever asked is told
@@ -36,6 +36,12 @@ def main() -> int:
     except (EOFError, BrokenPipeError):
         pass
     return 0
+
+
+def _begun(begin: Begin) -> Runtime:
+    if begin.code:
+        make_importable(begin.code)
+    return load(begin.format, Path(begin.file).read_bytes(), begin.signature, pickles=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.core.errors import UnsupportedModel
-from penstock.models.types import NATIVE
+from penstock.models.types import APART
 from penstock.serving.ports import Runtime
 from penstock.serving.types import ServedVersion
 
@@ -17,10 +17,11 @@ def open_runtime(version: ServedVersion, blobs: FolderBlobs) -> Runtime:
     """The runtime of a version. Raises UnsupportedModel, Unavailable or Corrupt."""
     if version.format == FORMAT:
         return OnnxRuntime(blobs.get(version.artifact), version.signature)
-    if version.format == NATIVE:
+    if version.format in APART:
         python = blobs.home / "envs" / version.runtime / "bin" / "python"
         file = Path(blobs.path(version.artifact))
-        return ChildRuntime(python, file, version.format, version.signature)
+        code = str(blobs.home / "code" / version.code) if version.code else ""
+        return ChildRuntime(python, file, version.format, version.signature, code)
     raise UnsupportedModel(
-        what="The format cannot be served", expected=f"{FORMAT} or {NATIVE}", found=version.format
+        what="The format cannot be served", expected=", ".join((FORMAT, *APART)), found=version.format
     )

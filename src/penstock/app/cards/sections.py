@@ -156,7 +156,11 @@ def _judged(card: Card) -> Iterable[Section]:
         return
     yield Section(
         title="Governance",
-        facts=_facts(said, ("author", "approvals", "trained by=actor", "commit", "release", "run")),
+        facts=_facts(
+            said,
+            ("author", "approvals", "trained by=actor", "commit", "release", "run"),
+            ("served as a pickle, because=unsafe_pickle",),
+        ),
     )
 
 

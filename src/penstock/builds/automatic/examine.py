@@ -22,8 +22,8 @@ from penstock.builds.automatic import (
     views,
 )
 from penstock.builds.automatic.pipelines import Trained
-from penstock.builds.automatic.ports import Workbench
-from penstock.builds.automatic.rehearsal import Change, rehearse, training_rows_of
+from penstock.builds.automatic.ports import Asked, Workbench
+from penstock.builds.automatic.rehearsal import Change, Published, rehearse, training_rows_of
 from penstock.builds.automatic.sample import Sample, asked_rows, sample, sources_of
 from penstock.builds.automatic.steady import steady
 from penstock.builds.automatic.verdicts import NotJudged, Verdicts
@@ -63,6 +63,9 @@ class _Examination:
         self._used: set[str] = set()
         self._whole = True
 
+    def _asked(self, each: Published) -> Asked:
+        return self._bench.model(each.model, each.schema, unsafe_pickle=each.unsafe_pickle)
+
     def pipeline(self, graph: Graph) -> Iterator[TestCase]:
         taken: list[Sample] = []
         outcome: list[Trained] = []
@@ -74,7 +77,7 @@ class _Examination:
             watched = change is None or isinstance(change, partial)  # tiny batches are
             with self._bench.watch() if watched else _at(change, graph):
                 done = rehearse(graph, taken[0].tables, self._as_of, self._bench, change)
-                return Trained(done, [self._bench.model(each.model, each.schema) for each in done.published])
+                return Trained(done, [self._asked(each) for each in done.published])
 
         found = ask("end_to_end", graph.pipeline, lambda: taken.append(self._sample(graph)))
         if taken:

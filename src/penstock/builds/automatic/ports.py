@@ -83,6 +83,9 @@ class Workbench(Carrier, Protocol):
         """Note how the models are fitted that are made within."""
         ...
 
-    def model(self, model: object, schema: Mapping[str, Any]) -> Asked:
-        """A model that is published, with the schema of its training rows. Raises PenstockError."""
+    def model(self, model: object, schema: Mapping[str, Any], *, unsafe_pickle: bool = False) -> Asked:
+        """A model that is published, with the schema of its training rows, as a pickle if need be.
+
+        Raises PenstockError.
+        """
         ...

@@ -36,6 +36,7 @@ class Published(NamedTuple):
     schema: Mapping[str, Any]
     rows: TrainingSet
     time: str
+    unsafe_pickle: bool = False
 
 
 class Rehearsed(NamedTuple):
@@ -199,6 +200,7 @@ class _Rehearsal:
                 schema=self._take(schema, None),
                 rows=made,
                 time=time,
+                unsafe_pickle=node.settings.get("unsafe_pickle", False),
             )
         )
         return {}

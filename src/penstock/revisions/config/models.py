@@ -37,7 +37,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         )
     table.allow(
         *("gate", "monitor", "rollout", "intended_use", "risk", "owners", "expires_after"),
-        *("keep_predictions", "redact", "log_share", "skew", "imported", "slices"),
+        *("keep_predictions", "redact", "log_share", "skew", "imported", "unsafe_pickle", "slices"),
     )
     table = table.over(everywhere)
     return ModelConfig(
@@ -54,6 +54,7 @@ def _model(name: str, table: Table, everywhere: Table | None) -> ModelConfig:
         skew=_skew(table) if "skew" in table else USUAL.skew,
         imported=table.get("imported", bool, False),
         slices=_slices(table),
+        unsafe_pickle=table.get("unsafe_pickle", str, ""),
     )
 
 

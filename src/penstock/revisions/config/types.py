@@ -31,6 +31,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     go live until `expires_after` is over. Predictions are forgotten after `keep_predictions`, if set. The
     prediction log keeps `log_share` percent of the answers, without the columns that it is to `redact`.
     `skew` are checks of what answers read online (see `monitoring.types.Skew`).
+    `unsafe_pickle` is the reason for which versions may be pickles, empty where they may not.
     Of an `imported` model versions come from elsewhere, and no pipeline need publish it.
     Live answers are told by the values of the columns `slices`, too.
     """
@@ -48,6 +49,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     skew: tuple[str, ...] = ("skew <= 0.01",)
     imported: bool = False
     slices: tuple[str, ...] = ()
+    unsafe_pickle: str = ""
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True):
