@@ -6,9 +6,17 @@ from benchmarks.frame.area import measure
 from benchmarks.frame.bench import Bench
 from benchmarks.monitoring.drift import delay, false_alarms, power
 from benchmarks.monitoring.estimates import estimates
+from benchmarks.monitoring.relation import relation
 from benchmarks.monitoring.speed import speed
 
-PARTS = {"speed": speed, "estimates": estimates, "power": power, "delay": delay, "false_alarms": false_alarms}
+PARTS = {
+    "speed": speed,
+    "estimates": estimates,
+    "power": power,
+    "delay": delay,
+    "relation": relation,
+    "false_alarms": false_alarms,
+}
 
 if __name__ == "__main__":
     measure("monitoring", "False alarms, changes found, and how soon and how fast.", Bench, PARTS)

@@ -55,7 +55,7 @@ class Contender(msgspec.Struct, frozen=True):
         """What is installed."""
         return version_of(self.package, self.make)
 
-    def judge(self, bench: Bench, task: Task, *words: str, timeout: float = TIMEOUT) -> Findings:
+    def judge(self, bench: Bench, task: Task | Stream, *words: str, timeout: float = TIMEOUT) -> Findings:
         """What it finds in a task. Raises Failed."""
         file = bench.folder / "task.json"
         file.write_bytes(msgspec.json.encode(task))
@@ -77,6 +77,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     days: int = DAYS
 
 
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """A reference of `days` of so many `rows`, and windows by how far their relation and their inputs are
+    off; see `programs/relations.py`.
+    """
+
+    family: str
+    seed: int
+    rows: int
+    window: int
+    changes: Sequence[Change]
+    days: int = DAYS
+
+
 @cache
 def evidently() -> Environment:
     """Evidently's own environment."""
@@ -95,7 +108,9 @@ NANNYML = Contender("NannyML", "nannyml", "nannyml_drift.py", nannyml)
 PEERS = (EVIDENTLY, NANNYML)
 
 
-def findings(bench: Bench, tasks: Sequence[Task], contender: Contender) -> tuple[list[Findings], str]:
+def findings(
+    bench: Bench, tasks: Sequence[Task | Stream], contender: Contender
+) -> tuple[list[Findings], str]:
     """What a contender finds in each of several tasks, or why nothing."""
     found = []
     try:

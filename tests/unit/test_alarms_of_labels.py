@@ -113,6 +113,11 @@ class World:
         with self.store.read() as reader:
             return [alarm for alarm in reader.find(Alarm) if not what or alarm.what in what]
 
+    def scores(self, day: int) -> dict[str, float]:
+        with self.store.read() as reader:
+            found = reader.find(Prediction, time=LIVE + DAY * (day - 1))
+        return {prediction.id: prediction.score for prediction in found}
+
     def windows(self) -> list[Window]:
         with self.store.read() as reader:
             return reader.find(Window, order="start")
@@ -182,6 +187,21 @@ def test_labels_of_many_days_that_come_at_once_are_judged_in_order_of_the_days()
     assert [window.truth for window in world.windows()][:5] == ["passed", *["learnt"] * 3, "judged"]
     [alarm] = world.raised("relation")
     assert (alarm.since, alarm.windows) == (LIVE + 5 * DAY, 2)
+
+
+def test_no_verdict_heeds_labels_that_come_after_it() -> None:
+    world = World()
+    world.day()
+    truth = world.day(less=2)
+    world.tell(truth, 0.6)
+    world.day()
+    told = world.raised()
+    assert [alarm.rows for alarm in told] == [180, 180]
+    as_expected = {key: score > 0.5 for key, score in world.scores(2).items()}
+    world.tell(as_expected)
+    world.tick()
+    assert world.raised() == told
+    assert world.windows()[1].labelled == ROWS, "though its figures are others now"
 
 
 def test_of_a_version_that_answers_no_more_nothing_is_judged_by_labels() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import write
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
+from penstock.datasets.days import Days, daily
+from penstock.datasets.profiles import profile
 from penstock.features.types import Origins
 from penstock.models.types import Signature
 from penstock.monitoring.estimates import Estimator
@@ -299,6 +302,36 @@ def test_what_the_holdout_tells_of_answers_without_labels_is_kept_with_the_candi
     kept = msgspec.json.decode(blobs.get(candidate.estimator), type=Estimator)
     assert kept.rows == frame.height
     assert list(kept.chances) == sorted(kept.chances)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_how_the_truth_lay_beside_what_was_expected_is_kept_by_day(task: str) -> None:
+    frame, late = weather()
+    frame, blobs = frame.select("hour", "wet").cast(pl.Float64), MemoryBlobs()
+    label = late if task == "binary" else late * 1.0 + frame["hour"].to_numpy()
+    at = pl.Series("at", [datetime(2013, 1, 1 + n % 30, tzinfo=UTC) for n in range(frame.height)])
+    known = daily(frame.with_columns(at), "at", profile(frame))
+    described = {
+        "days": msgspec.to_builtins(known),
+        "time": "at",
+        "profile": msgspec.to_builtins(known.profile),
+    }
+    model = LogisticRegression(C=0.001) if task == "binary" else LinearRegression()
+    candidate = make_candidate(
+        name="delay",
+        model=model.fit(frame, label),
+        metrics={},
+        schema=schema_of(frame, nullable=()) | described,
+        holdout=write(frame.with_columns(at, late=pl.Series(label)), blobs),
+        blobs=blobs,
+    )
+    relation = msgspec.json.decode(blobs.get(candidate.days), type=Days).relation
+    assert (len(relation.days), sum(relation.rows)) == (30, frame.height)
+    spread = np.sqrt(sum(relation.squares["truth"]))
+    assert {name: abs(sum(each)) < spread / 2 for name, each in relation.sums.items()} == {
+        "truth": True,
+        "error": True,
+    }
 
 
 def test_a_candidate_tells_where_inputs_come_from_that_a_request_need_not_give() -> None:

@@ -70,7 +70,7 @@ ROLES = ("time", "environment", "version=number", "role", "actor", "why")
 
 ALARM = ("alarm=id", "raised", "environment", "about=what", "since", "ended", "why")
 UNSAID = ("nothing is said of=what", "column", "environment", "version", "day", "because=why")
-SLICED = ("day", "slice", "predictions", "labelled", "metrics", "95 %=bands")
+SLICED = ("day", "environment", "slice", "predictions", "labelled", "metrics", "95 %=bands")
 SCORED = ("estimates of=metric", "windows", "truth in the band=inside", "truth above by=above")
 SKEW = ("read online of=view", "day=start", "environment", "version", "wrong=skew", "stale", "failed")
 

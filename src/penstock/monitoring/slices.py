@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,9 +39,9 @@ def named(rows: Sequence[Answered], columns: Iterable[str], version: Version) ->
 def counted(window: Window, rows: Sequence[Answered]) -> Window:
     """A window that counts these rows in their slices too."""
     slices = {each.slice: each for each in window.slices}
-    for name in (name for row in rows for name in row.prediction.slices):
+    for name, more in Counter(name for row in rows for name in row.prediction.slices).items():
         before = slices.get(name) or Sliced(slice=name)
-        slices[name] = replace(before, predictions=before.predictions + 1)
+        slices[name] = replace(before, predictions=before.predictions + more)
     return replace(window, slices=tuple(slices[name] for name in sorted(slices)))
 
 
@@ -68,9 +69,11 @@ def answers_by_slice(reader: Reader, **where: Any) -> dict[str, Answers]:
 
 
 def newest_slices(windows: Sequence[Window]) -> list[dict[str, Any]]:
-    """The slices of the newest of some windows, of one that has metrics of them if there is any."""
-    sliced = sorted((w for w in windows if w.slices), key=lambda window: window.start, reverse=True)
-    measured = [window for window in sliced if any(each.metrics for each in window.slices)]
+    """The slices of the newest window in each environment, of one that has metrics of them if one has."""
+    newest: dict[str, Window] = {}
+    for window in sorted(windows, key=lambda w: (any(each.metrics for each in w.slices), w.start)):
+        if window.slices:
+            newest[window.environment] = window
     return [
         {
             "environment": window.environment,
@@ -78,7 +81,7 @@ def newest_slices(windows: Sequence[Window]) -> list[dict[str, Any]]:
             "day": window.start,
             **msgspec.structs.asdict(each),
         }
-        for window in (measured or sliced)[:1]
+        for window in newest.values()
         for each in window.slices
     ]
 

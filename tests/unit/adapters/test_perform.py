@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from penstock.adapters.blobs import FolderBlobs
 from penstock.adapters.executors.perform import Measured, Outputs, prepare
 from penstock.adapters.formats.values import read
 from penstock.core.errors import StepFailed
+from penstock.datasets.days import Days
 from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target
@@ -151,7 +153,7 @@ def line(workspace: Workspace, blobs: FolderBlobs) -> Line:
     return Line(draw_target("performed:train", workspace.folder), workspace, blobs)
 
 
-def test_a_pipeline_goes_from_files_to_a_candidate(line: Line) -> None:
+def test_a_pipeline_goes_from_files_to_a_candidate(line: Line, blobs: FolderBlobs) -> None:
     taken = msgspec.convert(line.outputs["trips.snapshot"]["rows"].meta["snapshot"], Snapshot)
     assert (taken.rows, taken.as_of) == (240, AS_OF)
     assert line.value("rows", "train").columns == ["id", "at", "place", "length", "late", "rain"]
@@ -161,6 +163,8 @@ def test_a_pipeline_goes_from_files_to_a_candidate(line: Line) -> None:
     assert candidate.holdout == line.outputs["rows"]["holdout"].digest
     assert candidate.snapshots == (taken.id, line.outputs["weather.snapshot"]["rows"].meta["snapshot"]["id"])
     assert candidate.profile["rows"] == 192
+    days = msgspec.json.decode(blobs.get(candidate.days), type=Days)
+    assert np.sum(days.counts["late"], axis=0).sum() == 240, "labels are watched as inputs are"
 
 
 def test_what_is_published_and_what_metrics_a_step_returns_are_measured(line: Line) -> None:

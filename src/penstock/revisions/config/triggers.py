@@ -14,6 +14,7 @@ from cronsim import CronSim, CronSimError
 from msgspec.structs import replace
 
 from penstock.checks.metrics import METRICS
+from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.core.sizes import size
 from penstock.revisions.config.actions import read_channels, read_sweep, read_then
@@ -114,7 +115,17 @@ def _since(table: Table, conditions: Sequence[Condition]) -> str:
             "no condition here tells of a change, so nobody knows since when it is",
             expected='a condition such as { drift = "relation", false_alarms = "1 per 90d" }',
         )
-    return text if text in {"", CHANGE, EVER} else table.span("since")
+    if text not in {"", CHANGE, EVER}:
+        try:
+            duration(text)
+        except InvalidValue:
+            table.refuse(
+                "since",
+                "'since' has an impossible value",
+                expected=f'a span such as "60d", "{EVER}" or "{CHANGE}"',
+                found=repr(text),
+            )
+    return text
 
 
 def _require_sense(table: Table, trigger: TriggerConfig) -> None:
