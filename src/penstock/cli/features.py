@@ -25,6 +25,7 @@ FACTS = (
     "tags",
     "target",
     "query",
+    "tells of people=pii",
     "source",
     "entity=keys",
     "time to live (s)=ttl",
@@ -67,7 +68,7 @@ def listed(
 @prints
 def search(
     api: Api,
-    text: Annotated[str, typer.Argument(help="A part of a name, feature, description, owner or tag.")],
+    text: Annotated[str, typer.Argument(help="A part of a name, feature, description, owner or tag; pii.")],
     project: ProjectOption = "",
 ) -> Page:
     """The feature views in which a text is found."""
@@ -78,7 +79,10 @@ def search(
 def show(api: Api, view: ViewArgument, environment: InOption = "", project: ProjectOption = "") -> Page:
     """A feature view: what it is, its features, and how fresh its online values are."""
     found = api.get(f"/features/{view}", environment=environment, project=project)
-    columns = Table(found["features"], ("feature=name", "type=dtype"), "It has no online values yet.")
+    rows = [{**each, "kind": "pii" if each["name"] in found["pii"] else ""} for each in found["features"]]
+    columns = Table(
+        rows, ("feature=name", "type=dtype", "tells of people=kind"), "It has no online values yet."
+    )
     hint = f"penstock features materialize {view} --in {found['environment']}"
     return Page(found, (Facts(found, FACTS), columns), (hint,))
 

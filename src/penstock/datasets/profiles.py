@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -32,6 +32,16 @@ def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
         name for name, dtype in frame.schema.items() if column_type(dtype) not in {"time", "other"}
     ]
     return Profile(rows=frame.height, columns=_each(lambda name: _reference(frame[name]), names, frame))
+
+
+def unnamed(profile: Profile, columns: Collection[str]) -> Profile:
+    """A profile that does not name the values of some of its columns: they are counted together."""
+    replace = msgspec.structs.replace
+    told = [
+        replace(each, top={}, other=each.other + sum(each.top.values())) if each.name in columns else each
+        for each in profile.columns
+    ]
+    return replace(profile, columns=tuple(told))
 
 
 def prior_of(labels: pl.Series) -> Prior:

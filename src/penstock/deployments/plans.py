@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
-from msgspec import convert
 from msgspec.structs import replace
 
 from penstock.deployments.environments import Environments
 from penstock.deployments.types import ProductionTest, Rollout
-from penstock.features.types import Materialization, Origins, online_id
+from penstock.features.types import Materialization, online_id
 from penstock.lineage.ports import Reader
 from penstock.models.types import PICKLE, Placement, Version
 from penstock.revisions.config import ModelConfig
@@ -64,6 +63,13 @@ class Plans:
             for held in self._environments.held(reader)
             for model, told in held.config.models.items()
         }
+        loaded = {
+            (model, environment): tuple(
+                served(self.version(reader, model, number), environment, online, resident=resident)
+                for number, resident in sorted(versions.items())
+            )
+            for (model, environment), versions in placed.items()
+        }
         return Plan(
             clock=self._virtual_now(),
             models=tuple(
@@ -71,20 +77,23 @@ class Plans:
                     name=model,
                     environment=environment,
                     champion=champions.get((model, environment), 0),
-                    versions=tuple(
-                        served(self.version(reader, model, number), environment, online, resident=resident)
-                        for number, resident in sorted(versions.items())
-                    ),
+                    versions=versions,
                     challengers=tuple(_challenger(each) for each in rivals.get((model, environment), ())),
                     key=next((each.key for each in rivals.get((model, environment), ()) if each.key), ""),
-                    redact=said.get((model, environment), _UNSAID).redact,
+                    redact=_redacted(said.get((model, environment), _UNSAID), versions),
                     log_share=said.get((model, environment), _UNSAID).log_share,
                 )
                 for (model, environment), versions in sorted(
-                    placed.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])
+                    loaded.items(), key=lambda item: (item[0][0], -order.get(item[0][1], 0), item[0][1])
                 )
             ),
         )
+
+
+def _redacted(said: ModelConfig, versions: Iterable[ServedVersion]) -> tuple[str, ...]:
+    """What the prediction log leaves out: what is declared, and what tells of people."""
+    personal = {name for version in versions for name in version.personal}
+    return (*said.redact, *sorted(personal.difference(said.redact)))
 
 
 def _challenger(each: Rollout | ProductionTest) -> Challenger:
@@ -102,12 +111,13 @@ def served(
     """A version as the prediction service of an environment is told of it; `online` are the ids of the
     feature views whose values are there to be read.
     """
-    origins = convert(version.training.get("origins", {}), Origins)
+    origins = version.origins
     views = [replace(view, id=online_id(version.project, environment, view.name)) for view in origins.views]
     return ServedVersion(
         number=version.number,
         artifact=version.artifact,
         format=version.format,
+        personal=tuple(sorted(origins.personal)),
         signature=version.signature,
         examples=version.examples,
         resident=resident,

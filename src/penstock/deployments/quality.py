@@ -105,7 +105,7 @@ def assess(
     task, (happened, answered) = version.signature.task, numbers
     names = METRICS_OF[task]
     constants, known_from = _constants(version, truth)
-    parts = slices_of(rows.drop(version.label, strict=False))
+    parts = slices_of(rows.drop(version.label, *version.origins.personal, strict=False))
     loss = losses(LOSS[task], happened, answered)
     return Assessment(
         rows=len(happened),

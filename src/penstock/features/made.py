@@ -41,6 +41,8 @@ class Made:
                     found=str(self.schema[name]),
                 )
         self.entity, self.moment = entity, moment
+        made = [each.name for each in declared.aggregates]
+        require_columns([*self.schema.names(), *made], declared.pii, f"The feature view {declared.name}")
         self.features = [name for name in self.schema if name not in {*entity, moment, self.known}]
 
     def timeline(self) -> Timeline[Rows]:
@@ -110,6 +112,7 @@ def view_of_inputs(view: ViewSettings, timeline: Timeline[Features], inputs: Col
         ttl=view.ttl,
         required=view.required,
         aggregates=view.aggregates,
+        pii=view.pii,
     )
 
 

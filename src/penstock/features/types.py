@@ -37,7 +37,8 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     online values may lag behind the source, 0 where they are brought up to date only when somebody asks.
     `required` says that a model is not asked about an entity of which there is nothing that counts.
     Where there are `aggregates`, these are the features, and the rows are the events that they are of. A view
-    that is written in SQL has its text as `query`.
+    that is written in SQL has its text as `query`. The columns in `pii` tell of people: what they hold is not
+    kept beside the source and the online store.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
     aggregates: tuple[Aggregate, ...] = ()
     query: str = ""
+    pii: tuple[str, ...] = ()
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -74,8 +76,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view as it is read online: its `id` in the online store (empty where it is not known yet),
-    the columns of its entity, and the `features` that are wanted of it. `ttl`, `required` and
-    `aggregates` are those of its declaration.
+    the columns of its entity, and the `features` that are wanted of it. `ttl`, `required`, `aggregates` and
+    `pii` are those of its declaration.
     """
 
     id: str = ""
@@ -85,6 +87,7 @@ class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
     ttl: float = 0.0
     required: bool = False
     aggregates: tuple[Aggregate, ...] = ()
+    pii: tuple[str, ...] = ()
 
 
 class Origins(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,12 @@ class Origins(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[OnlineView, ...] = ()
     computed: tuple[Computed, ...] = ()
     made_of: tuple[Column, ...] = ()
+
+    @property
+    def personal(self) -> frozenset[str]:
+        """The columns that tell of people: those that views name, and what is computed of them."""
+        named = {name for view in self.views for name in view.pii}
+        return frozenset(named | {each.name for each in self.computed if not named.isdisjoint(each.of)})
 
 
 class Materialization(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ def feature_view(
     freshness: str = "",
     required: bool = False,
     aggregates: Mapping[str, str] | None = None,
+    pii: tuple[str, ...] | list[str] = (),
     owner: str = "",
     tags: tuple[str, ...] | list[str] = (),
 ) -> Callable[[ViewFunction], FeatureView]:
@@ -64,6 +65,8 @@ def feature_view(
     are null, or the request is refused if the view is `required`.
     `aggregates`, such as `{"busy": "count over 1h", "delay": "mean(minutes) over 6h"}`, are features by their
     names, made of the events that the function gives.
+    `pii` names columns that tell of people, features or of the entity: they are left out of the prediction
+    log and of whatever else shows what a model was trained on or asked.
     `owner` and `tags` are what it is found by, as is the first line of the function's docstring.
     Raises InvalidPipeline for a function that cannot be found by its name, a wrong source or no entity.
     """
@@ -102,6 +105,7 @@ def feature_view(
             freshness=often,
             required=required,
             aggregates=read_aggregates(aggregates or {}),
+            pii=tuple(pii),
             query=queries.read_query(name, function),
             owner=owner,
             description=told,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.datasets.types import Column, Prior, Profile
+from penstock.features.types import Origins
 
 Task = Literal["binary", "multiclass", "regression", "unknown"]
 Role = Literal[
@@ -106,6 +107,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     days: str = ""
     estimator: str = ""
     influence: dict[str, float] = {}
+
+    @property
+    def origins(self) -> Origins:
+        """Where those inputs come from that a request need not give."""
+        return msgspec.convert(self.training.get("origins", {}), Origins)
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from penstock.core.events import Event
 from penstock.datasets.tables import write_table
 from penstock.deployments.environments import Environments
 from penstock.features.skew import Fill, lag_of, to_compare
-from penstock.features.types import ColumnSkew, OnlineView, Origins, online_id
+from penstock.features.types import ColumnSkew, OnlineView, online_id
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Cursor
 from penstock.models.types import Version
@@ -90,13 +90,14 @@ class Skews:
     def _ready(self, reader: Reader, window: Window) -> Iterator[_Ready]:
         """The comparisons of a window: one for each view that its answers read online."""
         version = reader.get(Version, f"{window.model}@{window.version}")
-        redacted = self._declared(reader, version.project, window.environment, window.model).redact
+        declared = self._declared(reader, version.project, window.environment, window.model)
+        redacted = version.origins.personal.union(declared.redact)
         answers = (
             self._log.table(window.model, window.environment, window.start.date(), window.end.date())
             .filter(pl.col("version") == window.version, pl.col("variant") == window.variant)
             .drop([f"{part}.{name}" for part in ("input", "key") for name in redacted], strict=False)
         )
-        for view in msgspec.convert(version.training.get("origins", {}), Origins).views:
+        for view in version.origins.views:
             fills = _fills(reader, online_id(version.project, window.environment, view.name))
             read = to_compare(view, answers, fills)
             if not read.is_empty():

@@ -7,11 +7,12 @@ Bloebaum 2020 argue). The training rows are those of the version's recorded exam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
 from math import comb
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +34,8 @@ ADDITIVE = 1e-3
 AT_ONCE = 4096
 """Rows that the model is asked at once."""
 _EDGE, _SEED = 1e-7, 2013
+PERSONAL = "personal columns"
+"""As what columns that tell of people stand together in an attribution."""
 Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 Ask = Callable[[Masks, npt.NDArray[np.int64]], Floats]
@@ -59,6 +62,14 @@ def attributions(
         row = {name: columns[name][at] for name in names}
         ask = _asking(runtime, beside, row, signature)
         yield _of_row(ask, names, len(taken), signature)
+
+
+def without(told: Attribution, personal: Collection[str]) -> Attribution:
+    """An attribution that names no column that tells of people: what they contributed is one number."""
+    named = {name: value for name, value in told.contributions.items() if name not in personal}
+    if len(named) < len(told.contributions):
+        named[PERSONAL] = sum(told.contributions.values()) - sum(named.values())
+    return msgspec.structs.replace(told, contributions=named)
 
 
 def _of_row(ask: Ask, names: list[str], count: int, signature: Signature) -> Attribution:

@@ -16,8 +16,8 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     `runtime` names the environment in which a model is served that its own library answers, and `code` the
     folder of the project's code, which a pickle may need; `origins` tell where those of its inputs come from
-    that a row need not give; `expected` are the rules of its
-    columns (see `serving.outside`).
+    that a row need not give; `expected` are the rules of its columns (see `serving.outside`), and `personal`
+    those that tell of people, whoever gives them.
     """
 
     number: int
@@ -30,6 +30,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     origins: Origins = Origins()
     expected: dict[str, dict[str, Any]] = {}
+    personal: tuple[str, ...] = ()
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,9 @@ orders = files("orders.csv", event_time="at", key="order")
 visits = files("visits.csv", event_time="at")
 
 
-@feature_view(entity="shop", source=visits, ttl="5h", freshness="1h", owner="grace", tags=["web"])
+@feature_view(
+    entity="shop", source=visits, ttl="5h", freshness="1h", owner="grace", tags=["web"], pii=["visitors"]
+)
 def footfall(rows: pl.LazyFrame) -> pl.LazyFrame:
     """How many came in."""
     return rows.select("shop", "at", visitors=pl.col("people") * 2)
@@ -223,7 +225,7 @@ def test_a_view_that_fails_says_why_and_is_not_tried_again_at_once(shop: Shop) -
 
 def test_views_are_listed_searched_and_asked_for_by_their_entity(shop: Shop) -> None:
     shop.settle()
-    for text, found in {"grace": 1, "CAME IN": 1, "visitors": 1, "web": 1, "nothing": 0}.items():
+    for text, found in {"grace": 1, "CAME IN": 1, "visitors": 1, "web": 1, "pii": 1, "nothing": 0}.items():
         assert len(call(shop.app, "GET", "/features", {"search": text})["items"]) == found, text
     told = call(shop.app, "GET", "/features/footfall", {})
     assert (list(told["keys"]), told["source"], told["lag"]) == (["shop"], "visits", 0.0)

@@ -37,16 +37,21 @@ def training_as_expected(settings: Mapping[str, Any], rows: pl.DataFrame) -> lis
     """What of training rows is not as expected and only warns, for the settings of a `rows` node.
 
     A source was held against its expectations when it was read: here only its columns that are still there
-    are asked, and the features all. Raises InvalidValue for errors.
+    are asked, and the features all. Of what tells of people no examples are given. Raises InvalidValue for
+    errors.
     """
     source = settings["source"]
     named_by = (*source["key"], source["event_time"])
+    personal = {column for view in settings["views"] for column in view.get("pii", ())}
     warnings = []
     for name, given in settings.get("expectations", {}).items():
         expected = msgspec.convert(given, Expectations)
         whole = name != source["name"]
         asked = msgspec.structs.replace(expected, other_columns=True, rows=expected.rows if whole else 0)
         what = f"The training rows with the features of {name}" if whole else "The training rows"
-        found = check(rows, asked, named_by=named_by, part=not whole)
+        found = [
+            msgspec.structs.replace(each, examples=()) if each.column in personal else each
+            for each in check(rows, asked, named_by=named_by, part=not whole)
+        ]
         warnings += refuse(found, what, name)
     return [str(each) for each in warnings]

@@ -139,11 +139,12 @@ def _rows(task: Task, blobs: Blobs) -> Work:
 
     from penstock.adapters.executors.expected import evidence, training_as_expected
     from penstock.datasets.days import daily, with_column
-    from penstock.datasets.profiles import prior_of, profile
+    from penstock.datasets.profiles import prior_of, profile, unnamed
     from penstock.features.computed import read_computed
     from penstock.features.keeping import read_timeline
     from penstock.features.made import view_of_inputs
     from penstock.features.training import resolved_view, training_set
+    from penstock.features.types import Origins
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
     found = [resolved_view(target).settings for target in views.values()]
@@ -164,7 +165,11 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
-        reference = profile(made.train, list(examples))
+        origins = Origins(
+            views=tuple(view_of_inputs(view, timelines[view.name], examples) for view in found),
+            computed=read_computed(task.node.settings.get("computed", {})),
+        )
+        reference = unnamed(profile(made.train, list(examples)), origins.personal)
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         rows, label = pl.concat([made.train, made.holdout]), made.schema["label"]
         told_of = rows.drop_nulls(label)
@@ -173,10 +178,9 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         )
         days = msgspec.to_builtins(known)
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
-        joined = [view_of_inputs(view, timelines[view.name], examples) for view in found]
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
-        told["views"] = msgspec.to_builtins(joined)
-        told["computed"] = msgspec.to_builtins(read_computed(task.node.settings.get("computed", {})))
+        told["views"] = msgspec.to_builtins(origins.views)
+        told["computed"] = msgspec.to_builtins(origins.computed)
         if expected := evidence(task.node.settings, examples, unexpected):
             told["expectations"] = expected
         kept = write({**made.schema, **told}, blobs)

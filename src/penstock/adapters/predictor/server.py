@@ -29,7 +29,7 @@ from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled
-from penstock.serving.attributions import attributions
+from penstock.serving.attributions import attributions, without
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error
 from penstock.serving.lookups import Keyed
@@ -226,7 +226,8 @@ class Server:
         explained = [
             await asyncio.to_thread(self._endless.timed, next, told) for _ in range(question.rows)
         ]  # row by row, so that what nobody waits for any more comes to its end
-        return replace(question, explained=tuple(explained))
+        personal = live.served.personal
+        return replace(question, explained=tuple(without(each, personal) for each in explained))
 
     async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
         asked = Asked(model, self._table.state, waiting.face, waiting.request)

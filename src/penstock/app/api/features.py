@@ -110,5 +110,5 @@ def _told(app: App, placed: Placed) -> dict[str, Any]:
 
 
 def _text(told: dict[str, Any]) -> str:
-    names = (*told["keys"], *(column.name for column in told["features"]))
+    names = (*told["keys"], *(column.name for column in told["features"]), *(["pii"] if told["pii"] else []))
     return " ".join((told["view"], told["owner"], told["description"], *told["tags"], *names)).lower()

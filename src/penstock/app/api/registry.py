@@ -151,15 +151,19 @@ def champions(app: App, ref: str, at: str = "") -> Any:
 
 @route("GET", "/models/{ref}/examples")
 def examples(app: App, ref: str) -> Any:
-    """The recorded requests of a version, with the answers that the model gave where it was trained."""
+    """The recorded requests of a version, with the answers that the model gave where it was trained.
+
+    Columns that tell of people are left out.
+    """
     version = app.models.show(ref).version
     if not version.examples:
         return {"items": []}
     kept = msgspec.json.decode(app.blobs.get(version.examples), type=Examples)
+    personal = version.origins.personal
     return {
         "items": [
             {
-                "inputs": {name: values[row] for name, values in kept.inputs.items()},
+                "inputs": {name: values[row] for name, values in kept.inputs.items() if name not in personal},
                 "score": s,
                 "label": label,
             }
