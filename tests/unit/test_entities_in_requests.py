@@ -142,7 +142,12 @@ def test_the_log_holds_what_was_found_and_by_which_key(tower: Tower) -> None:
     log.pack(log.segments()[0])
     packed = pl.read_parquet(f"{tower.folder}/packed/**/*.parquet", hive_partitioning=False)
     assert packed["event.weather"].to_list() == weather.event
-    assert packed["key.tail"].to_list() == [7.0, None]
+    assert packed["key.tail"].to_list() == [7, None]
+    assert packed.schema["key.tail"] == pl.Int64
+    assert packed["status.weather"].to_list() == ["PRESENT", "GIVEN"]
+    day = NOON.date()
+    assert log.table("delay", "production", day, day + timedelta(days=1)).collect().height == 2
+    assert log.table("delay", "production", day + timedelta(days=1), day).collect().is_empty()
 
 
 def test_a_challenger_with_a_view_of_its_own_reads_it_itself(tower: Tower) -> None:

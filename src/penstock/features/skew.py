@@ -22,6 +22,7 @@ TOLERANCE = 1e-9
 EXAMPLES = 5
 _AT, _FILL, _NEXT = "penstock.at", "penstock.fill", "penstock.next"
 _GIVEN = "GIVEN"
+_KEYS = {"int": pl.Int64, "string": pl.String, "bool": pl.Boolean}
 _MOMENT = pl.Datetime("us", "UTC")
 
 
@@ -58,7 +59,7 @@ def to_compare(view: OnlineView, answers: pl.LazyFrame, fills: Sequence[Fill]) -
     brought = pl.col(given) if given in chosen.columns else pl.lit(None, pl.List(pl.String))
     own = [~brought.list.contains(name).fill_null(value=False) for name in features]
     return chosen.select(
-        *(pl.col(f"key.{column.name}").alias(column.name) for column in view.entity),
+        *(pl.col(f"key.{each.name}").cast(_KEYS[each.dtype]).alias(each.name) for each in view.entity),
         pl.Series(_AT, moments, _MOMENT),
         pl.Series(_FILL, filled, _MOMENT),
         pl.Series(_NEXT, going, _MOMENT),

@@ -104,7 +104,7 @@ def _input(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, values, _FIXED["time"])
     if name.startswith("given."):
         return pl.Series(name, values, pl.List(pl.String))
-    if name.startswith("key.") and kinds == {int}:
+    if name.startswith("key.") and kinds <= {int}:
         return pl.Series(name, values, pl.Int64)
     if kinds == {bool}:
         return pl.Series(name, values, pl.Boolean)
