@@ -35,11 +35,13 @@ class Judge:
         self._estimators = Estimators(blobs)
         self._days: dict[str, Days] = {}
         self._calibrations: dict[tuple[str, int, tuple[str, ...]], Calibration] = {}
+        self._learnt: dict[tuple[str, str], Sums] = {}
 
     def keep(self, answering: Collection[str]) -> None:
         """Forget the days of all but these."""
         self._days = {key: days for key, days in self._days.items() if key in answering}
         self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
+        self._learnt = {key: each for key, each in self._learnt.items() if key[0] in answering}
 
     def of_answers(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
@@ -88,11 +90,16 @@ class Judge:
             known = reader.find(Window, **of, truth="learnt", order="start")
             known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
             for first in known:
-                beyond = self._beyond(reader, version, first)
-                rows = len(next(iter(beyond.values())))
-                stamps = pl.Series([first.start] * rows, dtype=pl.Datetime("us", "UTC"))
-                reference = followed(reference, summed(stamps, beyond))
+                key = (version.days, first.id)
+                if key not in self._learnt:
+                    self._learnt[key] = self._summed(reader, version, first)
+                reference = followed(reference, self._learnt[key])
         return reference
+
+    def _summed(self, reader: Reader, version: Version, window: Window) -> Sums:
+        beyond = self._beyond(reader, version, window)
+        rows = len(next(iter(beyond.values())))
+        return summed(pl.Series([window.start] * rows, dtype=pl.Datetime("us", "UTC")), beyond)
 
     def _beyond(self, reader: Reader, version: Version, window: Window) -> dict[str, Numbers]:
         """See `relation.beyond`; empty where nothing was learnt that lets expect anything."""

@@ -2,8 +2,10 @@
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from penstock.app import App
+from penstock.monitoring.types import Sliced, Window
 
 
 def test_the_metric_is_drawn_over_the_days(busy: App, web: TestClient[Litestar]) -> None:
@@ -23,3 +25,23 @@ def test_the_last_events_come_first(busy: App, web: TestClient[Litestar]) -> Non
     assert [event["id"] for event in events] == list(range(19, 31))
     page = web.get("/").text
     assert page.index("note:30") < page.index("note:19")
+
+
+def test_slices_are_shown_as_of_the_newest_day_whose_labels_are_known(
+    busy: App, web: TestClient[Litestar]
+) -> None:
+    known = Sliced(
+        slice="carrier = UA",
+        predictions=50,
+        labelled=40,
+        metrics={"roc_auc": 0.61},
+        bands={"roc_auc": (0.52, 0.7)},
+    )
+    with busy.store.begin() as tx:
+        *_, before, newest = tx.find(Window, order="start")
+        tx.put(replace(before, slices=(known,)), replace(newest, slices=(Sliced(slice="carrier = B6"),)))
+    page = web.get("/").text
+    assert "<td>carrier = UA</td><td><time>2013-03-09 00:00</time>" in page
+    assert "<td>50</td><td>40</td><td>roc_auc 0.61</td><td>roc_auc 0.52, 0.7</td>" in page
+    [told] = web.get("/models/delay/slices.json").json()["items"]
+    assert (told["slice"], told["version"], told["bands"]) == ("carrier = UA", 1, {"roc_auc": [0.52, 0.7]})
