@@ -7,20 +7,26 @@ import os
 import signal
 import subprocess
 import sys
-from math import isnan
+from math import exp, isnan
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import polars as pl
 import pytest
 
-from penstock.adapters.batch import job
+from penstock.adapters.batch import job, served
 from penstock.adapters.batch.job import Batch, plan, work
 from penstock.adapters.batch.reading import chunks_of
+from penstock.adapters.batch.served import ServedRuntime
+from penstock.adapters.remote import PredictionClient
 from penstock.core.errors import Conflict, InvalidValue, NotFound
 from penstock.datasets.types import Column
+from penstock.features.types import OnlineView, Origins
 from penstock.models.types import Signature
+from penstock.serving.encode import encode_answer, row_ids
+from penstock.serving.types import Answer
 from penstock.testing.prediction import SigmoidRuntime
 
 SIGNATURE = Signature(
@@ -152,6 +158,44 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(tmp_path: Pa
     with pytest.raises(NotFound, match="no file"):
         plan(VERSION, tmp_path / "none.csv", output, None)
     assert not output.exists()
+
+
+def test_rows_that_only_name_entities_are_refused_with_the_way_there_is(tmp_path: Path) -> None:
+    view = OnlineView(name="load", entity=(Column(name="key", dtype="string"),), features=("wind",))
+    version = VERSION | {
+        "model": "delay",
+        "training": {"origins": msgspec.to_builtins(Origins(views=(view,)))},
+    }
+    source = write(rows(2).drop("wind"), tmp_path / "in.csv")
+    with pytest.raises(InvalidValue, match=r"expected wind \(the feature view load by key\).*/predict/delay"):
+        plan(version, source, tmp_path / "out.csv", None)
+
+
+def test_a_version_that_only_its_library_answers_is_asked_of_the_service_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "AT_ONCE", 2)
+    asked: list[Any] = []
+
+    def service(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/v2/models/delay/versions/3/infer"
+        inputs = {each["name"]: each["data"] for each in json.loads(request.content)["inputs"]}
+        asked.append(inputs["wind"])
+        score, label, chances = map(tuple, SigmoidRuntime().predict(inputs))
+        ids = row_ids("p", len(score))
+        told = {"model": "delay", "version": 3, "variant": "direct", "score": score, "label": label}
+        answer = Answer(ids=ids, probabilities=chances, **told)  # type: ignore[arg-type]
+        return httpx.Response(200, content=encode_answer(answer))
+
+    source = rows(5).with_columns(wind=pl.Series([1.0, None, 2.0, None, 3.0]))
+    output = tmp_path / "out.csv"
+    batch = plan(VERSION, write(source, tmp_path / "in.csv"), output, None)
+    client = PredictionClient("http://service", transport=httpx.MockTransport(service))
+    work(batch, ServedRuntime(client, "delay", 3, SIGNATURE), output, lambda _: None)
+    assert asked == [[1.0, None], [2.0], [None, 3.0]]
+    expected = [1 / (1 + exp(-wind)) for wind in (1.0, 0.0, 2.0, 0.0, 3.0)]
+    assert read(output)["score"].to_list() == pytest.approx(expected)
+    assert read(output)["probability_true"].to_list() == pytest.approx(expected)
 
 
 def test_a_file_without_rows_gives_one_without_answers(tmp_path: Path) -> None:

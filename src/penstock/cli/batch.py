@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from penstock.cli.face import Api, prints
 from penstock.cli.pages import Page
-from penstock.core.errors import Corrupt
+from penstock.core.errors import Corrupt, Unavailable
+from penstock.models.types import APART
+
+if TYPE_CHECKING:
+    from penstock.models.types import Signature
+    from penstock.serving.ports import Runtime
 
 PANEL = "Models"
 
@@ -29,21 +34,24 @@ def batch(
         Path, typer.Argument(metavar="INPUT", help="Rows as .csv, .jsonl or .parquet, of any number.")
     ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Where to, of any of these kinds.")],
+    *,
     keep: Annotated[
         str, typer.Option("--keep", help="Columns to keep beside the answers, with commas; all if not said.")
+    ] = "",
+    url: Annotated[
+        str,
+        typer.Option("--url", help="The prediction service, if it is asked and is not the running one."),
     ] = "",
 ) -> Page:
     """A prediction for every row of a file; after a stop the same command goes on."""
     import msgspec
 
     from penstock.adapters.batch.job import plan, work
-    from penstock.adapters.formats.loading import load
 
     version = api.get(f"/models/{_meant(api, model)}")["version"]
     kept = tuple(name.strip() for name in keep.split(",")) if keep else None
     asked = plan(version, source, output, kept)
-    runtime = load(version["format"], _serialized(api, version), asked.signature)
-    with _progress(asked.rows) as advance:
+    with _runtime(api, version, asked.signature, url) as runtime, _progress(asked.rows) as advance:
         done = work(asked, runtime, output, advance)
     said = f"{done.output}: {done.predicted:,} predictions of {done.version}."
     if done.misfits:
@@ -57,6 +65,26 @@ def _meant(api: Api, model: str) -> str:
     if "@" in model:
         return model
     return f"{model}@{api.get(f'/models/{model}/home')['environment']}"
+
+
+@contextmanager
+def _runtime(api: Api, version: dict[str, Any], signature: Signature, url: str) -> Iterator[Runtime]:
+    """What is asked: the model itself, or the prediction service where only its own library answers."""
+    from penstock.adapters.batch.served import ServedRuntime
+    from penstock.adapters.formats.loading import load
+    from penstock.adapters.remote import PredictionClient
+
+    if version["format"] not in APART:
+        yield load(version["format"], _serialized(api, version), signature)
+        return
+    address = url or api.get("/status")["predict_url"]
+    if not address:
+        raise Unavailable(
+            what=f"{version['id']} is answered by its own library, and the prediction service does not run.",
+            fix="Start it with penstock up.",
+        )
+    with closing(PredictionClient(address)) as client:
+        yield ServedRuntime(client, version["model"], version["number"], signature)
 
 
 def _serialized(api: Api, version: dict[str, Any]) -> bytes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from msgspec import convert
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.types import Column
+from penstock.features.types import Origins
 from penstock.models.types import Signature
 
 _KINDS: dict[str, Any] = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String}
@@ -36,6 +40,25 @@ def require_columns(names: list[str], signature: Signature, path: str) -> None:
             expected=", ".join(column.name for column in signature.inputs),
             found=f"no {', '.join(missing)}",
             fix=meant(missing[0], names),
+        )
+
+
+def require_features(names: list[str], version: Mapping[str, Any], source: Path) -> None:
+    """Raises InvalidValue where a table leaves out what a request to the prediction service may."""
+    origins = convert(version["training"].get("origins", {}), Origins)
+    computed = {each.name: "an expression of other columns" for each in origins.computed}
+    found = computed | {
+        name: f"the feature view {view.name} by {', '.join(column.name for column in view.entity)}"
+        for view in origins.views
+        for name in view.features
+    }
+    missing = [name for name in found if name not in names]
+    if missing:
+        raise InvalidValue(
+            what=f"A batch looks nothing up, and {source} leaves out what the model's rows are made of",
+            expected=", ".join(f"{name} ({found[name]})" for name in missing),
+            found=", ".join(names),
+            fix=f"Add these columns, or ask POST /predict/{version['model']}, which reads them online.",
         )
 
 

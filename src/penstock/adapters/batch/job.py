@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 import polars as pl
 
-from penstock.adapters.batch.fitting import Misfit, fitting, require_columns
+from penstock.adapters.batch.fitting import Misfit, fitting, require_columns, require_features
 from penstock.adapters.batch.reading import Chunk, chunks_of, count_of, format_of, names_of
 from penstock.adapters.batch.unexpected import together, unexpected_in
 from penstock.core.digests import digest_value
@@ -66,6 +66,7 @@ def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, .
     format_of(output)
     if output.resolve() == source.resolve():
         raise InvalidValue(what=f"The answers would take the place of {source}.", fix="Name another OUTPUT.")
+    require_features(names, version, source)
     require_columns(names, signature, str(source))
     for name in keep or ():
         if name not in names:

@@ -25,13 +25,20 @@ class PredictionClient:
         told = self._ask("GET", f"/v2/models/{quote(model)}")
         return {column["name"]: column["datatype"] for column in told["inputs"]}
 
-    def infer(self, model: str, columns: Mapping[str, Sequence[Any]], datatypes: Mapping[str, str]) -> Any:
-        """The answer to n rows given as columns, as the protocol spells it."""
+    def infer(
+        self,
+        model: str,
+        columns: Mapping[str, Sequence[Any]],
+        datatypes: Mapping[str, str],
+        version: int = 0,
+    ) -> Any:
+        """The answer to n rows given as columns, as the protocol spells it; of the champion, or a version."""
+        asked = f"{quote(model)}/versions/{version}" if version else quote(model)
         inputs = [
             {"name": name, "shape": [len(values)], "datatype": datatypes[name], "data": list(values)}
             for name, values in columns.items()
         ]
-        return self._ask("POST", f"/v2/models/{quote(model)}/infer", {"inputs": inputs})
+        return self._ask("POST", f"/v2/models/{asked}/infer", {"inputs": inputs})
 
     def close(self) -> None:
         """Close the connections."""
