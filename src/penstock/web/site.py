@@ -24,7 +24,7 @@ from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
 from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near, token_of
 from penstock.web.hooks import hooks_handler, signals_handler
-from penstock.web.login import admit, asking, login_handlers
+from penstock.web.login import admit, asking, done, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
 from penstock.web.pages import (
@@ -95,8 +95,7 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
         fields = _fields(await request.body())
         if not is_key(app, token_of(request.headers)):
             only_near(request.scope, request.url.path, fields)
-        fields = await admit(app, request, request.url.path, fields)
-        return _json(await to_thread(call, app, "POST", request.url.path, fields))
+        return _json(await done(app, request, request.url.path, fields))
 
     return Litestar(
         [

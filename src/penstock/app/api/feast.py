@@ -44,7 +44,9 @@ def online_features(
         asked = [(view, "") for view in _trained_with(app, feature_service)]
     if not asked:
         raise InvalidValue(expected="features such as weather:wind, or a feature_service", found="none")
-    views = {view: _standing(app, view, environment, project) for view, _ in asked}
+    views = {
+        name: _standing(app, name, environment, project) for name in dict.fromkeys(view for view, _ in asked)
+    }
     wanted = [
         Wanted(views[view], name)
         for view, feature in asked
