@@ -70,10 +70,12 @@ class Worker:
         """Work until the pool is gone."""
         make_importable(self._folder)
         self._channel.send(Ready())
+        _begin_anew()
         while request := self._channel.receive():
             answer = self._answer(request)
             self._imported.note()
             self._channel.send(answer)
+            _begin_anew()  # while nobody waits for this process
 
     def _answer(self, request: Request) -> Answer:
         if self._imported.changed() or self._told_otherwise(request):
@@ -99,8 +101,6 @@ class Worker:
     def _do(self, request: Do) -> Done:
         task = request.task
         self._told |= task.secrets
-        forget_peak()
-        _forget_printed()
         try:
             with (
                 StepLog(self._logs, task.step_run, task.secrets.values(), self._send) as step_log,
@@ -118,8 +118,12 @@ class Worker:
         return Done(replace(outcome, memory=peak()))
 
 
-def _forget_printed() -> None:
-    """Empty the file that standard error goes to: what libraries in C print belongs to one step."""
+def _begin_anew() -> None:
+    """Forget the peak of memory, and empty the file that standard error goes to.
+
+    What libraries in C print belongs to one step.
+    """
+    forget_peak()
     os.ftruncate(2, 0)
     os.lseek(2, 0, os.SEEK_SET)
 
