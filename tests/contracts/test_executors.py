@@ -30,7 +30,17 @@ from penstock.testing.contracts.executor import (
 
 VALUES = """
 import numpy as np, polars as pl
-from penstock import Metrics, each, pipeline, step
+from penstock import Metrics, each, feature_view, files, pipeline, step, training_rows
+
+visits = files("visits.csv", event_time="at", key="id")
+
+@feature_view(entity="shop", source=visits, ttl="3h")
+def newest(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("shop", "at", people="n", word=pl.col("n").cast(pl.String))
+
+@feature_view(entity="shop", source=visits, aggregates={"sum": "sum(n) over 2h"})
+def lately(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
 
 @step
 def table(rows: int) -> pl.DataFrame:
@@ -50,14 +60,15 @@ def twice(part: int) -> int:
     return 2 * part
 
 @step
-def fit(table: pl.DataFrame, array: np.ndarray, sizes: list[int]) -> Metrics:
+def fit(table: pl.DataFrame, array: np.ndarray, sizes: list[int], train: pl.DataFrame) -> Metrics:
     slope, start = np.polyfit(array, table["late"].to_numpy(), 1)
-    return Metrics(slope=slope, start=start, rows=sum(sizes))
+    return Metrics(slope=slope, start=start, rows=sum(sizes), people=train["people"].sum())
 
 @pipeline
 def values(rows: int = 1000):
     made = table(rows)
-    return fit(made, array(made), each(twice, part=parts(made)))
+    rows = training_rows(visits, [newest, lately], label="n", holdout="2h")
+    return fit(made, array(made), each(twice, part=parts(made)), rows.train)
 """
 LOCKED = """
 [project]
@@ -117,10 +128,12 @@ class TestRay(ForcefulExecutorContract):
 
 
 def test_a_pipeline_gives_the_same_bytes_wherever_it_runs(tmp_path: Path, ray_address: str) -> None:
-    """Its tables, arrays, lists and numbers, each run for itself with an empty cache."""
+    """Its tables, arrays, lists, numbers, features and training rows, each run with an empty cache."""
     (tmp_path / "valued").mkdir()
     (tmp_path / "valued" / "__init__.py").touch()
     (tmp_path / "valued" / "work.py").write_text(VALUES)
+    rows = [f"{number},{'abc'[number % 3]},2024-01-01T{number:02}:00:00Z,{number}" for number in range(20)]
+    (tmp_path / "visits.csv").write_text("\n".join(["id,shop,at,n", *rows]))
     given: dict[str, dict[str, dict[str, str]]] = {}
     for on in ("inline", "local", ray_address):
         with open_workbench(tmp_path / f".home-{len(given)}", on=on) as bench:
@@ -131,7 +144,7 @@ def test_a_pipeline_gives_the_same_bytes_wherever_it_runs(tmp_path: Path, ray_ad
                 step.name: {name: found.digest for name, found in step.outputs.items()} for step in steps
             }
     assert given["inline"] == given["local"] == given[ray_address]
-    assert len(given["inline"]) == 8
+    assert len(given["inline"]) == 12
 
 
 def test_an_environment_is_made_once_on_a_node_from_the_lock_of_the_project(
