@@ -126,7 +126,7 @@ def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
     """The rank of each value among those of the reference less a half, shape (C, n), of nulls NaN."""
     found = np.empty((len(columns), frame.height))
     for ranks, column in zip(found, columns, strict=True):
-        values = frame[column.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
         below = np.cumsum(column.bins[:-1]) / sum(column.bins)
         ranks[:] = np.interp(values, column.edges, below) - 0.5
         ranks[np.isinf(values)] = np.nan
@@ -180,9 +180,9 @@ def _noise(ranks: Numbers, together: Numbers) -> Numbers:
     apart = np.where(there, ranks - mean, 0.0)
     spread = np.sqrt((apart**2).sum(axis=1, keepdims=True) / count)
     x, known = apart / np.where(spread > 0, spread, 1.0), there.astype(np.float64)
-    both = known @ known.T
+    square, both = x * x, known @ known.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        squares, cubes = x**2 @ (x**2).T / both, x**3 @ x.T / both
+        squares, cubes = square @ square.T / both, (square * x) @ x.T / both
         fourth = np.diagonal(squares)
         sides = fourth[:, None] + fourth
         variance = squares - together * (cubes + cubes.T) + together**2 / 4 * (sides + 2 * squares)
