@@ -6,6 +6,7 @@ from benchmarks.frame.area import measure
 from benchmarks.frame.bench import Bench
 from benchmarks.monitoring.drift import delay, false_alarms, power
 from benchmarks.monitoring.estimates import estimates
+from benchmarks.monitoring.pairs import pairs
 from benchmarks.monitoring.relation import relation
 from benchmarks.monitoring.speed import speed
 
@@ -14,6 +15,7 @@ PARTS = {
     "estimates": estimates,
     "power": power,
     "delay": delay,
+    "pairs": pairs,
     "relation": relation,
     "false_alarms": false_alarms,
 }

@@ -67,7 +67,9 @@ class Contender(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A reference of `days` of so many `rows`, and windows with their changes; see `programs/streams.py`."""
+    """A reference of `days` of so many `rows`, and windows with their changes, which are `off` in what they
+    are by themselves (`shift`) or in what they have in common (`apart`); see `programs/streams.py`.
+    """
 
     seed: int
     rows: int
@@ -75,6 +77,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     changes: Sequence[Change]
     daily: float
     days: int = DAYS
+    off: str = "shift"
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):

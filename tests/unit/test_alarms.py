@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from msgspec.structs import replace
 
+from penstock.checks.pairs import RelatedDays
 from penstock.checks.shifts import Calibration, Column
 from penstock.datasets.days import SCORE, Days, daily, with_column
 from penstock.datasets.profiles import cells, profile, profile_like, psi
@@ -246,9 +247,9 @@ def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_an
 ) -> None:
     drawn: list[set[str]] = []
 
-    def drawing(columns: dict[str, Column], rows: int) -> Calibration:
+    def drawing(columns: dict[str, Column], rows: int, pairs: RelatedDays | None) -> Calibration:
         drawn.append(set(columns))
-        return calibrated(columns, rows)
+        return calibrated(columns, rows, pairs)
 
     monkeypatch.setattr("penstock.monitoring.judging.calibrated", drawing)
     world = World()

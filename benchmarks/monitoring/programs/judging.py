@@ -36,8 +36,8 @@ def judge(
     learnt = time.perf_counter() - started
     del given
     windows, took = [], []
-    for number, (shift, moved) in enumerate(task["changes"]):
-        window = day(seed, LIVE + number, task["window"], daily=daily, shift=shift, moved=moved)
+    for number, (amount, moved) in enumerate(task["changes"]):
+        window = day(seed, LIVE + number, task["window"], daily=daily, moved=moved, **{task["off"]: amount})
         marks.append(digest(window))
         given = table(window)
         started = time.perf_counter()

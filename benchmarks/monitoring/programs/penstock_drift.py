@@ -11,8 +11,9 @@ from judging import Found, judge
 
 from penstock.checks.shifts import Calibration
 from penstock.datasets.days import Days, daily
+from penstock.datasets.pairs import products
 from penstock.datasets.profiles import profile, profile_like
-from penstock.monitoring.drift import calibrated, judged, watched
+from penstock.monitoring.drift import calibrated, judged, together, watched
 
 CHANCE = 1 / 90
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -25,7 +26,8 @@ def learn(frame: pl.DataFrame, days: int, window: int) -> tuple[Days, Calibratio
     reference = profile(frame)
     kept = daily(frame.with_columns(stamps), "at", reference)
     columns, _, _ = watched(kept, frame.columns)
-    return kept, calibrated(columns, window)
+    pairs = together(kept, frame.columns, products(frame.head(1), reference), {})
+    return kept, calibrated(columns, window, pairs)
 
 
 def look(known: tuple[Days, Calibration], window: pl.DataFrame) -> Found:
@@ -37,6 +39,7 @@ def look(known: tuple[Days, Calibration], window: pl.DataFrame) -> Found:
         days,
         {},
         CHANCE,
+        products=products(window, days.profile),
     )
     return [moved.column for moved in found.moved], CHANCE / found.chance
 

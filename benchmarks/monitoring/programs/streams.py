@@ -20,11 +20,14 @@ NAMES = [f"n{index}" for index in range(NUMBERS)] + [f"c{index}" for index in ra
 Rows = dict[str, NDArray[np.generic]]
 
 
-def day(seed: int, number: int, rows: int, *, daily: float, shift: float = 0.0, moved: int = 5) -> Rows:
+def day(
+    seed: int, number: int, rows: int, *, daily: float, shift: float = 0.0, apart: float = 0.0, moved: int = 5
+) -> Rows:
     """The rows of a day: numbers of spread 1 and categories.
 
     `daily` is the spread of what rows of a day share in each column, half of it in all of them at once; the
-    first `moved` numbers are off by `shift` spreads.
+    first `moved` numbers are off by `shift` spreads, and lost the share `apart` of what they have in common
+    with others, each being as it was by itself.
     """
     random = np.random.default_rng([seed, number])
     both, own = random.normal(), random.normal(size=NUMBERS + CATEGORIES)
@@ -32,7 +35,8 @@ def day(seed: int, number: int, rows: int, *, daily: float, shift: float = 0.0, 
     common = random.normal(size=rows) * RELATED
     found: Rows = {}
     for index in range(NUMBERS):
-        values = common + random.normal(size=rows) * np.sqrt(1 - RELATED**2)
+        kept = 1.0 - apart if index < moved else 1.0
+        values = kept * common + random.normal(size=rows) * np.sqrt(1 - (kept * RELATED) ** 2)
         found[f"n{index}"] = values + effect[index] + (shift if index < moved else 0.0)
     for index in range(CATEGORIES):
         chances = np.exp(COMMON + effect[NUMBERS + index] * np.arange(len(LEVELS)))

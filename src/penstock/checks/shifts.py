@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.checks.pairs import Related, RelatedDays, related, strayed
+
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 RESAMPLES = 1000
@@ -46,6 +48,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     `centre` and `spread` have shape (2, C), of distances and of how far means are off; `largest` are the
     largest standardised ones of each of R windows, in order, of two kinds (see `calibrate`), shape (2, R).
+    `related` is how columns go together, which is one more of the family.
     """
 
     names: tuple[str, ...]
@@ -55,6 +58,7 @@ class Calibration(msgspec.Struct, frozen=True):
     spread: Numbers
     largest: Numbers
     rows: int
+    related: Related | None = None
 
     def standardised(
         self, found: Mapping[str, Counts], means: Mapping[str, float]
@@ -83,7 +87,12 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 def calibrate(
-    columns: Mapping[str, Column], rows: int, *, seed: int, resamples: int = RESAMPLES
+    columns: Mapping[str, Column],
+    rows: int,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    pairs: RelatedDays | None = None,
 ) -> Calibration:
     """Draw windows of `rows` rows out of the reference as they would come if nothing had changed.
 
@@ -92,7 +101,8 @@ def calibrate(
     away, so that it is not counted twice; the same day is drawn for all columns, since they vary together. A
     window of the second kind is of a day that never was: all days' differences from the mean, weighed at
     random, which keeps their covariance and reaches beyond the most extreme of a few days. What a few days
-    leave unknown of how days differ widens both. Distances are those of Jensen and Shannon.
+    leave unknown of how days differ widens both. Distances are those of Jensen and Shannon. How columns go
+    together on the same days (`pairs`) is drawn in the same way.
     Sources: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), chapter 8, for blocks; V.
     Chernozhukov, D. Chetverikov and K. Kato (2013), Gaussian approximations and multiplier bootstrap for
     maxima of sums of high-dimensional random vectors, for the largest of many columns at once.
@@ -102,7 +112,7 @@ def calibrate(
     picked = random.integers(0, days, resamples)
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
     centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
-    heights = np.empty((2, len(columns), resamples))
+    heights = np.empty((2, len(columns) + (pairs is not None), resamples))
     for index, column in enumerate(columns.values()):
         mean, apart = column.shares, _apart(column)
         widened = _widened(random, days, resamples)
@@ -121,6 +131,16 @@ def calibrate(
             least = max(noise, 1e-12 + 1e-9 * float(np.abs(column.means).max()))
             more, centre[1, index], spread[1, index] = _standard(real, made, least)
             heights[:, index] = np.maximum(heights[:, index], more)
+    together = None
+    if pairs:
+        usual, away = related(pairs, rows), strayed(pairs, rows)
+        widened = _widened(random, days, resamples)
+        drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
+        found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]
+        heights[:, -1] = np.maximum(found[0][0], found[1][0])
+        together = msgspec.structs.replace(
+            usual, centre=np.array([each[1] for each in found]), spread=np.array([each[2] for each in found])
+        )
     return Calibration(
         names=tuple(columns),
         reference={name: column.shares for name, column in columns.items()},
@@ -129,6 +149,7 @@ def calibrate(
         spread=spread,
         largest=np.sort(heights.max(axis=1), axis=1),
         rows=rows,
+        related=together,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penstock.datasets.pairs import Pairs, paired
 from penstock.datasets.types import ColumnProfile, Profile
 
 MOST_DAYS = 400
@@ -36,7 +37,8 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
     `counts` has a list for each of the D `days` (UTC, in order) with a number for each of the column's cells:
     its bins or categories, for categories one more for all others, and one more for nulls. `means` are those
     of the D days for columns of numbers, and that of all where a day has none. `relation` is how the truth
-    of held-out rows lay beside what was expected of it (see `monitoring.relation`).
+    of held-out rows lay beside what was expected of it (see `monitoring.relation`), `pairs` how columns of
+    numbers went together on each of the D days.
     """
 
     profile: Profile
@@ -44,6 +46,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, tuple[tuple[int, ...], ...]]
     means: dict[str, tuple[float, ...]] = {}
     relation: Sums = Sums()
+    pairs: Pairs = Pairs()
 
 
 def summed(days: pl.Series, numbers: Mapping[str, NDArray[np.float64]]) -> Sums:
@@ -89,7 +92,13 @@ def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
         if column.edges:
             sizes = table[:, :-1].sum(axis=1)
             means[column.name] = _means(_numbers(frame[column.name]), place, sizes, column.mean)
-    return Days(profile=reference, days=tuple(str(day) for day in days), counts=counts, means=means)
+    return Days(
+        profile=reference,
+        days=tuple(str(day) for day in days),
+        counts=counts,
+        means=means,
+        pairs=paired(frame, place, days.len(), reference),
+    )
 
 
 def _means(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
+from penstock.datasets.pairs import added
 from penstock.datasets.types import ColumnProfile, Prior, Profile
 
 BINS = 10
@@ -75,7 +76,11 @@ def merge(a: Profile, b: Profile) -> Profile:
     if [column.name for column in a.columns] != [column.name for column in b.columns]:
         raise InvalidValue(what="Profiles of different columns cannot be merged.")
     pairs = zip(a.columns, b.columns, strict=True)
-    return Profile(rows=a.rows + b.rows, columns=tuple(_merged(left, right) for left, right in pairs))
+    return Profile(
+        rows=a.rows + b.rows,
+        columns=tuple(_merged(left, right) for left, right in pairs),
+        products=added(a.products, b.products),
+    )
 
 
 def psi(reference: ColumnProfile, current: ColumnProfile) -> float:

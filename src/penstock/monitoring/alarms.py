@@ -202,7 +202,8 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
         start=Between(None, window.end),
         order="start",
     )
-    begun = since(before, found.moved[0].column) if judged.what == "inputs" else window.start
+    first = found.moved[0].column
+    begun = since(before, first) if judged.what == "inputs" and first in window.drift else window.start
     alarm = Alarm(
         id=tx.mint(Alarm),
         project=version.project,

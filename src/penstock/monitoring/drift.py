@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from penstock.checks.pairs import RelatedDays
 from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
 from penstock.datasets.days import Days
+from penstock.datasets.pairs import correlations, of_days, pairs_of
 from penstock.datasets.profiles import cells, psi
-from penstock.datasets.types import ColumnProfile
+from penstock.datasets.types import ColumnProfile, Products
 from penstock.models.types import Version
 from penstock.monitoring.types import Moved, Window
 
@@ -26,6 +28,8 @@ IDENTIFIER = 0.5
 MISSING = 0.05
 """The share of rows by which missing values must be more or fewer to be told of, where training had some."""
 IDENTIFIES = "most of its values are new ones, as those of an identifier are"
+PAIRS = 3
+"""Pairs of columns that are named at most, those that went together most otherwise."""
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 
@@ -72,9 +76,26 @@ def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict
     return kept, aside, ""
 
 
-def calibrated(columns: Mapping[str, Column], rows: int) -> Calibration:
+def together(
+    days: Days, names: Collection[str], products: Products | None, influence: Mapping[str, float]
+) -> RelatedDays | None:
+    """How those of some columns that answers heed, and of which a window knows it, went together on the days
+    that `watched` keeps; None where there are no two of them.
+    """
+    heeded = [
+        name
+        for name in days.pairs.names
+        if products and name in products.names and name in names and influence.get(name, 1.0) >= HEEDED
+    ]
+    if len(heeded) < 2:
+        return None
+    rows, found, spread = of_days(days.pairs, heeded)
+    return RelatedDays(tuple(heeded), rows, found, spread)
+
+
+def calibrated(columns: Mapping[str, Column], rows: int, pairs: RelatedDays | None = None) -> Calibration:
     """What a window of about so many rows looks like without change: as many or a few less."""
-    return calibrate(columns, like(rows), seed=SEED)
+    return calibrate(columns, like(rows), seed=SEED, pairs=pairs)
 
 
 def like(rows: int) -> int:
@@ -88,10 +109,13 @@ def judged(
     days: Days,
     influence: Mapping[str, float],
     chance: float,
+    *,
+    products: Products | None = None,
 ) -> Judgement:
     """Hold a window's columns against the calibration, so that without change it alarms with `chance`.
 
-    A column that answers hardly heed (see HEEDED) is told where it moved, and raises no alarm by itself.
+    A column that answers hardly heed (see HEEDED) is told where it moved, and raises no alarm by itself. How
+    columns go together is asked only of those that stand still: what moves, takes its relations along.
     """
     references = {column.name: column for column in days.profile.columns}
     counts = {
@@ -116,6 +140,8 @@ def judged(
                     how=told(of, found[name]),
                 )
             )
+    if products:
+        moved += _apart(calibration, products, {each.column for each in moved}, bound)
     alarming = [each for each in moved if each.influence is None or each.influence >= HEEDED]
     return Judgement(
         moved=tuple(moved) if alarming else (),
@@ -124,6 +150,30 @@ def judged(
         if not alarming
         else {},
     )
+
+
+def _apart(calibration: Calibration, products: Products, moved: Collection[str], bound: float) -> list[Moved]:
+    """The pairs of columns that went together most otherwise, where they are beyond the bound."""
+    if (related := calibration.related) is None:
+        return []
+    found, pairs = correlations(products, related.names), pairs_of(related.names)
+    still = np.array([a not in moved and b not in moved for a, b in pairs])
+    off = np.where(still, related.off(found), 0.0)
+    height = related.height(off)
+    if height <= bound:
+        return []
+    most = [index for index in np.argsort(-np.abs(off)) if abs(off[index]) >= np.abs(off).max() / 2]
+    return [
+        Moved(
+            column=" and ".join(pairs[index]),
+            distance=None,
+            psi=None,
+            chance=calibration.chance(height),
+            influence=None,
+            how=f"rank correlation {found[index]:.2f}, was {related.correlations[index]:.2f}",
+        )
+        for index in most[:PAIRS]
+    ]
 
 
 def told(before: ColumnProfile, now: ColumnProfile) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from penstock.datasets.pairs import products
 from penstock.datasets.profiles import merge, profile_like, psi
 from penstock.datasets.types import Column, Profile
 from penstock.lineage.ports import Reader
@@ -83,7 +84,8 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
     if window.profile.rows:
         logged &= {column.name for column in window.profile.columns}
     training = _only(version.profile, logged & {column.name for column in version.signature.inputs})
-    asked = profile_like(_frame(rows, version.signature.inputs), training)
+    frame = _frame(rows, version.signature.inputs)
+    asked = msgspec.structs.replace(profile_like(frame, training), products=products(frame, training))
     profile = merge(_only(window.profile, logged), asked) if window.profile.rows else asked
     predictions = window.predictions + len(rows)
     return msgspec.structs.replace(

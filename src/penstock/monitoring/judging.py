@@ -10,14 +10,15 @@ import polars as pl
 from msgspec.structs import replace
 
 from penstock.checks.measures import Numbers
+from penstock.checks.pairs import RelatedDays
 from penstock.checks.shifts import Calibration, Column
 from penstock.datasets.days import SCORE, Days, Sums, followed, summed
 from penstock.datasets.profiles import profile_like
-from penstock.datasets.types import ColumnProfile, Profile
+from penstock.datasets.types import ColumnProfile, Products, Profile
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Signature, Version
 from penstock.monitoring import relation
-from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, like, watched
+from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, like, together, watched
 from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
@@ -34,7 +35,7 @@ class Judge:
         self._blobs = blobs
         self._estimators = Estimators(blobs)
         self._days: dict[str, Days] = {}
-        self._calibrations: dict[tuple[str, int, tuple[str, ...]], Calibration] = {}
+        self._calibrations: dict[tuple[str, int, tuple[str, ...], tuple[str, ...]], Calibration] = {}
         self._learnt: dict[tuple[str, str], Sums] = {}
 
     def keep(self, answering: Collection[str]) -> None:
@@ -56,7 +57,8 @@ class Judge:
         inputs = {column.name for column in version.signature.inputs}
         if what == "inputs":
             asked = {column.name: column for column in window.profile.columns}
-            return self._judged(version, inputs, asked, window.predictions, chance)
+            products = window.profile.products
+            return self._judged(version, inputs, asked, window.predictions, chance, products=products)
         scores = pl.Series(SCORE, scores_of(reader, window), dtype=pl.Float64)
         return self._judged(version, {SCORE} - inputs, self._seen(version, scores), len(scores), chance)
 
@@ -128,6 +130,8 @@ class Judge:
         now: dict[str, ColumnProfile],
         rows: int,
         chance: float,
+        *,
+        products: Products | None = None,
     ) -> Judgement:
         days = self._days_of(version)
         if days is None:
@@ -136,15 +140,18 @@ class Judge:
         if unsaid:
             return Judgement(unsaid=unsaid, aside=aside)
         columns = {name: column for name, column in columns.items() if name in now}  # others are redacted
-        calibration = self._calibration(version.days, columns, rows)
-        found = judged(calibration, now, days, version.influence, chance)
+        pairs = together(days, columns, products, version.influence)
+        calibration = self._calibration(version.days, columns, rows, pairs)
+        found = judged(calibration, now, days, version.influence, chance, products=products)
         return replace(found, aside=aside | found.aside)
 
-    def _calibration(self, days: str, columns: dict[str, Column], rows: int) -> Calibration:
+    def _calibration(
+        self, days: str, columns: dict[str, Column], rows: int, pairs: RelatedDays | None
+    ) -> Calibration:
         """Of the days of training, whatever version has them: environments may share a model."""
-        key = (days, like(rows), tuple(columns))
+        key = (days, like(rows), tuple(columns), pairs.names if pairs else ())
         if key not in self._calibrations:
-            self._calibrations[key] = calibrated(columns, rows)
+            self._calibrations[key] = calibrated(columns, rows, pairs)
         return self._calibrations[key]
 
     def _days_of(self, version: Version) -> Days | None:

@@ -146,9 +146,10 @@ follows from what they are asked.
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A column that moved: `distance` is that of Jensen and Shannon (0 to 1), `chance` how likely any column
-    moves so far without change, `influence` its share in the movement of answers, None where nobody knows.
-    `distance` and `psi` are None of numbers of which the mean alone is watched.
+    """A column that moved, or a pair that went together otherwise (`price and items`): `distance` is that of
+    Jensen and Shannon (0 to 1), `chance` how likely any column moves so far without change, `influence` its
+    share in the movement of answers, None where nobody knows.
+    `distance` and `psi` are None of numbers of which the mean alone is watched, and of pairs.
     """
 
     column: str

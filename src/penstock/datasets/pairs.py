@@ -1,0 +1,190 @@
+"""How columns of numbers go together, by the ranks of their values: sums that merge, and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penstock.datasets.types import ColumnProfile, Products, Profile
+
+MOST = 64
+"""Columns that are looked at together, the first."""
+ROWS = 5000
+"""Rows of a day of the reference that are looked at, evenly spread over it: more tell little more."""
+FEWEST = 10
+"""Rows below which a correlation is not known."""
+_UNIT, _UNKNOWN = 10_000, -32768
+Numbers = NDArray[np.float64]
+
+
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
+    """How the P pairs of some columns went together on each of D days, of so many `rows` each.
+
+    `correlations` are those of the ranks in ten-thousandths, little-endian int16 of shape (D, P), -32768
+    where nobody knows. `spread` is how they scatter by chance within a day, times the root of the rows,
+    little-endian float32 of shape (P,), not-a-number where nobody knows.
+    """
+
+    names: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    correlations: bytes = b""
+    spread: bytes = b""
+
+
+def pairs_of(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The P pairs of some columns, in the order of everything here."""
+    return list(combinations(names, 2))
+
+
+def products(frame: pl.DataFrame, reference: Profile) -> Products | None:
+    """The sums of a table's columns of numbers by their ranks in a reference, None unless there are two.
+
+    A rank is the share of the reference's values below, straight between the edges of its bins, so that no
+    value however large is more than the last.
+    """
+    columns = _numeric(reference)
+    if len(columns) < 2:
+        return None
+    sums, known = _summed(_ranks(frame, columns))
+    upper = np.triu_indices(len(sums))
+    return Products(
+        names=tuple(column.name for column in columns),
+        sums=sums[upper].astype("<f8").tobytes(),
+        known=known[upper].astype("<f8").tobytes(),
+    )
+
+
+def added(a: Products | None, b: Products | None) -> Products | None:
+    """The sums over the rows of both, of the columns that both have; None unless there are two."""
+    names = tuple(name for name in a.names if name in b.names) if a and b else ()
+    if not a or not b or len(names) < 2:
+        return None
+    upper = np.triu_indices(len(names) + 1)
+    sums, known = (left + right for left, right in zip(_square(a, names), _square(b, names), strict=True))
+    return Products(names=names, sums=sums[upper].tobytes(), known=known[upper].tobytes())
+
+
+def correlations(products: Products, names: Sequence[str]) -> Numbers:
+    """The correlation of each pair of some of its columns, shape (P,), not-a-number where nobody knows."""
+    found: Numbers = _correlated(*_square(products, names))[np.triu_indices(len(names), 1)]
+    return found
+
+
+def paired(frame: pl.DataFrame, place: NDArray[np.int64], days: int, reference: Profile) -> Pairs:
+    """How columns of a table go together on each of its days, where row i is of day `place[i]`."""
+    columns = _numeric(reference)
+    if len(columns) < 2:
+        return Pairs()
+    order = np.argsort(place, kind="stable")
+    bounds = np.searchsorted(place[order], np.arange(days + 1))
+    upper = np.triu_indices(len(columns), 1)
+    rows = np.minimum(np.diff(bounds), ROWS)
+    each = np.full((days, len(upper[0])), np.nan)
+    total, weight = np.zeros(len(upper[0])), np.zeros(len(upper[0]))
+    for day, count in enumerate(rows):
+        ours = order[bounds[day] : bounds[day + 1]]
+        ranks = _ranks(frame[ours[np.arange(count) * len(ours) // max(1, count)]], columns)
+        together = _correlated(*_summed(ranks))
+        each[day] = together[upper]
+        noise = _noise(ranks, together)[upper]
+        there = np.isfinite(noise)
+        total[there] += count * noise[there]
+        weight += count * there
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(total / weight)
+    kept = np.where(np.isfinite(each), np.round(each * _UNIT), _UNKNOWN)
+    return Pairs(
+        names=tuple(column.name for column in columns),
+        rows=tuple(rows.tolist()),
+        correlations=kept.astype("<i2").tobytes(),
+        spread=np.round(spread, 4).astype("<f4").tobytes(),
+    )
+
+
+def of_days(pairs: Pairs, names: Sequence[str]) -> tuple[NDArray[np.int64], Numbers, Numbers]:
+    """Of some of its columns the rows of each day, shape (D,), the correlations of their pairs, shape (D, P),
+    and their spread, shape (P,).
+    """
+    place = {pair: index for index, pair in enumerate(pairs_of(pairs.names))}
+    ours = [place[pair] for pair in pairs_of(names)]
+    kept = np.frombuffer(pairs.correlations, "<i2").reshape(len(pairs.rows), len(place))[:, ours]
+    found = np.where(kept == _UNKNOWN, np.nan, kept / _UNIT)
+    spread = np.frombuffer(pairs.spread, "<f4")[ours].astype(np.float64)
+    return np.array(pairs.rows, dtype=np.int64), found, spread
+
+
+def _numeric(reference: Profile) -> list[ColumnProfile]:
+    return [column for column in reference.columns if column.edges and column.std > 0][:MOST]
+
+
+def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
+    """The rank of each value among those of the reference less a half, shape (C, n), of nulls NaN."""
+    found = np.empty((len(columns), frame.height))
+    for ranks, column in zip(found, columns, strict=True):
+        values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
+        below = np.cumsum(column.bins[:-1]) / sum(column.bins)
+        ranks[:] = np.interp(values, column.edges, below) - 0.5
+        ranks[np.isinf(values)] = np.nan
+    return found
+
+
+def _summed(ranks: Numbers) -> tuple[Numbers, Numbers]:
+    """The sums of products of 1 and each column, and how many rows have both, shape (C + 1, C + 1)."""
+    size, count = len(ranks) + 1, ranks.shape[1]
+    filled = np.ones((size, count))
+    filled[1:] = ranks
+    there = np.isfinite(filled)
+    if there.all():
+        return filled @ filled.T, np.full((size, size), float(count))
+    filled[~there] = 0.0
+    known = there.astype(np.float64)
+    return filled @ filled.T, known @ known.T
+
+
+def _square(products: Products, names: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """The whole matrices of sums and counts, of some of the columns."""
+    size = len(products.names) + 1
+    ours = [0, *(products.names.index(name) + 1 for name in names)]
+    upper = np.triu_indices(size)
+    whole = np.empty((2, size, size))
+    for matrix, data in zip(whole, (products.sums, products.known), strict=True):
+        matrix[upper] = np.frombuffer(data, "<f8")
+        matrix.T[upper] = matrix[upper]
+    sums, known = whole[:, ours][:, :, ours]
+    return sums, known
+
+
+def _correlated(sums: Numbers, known: Numbers) -> Numbers:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums[0, 1:] / known[0, 1:]
+        variance = np.diagonal(sums)[1:] / known[0, 1:] - mean**2
+        spread = np.sqrt(np.where(variance > 1e-9, variance, np.nan))
+        found = (sums[1:, 1:] / known[1:, 1:] - np.outer(mean, mean)) / np.outer(spread, spread)
+    return np.where(known[1:, 1:] >= FEWEST, np.clip(found, -1.0, 1.0), np.nan)
+
+
+def _noise(ranks: Numbers, together: Numbers) -> Numbers:
+    """The variance of correlations of n rows, times n, shape (C, C), whatever the distribution.
+
+    Source: J. Steiger and A. Hakstian, The asymptotic distribution of elements of a correlation matrix:
+    theory and application (1982).
+    """
+    there = np.isfinite(ranks)
+    count = np.maximum(1, there.sum(axis=1, keepdims=True))
+    mean = np.where(there, ranks, 0.0).sum(axis=1, keepdims=True) / count
+    apart = np.where(there, ranks - mean, 0.0)
+    spread = np.sqrt((apart**2).sum(axis=1, keepdims=True) / count)
+    x, known = apart / np.where(spread > 0, spread, 1.0), there.astype(np.float64)
+    square, both = x * x, known @ known.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares, cubes = square @ square.T / both, (square * x) @ x.T / both
+        fourth = np.diagonal(squares)
+        sides = fourth[:, None] + fourth
+        variance = squares - together * (cubes + cubes.T) + together**2 / 4 * (sides + 2 * squares)
+        noise: Numbers = np.maximum(variance, 0.0) * ranks.shape[1] / both
+    return noise
