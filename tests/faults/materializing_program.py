@@ -22,6 +22,7 @@ from penstock.features.latest import EVENT, KNOWN
 from penstock.features.ports import Computed, Start
 from penstock.features.service import Features
 from penstock.features.types import Placed, ViewSettings
+from penstock.lineage.ports import Reader
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 ROWS, PART = 700, 100
@@ -29,7 +30,7 @@ VISITS = files("visits", event_time="at")
 
 
 FOOTFALL = ViewSettings(name="footfall", target="kiosk.views:footfall", entity=("shop",), source=VISITS)
-PLACED = Placed(project="kiosk", environment="production", view=FOOTFALL)
+PLACED = Placed(project="kiosk", environment="production", view=FOOTFALL, version="1", release="r")
 
 
 class Done:
@@ -45,7 +46,7 @@ class Done:
             write_table(table, file)
         self._computed = Computed(as_of=NOON, table=file.digest)
 
-    def views(self) -> list[Placed]:
+    def views(self, reader: Reader) -> list[Placed]:  # noqa: ARG002 - the port's
         return [PLACED]
 
     def waits(self, placed: Placed) -> bool:  # noqa: ARG002 - the port's

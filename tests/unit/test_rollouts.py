@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from penstock.core.errors import Conflict, NotAllowed, NotFound, Unavailable
+from penstock.datasets.types import Column
 from penstock.deployments.decide import Facts, difference
 from penstock.deployments.gather import ROWS
 from penstock.deployments.releases import Releases
@@ -20,11 +22,13 @@ from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.swaps import DEATHS
 from penstock.deployments.tryouts import Submit, at_once
 from penstock.deployments.types import GateReport, Swap
+from penstock.features.types import Materialization, OnlineView, Origins, online_id
 from penstock.models.service import Models
 from penstock.models.types import Placement, Version
+from penstock.runs.types import Run, Workspace
 from penstock.serving.answers import Examples
 from penstock.serving.types import Answer, Plan, Probe
-from penstock.testing.delivery import CONFIG, Delivered
+from penstock.testing.delivery import CONFIG, GRAPH, Delivered
 from penstock.testing.fakes import FixedClock, MemoryBlobs, MemoryStore
 from penstock.testing.prediction import FakeLabels, FakePredictionService
 
@@ -539,3 +543,40 @@ def test_what_is_being_tried_stays_loaded_while_plans_are_followed() -> None:
     world.settle()
     assert asked == [True]
     assert world.answering() == 2
+
+
+def test_a_version_waits_for_the_features_that_requests_need_not_give_and_says_so(world: World):
+    world.train()
+    world.settle()
+    run = Run(
+        id="2", project="flights", pipeline="train", environment="production", release="r", firing="",
+        graph=GRAPH, params={}, workspace=Workspace(python="", folder="", data_root="", lock=""),
+        as_of=world.clock.now(), created=world.clock.now(),
+    )  # fmt: skip
+    new = Materialization(
+        id=online_id("flights", "production", "weather", "new"), project="flights", environment="production",
+        view="weather", version="new",
+    )  # fmt: skip
+    old = replace(
+        new, id=online_id("flights", "production", "weather", "old"), version="old", as_of=run.as_of
+    )
+    with world.store.begin() as tx:
+        tx.add(run, new, old)
+    view = OnlineView(
+        name="weather", version="new", entity=(Column(name="origin", dtype="string"),), features=()
+    )
+    version = world.train()
+    with world.store.begin() as tx:
+        tx.put(replace(version, training={"origins": msgspec.to_builtins(Origins(views=(view,)))}))
+    world.settle()
+    assert (world.roles(), world.answering()) == (["champion", "candidate"], 1)
+    with world.store.read() as reader:
+        [placed] = reader.find(Placement, number=2)
+        assert placed.why.startswith("waits for online values of weather as it was trained on")
+        assert ("production", 2) in [(where, each.number) for where, each in world.rollouts.readers(reader)]
+    with world.store.begin() as tx:
+        tx.put(replace(new, as_of=run.as_of))
+    world.settle()
+    assert (world.roles(), world.answering()) == (["previous", "champion"], 2)
+    [model] = world.service.plan.models
+    assert [[view.id for view in version.origins.views] for version in model.versions] == [[], [new.id]]

@@ -36,16 +36,16 @@ from penstock.web.site import create_web
 
 READS = 5000
 VIEW = VIEWS[0]
-ID = f"flights:test:{VIEW.settings.name}"
-"""Of the view in the environment of the project that `Delivered` delivers."""
+ID = f"flights:test:{VIEW.settings.name}:{'0' * 12}"
+"""Of a version of the view in an environment, as long as they are."""
 
 
-def materialize(folder: Path, online: SqliteOnline) -> pl.DataFrame:
-    """The newest values, kept; gives them."""
+def materialize(folder: Path, online: SqliteOnline, name: str = ID) -> pl.DataFrame:
+    """The newest values, kept under a name; gives them."""
     made = Made(VIEW, pl.scan_parquet(folder / f"{VIEW.settings.source.name}.parquet"))
     table = latest(VIEW.settings, made.timeline())
     for part in table.iter_slices(AT_ONCE):
-        online.write(ID, rows_to_keep(VIEW.settings.entity, part))
+        online.write(name, rows_to_keep(VIEW.settings.entity, part))
     return table
 
 
@@ -88,15 +88,16 @@ def serve(folder: Path, port: int) -> None:
     project.release("c1", CONFIG.replace("[[triggers]]", "run = false\n[[triggers]]", 1), graph)
     project.move("dev", "c1")
     app.releases.tick(now)
+    placed = next(each for each in app.features.placed() if each.view.name == VIEW.settings.name)
     entity, features = columns(folder)
     with app.store.begin() as tx:
         tx.add(
             Materialization(
-                id=ID, project="flights", environment="test", view=VIEW.settings.name, as_of=now,
-                entity=entity, features=features,
+                id=placed.id, project="flights", environment="test", view=placed.view.name,
+                version=placed.version, as_of=now, entity=entity, features=features,
             )
         )  # fmt: skip
-    materialize(folder, app.online)
+    materialize(folder, app.online, placed.id)
     uvicorn.run(create_web(app), port=port, lifespan="off", log_config=None, access_log=False)
 
 

@@ -178,7 +178,7 @@ class App(Workbench):
         self.signals = Signals(
             self.store, self.blobs, self.step_secrets, self.clock, authentic=signed_somehow
         )
-        work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace)
+        work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace, self.rollouts.readers)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
         self._pushes = JsonLinesPushes(home.pushes)
         self.pushing = Pushing(self.store, self.blobs, self._pushes, self.clock)

@@ -15,11 +15,24 @@ ViewArgument = Annotated[str, typer.Argument(help="The view's name.")]
 InOption = Annotated[
     str, typer.Option("--in", metavar="ENV", help="The environment, if not the last one that it has reached.")
 ]
-COLUMNS = ("view", "environment", "entity=keys", "source", "as of=as_of", "run", "error", "description")
+COLUMNS = (
+    "view",
+    "environment",
+    "version",
+    "read by=readers",
+    "entity=keys",
+    "source",
+    "as of=as_of",
+    "run",
+    "error",
+    "description",
+)
 FACTS = (
     "view",
     "project",
     "environment",
+    "version",
+    "read by=readers",
     "description",
     "owner",
     "tags",
@@ -122,7 +135,7 @@ def materialize(
     found = api.post(
         "/features/materialize", environment=environment, view=view, full=full, project=project, actor=actor
     )
-    names = ", ".join(each["view"] for each in found["items"])
+    names = ", ".join(dict.fromkeys(each["view"] for each in found["items"]))
     hint = f"penstock features --in {environment}"
     return Page(
         found, (f"Asked for the newest values of {names} in {environment}.",), (hint, "penstock runs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -15,6 +15,9 @@ from penstock.models.types import PICKLE, Placement, Version
 from penstock.revisions.config import ModelConfig
 from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
 
+Where = tuple[str, str]
+"""A model and an environment."""
+Approved = dict[Where, dict[int, bool]]
 _UNSAID = ModelConfig(gate=())
 
 
@@ -34,25 +37,24 @@ class Plans:
             self._versions[key] = reader.get(Version, key)
         return self._versions[key]
 
+    def resident(self, reader: Reader) -> Iterator[tuple[str, Version]]:
+        """The versions that stay loaded, each with its environment."""
+        placed, _ = _placed(reader)
+        loaded = [(*where, number) for where, those in placed.items() for number in those if those[number]]
+        loaded += [(*where, each.number) for where, those in _rivals(reader).items() for each in those]
+        for model, environment, number in loaded:
+            yield environment, self.version(reader, model, number)
+
     def desired(self, reader: Reader, trial: tuple[str, Version] | None = None) -> Plan:
         """Every approved version where it was approved; champion, previous one and challengers stay loaded.
 
         The environment nearest to the end of the project's path comes first and leads the model's
         URL. `trial` is an environment and a candidate to be loaded beside what is there.
         """
-        placed: dict[tuple[str, str], dict[int, bool]] = {}
-        champions: dict[tuple[str, str], int] = {}
-        for placement in reader.find(Placement, role=("champion", "previous", "retired")):
-            where = (placement.model, placement.environment)
-            placed.setdefault(where, {})[placement.number] = placement.role != "retired"
-            if placement.role == "champion":
-                champions[where] = placement.number
-        rivals: dict[tuple[str, str], list[Rollout | ProductionTest]] = {}
-        contests: list[Rollout | ProductionTest] = [*reader.find(Rollout, status=("running", "paused"))]
-        contests += reader.find(ProductionTest, status="running")
-        for each in contests:
-            rivals.setdefault((each.model, each.environment), []).append(each)
-            placed[each.model, each.environment][each.number] = True
+        placed, champions = _placed(reader)
+        rivals = _rivals(reader)
+        for where, contests in rivals.items():
+            placed[where] |= {each.number: True for each in contests}
         if trial:
             environment, candidate = trial
             placed.setdefault((candidate.model, environment), {})[candidate.number] = True
@@ -90,6 +92,28 @@ class Plans:
         )
 
 
+def _placed(reader: Reader) -> tuple[Approved, dict[Where, int]]:
+    """Which versions are approved where, and whether they stay loaded; and the champions."""
+    placed: Approved = {}
+    champions: dict[Where, int] = {}
+    for placement in reader.find(Placement, role=("champion", "previous", "retired")):
+        where = (placement.model, placement.environment)
+        placed.setdefault(where, {})[placement.number] = placement.role != "retired"
+        if placement.role == "champion":
+            champions[where] = placement.number
+    return placed, champions
+
+
+def _rivals(reader: Reader) -> dict[Where, list[Rollout | ProductionTest]]:
+    """The contests that champions are in."""
+    rivals: dict[Where, list[Rollout | ProductionTest]] = {}
+    contests: list[Rollout | ProductionTest] = [*reader.find(Rollout, status=("running", "paused"))]
+    contests += reader.find(ProductionTest, status="running")
+    for each in contests:
+        rivals.setdefault((each.model, each.environment), []).append(each)
+    return rivals
+
+
 def _redacted(said: ModelConfig, versions: Iterable[ServedVersion]) -> tuple[str, ...]:
     """What the prediction log leaves out: what is declared, and what tells of people."""
     personal = {name for version in versions for name in version.personal}
@@ -112,7 +136,10 @@ def served(
     feature views whose values are there to be read.
     """
     origins = version.origins
-    views = [replace(view, id=online_id(version.project, environment, view.name)) for view in origins.views]
+    views = [
+        replace(view, id=online_id(version.project, environment, view.name, view.version))
+        for view in origins.views
+    ]
     return ServedVersion(
         number=version.number,
         artifact=version.artifact,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from penstock.checks.sequential import LOSSES, Difference, in_blocks, judged, losses_of
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
+from penstock.deployments.awaiting import awaited
 from penstock.deployments.champions import under_way
 from penstock.deployments.environments import Environments
 from penstock.deployments.plans import Plans
@@ -159,11 +160,15 @@ class ProductionTests:
                 self._end(tx, test, why)
 
     def tick(self, now: datetime) -> bool:
-        """End every test that is to be ended. Raises Unavailable when the service does not answer."""
+        """End every test that is to be ended, and say what others wait for online.
+
+        Raises Unavailable when the service does not answer.
+        """
         with self._store.read() as reader:
             tests = reader.find(ProductionTest, status=OPEN)
             if not tests:
                 return False
+            late = {test.id: self._late(reader, test) for test in tests if test.status == "waiting"}
             placed = {(p.model, p.environment): p.number for p in reader.find(Placement, role="champion")}
         contests = {contest.id: contest for contest in self._service.observed()}
         loaded = {(each.model, each.number): each for each in self._service.loaded()}
@@ -183,7 +188,15 @@ class ProductionTests:
                     if tx.get(ProductionTest, test.id) == test:
                         self._end(tx, test, why, difference=difference)
                 ended = True
+            elif (waits := late.get(test.id, "")) not in {"", test.why}:
+                with self._store.begin() as tx:
+                    if tx.get(ProductionTest, test.id) == test:
+                        tx.put(replace(test, why=waits))
         return ended
+
+    def _late(self, reader: Reader, test: ProductionTest) -> str:
+        """What the version of a test waits for before its gate, in words."""
+        return awaited(reader, self._plans.version(reader, test.model, test.number), test.environment)
 
     def _champion(self, reader: Reader, wish: Wish) -> Placement:
         found = reader.find(Placement, model=wish.model, environment=wish.environment, role="champion")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, NotAllowed, NotFound
+from penstock.deployments.awaiting import awaited
 from penstock.deployments.champions import Champions, under_way
 from penstock.deployments.decide import judge
 from penstock.deployments.environments import Environments, Held
@@ -80,7 +81,10 @@ class Rollouts:
         tries again.
         """
         with self._store.read() as reader:
+            late = list(self._late(reader))
             trial = self._next_trial(reader)
+        for environment, version, why in late:
+            self._wait(environment, version, why)
         judged = self._judge(trial, now) if trial else False
         moved = self.progress.tick(now)
         ended = self.tests.tick(now)
@@ -98,6 +102,15 @@ class Rollouts:
         """What the prediction service should be serving."""
         return self._plans.desired(reader)
 
+    def readers(self, reader: Reader) -> Iterator[tuple[str, Version]]:
+        """The versions that read features online, each with its environment: those that stay loaded, and
+        those that wait for their gate. A version may come twice.
+        """
+        yield from self._plans.resident(reader)
+        yield from self._before_gates(reader)
+        for test in self.tests.waiting(reader):
+            yield test.environment, self._plans.version(reader, test.model, test.number)
+
     def home_of(self, model: str) -> str:
         """The last environment, in the order of promotion, where a model has a champion. Raises NotFound."""
         with self._store.read() as reader:
@@ -112,7 +125,7 @@ class Rollouts:
 
     def promote(self, model: str, number: int, environment: str, actor: str) -> Placement:
         """Make an approved version champion at once, also one whose rollout is under way; propose another to
-        the gate there.
+        the gate there, or one that waits for features online.
 
         Raises NotFound, and NotAllowed for a version that its gate rejected or an environment
         where models do not serve.
@@ -124,7 +137,8 @@ class Rollouts:
             if placed is not None and placed.role in {"champion", "candidate"}:
                 return placed
             require_lasting(version, self._clock.now())
-            if placed is None or placed.role in {"reverted", "superseded"}:
+            late = {"previous", "retired"} if awaited(tx, version, environment) else set[str]()
+            if placed is None or placed.role in late | {"reverted", "superseded"}:
                 self._require_serving(tx, version.project, environment)
                 why, cause = f"proposed by {actor}", version.event
                 return self._models.place(
@@ -190,10 +204,11 @@ class Rollouts:
                     )
         for test in self.tests.waiting(reader):
             place = self._environments.find(reader, test.project, test.environment)
-            if place is not None:
+            version = self._plans.version(reader, test.model, test.number)
+            if place is not None and not awaited(reader, version, test.environment):
                 return _Trial(
                     held=place,
-                    version=self._plans.version(reader, test.model, test.number),
+                    version=version,
                     champion=self._champion(reader, test.model, test.environment),
                     test=test.id,
                 )
@@ -202,10 +217,36 @@ class Rollouts:
     def _candidate(self, reader: Reader, model: str, held: Held) -> Version | None:
         """The oldest that waits; where there are rollouts, one that was asked for, or the newest."""
         waiting, placed = self._waiting(reader, model, held.rule.name)
+        waiting = [version for version in waiting if not awaited(reader, version, held.rule.name)]
         configured = held.config.models.get(model)
         if configured and configured.rollout:
             waiting = [version for version in waiting if version.id in placed] or waiting[-1:]
         return waiting[0] if waiting else None
+
+    def _before_gates(self, reader: Reader) -> Iterator[tuple[str, Version]]:
+        """The versions that wait for their gate, each with its environment."""
+        for held in self._environments.held(reader):
+            if held.rule.serve:
+                for model in reader.find(Model, project=held.release.project):
+                    for version in self._waiting(reader, model.id, held.rule.name)[0]:
+                        yield held.rule.name, version
+
+    def _late(self, reader: Reader) -> Iterator[tuple[str, Version, str]]:
+        """The versions of which it is not told yet what they wait for online, with that."""
+        for environment, version in self._before_gates(reader):
+            if why := awaited(reader, version, environment):
+                placed = _placement(reader, environment, version)
+                if placed is None or placed.why != why:
+                    yield environment, version, why
+
+    def _wait(self, environment: str, version: Version, why: str) -> None:
+        """Say what a version waits for before its gate."""
+        with self._store.begin() as tx:
+            placed = _placement(tx, environment, version)
+            if placed is None or (placed.role == "candidate" and placed.why != why):
+                actor = placed.actor if placed else "penstock"
+                cause = placed.event if placed else version.event
+                self._models.place(tx, version, environment, "candidate", actor=actor, why=why, cause=cause)
 
     def _waiting(self, reader: Reader, model: str, environment: str) -> tuple[list[Version], set[str]]:
         """The versions that wait for their gate, the oldest first, and the ids of all that were placed."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from penstock.features.types import Placed
-from penstock.lineage.ports import Transaction
+from penstock.lineage.ports import Reader, Transaction
 
 Start = Callable[[Transaction, str], str]
 """Starts the run that makes a view's values, in an open transaction and somebody's name; gives its number."""
@@ -33,6 +33,12 @@ class OnlineStore(Protocol):
         """
         ...
 
+    def remove(self, view: str, since: str) -> str:
+        """Forget some records of a view, those after the place `since`, empty for the first of all; gives the
+        place to go on from, empty once there are no more. Raises StorageFailed.
+        """
+        ...
+
     def contents(self) -> str:
         """What the store is known by, another once it may have lost what was written. Raises Unavailable."""
         ...
@@ -51,10 +57,12 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(Protocol):
-    """Where feature views are deployed, and how their code is run: never in this process."""
+    """Where feature views are needed, and how their code is run: never in this process."""
 
-    def views(self) -> Sequence[Placed]:
-        """The views of every release that an environment holds."""
+    def views(self, reader: Reader) -> Sequence[Placed]:
+        """The views of every release that an environment holds, and of what models were trained on that
+        answer there, or may soon.
+        """
         ...
 
     def waits(self, placed: Placed) -> bool:

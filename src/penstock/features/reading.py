@@ -38,6 +38,7 @@ def view_online(placed: Placed, state: Materialization) -> OnlineView:
     return OnlineView(
         id=placed.id,
         name=placed.view.name,
+        version=placed.version,
         entity=state.entity,
         features=tuple(column.name for column in state.features),
         ttl=placed.view.ttl,

@@ -15,7 +15,7 @@ from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
-from penstock.features.decide import due, refilled
+from penstock.features.decide import due, left, needed, refilled, removable
 from penstock.features.latest import EVENT, KNOWN, rows_to_keep
 from penstock.features.ports import Computed, OnlineStore, Work
 from penstock.features.pushed import pushed_rows
@@ -39,18 +39,27 @@ class Features:
         self._work = work
         self._clock = clock
         self._loading: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
+        self._removing: dict[str, str] = {}
 
     def tick(self, now: datetime) -> bool:
-        """Start what is due, and bring what was computed to the online store, part by part."""
-        views = self._work.views()
+        """Start what is due, bring what was computed to the online store and remove from it what nobody has
+        needed for long, part by part.
+        """
+        with self._store.read() as reader:
+            views = self._work.views(reader)
+            wanted = {placed.id for placed in views}
+            idle = [state for state in reader.find(Materialization) if state.id not in wanted]
         contents = self._online.contents() if views else ""
         changed = [self._consider(placed, contents, now) for placed in views]
+        changed += [
+            self._leave(state, now) for state in idle if left(state, now) != state or removable(state)
+        ]
         return any(changed)
 
     def materialize(
         self, project: str, environment: str, views: Sequence[str], *, full: bool, actor: str
     ) -> list[Materialization]:
-        """Ask for the newest values of some views, or of all, in an environment.
+        """Ask for the newest values of some views, or of all, in an environment, in every version of them.
 
         Only rows that differ from those of the last time are written, or with `full` all of them.
         Raises NotFound for a view that is not there.
@@ -71,11 +80,11 @@ class Features:
         return asked
 
     def placed(self, project: str = "", environment: str = "") -> list[Placed]:
-        """The views that are deployed, of one project and environment or of all."""
+        """The views that are needed, of one project and environment or of all."""
+        with self._store.read() as reader:
+            views = self._work.views(reader)
         return [
-            each
-            for each in self._work.views()
-            if project in {"", each.project} and environment in {"", each.environment}
+            each for each in views if project in {"", each.project} and environment in {"", each.environment}
         ]
 
     def standing(self, placed: Placed) -> Materialization:
@@ -132,7 +141,7 @@ class Features:
 
     def _consider(self, placed: Placed, contents: str, now: datetime) -> bool:
         with self._store.read() as reader:
-            state = refilled(_state(reader, placed), contents)
+            state = refilled(needed(_state(reader, placed)), contents)
         if not state.run:
             if not due(state, placed.view, now) or (not state.asked and self._work.waits(placed)):
                 return False
@@ -151,13 +160,29 @@ class Features:
         try:
             start = self._work.ready(placed)
         except PenstockError as error:
-            state = refilled(self.standing(placed), contents)
+            state = refilled(needed(self.standing(placed)), contents)
             return self._end(replace(state, asked=False, error=str(error)), now)
         with self._store.begin() as tx:
-            state = refilled(_state(tx, placed), contents)
+            state = refilled(needed(_state(tx, placed)), contents)
             if state.run or not due(state, placed.view, now):
                 return True
             _keep(tx, replace(state, run=start(tx, state.actor), asked=False, loaded=0, rows=0))
+        return True
+
+    def _leave(self, state: Materialization, now: datetime) -> bool:
+        """Get on with values that nobody needs: nobody comes to need them while one who writes looks."""
+        with self._store.begin() as tx:
+            state = tx.get(Materialization, state.id)
+            if state.id in {placed.id for placed in self._work.views(tx)}:
+                return True
+            if not removable(state):
+                _keep(tx, left(state, now))
+                return True
+            place = self._online.remove(state.id, self._removing.pop(state.id, ""))
+            if place:
+                self._removing[state.id] = place
+                return True
+            _keep(tx, replace(state, contents="", event=_told(tx, state, "removed", now, {})))
         return True
 
     def _load(self, placed: Placed, state: Materialization, computed: Computed, now: datetime) -> bool:
@@ -191,23 +216,9 @@ class Features:
 
     def _end(self, ended: Materialization, now: datetime) -> bool:
         word = "failed" if ended.error else "materialized"
-        evidence = {
-            "environment": ended.environment,
-            "run": ended.run,
-            "as_of": ended.as_of,
-            "rows": ended.rows,
-            "error": ended.error,
-        }
+        more = {"run": ended.run, "as_of": ended.as_of, "rows": ended.rows, "error": ended.error}
         with self._store.begin() as tx:
-            [event] = tx.publish(
-                Event(
-                    kind=f"features.{word}",
-                    subject=f"features:{ended.id}",
-                    time=now,
-                    project=ended.project,
-                    evidence=evidence,
-                )
-            )
+            event = _told(tx, ended, word, now, more)
             _keep(tx, replace(ended, run="", finished=now, event=event))
         return True
 
@@ -224,16 +235,37 @@ def _differing(table: pl.DataFrame, blobs: Blobs, before: str) -> pl.DataFrame:
 
 
 def _state(reader: Reader, placed: Placed) -> Materialization:
-    found = reader.find(Materialization, id=placed.id)
-    if found:
-        return found[0]
+    """How far it is. One that is new is asked for where another version of the view is there."""
+    project, environment, view = placed.project, placed.environment, placed.view.name
+    known = reader.find(Materialization, project=project, environment=environment, view=view)
+    for state in known:
+        if state.id == placed.id:
+            return state
     return Materialization(
-        id=placed.id, project=placed.project, environment=placed.environment, view=placed.view.name
+        id=placed.id,
+        project=project,
+        environment=environment,
+        view=view,
+        version=placed.version,
+        asked=any(state.as_of for state in known),
     )
 
 
 def _keep(tx: Transaction, state: Materialization) -> None:
     (tx.put if tx.count(Materialization, id=state.id) else tx.add)(state)
+
+
+def _told(tx: Transaction, state: Materialization, word: str, now: datetime, more: dict[str, Any]) -> int:
+    """Tell the ledger what became of values."""
+    evidence = {"environment": state.environment, **more}
+    told = Event(
+        kind=f"features.{word}",
+        subject=f"features:{state.id}",
+        time=now,
+        project=state.project,
+        evidence=evidence,
+    )
+    return tx.publish(told)[0]
 
 
 def _column(name: str, kind: pl.DataType) -> Column:

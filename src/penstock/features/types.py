@@ -56,32 +56,39 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-def online_id(project: str, environment: str, view: str) -> str:
-    """By what the online store knows a feature view in an environment."""
-    return f"{project}:{environment}:{view}"
+def online_id(project: str, environment: str, view: str, version: str) -> str:
+    """By what the online store knows a version of a feature view in an environment."""
+    return f"{project}:{environment}:{view}:{version}"
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
-    """A feature view of the release that an environment holds."""
+    """A version of a feature view that is needed in an environment: the release there has it (`deployed`), or
+    versions of models read it, the `readers`. `release` is one that has it.
+    """
 
     project: str
     environment: str
     view: ViewSettings
+    version: str
+    release: str
+    deployed: bool = True
+    readers: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        """The id of its Materialization, by which the online store knows it: `project:environment:view`."""
-        return online_id(self.project, self.environment, self.view.name)
+        """The id of its Materialization, by which the online store knows it (see `online_id`)."""
+        return online_id(self.project, self.environment, self.view.name, self.version)
 
 
 class OnlineView(msgspec.Struct, frozen=True, kw_only=True):
     """A feature view as it is read online: its `id` in the online store (empty where it is not known yet),
     the columns of its entity, and the `features` that are wanted of it. `ttl`, `required`, `aggregates` and
-    `pii` are those of its declaration.
+    `pii` are those of its declaration; `version` is the one that a model was trained on.
     """
 
     id: str = ""
     name: str
+    version: str = ""
     entity: tuple[Column, ...]
     features: tuple[str, ...]
     ttl: float = 0.0
@@ -107,20 +114,22 @@ class Origins(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Materialization(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the online values of a feature view in an environment are. `id` is `project:environment:view`.
+    """How far the online values of a version of a feature view in an environment are; `id` see `online_id`.
 
     `as_of` is the time at which the source was read for the values that are there, `table` the digest of all
     of them; `entity` and `features` are its columns. A `run` makes new ones; of these `loaded` rows of `rows`
     are there. `contents` is what the store was known by that they were written to.
     `asked` and `full`
     are what somebody wants next, and who that is `actor`.
-    `error` says why the last attempt, which ended at `finished`, failed.
+    `error` says why the last attempt, which ended at `finished`, failed. Since `unneeded` nobody needs the
+    values; once they are removed, `contents` is empty.
     """
 
     id: str
     project: str
     environment: str
     view: str
+    version: str
     as_of: datetime | None = None
     table: str = ""
     entity: tuple[Column, ...] = ()
@@ -134,6 +143,7 @@ class Materialization(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = "penstock"
     error: str = ""
     finished: datetime | None = None
+    unneeded: datetime | None = None
     event: int = 0
 
 

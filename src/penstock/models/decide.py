@@ -13,6 +13,7 @@ from penstock.core.digests import digest_value
 from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.imports import imported_by
 from penstock.models.types import APART, PICKLE, Placement, RoleChange, Signature, Version
+from penstock.pipelines.features import views_in
 from penstock.pipelines.types import Candidate, Graph
 from penstock.runs.types import Run, StepRun
 
@@ -71,7 +72,7 @@ def draft(
             "rows": None if elsewhere else profile.rows,
             "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
             "features": _features(run.graph),
-            "origins": candidate.origins,
+            "origins": _origins(run.graph, candidate.origins),
             **({"expectations": candidate.expectations} if candidate.expectations else {}),
         },
         governance=dict(governance),
@@ -95,6 +96,16 @@ def _code(run: Run) -> str:
     """The folder of the release's code, as it is called below `code` of any home; empty without a release."""
     parts = PurePath(run.workspace.folder).parts
     return "/".join(parts[parts.index(run.release) :]) if run.release in parts else ""
+
+
+def _origins(graph: Graph, origins: dict[str, Any]) -> dict[str, Any]:
+    """Where inputs come from, with the version of each feature view that the model was trained on."""
+    drawn = views_in(graph)
+    views = [
+        view | {"version": drawn[view["name"]].version} if view["name"] in drawn else view
+        for view in origins.get("views", ())
+    ]
+    return origins | {"views": views} if views else origins
 
 
 def _features(graph: Graph) -> dict[str, str]:

@@ -98,7 +98,8 @@ class Skews:
             .drop([f"{part}.{name}" for part in ("input", "key") for name in redacted], strict=False)
         )
         for view in version.origins.views:
-            fills = _fills(reader, online_id(version.project, window.environment, view.name))
+            read_as = online_id(version.project, window.environment, view.name, view.version)
+            fills = _fills(reader, read_as)
             read = to_compare(view, answers, fills)
             if not read.is_empty():
                 yield self._comparison(reader, window, version, view, read)

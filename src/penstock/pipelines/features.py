@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from penstock.core.digests import digest_value
 from penstock.features.types import ViewSettings
 from penstock.pipelines.types import Graph, Node, Output, Value
 
+DIGITS = 12
+"""Of a digest that name a version of a view."""
+MAKES_VALUES = ("target", "entity", "source", "aggregates", "query")
+"""What of the declaration of a view its values depend on, beside its code."""
 
-def views_in(graph: Graph) -> dict[str, tuple[ViewSettings, Node]]:
-    """The feature views that a pipeline trains on, by name, with the node that joins them."""
+
+class Drawn(NamedTuple):
+    """A feature view as a pipeline was drawn with it. `version` is another where its values may be."""
+
+    view: ViewSettings
+    version: str
+
+
+def views_in(graph: Graph) -> dict[str, Drawn]:
+    """The feature views that a pipeline trains on, by name."""
     return {
-        view["name"]: (msgspec.convert(view, ViewSettings), node)
+        node.settings["view"]["name"]: Drawn(
+            msgspec.convert(node.settings["view"], ViewSettings),
+            digest_value([node.code, [node.settings["view"].get(name) for name in MAKES_VALUES]])[:DIGITS],
+        )
         for node in graph.nodes
-        if node.kind == "rows"
-        for view in node.settings["views"]
+        if node.kind == "timeline"
     }
 
 
@@ -51,7 +67,7 @@ def skew_graph(graph: Graph, name: str, read: str, features: Sequence[str]) -> G
 
 def _timeline_in(graph: Graph, name: str) -> tuple[ViewSettings, Node, Node]:
     """A view with the nodes that read its source and lay out what it makes of it."""
-    view, _ = views_in(graph)[name]
+    view = views_in(graph)[name].view
     nodes = {node.name: node for node in graph.nodes}
     laid_out = nodes[timeline_of(view)]
     [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]

@@ -28,6 +28,7 @@ from penstock.features.types import Aggregate, OnlineView, Origins, RowsSettings
 from penstock.models.types import Signature
 from penstock.monitoring.logged import labelled_answers
 from penstock.monitoring.types import Skew
+from penstock.pipelines.features import views_in
 from penstock.pipelines.loading import draw_target
 from penstock.revisions.config import SKEW, parse_config
 from penstock.runs.types import Run, StepRun, Workspace
@@ -109,9 +110,11 @@ class Shop:
         release = delivered.release("c1", config, graph)
         delivered.move("dev", "c1")
         self.app.releases.tick(NOON)
+        version_of_view = views_in(graph)["footfall"].version
         self.view = OnlineView(
-            id=online_id("flights", "test", "footfall"),
+            id=online_id("flights", "test", "footfall", version_of_view),
             name="footfall",
+            version=version_of_view,
             entity=(Column(name="shop", dtype="string"),),
             features=("visitors", "mood"),
             ttl=5 * 3600.0,

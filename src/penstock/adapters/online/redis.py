@@ -90,6 +90,20 @@ class RedisOnline:
         parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
         return sum(self._asked("written", partial(self._written, view, part)) for part in parts)
 
+    def remove(self, view: str, since: str) -> str:
+        """See `OnlineStore`: a place is the cursor of a scan, which meets every entity that stays there."""
+
+        def forget() -> int:
+            found: Any = self._redis.scan(int(since or 0), match=_PREFIX + b"*", count=AT_ONCE)
+            place, keys = found
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.hdel(key, view)
+                pipeline.execute()
+            return int(place)
+
+        return str(self._asked("written", forget) or "")
+
     def contents(self) -> str:
         """See `OnlineStore`. A server that keeps no log of writes may have lost some with every restart."""
 

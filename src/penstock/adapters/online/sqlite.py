@@ -16,11 +16,16 @@ PATIENCE = 10.0
 """Seconds that a write waits for another process's."""
 MAPPED = 1 << 30
 """Bytes of the file that are read where they lie in memory, without a call of the system for each page."""
+AT_ONCE = 5_000
+"""Entities among which one call removes records: who writes waits meanwhile."""
 _MARKS = (1 << 31) - 1
 _SCHEMA = """CREATE TABLE IF NOT EXISTS features
 (key BLOB NOT NULL, view TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (key, view)) WITHOUT ROWID"""
 _WRITE = f"""INSERT INTO features VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record
 WHERE substr(excluded.record, 1, {STAMP}) >= substr(record, 1, {STAMP})"""  # noqa: S608 - a number of ours
+
+_LAST = "SELECT max(key) FROM (SELECT DISTINCT key FROM features WHERE key > ? ORDER BY key LIMIT ?)"
+_REMOVE = "DELETE FROM features WHERE key > ? AND key <= ? AND view = ?"
 
 
 @cache
@@ -63,6 +68,22 @@ class SqliteOnline:
                     what="The online store cannot be written", found=f"{error} in {self._path}"
                 ) from error
             return connection.total_changes - before
+
+    def remove(self, view: str, since: str) -> str:
+        """See `OnlineStore`: a place is the last key that was looked at, in hexadecimal digits."""
+        after = bytes.fromhex(since)
+        with self._taken:
+            try:
+                connection = self._connection()
+                [(last,)] = connection.execute(_LAST, (after, AT_ONCE))
+                if last is not None:
+                    with connection:
+                        connection.execute(_REMOVE, (after, last, view))
+            except sqlite3.DatabaseError as error:
+                raise StorageFailed(
+                    what="The online store cannot be written", found=f"{error} in {self._path}"
+                ) from error
+        return last.hex() if last else ""
 
     def contents(self) -> str:
         """See `OnlineStore`."""

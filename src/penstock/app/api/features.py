@@ -20,7 +20,9 @@ route = ROUTES.route
 
 @route("GET", "/features")
 def features(app: App, project: str = "", environment: str = "", search: str = "") -> Any:
-    """The feature views of every environment, or those that a text is found in, and how fresh they are."""
+    """The feature views of every environment in each version that is needed there, or those that a text is
+    found in, and how fresh they are.
+    """
     found = [_told(app, placed) for placed in app.features.placed(project, environment)]
     return {"items": [each for each in found if search.lower() in _text(each)]}
 
@@ -81,9 +83,13 @@ def skew(app: App, id: str) -> Any:  # noqa: A002 the word in the address
 
 
 def found_view(app: App, project: str, environment: str, name: str) -> Placed:
-    """The view that is meant; without an environment, the last one that it has reached. Raises NotFound."""
+    """The view that is meant; without an environment, the last one that it has reached. Raises NotFound.
+
+    It is the version of the release there, or, where that lacks the view, one that a model was trained on.
+    """
     placed = app.features.placed(project, environment)
     found = [each for each in placed if each.view.name == name]
+    found = [each for each in found if each.deployed] or found
     if not found:
         known = sorted({each.view.name for each in placed})
         where = f" in {environment}" if environment else ""
@@ -102,6 +108,9 @@ def _told(app: App, placed: Placed) -> dict[str, Any]:
     first: dict[str, Any] = {
         "view": state.view,
         "environment": state.environment,
+        "version": state.version,
+        "deployed": placed.deployed,
+        "readers": placed.readers,
         "as_of": state.as_of,
         "lag": lag,
     }

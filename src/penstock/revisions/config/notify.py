@@ -18,7 +18,7 @@ EVENTS = {
     "build": ("queued", "passed", "failed", "error", "broken", "cancelled", "superseded", "retried"),
     "check": ("waived",),
     "environment": ("held", "released", "removed"),
-    "features": ("materialized", "failed"),
+    "features": ("materialized", "failed", "removed"),
     "gate": ("passed", "failed", "waiting"),
     "merge": ("asked",),
     "model": ("live", "created", "logged", "withdrawn"),

@@ -49,6 +49,22 @@ class OnlineContract:
         online.write("visits", [(KEY, record(-1, 5, 1)), (KEY, record(0, 0, 2)), (KEY, record(-9, 9, 3))])
         assert online.read([KEY], ["visits"]) == [{"visits": record(0, 0, 2)}]
 
+    def test_a_view_is_removed_part_by_part_and_others_stay(self, online: OnlineStore) -> None:
+        keys = [entity_key(("n",), (n,)) for n in range(6_000)]
+        for view in ("visits:1", "visits:2"):
+            online.write(view, [(key, record(1, 1, 1)) for key in keys])
+        online.write("visits:1", [(OTHER, record(1, 1, 1))])
+        places = [online.remove("visits:1", "")]
+        assert places[0], "it is not done at once"
+        while places[-1]:
+            places.append(online.remove("visits:1", places[-1]))
+        assert online.read([*keys, OTHER], ["visits:1", "visits:2"]) == [
+            *[{"visits:2": record(1, 1, 1)}] * len(keys),
+            {},
+        ]
+        online.write("visits:1", [(KEY, record(0, 0, 2))])
+        assert online.read([KEY], ["visits:1"]) == [{"visits:1": record(0, 0, 2)}]
+
     def test_writing_the_same_again_changes_nothing(self, online: OnlineStore) -> None:
         rows = [(entity_key(("n",), (n,)), record(n, n, n)) for n in range(500)]
         assert online.write("visits", rows) == online.write("visits", rows) == 500

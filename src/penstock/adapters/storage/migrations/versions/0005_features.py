@@ -15,13 +15,13 @@ def upgrade() -> None:
     op.create_table(
         "materializations",
         key("seq"),
-        *text("id", "project", "environment", "view"),
+        *text("id", "project", "environment", "view", "version"),
         *integer("as_of", nullable=True),
         *text("table", "entity", "features", "run"),
         *integer("loaded", "rows"),
         *boolean("asked", "full"),
         *text("contents", "actor", "error"),
-        *integer("finished", nullable=True),
+        *integer("finished", "unneeded", nullable=True),
         *integer("event"),
     )
     op.create_index("materializations_id", "materializations", ["id"], unique=True)
