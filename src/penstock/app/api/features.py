@@ -20,9 +20,7 @@ route = ROUTES.route
 
 @route("GET", "/features")
 def features(app: App, project: str = "", environment: str = "", search: str = "") -> Any:
-    """The feature views of every environment in each version that is needed there, or those that a text is
-    found in, and how fresh they are.
-    """
+    """The feature views of environments in each version needed, or those that a text is in, and how fresh."""
     found = [_told(app, placed) for placed in app.features.placed(project, environment)]
     return {"items": [each for each in found if search.lower() in _text(each)]}
 
