@@ -236,10 +236,11 @@ def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Fi
 
 def _last_read(reader: Reader, watch: Watch, node: str) -> LastRead:
     """When the pipeline last read a source there, if it did."""
-    for run in reader.find(Run, **watch.where, order="-created", limit=RUNS_BACK):
-        for step in reader.find(StepRun, id=f"{run.id}/{node}", status="succeeded"):
-            told = [artifact.meta.get(VERSION) for artifact in step.outputs.values()]
-            return LastRead(run.as_of, next(iter(told), None))
+    newest = reader.pick(Run, ("id", "as_of"), **watch.where, order="-created", limit=RUNS_BACK)
+    for run, as_of in newest:
+        for (outputs,) in reader.pick(StepRun, ("outputs",), id=f"{run}/{node}", status="succeeded"):
+            told = [artifact.meta.get(VERSION) for artifact in outputs.values()]
+            return LastRead(as_of, next(iter(told), None))
     return LastRead()
 
 
