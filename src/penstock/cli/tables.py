@@ -130,5 +130,5 @@ def checked(
             return named, rules_in(expected), check(file_table(Path(ref)), expected)
     source = source_of(ref)
     rows = _known(source, data_root, as_of).rows
-    found = check(rows, expected, sketch=sketch(rows), named_by=(*source.key, source.event_time))
+    found = check(rows, expected, sketch=sketch(rows), named_by=source.named_by)
     return named, rules_in(expected), found

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.places import is_secret, without_password
-from penstock.datasets.types import Delta, Events, Objects, Predictions, Source, Sql
+from penstock.datasets.types import WRITTEN, Delta, Events, Objects, Predictions, Source, Sql
 
 _SCHEMES = ("s3", "gs", "az", "https", "http")
 
@@ -17,7 +17,7 @@ _SCHEMES = ("s3", "gs", "az", "https", "http")
 def files(
     path: str,
     *,
-    event_time: str,
+    event_time: str = "",
     known_time: str = "",
     key: str | tuple[str, ...] | list[str] = (),
     name: str = "",
@@ -25,12 +25,14 @@ def files(
     """Declare the rows under `path`: a file, a folder or a pattern of CSV, JSON lines or Parquet.
 
     `path` is relative to the project's data root, or an address: `s3://`, `gs://`, `az://` or `https://`.
-    `event_time` names the column that says when a
-    row happened and `known_time` the one that says when it became known, if that was later; times
-    without a zone are UTC. `key` names the columns that identify a row. Nothing is read here.
+    `event_time` names the column that says when a row happened and `known_time` the one that says when it
+    became known, if that was later; times without a zone are UTC. Rows that do not say when they happened
+    count from the time at which their file was written: models are trained on them, but no feature view is
+    made of them. `key` names the columns that identify a row. Nothing is read here.
     The source is called `name`, else after the last part of the path.
     Raises InvalidValue for a path that leaves the data root or gives no name.
     """
+    event_time = event_time or known_time or WRITTEN
     if "://" in path:
         return _remote(path, name, event_time, known_time, key)
     pure = PurePosixPath(path)

@@ -44,15 +44,15 @@ class Layout:
                 self.schema[name] = _together(self.schema.get(name, dtype), dtype)
 
     def tables(
-        self, mended: Mapping[Path, Mended], *, numbered: bool = False
+        self, mended: Mapping[Path, Mended], *, numbered: bool = False, apart: bool = False
     ) -> Iterator[tuple[Schema, Path, pl.LazyFrame]]:
         """The rows of each group as they are, those of CSV as text, with the group's columns and first file.
 
-        A mended file is a group of its own; `numbered` every file is, and has the numbers of its rows, from
-        0, as the column `ROW`.
+        A mended file is a group of its own; `apart` every file is; `numbered` too, and has the numbers of its
+        rows, from 0, as the column `ROW`.
         """
         for schema, paths in self.groups:
-            alone = paths if numbered else [path for path in paths if path in mended]
+            alone = paths if numbered or apart else [path for path in paths if path in mended]
             together = [path for path in paths if path not in alone]
             for part in [*([together] if together else []), *([path] for path in alone)]:
                 of = [BytesIO(mended[part[0]].data)] if part[0] in mended else part

@@ -13,7 +13,7 @@ from penstock.core.words import meant
 from penstock.datasets.layout import ROW, Layout, Schema
 from penstock.datasets.listing import FORMATS, Listing, listing
 from penstock.datasets.mending import Mended, lines_of, mended, shown, whole_lines, word
-from penstock.datasets.types import Events, Quarantined, Source
+from penstock.datasets.types import WRITTEN, Events, Quarantined, Source
 
 MALFORMED = "penstock.malformed"
 """The column that marks rows without a key or a time, or with text where a number stands elsewhere."""
@@ -68,12 +68,14 @@ class SourceFiles:
     def rows(self) -> pl.LazyFrame:
         """See `scan`."""
         parts = []
-        for schema, _, table in self._layout.tables(self._mended):
+        undated = [WRITTEN] if self._source.undated else []
+        for schema, path, table in self._layout.tables(self._mended, apart=self._source.undated):
             columns, checks = self._typed(schema)
             bad = pl.any_horizontal(*(check for _, _, check in checks), _NEVER)
-            parts.append(table.select(*columns, bad.alias(MALFORMED)))
+            times = [_written(path).alias(name) for name in undated]
+            parts.append(table.select(*columns, *times, bad.alias(MALFORMED)))
         whole = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal_relaxed")
-        return whole.select(*self._layout.schema, MALFORMED)
+        return whole.select(*self._layout.schema, *undated, MALFORMED)
 
     def mend(self) -> bool:
         """Set aside the lines of text files that no reader takes; whether there were such."""
@@ -161,7 +163,14 @@ class SourceFiles:
 
 
 def _times(source: Source) -> list[str]:
-    return list(dict.fromkeys(name for name in (source.event_time, source.known_time) if name))
+    """The columns of its files that hold the times of rows."""
+    names = () if source.undated else (source.event_time, source.known_time)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _written(path: Path) -> pl.Expr:
+    """When a file was written, in microseconds that have passed."""
+    return pl.lit(path.stat().st_mtime_ns // 1000).cast(_UTC)
 
 
 def _from_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -76,7 +76,7 @@ def take_snapshot(
             )
         warnings: list[Violation] = []
         if expected is not None:
-            found = check(rows, expected, sketch=seen, named_by=(*source.key, source.event_time))
+            found = check(rows, expected, sketch=seen, named_by=source.named_by)
             warnings = refuse(found, f"The rows of the source {source.name}", source.name)
         with blobs.writing() as file:
             write_table(rows, file)

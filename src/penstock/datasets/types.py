@@ -43,11 +43,15 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions"):
     environment: str = ""
 
 
+WRITTEN = "penstock.written"
+"""The event time of rows that have none of their own: when their file was written."""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where rows come from: the files under `path` (CSV, JSON lines or Parquet), or what `kind` says.
 
-    `event_time` names the column that says when a row happened, `known_time` the column
-    that says when it became known (the event time itself where it is empty),
+    `event_time` names the column that says when a row happened (`WRITTEN` where there is none), `known_time`
+    the column that says when it became known (the event time itself where it is empty),
     `key` the columns that identify a row. `path` is relative to the project's data root; of a
     source that lies elsewhere it is where a sample of its rows may lie.
     """
@@ -58,6 +62,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     known_time: str = ""
     key: tuple[str, ...] = ()
     kind: Events | Sql | Delta | Objects | Predictions | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def undated(self) -> bool:
+        """Whether rows do not say when they happened."""
+        return self.event_time == WRITTEN
+
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """The columns by which people find a row again."""
+        return self.key if self.undated else (*self.key, self.event_time)
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

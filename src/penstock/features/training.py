@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,9 @@ from penstock.core.errors import InvalidValue
 from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type, corrected, known
-from penstock.datasets.types import Column, Predictions
+from penstock.datasets.types import WRITTEN, Column, Predictions
 from penstock.features.computed import with_computed
+from penstock.features.holdout import Holdout, read_holdout
 from penstock.features.joins import join
 from penstock.features.timelines import Features, Timeline
 from penstock.features.types import RowsSettings, TrainingSet
@@ -36,8 +38,8 @@ def training_set(
     `tables` maps source names to rows; views in `timelines` are joined from there. Only rows known at
     `as_of` count; rows without a label are left out. The span and the holdout are measured back from the
     newest row that is left, so that the result depends on the rows alone. Columns come in this order: key,
-    event time, the source's others (without the known time), features, computed features. Of a source of
-    predictions the features are its own columns, as they were served.
+    event time (if rows have one), the source's others (without the known time), features, computed features.
+    Of a source of predictions the features are its own columns, as they were served.
     Raises InvalidValue when a column is missing or either part would be empty.
     """
     asked = msgspec.convert(settings, RowsSettings)
@@ -65,11 +67,12 @@ def training_set(
         )
     newest: datetime = spine[source.event_time][-1]
     moment = pl.col(source.event_time)
+    holdout = read_holdout(asked.holdout)
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
     if asked.since:
-        begun = min(datetime.fromisoformat(asked.since), newest - 2 * duration(asked.holdout))
-        spine = spine.filter(moment >= begun)
+        since = spine.filter(moment >= datetime.fromisoformat(asked.since))
+        spine = max(since, _last(spine, source.event_time, holdout), key=len)
     if isinstance(source.kind, Predictions):
         served = _served(asked, spine.columns, timelines or {})
         table = spine.drop(asked.computed.keys(), strict=False)  # they are made anew of what was served
@@ -78,20 +81,45 @@ def training_set(
         views = [resolved_view(view.target) for view in asked.views]
         table = join(spine, source.event_time, views, tables, timelines)
     table = with_computed(table, asked.computed)
-    cut = newest - duration(asked.holdout)
-    train, holdout = table.filter(moment <= cut), table.filter(moment > cut)
-    if train.is_empty() or holdout.is_empty():
+    held = held_out(spine, asked, newest)
+    train, apart = (part.drop(WRITTEN, strict=False) for part in (table.filter(~held), table.filter(held)))
+    if train.is_empty() or apart.is_empty():
         raise InvalidValue(
             what=f"The training set of {source.name} has an empty part",
-            expected=f"labelled rows before and after {cut:%Y-%m-%d %H:%M} UTC",
-            found=f"{train.height} before and {holdout.height} after, "
+            expected=f"labelled rows to learn from beside a holdout of {asked.holdout}",
+            found=f"{train.height} beside {apart.height}, "
             f"from {spine[source.event_time][0]:%Y-%m-%d %H:%M} to {newest:%Y-%m-%d %H:%M}",
-            fix="Change `span` or `holdout`.",
+            fix='Change `span` or `holdout`: a share such as holdout="20%" always leaves some.',
         )
     aside = {*first, asked.label}
+    inputs = table.drop(aside)
     return TrainingSet(
-        train, holdout, _schema(table.drop(aside), holdout.drop(aside), asked.label, set(others))
+        train, apart, _schema(inputs, apart.drop(aside, strict=False), asked.label, set(others))
     )
+
+
+def held_out(rows: pl.DataFrame, asked: RowsSettings, newest: datetime) -> pl.Series:
+    """Whether each of n rows of the source, in order of event time, is of the holdout: booleans, shape (n,).
+
+    A span ends at the `newest` time. A share is the rows with the latest times, and of those with the same
+    time some by chance, which depends on the values of a row other than its label: rows with the same values
+    are on the same side, in whatever order they come.
+    """
+    time, holdout = asked.source.event_time, read_holdout(asked.holdout)
+    if not holdout.share:
+        return rows[time] > newest - holdout.span
+    marks = rows.drop(asked.label, WRITTEN, strict=False).hash_rows(seed=0)
+    order = pl.DataFrame({"time": rows[time], "mark": marks})
+    first = order.sort("time", "mark").row(-max(1, round(holdout.share * rows.height)))
+    later, same = pl.col("time") > first[0], pl.col("time") == first[0]
+    return order.select(later | same & (pl.col("mark") >= first[1])).to_series()
+
+
+def _last(spine: pl.DataFrame, time: str, holdout: Holdout) -> pl.DataFrame:
+    """The last of some rows that are twice the holdout."""
+    if holdout.share:
+        return spine.tail(math.ceil(2 * holdout.share * spine.height))
+    return spine.filter(pl.col(time) >= pl.col(time).last() - 2 * holdout.span)
 
 
 def _served(

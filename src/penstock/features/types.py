@@ -169,12 +169,12 @@ class ColumnSkew(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows to train on: `span` and `holdout` are durations back from the newest row.
+    """Which rows to train on: those of a `span`, a duration back from the newest row, empty for all of them.
 
-    An empty `span` means all of history. The holdout is the last part of the span. Of the span only rows
-    count from the moment `since` on (as ISO 8601 writes it), or the last of it that are twice the holdout,
-    whatever is more. `computed` are SQL
-    expressions of the columns of a row, by the names of their features.
+    The `holdout` is the last part of them: a duration, or a share of the rows such as `"20%"`. Of the span
+    only rows count from the moment `since` on (as ISO 8601 writes it), or the last of it that are twice the
+    holdout, whatever is more. `computed` are SQL expressions of the columns of a row, by the names of their
+    features.
     """
 
     source: Source

@@ -79,6 +79,13 @@ def feature_view(
     columns = (entity,) if isinstance(entity, str) else tuple(entity)
     if not columns or not all(columns):
         raise InvalidPipeline(what="A feature view needs an entity.", fix="Name its column: entity=.")
+    if source.undated:
+        raise InvalidPipeline(
+            what=f"A feature view of the source {source.name} cannot be read in time",
+            expected="rows that say when they happened",
+            found="a source without an event time",
+            fix="Name the column with event_time=, or known_time=; write one if there is none.",
+        )
     if aggregates and (own := {each.column for each in read_aggregates(aggregates)} & set(columns)):
         raise InvalidPipeline(
             what="A column of the entity is the same in all of its events, and cannot be aggregated",

@@ -12,6 +12,7 @@ from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.datasets.places import secrets_of
 from penstock.datasets.types import Source
+from penstock.features.holdout import USUAL, USUAL_UNDATED, read_holdout
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
@@ -38,15 +39,17 @@ def training_rows(
     *,
     label: str,
     span: str = "",
-    holdout: str = "14d",
+    holdout: str = "",
     computed: Mapping[str, str] | None = None,
 ) -> Rows:
     """Draw a training set: the rows of `source` that have a label, joined in time with feature views.
 
     `span` (such as `"60d"`, all of history where it is empty) is measured back from the newest row with a
-    label that is known when the pipeline runs; the last `holdout` of it is kept apart. `computed` features,
-    such as `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the
-    prediction service computes them where a request does not give them. See `features.training_set`.
+    label that is known when the pipeline runs. The `holdout` is kept apart: the last `"14d"` of it, or the
+    newest share of its rows such as `"20%"`, by chance among rows of the same time; unless it is said, 14
+    days, and 20 % of rows without an event time. `computed` features, such as
+    `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the prediction
+    service computes them where a request does not give them. See `features.training_set`.
     Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
     """
     drawing = _drawing("training_rows")
@@ -66,10 +69,12 @@ def training_rows(
                 found=repr(view),
                 fix="Decorate the function with @feature_view.",
             )
-    if duration(holdout).total_seconds() == 0 or (span and duration(span) <= duration(holdout)):
+    holdout = holdout or (USUAL_UNDATED if source.undated else USUAL)
+    apart = read_holdout(holdout)
+    if span and duration(span) <= apart.span:
         raise InvalidPipeline(
             what="training_rows would leave an empty part",
-            expected="a holdout that is shorter than the span and longer than nothing",
+            expected="a holdout that is shorter than the span",
             found=f"span={span!r}, holdout={holdout!r}",
         )
     settings = RowsSettings(

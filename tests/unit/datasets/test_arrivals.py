@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,3 +112,14 @@ def test_a_source_without_a_whole_file_is_refused(tmp_path: Path) -> None:
         InvalidValue, match=r"no file that is whole: found trips/a\.parquet: .*its end is missing"
     ):
         Levels().at(TRIPS, tmp_path, day(1))
+
+
+def test_rows_without_a_time_arrive_with_their_file(tmp_path: Path) -> None:
+    cells, levels = files("trips"), Levels()
+    for name, number in (("a.parquet", 1), ("b.parquet", 3)):
+        moment = day(number).timestamp()
+        os.utime(put(tmp_path, name, [9, 9]), (moment, moment))
+    first = levels.at(cells, tmp_path, day(2))
+    assert (first.rows, first.newest) == (2, day(1))
+    more = levels.since(cells, tmp_path, first, day(4))
+    assert (more.rows, more.partitions, more.newest) == (2, 1, day(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -185,7 +186,6 @@ def test_a_source_is_called_after_its_path(path: str, name: str) -> None:
         ({"path": ""}, "not inside the data root"),
         ({"path": "*.csv"}, "no usable name"),
         ({"path": "2024"}, "no usable name"),
-        ({"path": "trips", "event_time": ""}, "has no event time"),
     ],
 )
 def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str) -> None:
@@ -220,3 +220,28 @@ def test_mixed_formats_are_refused(tmp_path: Path) -> None:
 def test_missing_files_are_refused_with_the_place(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=f"nothing at {tmp_path}/data/trips"):
         rows_of(tmp_path)
+
+
+def test_rows_without_a_time_count_from_when_their_file_was_written(tmp_path: Path) -> None:
+    cells = files("data/trips", key="id")
+    write(tmp_path, "a.csv", "id,value\n1,1.5\n2,x\n")
+    write(tmp_path, "b.csv", "id,value,note\n3,2.5,late\n")
+    for name, day in (("a", 1), ("b", 3)):
+        moment = datetime(2024, 5, day, tzinfo=UTC).timestamp()
+        os.utime(tmp_path / f"data/trips/{name}.csv", (moment, moment))
+    assert rows_of(tmp_path, cells)["id"].to_list() == [1, 2, 3]
+    early = take_snapshot(cells, tmp_path, datetime(2024, 5, 2, tzinfo=UTC), MemoryBlobs())
+    assert early.rows == 2
+    assert early.first == early.last == datetime(2024, 5, 1, tzinfo=UTC)
+    assert files("data/trips", known_time="told").event_time == "told"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_malformed_row_without_a_time_is_left_out_with_the_reason(tmp_path: Path, form: str) -> None:
+    table = pl.DataFrame({"id": [1, None, 3], "value": [1.5, 2.5, 3.5]})
+    path = tmp_path / f"cells.{form}"
+    {"csv": table.write_csv, "jsonl": table.write_ndjson, "parquet": table.write_parquet}[form](path)
+    blobs = MemoryBlobs()
+    taken = take_snapshot(files(path.name, key="id"), tmp_path, datetime.now(UTC), blobs)
+    assert (taken.rows, taken.quarantined) == (2, 1)
+    assert [each["column"] for each in msgspec.json.decode(blobs.get(taken.quarantine))] == ["id"]

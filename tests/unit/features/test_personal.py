@@ -89,7 +89,7 @@ def test_violations_give_no_examples_of_it_and_explanations_one_number() -> None
     rows = pl.DataFrame({"id": [1, 2], "at": [NOON] * 2, "born": [1700, 1980], "orders": [-1, 2]})
     rules = {"columns": {"born": {"at_least": 1900}, "orders": {"at_least": 0}}}
     settings = {
-        "source": {"name": "people", "key": ["id"], "event_time": "at"},
+        "source": {"name": "people", "key": ["id"], "path": "x", "event_time": "at"},
         "views": [{"pii": ["born"]}],
         "expectations": {"person": rules},
     }

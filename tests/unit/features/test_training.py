@@ -87,6 +87,36 @@ def test_rows_since_a_moment_are_never_fewer_than_twice_the_holdout() -> None:
     assert made(since=(newest - DAY * 100).isoformat(), span="15d").train["id"][0] == 25
 
 
+def test_a_share_of_the_newest_rows_is_kept_apart() -> None:
+    rows = made(holdout="25%")
+    assert rows.holdout["id"].to_list() == list(range(30, 40))
+    assert rows.train.height == 29
+    assert made(since=LATER.isoformat(), holdout="25%").train["id"].to_list() == list(range(20, 35))
+
+
+def test_rows_of_one_time_are_kept_apart_by_chance_and_equal_ones_together() -> None:
+    cells = files("cells")
+    half = pl.DataFrame({"size": range(500), "ill": [n % 2 == 0 for n in range(500)]})
+    twice = pl.concat([half, half]).with_columns(pl.lit(START).alias(cells.event_time))
+
+    def parts(table: pl.DataFrame) -> TrainingSet:
+        return made(source=cells, tables={"cells": table.lazy()}, label="ill", holdout="20%", views=())
+
+    rows = parts(twice)
+    assert rows.train.columns == ["size", "ill"], "what the file holds and nothing else"
+    assert [column["name"] for column in rows.schema["columns"]] == ["size"]
+    assert 200 <= rows.holdout.height <= 201
+    assert not set(rows.train["size"]) & set(rows.holdout["size"])
+    assert 60 < rows.holdout["ill"].sum() < 140, "not the last of the file, nor of one label"
+    again = parts(twice.reverse())
+    assert set(again.holdout["size"]) == set(rows.holdout["size"]), "in whatever order rows come"
+
+
+def test_no_view_is_made_of_rows_without_a_time() -> None:
+    with pytest.raises(InvalidPipeline, match="expected rows that say when they happened"):
+        feature_view(entity="city", source=files("cities"))(lambda rows: rows)
+
+
 def test_the_schema_says_what_a_model_is_asked() -> None:
     schema = made().schema
     assert schema["label"] == "late"
@@ -116,7 +146,7 @@ def test_examples_are_spread_over_a_large_holdout() -> None:
         ({"label": "lat"}, r"no column `lat` for the label\. Did you mean `late`"),
         (
             {"holdout": "90d"},
-            "empty part: expected labelled rows before and after .*; found 0 before and 39 after",
+            "empty part: expected labelled rows to learn from beside a holdout of 90d; found 0 beside 39",
         ),
         ({"as_of": START}, "no rows with a label: expected rows known at 2024-01-01 00:00 UTC"),
     ],

@@ -88,6 +88,8 @@ def draw_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         ("training_rows(trips, label=depth)", "`label` of `training_rows` must be written in the pipeline"),
         ("training_rows(trips, label='late', span='7d', holdout='14d')", "leave an empty part"),
         ("training_rows(trips, label='late', span='soon')", "expected a duration"),
+        ("training_rows(trips, label='late', holdout='0d')", 'expected a duration such as "14d", or a share'),
+        ("training_rows(trips, label='late', holdout='100%')", "found '100%'"),
         (
             "fit(training_rows(trips, label='late'), depth)",
             r"several outputs: expected one of \.train, \.holdout",

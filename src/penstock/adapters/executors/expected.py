@@ -10,6 +10,7 @@ import polars as pl
 
 from penstock.datasets.expectation_files import as_data
 from penstock.datasets.expectations import Expectations, check, refuse, rules_in
+from penstock.datasets.types import Source
 from penstock.serving.outside import REFUSE
 
 
@@ -40,18 +41,17 @@ def training_as_expected(settings: Mapping[str, Any], rows: pl.DataFrame) -> lis
     are asked, and the features all. Of what tells of people no examples are given. Raises InvalidValue for
     errors.
     """
-    source = settings["source"]
-    named_by = (*source["key"], source["event_time"])
+    source = msgspec.convert(settings["source"], Source)
     personal = {column for view in settings["views"] for column in view.get("pii", ())}
     warnings = []
     for name, given in settings.get("expectations", {}).items():
         expected = msgspec.convert(given, Expectations)
-        whole = name != source["name"]
+        whole = name != source.name
         asked = msgspec.structs.replace(expected, other_columns=True, rows=expected.rows if whole else 0)
         what = f"The training rows with the features of {name}" if whole else "The training rows"
         found = [
             msgspec.structs.replace(each, examples=()) if each.column in personal else each
-            for each in check(rows, asked, named_by=named_by, part=not whole)
+            for each in check(rows, asked, named_by=source.named_by, part=not whole)
         ]
         warnings += refuse(found, what, name)
     return [str(each) for each in warnings]

@@ -16,7 +16,7 @@ from penstock.adapters.formats.files import laid_out
 from penstock.adapters.formats.values import read, write
 from penstock.core.errors import Conflict, StepFailed
 from penstock.core.targets import resolve
-from penstock.datasets.types import Quarantined, Snapshot, Source
+from penstock.datasets.types import WRITTEN, Quarantined, Snapshot, Source
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.code import code_digest, views_digest
 from penstock.pipelines.metrics import Metrics
@@ -172,9 +172,12 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         reference = unnamed(profile(made.train, list(examples)), origins.personal)
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         rows, label = pl.concat([made.train, made.holdout]), made.schema["label"]
+        if time == WRITTEN:
+            rows, time = rows.with_columns(pl.lit(task.as_of).alias(WRITTEN)), ""
         told_of = rows.drop_nulls(label)
         known = with_column(
-            daily(rows, time, reference), daily(told_of, time, profile(told_of.select(label), [label]))
+            daily(rows, time or WRITTEN, reference),
+            daily(told_of, time or WRITTEN, profile(told_of.select(label), [label])),
         )
         days = msgspec.to_builtins(known)
         labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))

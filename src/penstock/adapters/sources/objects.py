@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
@@ -43,6 +44,8 @@ def _fetch(source: Source, store: Any, folder: Path, above: str, about: Any) -> 
         with path.open("wb") as file:
             for piece in store.get(about["path"]):
                 file.write(piece)
+        written = about["last_modified"].timestamp()
+        os.utime(path, (written, written))
     except (BaseError, OSError) as error:
         raise _away(source, error) from None
 

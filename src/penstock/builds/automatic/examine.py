@@ -144,7 +144,7 @@ class _Examination:
         labels = {each.source.name: each.label for each in asked}
         for source in sources_of(graph):
             rows = taken.whole[source.name]
-            if not once("steady", source.name):
+            if not source.undated and not once("steady", source.name):
                 aside = {name for each in asked for view in each.views for name in view.entity}
                 yield ask("steady", source.name, steady, source, rows, aside, labels.get(source.name, ""))
             if source.key and not once("unique_keys", source.name):

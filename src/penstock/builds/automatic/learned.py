@@ -63,6 +63,8 @@ def weights(published: Published, asked: Asked) -> None:
         raise NotJudged(_UNSEEN)
     if asked.fit.weights is None or len(asked.fit.weights) != asked.fit.rows.height:
         raise NotJudged("Its rows have no weights.")
+    if published.time not in published.rows.train.columns:
+        raise NotJudged("Its rows do not say when they happened.")
     pairs = places(published, asked, asked.fit.weights)
     moments = (
         published.rows.train[published.time].gather(pairs["own"]).to_physical().cast(pl.Float64).to_numpy()

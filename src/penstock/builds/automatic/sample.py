@@ -12,6 +12,7 @@ import polars as pl
 from penstock.core.durations import duration
 from penstock.datasets import read
 from penstock.datasets.types import Source
+from penstock.features.training import held_out
 from penstock.features.types import RowsSettings
 from penstock.pipelines.types import Graph
 
@@ -57,15 +58,16 @@ def sample(graph: Graph, root: Path, as_of: datetime, rows: int) -> Sample:
 
 def _to_train_on(asked: RowsSettings, table: pl.DataFrame, rows: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows in the span, and the sample of them."""
-    moment = pl.col(asked.source.event_time)
+    time = asked.source.event_time
+    moment = pl.col(time)
     labelled = table.filter(pl.col(asked.label).is_not_null()) if asked.label in table.columns else table
     if labelled.is_empty():
         return table, table.head(rows)
-    newest = labelled[asked.source.event_time][-1]
+    newest: datetime = labelled[time][-1]
     if asked.span:
         table = table.filter(moment > newest - duration(asked.span))
-    cut = newest - duration(asked.holdout)
-    parts = table.filter(moment <= cut), table.filter(moment > cut)
+    held = held_out(table, asked, newest)
+    parts = table.filter(~held), table.filter(held)
     return table, pl.concat([_thinned(parts[0], rows), _thinned(parts[1], rows // 2)])
 
 
