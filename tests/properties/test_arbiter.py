@@ -14,7 +14,7 @@ from penstock.triggers.decide import Finding, Reason, arbitrate, hushed, same
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
 TOLD = ("notify",)
 ASKED = {"on_demand", "deployed", "signal"}
-LASTS = {"new_rows", "new_bytes", "new_partitions", "new_versions", "worse", "drift"}
+LASTS = {"new_rows", "new_bytes", "new_partitions", "new_versions", "worse", "drift", "skew"}
 HOURS = st.integers(-72, 0).map(lambda hours: NOON + timedelta(hours=hours))
 reasons = st.builds(
     Reason,

@@ -17,7 +17,7 @@ from penstock.deployments.releases import Releases
 from penstock.deployments.types import GateReport
 from penstock.models.types import Version
 from penstock.monitoring.estimates import Estimator
-from penstock.monitoring.types import Alarm, Prediction, Window
+from penstock.monitoring.types import Alarm, Prediction, Skew, Window
 from penstock.pipelines.types import Graph, Node
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import Project
@@ -52,6 +52,7 @@ READING = replace(
 )
 
 
+LOGGED = {"type": "predictions", "model": "delay"}
 ROWS = Node(name="rows", kind="rows", outputs=("train",), settings={"span": "365d", "holdout": "14d"})
 TRAINING = replace(READING, nodes=(READING.nodes[0], ROWS, *GRAPH.nodes))
 
@@ -747,3 +748,73 @@ def test_an_alarm_about_the_champion_starts_a_run_that_it_caused() -> None:
     world.champion()
     assert world.tick(days=3) == []
     assert "no alarm about version 2" in world.explanation()
+
+
+def compared(world: World, view: str, day: datetime, skew: float | None, version: int = 1) -> None:
+    """What was read of a view on a day has been compared, or could not be."""
+    with world.store.begin() as tx:
+        told = tx.mint(Skew)
+        tx.add(
+            Skew(
+                id=told,
+                window="w",
+                project="flights",
+                environment="production",
+                model="delay",
+                version=version,
+                view=view,
+                start=day,
+                end=day + timedelta(days=1),
+                lookups=400,
+                rows=400,
+                skew=skew,
+                stale=None if skew is None else 0.1,
+                measured=world.clock.now(),
+                event=int(told),
+            )
+        )
+
+
+def test_skew_of_what_is_read_online_fires_once_for_each_day() -> None:
+    world = World(conditions('any = [{ skew = "skew > 1%", view = "footfall" }]')).settled()
+    assert "skew > 1% of footfall: there is no champion yet" in world.explanation()
+    world.champion()
+    assert world.tick() == []
+    assert "nothing that version 1 read online was compared yet" in world.explanation()
+    compared(world, "footfall", NOON, 0.01)
+    compared(world, "weather", NOON, 0.9)
+    assert world.tick() == []
+    assert "on 2013-03-01 was 1 % of footfall; it takes skew > 1% to fire" in world.explanation()
+    compared(world, "footfall", NOON + timedelta(days=1), 0.021)
+    compared(world, "footfall", NOON + timedelta(days=2), None)
+    [firing] = world.tick()
+    assert (firing.kind, firing.events) == ("skew", (3,))
+    assert firing.why.endswith("on 2013-03-02 was 2.1 % of footfall, which is skew > 1%")
+    world.project.finish()
+    assert world.tick(days=1) == []
+    assert "it has fired for this already" in world.explanation()
+    compared(world, "footfall", NOON + timedelta(days=3), 0.5)
+    world.champion()
+    assert world.tick() == [], "it was another version"
+    compared(world, "footfall", NOON + timedelta(days=3), 0.5, version=2)
+    assert [firing.kind for firing in world.tick()] == ["skew"]
+
+
+def test_labelled_answers_are_counted_as_new_rows() -> None:
+    source = {"name": "served", "path": "served", "event_time": "answered_at", "kind": LOGGED}
+    snapshot = replace(READING.nodes[0], settings={"source": source})
+    graph = replace(READING, nodes=(snapshot, *GRAPH.nodes))
+    world = World(conditions('any = [{ new_rows = 100, source = "served" }]'), graph).settled()
+    world.predictions(99)
+    world.predictions(50, labelled=False)
+    assert world.tick(hours=1) == []
+    assert "99 new rows of served and no run has read it yet; it takes 100 to fire" in world.explanation()
+    world.predictions(1)
+    [firing] = world.tick(hours=1)
+    assert (firing.kind, firing.evidence["rows"]) == ("new_rows", 100)
+    read_by(world)
+    world.project.finish()
+    assert world.tick(hours=1) == []
+    assert "0 new rows of served since it was read as of" in world.explanation()
+    world.correct(right=1)  # of all 150, which tells labels of 50 for the first time
+    assert [firing.evidence["rows"] for firing in world.tick(hours=1)] == [150]

@@ -12,6 +12,7 @@ from penstock.builds.types import Build, Built
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
+from penstock.pipelines.features import views_in
 from penstock.pipelines.parameters import typed
 from penstock.pipelines.types import Graph
 from penstock.revisions.config import (
@@ -20,6 +21,7 @@ from penstock.revisions.config import (
     ArrivalCondition,
     EnvironmentConfig,
     ProjectConfig,
+    SkewCondition,
     TriggerConfig,
 )
 from penstock.revisions.types import Branch
@@ -107,6 +109,8 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
     sentences += [
         *_unread(triggers, graphs),
         *_versionless(triggers, graphs),
+        *_unmeasured(triggers, graphs),
+        *_unserved(triggers, graphs),
         *_immaterial(triggers, graphs),
     ]
     return sentences + [sentence for e in config.environments for sentence in _misfits(e, graphs)]
@@ -168,6 +172,43 @@ def _versionless(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> 
         for kind in [read.get((trigger.pipeline, each.source))]
         if kind is not None and (kind.get("type") != "delta" or kind.get("version") is not None)
     ]
+
+
+def _unmeasured(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about sources of predictions, whose rows alone can be waited for."""
+    logged = {
+        (graph.pipeline, node.settings["source"]["name"])
+        for graph in graphs
+        for node in graph.nodes
+        if node.kind == "snapshot" and node.settings["source"].get("kind", {}).get("type") == "predictions"
+    }
+    return [
+        f"A trigger starts {trigger.pipeline!r} on new {each.what} of {each.source!r}, which is what a model "
+        "answered: wait for new_rows of it."
+        for trigger in triggers
+        for each in trigger.every
+        if isinstance(each, ArrivalCondition)
+        and each.what in {"bytes", "partitions"}
+        and (trigger.pipeline, each.source) in logged
+    ]
+
+
+def _unserved(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[str]:
+    """Sentences about skew that is waited for of views which no model of the pipeline reads online."""
+    read = {graph.pipeline: list(views_in(graph)) for graph in graphs}
+    sentences = []
+    for trigger in triggers:
+        for each in trigger.every:
+            if not isinstance(each, SkewCondition) or trigger.pipeline not in read:
+                continue
+            views, says = read[trigger.pipeline], f"A trigger starts {trigger.pipeline!r} on skew of "
+            if each.view and each.view not in views:
+                sentences.append(
+                    f"{says}{each.view!r}, which it does not train on. {meant(each.view, views)}"
+                )
+            elif not views:
+                sentences.append(f"{says}what is read online, and it trains on no feature view.")
+    return sentences
 
 
 def _misfits(environment: EnvironmentConfig, graphs: Sequence[Graph]) -> list[str]:

@@ -37,7 +37,7 @@ ARRIVALS: dict[Arrives, Kind] = {
     "partitions": "new_partitions",
     "versions": "new_versions",
 }
-PATIENT: tuple[Kind, ...] = (*ARRIVALS.values(), "worse", "drift")
+PATIENT: tuple[Kind, ...] = (*ARRIVALS.values(), "worse", "drift", "skew")
 """Kinds that a cooldown holds back: their reason lasts. What comes, or is asked for, does not wait."""
 UNASKED: tuple[Kind, ...] = ("schedule", *PATIENT)
 """Kinds that nobody asked for just now: quiet hours and a budget hold them back."""

@@ -20,6 +20,7 @@ Kind = Literal[
     "new_versions",
     "worse",
     "drift",
+    "skew",
 ]
 What = Literal["notify", "issue", "rollback", "sweep"]
 

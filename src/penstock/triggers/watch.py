@@ -12,7 +12,7 @@ import msgspec
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.datasets.places import addressed, secrets_of
-from penstock.datasets.types import Arrived, Source
+from penstock.datasets.types import Arrived, Predictions, Source
 from penstock.deployments.environments import Held
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Placement
@@ -25,6 +25,7 @@ from penstock.revisions.config import (
     DriftCondition,
     ScheduleCondition,
     SignalCondition,
+    SkewCondition,
     Then,
     TriggerConfig,
     WorseCondition,
@@ -46,6 +47,7 @@ from penstock.triggers.decide import (
     worsened,
 )
 from penstock.triggers.ports import Arrivals
+from penstock.triggers.served import Told, newest_skews, skewed
 from penstock.triggers.types import Request, Signal, TriggerState
 
 
@@ -114,6 +116,7 @@ class Lookout:
         self._arrivals = arrivals
         self._champions = Champions(blobs)
         self._secrets = secrets
+        self._told = Told()
         self._seen: dict[tuple[str, str], tuple[datetime | None, datetime, Arrived]] = {}
 
     def look(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> tuple[Finding, ...]:
@@ -149,6 +152,8 @@ class Lookout:
             found = [_signalled(reader, watch, condition, state)]
         elif isinstance(condition, DriftCondition):
             found = _drifted(reader, watch, condition)
+        elif isinstance(condition, SkewCondition):
+            found = _skewed(reader, watch, condition)
         else:
             found = self._worse(reader, watch, condition, now)
         then = watch.config.leads_to(condition) if watch.config else RUN
@@ -181,11 +186,19 @@ class Lookout:
         key = (root, source.name)
         seen = self._seen.get(key)
         if seen is None or seen[0] != since or not seen[1] <= now < seen[1] + LOOK:
-            if secrets_of(source):
-                where = (watch.held.release.project, watch.held.rule.name)
-                source = addressed(source, self._secrets(*where))
-            seen = self._seen[key] = (since, now, self._arrivals.since(source, root, since, now))
+            seen = self._seen[key] = (since, now, self._count(reader, watch, source, root, since, now))
         return seen[2]
+
+    def _count(  # noqa: PLR0917 which rows, and of when
+        self, reader: Reader, watch: Watch, source: Source, root: str, since: datetime | None, now: datetime
+    ) -> Arrived:
+        where = (watch.held.release.project, watch.held.rule.name)
+        if isinstance(source.kind, Predictions):
+            place = source.kind.environment or watch.held.rule.name
+            return self._told.since(reader, source.kind.model, place, since, now)
+        if secrets_of(source):
+            source = addressed(source, self._secrets(*where))
+        return self._arrivals.since(source, root, since, now)
 
     def _worse(self, reader: Reader, watch: Watch, condition: WorseCondition, now: datetime) -> list[Finding]:
         findings = []
@@ -231,6 +244,18 @@ def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Fi
                 ended=None,
             )
             findings.append(drifted(condition, watch.id, number, alarms))
+    return findings
+
+
+def _skewed(reader: Reader, watch: Watch, condition: SkewCondition) -> list[Finding]:
+    findings = []
+    for node in watch.graph.nodes:
+        if node.kind == "publish":
+            model, environment = node.settings["model"], watch.held.rule.name
+            placed = reader.find(Placement, model=model, environment=environment, role="champion")
+            number = placed[0].number if placed else None
+            days = newest_skews(reader, model, environment, number, condition.view) if number else []
+            findings.append(skewed(condition, watch.id, number, days))
     return findings
 
 

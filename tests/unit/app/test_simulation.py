@@ -304,6 +304,9 @@ def test_wrong_policies_and_times_without_history_are_said_in_a_sentence(shop: P
     (shop / "weekly.toml").write_text(WORSE)
     with pytest.raises(InvalidValue, match=r"cannot be called weekly\.toml"):
         wanted(shop, graph, "weekly.toml")
+    (shop / "served.toml").write_text('[[triggers]]\nany = [{ skew = "skew > 1%" }]\n')
+    with pytest.raises(InvalidValue, match="'served' starts runs on skew, and nothing is read online"):
+        wanted(shop, graph, "served.toml")
     later, late = END + timedelta(days=300), END + timedelta(days=330)
     with pytest.raises(
         StepFailed, match=f"The source data has no labels from {later:%Y-%m-%d} to .*: .* no rows at all"

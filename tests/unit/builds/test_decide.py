@@ -12,6 +12,7 @@ from penstock.revisions.config import (
     ModelConfig,
     ProjectConfig,
     ScheduleCondition,
+    SkewCondition,
     TriggerConfig,
 )
 
@@ -88,3 +89,24 @@ def test_new_versions_are_waited_for_only_where_there_can_be_some() -> None:
         "A trigger starts 'train' on new versions of 'old', which is always read at version 3.",
         "A trigger starts 'train' on new versions of 'orders', which is no Delta table.",
     ]
+
+
+def test_of_answers_rows_are_waited_for_and_skew_of_views_that_are_trained_on() -> None:
+    answers = {"name": "queue_predictions", "kind": {"type": "predictions", "model": "queue"}}
+    source = {"name": "visits", "path": "visits", "event_time": "at"}
+    view = {"name": "footfall", "target": "p.q:footfall", "entity": ["shop"], "source": source}
+    reads = Node(name="queue_predictions", kind="snapshot", settings={"source": answers})
+    laid_out = Node(name="footfall.timeline", kind="timeline", settings={"view": view})
+    conditions = (
+        ArrivalCondition(amount=1, source="queue_predictions"),
+        ArrivalCondition(what="bytes", amount=1, source="queue_predictions"),
+        SkewCondition(bound="skew > 1%"),
+        SkewCondition(bound="skew > 1%", view="footfal"),
+    )
+    trigger = TriggerConfig(pipeline="train", environments=("live",), conditions=conditions)
+    said = ProjectConfig(name="p", environments=(), triggers=(trigger,))
+    rows, skew = dangling(said, [Graph(pipeline="train", target="p.q:train", nodes=(reads, laid_out))])
+    assert "new bytes of 'queue_predictions', which is what a model answered: wait for new_rows" in rows
+    assert skew.endswith("skew of 'footfal', which it does not train on. Did you mean `footfall`?")
+    without = dangling(said, [Graph(pipeline="train", target="p.q:train", nodes=(reads,))])
+    assert "of what is read online, and it trains on no feature view." in without[1]

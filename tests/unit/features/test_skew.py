@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.past import JsonlPredictionLog
-from penstock.adapters.sources.arrivals import Everywhere
 from penstock.app.api import call
 from penstock.app.home import Home
 from penstock.app.wiring import App
@@ -311,7 +310,7 @@ def test_rows_to_train_on_are_what_was_served_once_labels_are_there(shop: Shop) 
     assert past.columns == ["prediction", "answered_at", "told_at", "visitors", "mood", "late"]
 
 
-def test_what_nobody_was_served_is_not_trained_on_and_is_not_counted() -> None:
+def test_what_nobody_was_served_is_not_trained_on() -> None:
     rows = {"prediction": ["1", "2"], "answered_at": [NOON, NOON + timedelta(days=1)], "told_at": [NOON] * 2}
     table = pl.DataFrame({**rows, "late": [True, False], "other": [1, 2]})
     view = ViewSettings(
@@ -324,5 +323,3 @@ def test_what_nobody_was_served_is_not_trained_on_and_is_not_counted() -> None:
     asked = msgspec.to_builtins(RowsSettings(source=ANSWERS, label="late", holdout="1h", views=(view,)))
     with pytest.raises(InvalidValue, match="No answer was given with a feature of rush"):
         training_set(asked, {ANSWERS.name: table.lazy()}, NOON + timedelta(days=2))
-    with pytest.raises(InvalidValue, match="delay_predictions it is not known when what arrived"):
-        Everywhere().since(ANSWERS, ".", None, NOON)

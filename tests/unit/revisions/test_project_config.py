@@ -148,6 +148,8 @@ def test_an_environment_is_found_by_name() -> None:
         ('0 3 * * *"', '0 3 * * *", missed = "all"', 19, "one of once, skip"),
         ('0 3 * * *"', '0 3 * * *", worse = "roc_auc"', 19, "asks one thing"),
         ('"roc_auc", by', '"roc_auk", by', 20, "Did you mean 'roc_auc'?"),
+        ('worse = "roc_auc", by = 0.03, over = "7d"', 'skew = "skew < 1%"', 20, 'such as "skew > 1%"'),
+        ('worse = "roc_auc", by = 0.03, over = "7d"', 'skew = "footfall"', 20, 'such as "skew > 1%"'),
         ("by = 0.03", "by = 0", 20, "a number above 0"),
         ("by = 0.03", "by = nan", 20, "a number above 0"),
         ('over = "7d"', 'over = "a week"', 20, "a duration such as"),

@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from penstock.adapters.sources.bring import as_files, origin_of
 from penstock.core.digests import digest_value
-from penstock.core.errors import InvalidValue
 from penstock.datasets.arrivals import Levels
-from penstock.datasets.types import Arrived, Delta, Level, Predictions, Source
+from penstock.datasets.types import Arrived, Delta, Level, Source
 
 
 class Everywhere:
@@ -28,11 +27,7 @@ class Everywhere:
     def since(
         self, source: Source, data_root: str | Path, before: Level | datetime | None, as_of: datetime
     ) -> Arrived:
-        """See `Arrivals`; raises Unavailable too, where a source does not answer, and InvalidValue for
-        predictions, whose labels are counted by nobody.
-        """
-        if isinstance(source.kind, Predictions):
-            raise InvalidValue(what=f"Of {source.name} it is not known when what arrived.")
+        """See `Arrivals`; raises Unavailable too, where a source does not answer."""
         origin = origin_of(source)
         if origin is None:
             return self._levels.since(source, data_root, before, as_of)

@@ -140,7 +140,9 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     Rollout: _table(Rollout, ("status",), ("model", "environment")),
     ProductionTest: _table(ProductionTest, ("status",), ("model", "environment")),
     Swap: _table(Swap, ("model", "environment")),
-    Prediction: _table(Prediction, ("model", "environment", "time")),
+    Prediction: _table(
+        Prediction, ("model", "environment", "time"), ("model", "environment", "truth_known", "variant")
+    ),
     Window: _table(Window, ("model", "environment", "start")),
     Reading: _table(Reading, ("window",)),
     Skew: _table(Skew, ("model", "environment", "start"), ("measured",)),

@@ -33,7 +33,8 @@ def policies(
 ) -> tuple[Policy, ...]:
     """The policies that are meant by their names or files, in that order; the usual ones where none is.
 
-    Raises NotFound, Conflict for two of one name, and InvalidProject for a file that is none.
+    Raises NotFound, Conflict for two of one name, InvalidProject for a file that is none, and InvalidValue
+    for one that waits for what there is not in a simulation.
     """
     own = own_trigger(config, environment, pipeline)
     usual = tuple(name for name in USUAL if name != OWN or own)
@@ -42,6 +43,14 @@ def policies(
     for name in names:
         if names.count(name) > 1:
             raise Conflict(what=f"Two policies are called {name!r}.", fix="Call their files differently.")
+    for policy in found:
+        trained = _trained(policy.trigger)
+        if any("skew" in condition for key in ("any", "all") for condition in trained.get(key, ())):
+            raise InvalidValue(
+                what=f"The policy {policy.name!r} starts runs on skew, and nothing is read online in a "
+                "simulation",
+                fix="Leave it out by naming others with --policy, or write a file without this condition.",
+            )
     return found
 
 

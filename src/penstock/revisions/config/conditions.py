@@ -88,7 +88,19 @@ class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
     then: tuple[Then, ...] = ()
 
 
-Condition = ScheduleCondition | WorseCondition | ArrivalCondition | DriftCondition | SignalCondition
+class SkewCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound such as `skew > 1%` or `stale > 20%` was passed, on the newest day that was compared, by what
+    champions read online: of a `view`, or of any.
+    """
+
+    bound: str
+    view: str = ""
+    then: tuple[Then, ...] = ()
+
+
+Condition = (
+    ScheduleCondition | WorseCondition | ArrivalCondition | DriftCondition | SignalCondition | SkewCondition
+)
 
 
 class Quiet(msgspec.Struct, frozen=True, kw_only=True):

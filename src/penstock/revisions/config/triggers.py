@@ -14,6 +14,7 @@ from cronsim import CronSim, CronSimError
 from msgspec.structs import replace
 
 from penstock.checks.metrics import METRICS
+from penstock.checks.shares import parse_share
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue
 from penstock.core.sizes import size
@@ -29,6 +30,7 @@ from penstock.revisions.config.conditions import (
     Quiet,
     ScheduleCondition,
     SignalCondition,
+    SkewCondition,
     Then,
     TriggerConfig,
     WorseCondition,
@@ -36,10 +38,12 @@ from penstock.revisions.config.conditions import (
 )
 from penstock.revisions.config.notify import secret_name
 from penstock.revisions.config.tables import Table, question
+from penstock.revisions.config.types import SKEW
 
 _KEYS = ("any", "all", "cooldown", "at_most", "quiet", "zone", "priority", "then", "notify", "sweep", "since")
-_KINDS = ("schedule", "new_rows", "new_bytes", "new_partitions", "new_versions", "signal", "worse", "drift")
-_ABOUT_A_CHAMPION = (WorseCondition, DriftCondition)
+_ARRIVALS = ("new_rows", "new_bytes", "new_partitions", "new_versions")
+_KINDS = ("schedule", *_ARRIVALS, "signal", "worse", "drift", "skew")
+_ABOUT_A_CHAMPION = (WorseCondition, DriftCondition, SkewCondition)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _YEAR = timedelta(days=366)
 _SLOTS = 1500
@@ -160,14 +164,14 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
         table.document.refuse(
             (*table.path, "any", blind[0]),
             "this condition says nothing about the champion, so it is no reason to roll back",
-            expected="worse or drift where `then` has rollback",
+            expected="worse, drift or skew where `then` has rollback",
             fix='Give the condition a `then` of its own, such as then = "run".',
         )
     if trigger.together and all(_rolls_back_blindly(trigger, one) for one in trigger.together):
         table.refuse(
             "all",
             "no condition here says anything about the champion, so they are no reason to roll back",
-            expected="worse or drift among them where `then` has rollback",
+            expected="worse, drift or skew among them where `then` has rollback",
         )
     for condition in trigger.every:
         if isinstance(condition, ScheduleCondition) and trigger.quiet and _quieted(condition, trigger.quiet):
@@ -203,7 +207,13 @@ def _condition(table: Table, zone: str) -> Condition:
         table.refuse(None, "a condition is empty", expected="one of " + ", ".join(_KINDS))
     if kinds[0].startswith("new_"):
         return _arrival(table, kinds[0])
-    readers = {"schedule": _schedule, "signal": _signalled, "worse": _worse, "drift": _drift}
+    readers = {
+        "schedule": _schedule,
+        "signal": _signalled,
+        "worse": _worse,
+        "drift": _drift,
+        "skew": _skew,
+    }
     return readers[kinds[0]](table, zone)
 
 
@@ -273,6 +283,25 @@ def _drift(table: Table, _zone: str) -> Condition:
         false_alarms=_budget(table, "false_alarms", "1 per 90d"),
         then=_own(table),
     )
+
+
+def _skew(table: Table, _zone: str) -> Condition:
+    table.allow("skew", "view", "then")
+    text = table.get("skew", str)
+    try:
+        check = parse_share(text, SKEW)
+        sensible, found, fix = check.operator in {">", ">="} and 0 <= check.offset <= 1, repr(text), ""
+    except InvalidValue as error:
+        sensible, found, fix = False, error.found, error.fix
+    if not sensible:
+        table.refuse(
+            "skew",
+            "'skew' has an impossible value",
+            expected='what is too much, such as "skew > 1%" or "stale > 20%"',
+            found=found,
+            fix=fix,
+        )
+    return SkewCondition(bound=text, view=table.get("view", str, ""), then=_own(table))
 
 
 def _own(table: Table) -> tuple[Then, ...]:

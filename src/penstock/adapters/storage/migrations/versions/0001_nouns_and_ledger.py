@@ -422,6 +422,11 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
     )
     op.create_index("predictions_id", "predictions", ["id"], unique=True)
     op.create_index("predictions_model_environment_time", "predictions", ["model", "environment", "time"])
+    op.create_index(
+        "predictions_model_environment_truth_known_variant",
+        "predictions",
+        ["model", "environment", "truth_known", "variant"],
+    )
     op.create_table(
         "windows",
         key("seq"),
