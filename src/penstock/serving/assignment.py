@@ -14,7 +14,9 @@ def served_model(models: Mapping[str, ServedModel], name: str) -> ServedModel:
     if name in models:
         return models[name]
     raise NotFound(
-        what=f"There is no model {name!r} here", expected=", ".join(models) or "none yet", found=name
+        what=f"No model {name!r} answers here",
+        found=", ".join(models) or "none yet",
+        fix="A model answers once a version has passed its gate in an environment that serves.",
     )
 
 
