@@ -180,7 +180,7 @@ def test_kserves_first_protocol_is_answered(house: House) -> None:
         ("/predict/delay", {"rows": [{"wind": 1.0}]}, "lacks columns.*no carrier"),
         ("/predict/delay", {"rows": [{"wind": "calm", "carrier": "UA"}]}, "'wind' holds a value"),
         ("/predict/delay", b"[1]", "not a JSON object"),
-        ("/predict/other", {"rows": ROWS}, "no model 'other' here: expected delay"),
+        ("/predict/other", {"rows": ROWS}, "No model 'other' answers here: found delay"),
         ("/v1/models/delay:predict", {"instances": [[1.0]]}, r"rows of 2 values; found \[1.0\]"),
     ],
 )
