@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.adapters.blobs import FolderBlobs
-from penstock.adapters.blobs.behind import Behind
+from penstock.adapters.blobs.behind import Behind, flush_file_system
 from penstock.core.digests import digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
@@ -90,6 +90,28 @@ def test_what_cannot_be_flushed_behind_its_writer_is_taken_away(
         behind.done()
     assert not blobs.has(digest)
     assert blobs.get(blobs.put(SOURCE)) == SOURCE
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_many_files_are_flushed_with_their_file_system_and_where_that_fails_each_by_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("penstock.adapters.blobs.behind.SPELL", 60)
+    monkeypatch.setattr("penstock.adapters.blobs.behind.flush_file_system", lambda _: whole)
+    monkeypatch.setattr("os.fsync", broken)
+    behind = Behind()
+    blobs = FolderBlobs(folder, behind=behind)
+    digests = [blobs.put(b"%d" % number) for number in range(100)]
+    behind.done()
+    assert [blobs.has(digest) for digest in digests] == [whole] * 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux flushes one file system")
+def test_a_file_system_is_flushed_whole(tmp_path: Path) -> None:
+    assert flush_file_system(str(tmp_path))
 
 
 def test_a_writer_that_is_killed_leaves_no_blob_that_is_not_whole(folder: Path) -> None:

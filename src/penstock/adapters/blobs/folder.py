@@ -9,17 +9,17 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import IO
-from uuid import uuid4
 
-from penstock.adapters.blobs.behind import Behind, flush_folder
+from penstock.adapters.blobs.behind import Behind, synchronise
 from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_BUFFER = 1 << 13
+"""Bytes that are written together, and read at once."""
 _ABANDONED_SECONDS = 60
 """A part that is older and that no writer holds any more will not be finished."""
 _FRESH_SECONDS = 60
@@ -40,7 +40,6 @@ class FolderBlobs:
         """With `behind`, blobs are moved to their place at once and flushed to the disk behind the writer."""
         self._folder = folder.absolute()
         self._behind = behind
-        self._parts = (f"{uuid4().hex}-{number}.part" for number in count())
         self._verified: dict[str, Stamp] = {}
         self._sweep()
 
@@ -62,7 +61,7 @@ class FolderBlobs:
             yield digesting
             place = self._place(digesting.digest)
             if self._again(digesting.digest, place):
-                os.unlink(file.name)  # noqa: PTH108 - see `_move`
+                os.unlink(file.name)
             else:
                 self._settle(file, digesting.digest, place)
 
@@ -76,7 +75,7 @@ class FolderBlobs:
     def get(self, digest: str) -> bytes:
         """See `Blobs.get`."""
         try:
-            data = self._place(digest).read_bytes()
+            data = _read(self._place(digest))
         except FileNotFoundError:
             raise _missing(digest) from None
         if digest_bytes(data) != digest:
@@ -90,10 +89,10 @@ class FolderBlobs:
 
     def path(self, digest: str) -> str:
         """See `Blobs.path`."""
-        file = self._existing(digest)
-        if not self._verify(digest, file):
-            raise _corrupt(digest)
-        return str(file)
+        file = self._place(digest)
+        if not self._whole(digest, file):
+            raise _corrupt(digest) if os.path.exists(file) else _missing(digest)
+        return file
 
     def has(self, digest: str) -> bool:
         """See `Blobs.has`."""
@@ -101,7 +100,7 @@ class FolderBlobs:
 
     def where(self, digest: str) -> str:
         """See `Blobs.where`."""
-        return self._place(digest).as_uri()
+        return Path(self._place(digest)).as_uri()
 
     def digests(self, idle: float = 0.0) -> dict[str, int]:
         """See `Blobs.digests`."""
@@ -118,47 +117,40 @@ class FolderBlobs:
         """See `Blobs.delete`."""
         file = self._place(digest)
         with self._turn(fcntl.LOCK_EX), suppress(FileNotFoundError):
-            if file.stat().st_mtime <= time.time() - idle:
-                file.unlink()
+            if os.stat(file).st_mtime <= time.time() - idle:
+                os.unlink(file)
                 return True
         return False
 
-    def _place(self, digest: str) -> Path:
+    def _place(self, digest: str) -> str:
         if not _DIGEST.fullmatch(digest):
             raise NotFound(what="There is no such blob", expected="64 hexadecimal digits", found=repr(digest))
-        return Path(f"{self._folder}/{digest[:2]}/{digest[2:]}")
+        return f"{self._folder}/{digest[:2]}/{digest[2:]}"
 
-    def _existing(self, digest: str) -> Path:
-        file = self._place(digest)
-        if not file.is_file():
-            raise _missing(digest)
-        return file
-
-    def _whole(self, digest: str, file: Path) -> bool:
-        return file.is_file() and self._verify(digest, file)
-
-    def _verify(self, digest: str, file: Path) -> bool:
-        """Whether the bytes are the right ones; they are read again only when the file has changed."""
-        with file.open("rb") as source:
-            stamp = _stamp(source)
-            if self._verified.get(digest) == stamp:
+    def _whole(self, digest: str, file: str) -> bool:
+        """Whether the right bytes are there; they are read again only when the file has changed."""
+        try:
+            if self._verified.get(digest) == _stamp(os.stat(file)):
                 return True
-            if hashlib.file_digest(source, "sha256").hexdigest() != digest:
-                return False
+            with open(file, "rb") as source:
+                stamp = _stamp(os.fstat(source.fileno()))
+                if hashlib.file_digest(source, "sha256").hexdigest() != digest:
+                    return False
+        except FileNotFoundError:
+            return False
         self._verified[digest] = stamp
         return True
 
-    def _again(self, digest: str, file: Path) -> bool:
+    def _again(self, digest: str, file: str) -> bool:
         """Whether the bytes are there; if so they count as stored now, so that nobody deletes them as old."""
         if not self._whole(digest, file):
             return False
         with self._turn(fcntl.LOCK_SH):
             if not self._whole(digest, file):
                 return False
-            if time.time() - file.stat().st_mtime > _FRESH_SECONDS:
+            if time.time() - os.stat(file).st_mtime > _FRESH_SECONDS:
                 os.utime(file)
-                with file.open("rb") as touched:
-                    self._verified[digest] = _stamp(touched)
+                self._verified[digest] = _stamp(os.stat(file))
             return True
 
     @contextmanager
@@ -180,13 +172,14 @@ class FolderBlobs:
     @contextmanager
     def _part(self) -> Iterator[IO[bytes]]:
         """A file beside the blobs, to be settled or removed; gone when anything fails before that."""
-        part = self._folder / next(self._parts)
+        part = f"{self._folder}/{os.urandom(16).hex()}.part"
         try:
             with _new(part) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # until the end, whatever that is
                 yield file
         except BaseException as error:
-            part.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(part)
             if not isinstance(error, OSError):
                 raise
             raise StorageFailed(
@@ -194,42 +187,54 @@ class FolderBlobs:
                 fix="Nothing was left behind; free space on that disk and try again.",
             ) from error
 
-    def _settle(self, file: IO[bytes], digest: str, place: Path) -> None:
+    def _settle(self, file: IO[bytes], digest: str, place: str) -> None:
         """Make the written bytes durable, and visible under their name: then, unless it is done behind us.
 
         They have the digest, so they count as verified until somebody touches the file.
         """
         file.flush()
         os.fchmod(file.fileno(), 0o444)
-        stamp = _stamp(file)
+        stamp = _stamp(os.fstat(file.fileno()))
         if self._behind:
             _move(file.name, place)
-            self._behind.flush(file.fileno(), place)
+            self._behind.flush(place)
         else:
             os.fsync(file.fileno())
             _move(file.name, place)
-            flush_folder(place.parent)
+            synchronise(os.path.dirname(place))
         self._verified[digest] = stamp
 
 
-def _new(path: Path) -> IO[bytes]:
+def _new(path: str) -> IO[bytes]:
     try:
-        return path.open("xb")
+        return open(path, "xb", buffering=_BUFFER)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "xb", buffering=_BUFFER)
 
 
-def _move(part: str, place: Path) -> None:
+def _move(part: str, place: str) -> None:
     try:
-        os.replace(part, place)  # noqa: PTH105 - done for each value of each step
+        os.replace(part, place)
     except FileNotFoundError:
-        place.parent.mkdir(exist_ok=True)
-        os.replace(part, place)  # noqa: PTH105 - the same
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.replace(part, place)
 
 
-def _stamp(file: IO[bytes]) -> Stamp:
-    found = os.fstat(file.fileno())
+def _read(file: str) -> bytes:
+    """All of a file, one that is small at once."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        data = os.pread(descriptor, _BUFFER, 0)
+        if len(data) < _BUFFER:
+            return data
+        with open(descriptor, "rb", buffering=0, closefd=False) as large:
+            return large.read()
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(found: os.stat_result) -> Stamp:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 

@@ -28,7 +28,7 @@ def write(value: object, blobs: Blobs, asked: str = "") -> Artifact:
     """
     if asked:
         return _BY_NAME[asked].write(value, blobs)
-    for format_ in FORMATS:
+    for format_ in _JSON if any(type(value) is scalar for scalar in _SCALARS) else FORMATS:
         if format_.takes(value):
             return format_.write(value, blobs)
     if isinstance(value, list | tuple):
@@ -87,5 +87,9 @@ FORMATS: tuple[Format, ...] = (
     Json(),
 )
 """The formats in the order in which they are asked."""
+
+_SCALARS = (int, float, str, bool, type(None))
+"""What most small steps give, and no format but JSON takes: no library is asked whether it is its own."""
+_JSON = (FORMATS[-1],)
 
 _BY_NAME: dict[str, Format] = {each.name: each for each in (*FORMATS, UnsafePickles())}
