@@ -16,6 +16,7 @@ from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.checks.measures import interval, measure
 from penstock.core.errors import UndefinedMetric
+from penstock.monitoring.lately import Lately
 from penstock.monitoring.measure import ENOUGH_LABELS
 from penstock.monitoring.service import Monitoring
 from penstock.monitoring.types import Reading, Window
@@ -82,7 +83,8 @@ def test_figures_are_those_of_the_labels_that_have_come(
 ) -> None:
     with TemporaryDirectory() as folder:
         store, blobs, clock = MemoryStore(), MemoryBlobs(), FixedClock(BEGIN)
-        Delivered(store, blobs, clock).version()
+        version = Delivered(store, blobs, clock).version()
+        lately, over = Lately(), timedelta(hours=36)
         writer = LogWriter(Path(folder))
         random = np.random.default_rng(len(labels))
         scores = {f"{d}-{i}": float(random.random()) for d in range(DAYS) for i in range(EACH)}
@@ -107,6 +109,14 @@ def test_figures_are_those_of_the_labels_that_have_come(
                 assert (found.labelled, found.predictions) == (now["labelled"], EACH)
                 if "accuracy" in now["metrics"]:
                     assert found.value == pytest.approx(now["metrics"]["accuracy"])
+            start = max(BEGIN, min(clock.now() - over, BEGIN + (DAYS - 1) * DAY + 2 * HOUR))
+            with store.read() as reader:
+                slid = lately.over(reader, version, "production", "roc_auc", over, start)
+            batch = monitoring.performance("delay", "production", "roc_auc", start, None)
+            told = ("value", "low", "high", "labelled")
+            assert [getattr(slid, name) for name in told] == [
+                pytest.approx(getattr(batch, name)) for name in told
+            ]
         with store.read() as reader:
             windows, readings = reader.find(Window, order="start"), reader.find(Reading, order="time")
         for day, window in enumerate(windows):

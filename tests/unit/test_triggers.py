@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.errors import InvalidProject, InvalidValue, NotFound
-from penstock.datasets.types import Arrived, Level, Profile, Source
+from penstock.datasets.types import Arrived, Level, Source
 from penstock.deployments.releases import Releases
 from penstock.deployments.types import GateReport
+from penstock.lineage.ports import Transaction
 from penstock.models.types import Version
 from penstock.monitoring.estimates import Estimator
-from penstock.monitoring.types import Alarm, Prediction, Skew, Window
+from penstock.monitoring.ingest import window_of
+from penstock.monitoring.types import Alarm, Prediction, Skew, Sliced, Window
 from penstock.pipelines.types import Graph, Node
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import Project
@@ -172,6 +175,7 @@ class World:
                         slices=(part,) if part else (),
                     )
                 )
+            self.counted(tx, version)
 
     def correct(self, right: float) -> None:
         """Tell the truth of all predictions anew, so that a share `right` of them was ranked well."""
@@ -181,6 +185,32 @@ class World:
                 well = index // 2 % 100 < right * 100
                 truth = above if well else 1 - above
                 tx.put(replace(each, truth=truth, truth_known=self.clock.now()))
+            for version in {each.version for each in tx.find(Prediction)}:
+                self.counted(tx, version)
+
+    @staticmethod
+    def counted(tx: Transaction, version: int) -> None:
+        """Keep the windows of a version as its predictions are."""
+        of: dict[datetime, list[Prediction]] = defaultdict(list)
+        for each in tx.find(Prediction, version=version):
+            of[each.time.replace(hour=0, minute=0)].append(each)
+        for predictions in of.values():
+            window = window_of(predictions[0])
+            [before] = tx.find(Window, id=window.id) or [window]
+            parts = Counter(name for each in predictions for name in each.slices)
+            told = Counter(name for each in predictions for name in each.slices if each.truth is not None)
+            slices = (Sliced(slice=n, predictions=parts[n], labelled=told[n]) for n in sorted(parts))
+            labelled = sum(each.truth is not None for each in predictions)
+            (tx.put if tx.count(Window, id=window.id) else tx.add)(
+                replace(
+                    window,
+                    predictions=len(predictions),
+                    labelled=labelled,
+                    completeness=labelled / len(predictions),
+                    slices=tuple(slices),
+                    tellings=before.tellings + 1,
+                )
+            )
 
     def learnt(self, chances: tuple[float, ...]) -> None:
         """What the holdout of version 1 taught of scores from 0.2 to 0.8."""
@@ -188,27 +218,6 @@ class World:
         with self.store.begin() as tx:
             kept = self.blobs.put(msgspec.json.encode(known))
             tx.put(replace(tx.get(Version, "delay@1"), estimator=kept))
-
-    def window(self, day: datetime, labelled: int) -> None:
-        with self.store.begin() as tx:
-            tx.add(
-                Window(
-                    id=f"production:delay@1:champion:{day.date()}",
-                    environment="production",
-                    model="delay",
-                    version=1,
-                    variant="champion",
-                    start=day,
-                    end=day + timedelta(days=1),
-                    predictions=400,
-                    labelled=labelled,
-                    completeness=labelled / 400,
-                    metrics={},
-                    drift={},
-                    profile=Profile(rows=0, columns=()),
-                    measured=day,
-                )
-            )
 
 
 @pytest.fixture
@@ -448,7 +457,6 @@ def test_until_labels_come_the_estimate_speaks_where_the_condition_says_so() -> 
     world.learnt(chances=(0.49, 0.51))
     world.tick(hours=12)
     world.predictions(400, labelled=False)
-    world.window(world.clock.now(), labelled=0)
     assert world.tick(hours=1) == []
     told = "0 of 100 labels needed over 7 days of version 1; nor is it estimated: that takes 200 answers"
     assert told in world.explanation(), "the day is not over"
@@ -466,8 +474,7 @@ def test_until_labels_come_the_estimate_speaks_where_the_condition_says_so() -> 
 def test_a_span_that_is_shorter_than_labels_take_is_said_to_be() -> None:
     world = World(ESTIMATED).settled()
     world.champion(auc=0.8)
-    day = world.clock.now().replace(hour=0)
-    world.window(day, labelled=50)
+    world.predictions(50)
     world.predictions(400, labelled=False)
     world.tick(days=9)
     assert "labels have come for answers until 2013-03-01 only, so `over` is shorter" in world.explanation()

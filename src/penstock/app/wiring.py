@@ -78,6 +78,10 @@ PATIENCE = 5.0
 """Seconds to wait for the state of a system that runs."""
 HOSTS: dict[str, Host] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
 """The forges outside that are spoken with, by the names of their kinds."""
+TRUSTED = 1.0
+"""Seconds for which the prediction service is trusted to follow its plan: a process of it that begins anew
+takes the plan up by itself, and most ticks come many to a second and change nothing.
+"""
 COURIERS = 8
 """Targets of actions that are served at a time: a slow one keeps only its own."""
 LOOPBACK = "127.0.0.1"
@@ -155,6 +159,7 @@ class App(Workbench):
             virtual_now=self.clock.virtual_now,
             submit=self._beside,
             prepare=self.apart.ensure,
+            trusted=TRUSTED,
         )
         self.alarms = Alarms(self.store, self.blobs)
         self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace)

@@ -52,16 +52,18 @@ class Rollouts:
         virtual_now: Callable[[], datetime | None] = lambda: None,
         submit: Submit = at_once,
         prepare: Callable[[Version], None] = lambda _version: None,
+        trusted: float = 0.0,
     ) -> None:
         """`virtual_now` tells the virtual time, or None in a home with the real clock; `submit` has
         candidates tried, here or beside, once `prepare` has seen to what one needs beside its file.
+        A service that was seen to follow its plan is `trusted` for so many seconds to do so still.
         """
         self._store = store
         self._models = models
         self._clock = clock
         self._environments = Environments(blobs)
         self._plans = Plans(self._environments, virtual_now)
-        self._swaps = Swaps(store, blobs, service, self._plans, prepare)
+        self._swaps = Swaps(store, blobs, service, self._plans, prepare, trusted=trusted)
         self._tryouts = Tryouts(submit)
         self._champions = Champions(models, self._plans)
         self.tests = ProductionTests(

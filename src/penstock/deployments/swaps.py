@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -32,13 +34,18 @@ class Swaps:
         service: PredictionService,
         plans: Plans,
         prepare: Callable[[Version], None],
+        *,
+        trusted: float,
     ) -> None:
+        """For `trusted` seconds a service that was seen to follow its plan is not asked again."""
         self._store = store
         self._blobs = blobs
         self._service = service
         self._plans = plans
         self._prepare = prepare
+        self._trusted = trusted
         self._applied: Plan | None = None
+        self._followed = -math.inf
         self._trying: tuple[str, Version] | None = None
         self._deaths: Counter[tuple[str, str]] = Counter()
         self._conversation = RLock()  # one plan at a time is applied
@@ -85,6 +92,9 @@ class Swaps:
         with self._conversation:
             plan = self._desired()
             changed = plan != self._applied
+            if not changed and time.monotonic() < self._followed + self._trusted:
+                return False
+            self._followed = -math.inf  # whatever is found until it is
             loaded = self._apply(plan) if changed else self._service.loaded()
             if not changed and not all(answers for _, answers in live(plan, loaded)):
                 loaded, changed = self._apply(plan), True
@@ -93,6 +103,7 @@ class Swaps:
         for model, answers in seen:
             if not answers:
                 raise _not_served(model, loaded)
+        self._followed = time.monotonic()
         return any(swapped) or changed
 
     def again(self) -> None:

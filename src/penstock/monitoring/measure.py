@@ -39,6 +39,7 @@ def measured(window: Window, answers: Answers, signature: Signature, now: dateti
         metrics=metrics,
         bands=bands,
         measured=now,
+        tellings=window.tellings + 1,
     )
 
 
@@ -70,7 +71,7 @@ def answers_of(reader: Reader, part: str = "", /, **where: Any) -> Answers:
     """The answers among some predictions, or those in a slice, whose truth is known, in order of arrival."""
     fields = ("truth", "score", "label", *(("slices",) if part else ()))
     rows = reader.pick(Prediction, fields, truth_known=Between(EVER), **where)
-    inside = _within(part, rows)
+    inside = part_of(part, rows)
     truth, score, label, *_ = zip(*inside, strict=True) if inside else ((), (), ())
     return list(truth), list(score), list(label)
 
@@ -78,11 +79,11 @@ def answers_of(reader: Reader, part: str = "", /, **where: Any) -> Answers:
 def _count(reader: Reader, part: str, **where: Any) -> int:
     if not part:
         return reader.count(Prediction, **where)
-    return len(_within(part, reader.pick(Prediction, ("slices",), **where)))
+    return len(part_of(part, reader.pick(Prediction, ("slices",), **where)))
 
 
-def _within(part: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows of a slice, of rows whose last field are their slices."""
+def part_of(part: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows of a slice, of rows whose last field are their slices; all where none is named."""
     return [row for row in rows if part in row[-1]] if part else rows
 
 

@@ -62,6 +62,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A span of prediction time of one version. `id` is `environment:model@version:variant:start`.
 
     Of so many of its predictions features were read online as `lookups` says.
+    Labels of it were told so often as `tellings` says.
     `metrics` are measured on the labelled predictions, within `bands` with 95 % confidence; `completeness` is
     the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
     `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
@@ -91,6 +92,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     lookups: int = 0
     truth: Literal["", "passed", "learnt", "judged"] = ""
     slices: tuple[Sliced, ...] = ()
+    tellings: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from penstock.deployments.types import GateReport
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Placement, Version
 from penstock.monitoring.estimators import Estimators
-from penstock.monitoring.measure import performance
-from penstock.monitoring.types import Figure, Performance, Prediction, Window
+from penstock.monitoring.lately import Lately
+from penstock.monitoring.types import Figure, Prediction, Window
 from penstock.revisions.config import WorseCondition
 from penstock.triggers.decide import Standing
 
@@ -31,16 +31,25 @@ class Champions:
 
     def __init__(self, blobs: Blobs) -> None:
         self._estimators = Estimators(blobs)
-        self._measured: dict[_Seen, tuple[_Seen, datetime, Performance]] = {}
+        self._lately = Lately()
+        self._versions: dict[str, Version] = {}
         self._estimated: dict[_Seen, tuple[_Seen, dict[str, Figure]]] = {}
 
     def standing(
         self, reader: Reader, champion: Placement, condition: WorseCondition, now: datetime
     ) -> Standing:
         """How a champion stands over the span of a condition, since it took over."""
-        version = reader.get(Version, f"{champion.model}@{champion.number}")
+        version = self._version(reader, champion)
         span = _Span(start=max(now - duration(condition.over), champion.since), end=now)
-        lately = self._lately(reader, champion, condition, span, now)
+        lately = self._lately.over(
+            reader,
+            version,
+            champion.environment,
+            condition.metric,
+            duration(condition.over),
+            span.start,
+            condition.slice,
+        )
         few = lately.labelled < condition.labels
         if few and condition.estimated:
             estimate = self._estimate(reader, champion, condition, span, now).get(condition.metric)
@@ -52,42 +61,12 @@ class Champions:
             labelled_until=_labelled_until(reader, champion, span) if not lately.labelled else None,
         )
 
-    def _lately(
-        self, reader: Reader, champion: Placement, condition: WorseCondition, span: _Span, now: datetime
-    ) -> Performance:
-        where = {**_answers_of(champion), "time": Between(span.start, span.end)}
-        labels: dict[str, Any] = {"truth_known": Between(None, now + timedelta(microseconds=1))}
-        predictions = reader.count(Prediction, **where)
-        labelled = reader.count(Prediction, **where, **labels)
-        if labelled < condition.labels:
-            return Performance(
-                metric=condition.metric,
-                value=None,
-                low=None,
-                high=None,
-                predictions=predictions,
-                labelled=labelled,
-                completeness=labelled / predictions if predictions else 0.0,
-            )
-        [(told,)] = reader.pick(
-            Prediction, ("truth_known",), order="-truth_known", limit=1, **where, **labels
-        )
-        key = (champion.environment, champion.model, condition.metric, condition.over, condition.slice)
-        seen = (champion.number, predictions, labelled, told)
-        before = self._measured.get(key)
-        # in the moment in which it was measured more labels may still have come
-        if before is None or before[0] != seen or told >= before[1]:
-            lately = performance(
-                reader,
-                champion.model,
-                champion.environment,
-                condition.metric,
-                Between(span.start, span.end),
-                version=champion.number,
-                part=condition.slice,
-            )
-            before = self._measured[key] = (seen, now, lately)
-        return before[2]
+    def _version(self, reader: Reader, champion: Placement) -> Version:
+        """What a champion is; versions never change, and one is read again and again."""
+        key = f"{champion.model}@{champion.number}"
+        if key not in self._versions:
+            self._versions[key] = reader.get(Version, key)
+        return self._versions[key]
 
     def _estimate(
         self, reader: Reader, champion: Placement, condition: WorseCondition, span: _Span, now: datetime

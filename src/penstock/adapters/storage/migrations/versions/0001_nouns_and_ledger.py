@@ -440,6 +440,7 @@ def upgrade() -> None:  # noqa: PLR0915 a schema is a list
         *text("bands", "estimated", "unsaid"),
         *integer("lookups"),
         *text("truth", "slices"),
+        *integer("tellings"),
     )
     op.create_index("windows_id", "windows", ["id"], unique=True)
     op.create_index("windows_model_environment_start", "windows", ["model", "environment", "start"])
