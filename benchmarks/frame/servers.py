@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -51,6 +53,7 @@ def serving(
         _wait(url + health, process, log)
         yield Server(url, process.pid)
     finally:
+        go_on(process.pid)
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
@@ -78,12 +81,34 @@ def resident(pid: int) -> tuple[float, int]:
     """Megabytes that a process and its descendants hold, each page shared by k processes counted in each for
     one k-th (PSS), so that no page counts twice; how many they are.
     """
-    family = {pid}
+    members = family(pid)
+    return sum(_pss(member) for member in members) / 1e6, len(members)
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants, each behind its parent."""
     entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     parents = {int(entry.name): _parent(entry) for entry in entries}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(_pss(member) for member in family) / 1e6, len(family)
+    members = [pid]
+    while more := [child for child, parent in parents.items() if parent in members and child not in members]:
+        members += more
+    return members
+
+
+def pause(pid: int) -> None:
+    """Stop a process and its descendants where they are: what is not asked takes no processor."""
+    _signal(family(pid), signal.SIGSTOP)
+
+
+def go_on(pid: int) -> None:
+    """Let them go on, children first: a parent that looks after them finds them alive."""
+    _signal(reversed(family(pid)), signal.SIGCONT)
+
+
+def _signal(members: Iterable[int], number: signal.Signals) -> None:
+    for member in members:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, number)
 
 
 def _parent(entry: Path) -> int:

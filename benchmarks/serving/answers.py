@@ -1,4 +1,4 @@
-"""Requests to the same model behind each server, all of them up and asked in turn."""
+"""Requests to the same model behind each server, asked in turn, all others paused meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benchmarks.frame.environments import Failed
 from benchmarks.frame.measure import Samples, surroundings, timed
 from benchmarks.frame.report import say
 from benchmarks.frame.results import Bar
-from benchmarks.frame.servers import resident
-from benchmarks.serving.load import Measured, ask
+from benchmarks.frame.servers import go_on, pause, resident
+from benchmarks.serving.load import Measured, ask, ask_steadily
 from benchmarks.serving.servers import (
     FASTAPI,
     LITSERVE,
@@ -25,17 +25,22 @@ from benchmarks.serving.servers import (
     PROGRAMS,
     Live,
     Peer,
+    hello_up,
     ours,
     peer_up,
     penstock_up,
 )
 
 SECONDS = 2.0
-FEW = 8
-"""Connections at which Penstock has about half of its largest rate."""
+WARM = 1.0
+"""Seconds for which a server is asked, uncounted, when it goes on."""
+OURS, UNLOGGED, HELLO = "Penstock", "without the log", "hello world"
 WHOLE = ("start", "memory", "p99")
 TITLES = {"a": "A, a line on 20 numbers", "b": "B, a forest on 24 columns"}
 SIZES = (1, 100)
+STEADY = "an open loop: requests are due at a steady rate and timed from then"
+SAME = "a constant answer to the same request"
+_HELLO = {"a": Bar(times=0.35)}
 NOTE = "microseconds for an answer at 32 connections, one process"
 BARS = {
     ("a", 1): {MLFLOW.name: 120, MLSERVER.name: 20, FASTAPI.name: 30},
@@ -70,14 +75,24 @@ def _model(bench: Bench, model: str) -> None:
     rows = [
         {name: value for name, value in row.items() if model == "b" or name.startswith("x")} for row in rows
     ]
-    ups: dict[str, Up] = {"Penstock": partial(penstock_up, folder, model)}
-    ups |= {peer.name: partial(peer_up, peer, folder, model) for peer in PEERS}
+    ups: dict[str, Up] = {
+        OURS: partial(penstock_up, folder, model),
+        UNLOGGED: partial(penstock_up, folder, model, 0),
+        HELLO: partial(hello_up, folder),
+    }
+    ups |= {peer.name: partial(peer_up, peer, folder, model) for peer in PEERS if not peer.alone}
     found = _in_turns(bench, ups, rows)
-    mine = found["Penstock"]
+    for peer in PEERS:
+        if peer.alone:
+            found |= _in_turns(bench, {peer.name: partial(peer_up, peer, folder, model)}, rows)
+    mine = found[OURS]
     title = TITLES[model]
     bench.results.add(f"{title}: start", "s", mine["start"], bar=Bar(at_most=1.5))
     bench.results.add(f"{title}: memory", "MB", mine["memory"], bar=Bar(at_most=150))
-    bench.results.add(f"{title}: p99 at half of its rate", "ms", mine["p99"], bar=Bar(at_most=3))
+    bench.results.add(f"{title}: p99 at half of its rate", "ms", mine["p99"], bar=Bar(at_most=3), note=STEADY)
+    one, log, hello = f"{title}: 1 row", found[UNLOGGED]["1"], found[HELLO]["1"]
+    bench.results.add(one, "µs", mine["1"], hello, f"{HELLO} on its HTTP", bar=_HELLO.get(model), note=SAME)
+    bench.results.add(one, "µs", mine["1"], log, UNLOGGED, bar=Bar(times=1 / 1.15))
     for peer in PEERS:
         _compare(bench, model, peer, mine, found[peer.name])
 
@@ -98,7 +113,7 @@ def _compare(
 def _in_turns(
     bench: Bench, ups: dict[str, Up], rows: list[dict[str, object]]
 ) -> dict[str, dict[str, Samples]]:
-    """What was measured of servers that are all up, each asked in turn, the others idle meanwhile.
+    """What was measured of servers that are all up, each asked in turn, the others paused meanwhile.
 
     Microseconds for an answer by rows, start, memory, and p99 at half rate, by server.
     """
@@ -111,12 +126,15 @@ def _in_turns(
                 live = held.enter_context(up())
                 found[name]["start"].values.append(live.start or time.perf_counter() - began)
                 for size in SIZES:
-                    _asked(live, rows[:size], bench.folder, 1)
+                    _asked(live, rows[:size], bench.folder, WARM)
                 lives[name] = live
+                pause(live.pid)
         for _ in range(bench.rounds):
             for name, live in lives.items():
+                go_on(live.pid)
                 with _noting(name, found[name]):
                     _go_round(name, live, rows, bench.folder, found[name])
+                pause(live.pid)
     return found
 
 
@@ -134,12 +152,16 @@ def _noting(name: str, samples: dict[str, Samples]) -> Iterator[None]:
 def _go_round(
     name: str, live: Live, rows: list[dict[str, object]], folder: Path, samples: dict[str, Samples]
 ) -> None:
+    _asked(live, rows[:1], folder, WARM)
     for size in SIZES:
         told = _asked(live, rows[:size], folder, SECONDS)
-        say(f"{name}, {size} rows: {told.rate:,.0f}/s")
+        say(f"{name}, {size} rows: {told.rate:,.0f}/s, p99 {told.p99:.2f} ms")
         samples[str(size)].values.append(1e6 / told.rate)
-    few = ask(live.url, live.body(rows[:1]), folder, 1, connections=FEW)
-    samples["p99"].values.append(few.p99)
+    if name == OURS:
+        rate = 0.5e6 / samples["1"].values[-1]
+        steady = ask_steadily(ours().python, live.url, live.body(rows[:1]), rate, SECONDS)
+        say(f"{name}, 1 row at {steady.throughput:,.0f}/s: p99 {steady.p99:.2f} ms")
+        samples["p99"].values.append(steady.p99)
     samples["memory"].values.append(resident(live.pid)[0])
 
 

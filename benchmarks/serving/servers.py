@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks.frame.environments import ROOT, Environment, Failed, environment, this_tree, version_of
 from benchmarks.frame.measure import end_group, surroundings, timed
-from benchmarks.frame.servers import free_port, serving
+from benchmarks.frame.servers import free_port, go_on, serving
 
 PROGRAMS = Path(__file__).parent / "programs"
 MODELS = ("scikit-learn==1.9.1", "pandas==2.3.3", "joblib==1.5.2", "numpy<2.4")
@@ -28,7 +28,8 @@ def ours() -> Environment:
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """A server of others. `command` gives its words from environment, folder, model and port; `path` is asked
-    with `body`, made of rows as a list of objects; `health` says when it is up.
+    with `body`, made of rows as a list of objects; `health` says when it is up. One that does not bear being
+    paused is measured `alone`, when the others have been.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     body: Callable[[list[dict[str, object]]], object] = lambda rows: {"rows": rows}
     prepare: Callable[[Environment, Path, str], None] = lambda _made, _folder, _model: None
     health: str = "/health"
+    alone: bool = False
 
     def version(self) -> str:
         """The installed version."""
@@ -58,10 +60,32 @@ class Live(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def penstock_up(folder: Path, model: str) -> Iterator[Live]:
-    """Penstock's prediction process with the model in two versions; "swap" changes the champion."""
-    port, log = free_port(), folder / f"penstock-{model}.log"
-    command = [ours().python, str(PROGRAMS / "penstock_server.py"), str(folder), model, str(port)]
+def penstock_up(folder: Path, model: str, log_share: int = 100) -> Iterator[Live]:
+    """Penstock's prediction process with the model in two versions; "swap" changes the champion. Of its
+    answers `log_share` percent go to the prediction log.
+    """
+    port = free_port()
+    words = [str(folder), model, str(port), str(log_share)]
+    with started("penstock_server.py", *words, folder=folder) as (said, tell):
+        url = f"http://127.0.0.1:{port}/v2/models/{model}/infer"
+        yield Live(url, in_columns, int(said[0]), tell, float(said[1]))
+
+
+@contextlib.contextmanager
+def hello_up(folder: Path) -> Iterator[Live]:
+    """Penstock's HTTP on its loop, which answers the same to whatever it is asked."""
+    port = free_port()
+    with started("hello_server.py", str(port), folder=folder) as (said, tell):
+        yield Live(f"http://127.0.0.1:{port}/", in_columns, int(said[0]), tell)
+
+
+@contextlib.contextmanager
+def started(program: str, *words: str, folder: Path) -> Iterator[tuple[list[str], Callable[[str], str]]]:
+    """A program of Penstock's that says "up", and more, when it is; and what tells it a line and gives its
+    answer. Raises Failed.
+    """
+    log = folder / f"{program}.log"
+    command = [ours().python, str(PROGRAMS / program), *words]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command,
@@ -84,9 +108,9 @@ def penstock_up(folder: Path, model: str) -> Iterator[Live]:
             process.stdin.flush()
             return process.stdout.readline().strip()
 
-        url = f"http://127.0.0.1:{port}/v2/models/{model}/infer"
-        yield Live(url, in_columns, int(said[1]), tell, float(said[2]))
+        yield said[1:], tell
     finally:
+        go_on(process.pid)
         with contextlib.suppress(OSError):
             process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -220,5 +244,6 @@ RAY = Peer(
     make=partial(environment, "serving-ray", "ray[serve]==2.51.1", "protobuf<6", *MODELS),
     command=lambda made, _place, _model, port: [made.python, "ray_server.py", str(port)],
     path="/",
+    alone=True,
 )
 PEERS = (MLFLOW, MLSERVER, FASTAPI, LITSERVE, BENTOML, RAY)

@@ -1,4 +1,6 @@
-"""A model on Penstock's prediction process, converted and proved as `publish` does: `… FOLDER MODEL PORT`."""
+"""A model on Penstock's prediction process, converted and proved as `publish` does:
+`penstock_server.py FOLDER MODEL PORT PERCENT`, of whose answers so many percent are logged.
+"""
 
 import sys
 import time
@@ -49,19 +51,21 @@ def version(folder: Path, name: str, number: int, home: Path) -> ServedVersion:
     )
 
 
-def plan(name: str, champion: int, *versions: ServedVersion) -> Plan:
+def plan(name: str, champion: int, log_share: int, *versions: ServedVersion) -> Plan:
     """The model in production."""
-    model = ServedModel(name=name, environment="production", champion=champion, versions=versions)
+    model = ServedModel(
+        name=name, environment="production", champion=champion, versions=versions, log_share=log_share
+    )
     return Plan(clock=None, models=(model,))
 
 
-def main(folder: Path, name: str, port: int) -> None:
+def main(folder: Path, name: str, port: int, log_share: int) -> None:
     home = folder / f"home-{port}"
     first, second = (version(folder, name, number, home) for number in (1, 2))
     process = PredictorProcess(home, port)
     process.start()
     service = HttpPredictionService(process.url, service_key(home))
-    service.apply(plan(name, 1, first, second))
+    service.apply(plan(name, 1, log_share, first, second))
     process.stop()
     began = time.perf_counter()
     process.start()  # it answers with the model that it was last told to have
@@ -70,10 +74,10 @@ def main(folder: Path, name: str, port: int) -> None:
     for line in sys.stdin:  # "swap" makes the other version champion
         if line.strip() == "swap":
             turns += 1
-            service.apply(plan(name, 1 + turns % 2, first, second))
+            service.apply(plan(name, 1 + turns % 2, log_share, first, second))
             print(turns, flush=True)
     process.stop()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from math import isfinite
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -67,8 +67,8 @@ def answer_of(scored: Scored, *, first_id: str, model: str, version: int, varian
     )
 
 
-def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any]]]) -> list[Scored]:
-    """What a model says of each of several questions, asked once with the rows of all of them."""
+def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any]]]) -> Scored:
+    """What a model says of the rows of several questions, asked once with all of them."""
     columns = dict(
         zip(
             asked[0],
@@ -76,11 +76,15 @@ def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any
             strict=True,
         )
     )
-    score, label, probabilities = runtime.predict(columns)
-    first = next(iter(columns))
+    return runtime.predict(columns)
+
+
+def taken_apart(scored: Scored, rows: Iterable[int]) -> list[Scored]:
+    """What a model said of each of several questions, of so many rows each."""
+    score, label, probabilities = scored
     found, at = [], 0
-    for each in asked:
-        end = at + len(each[first])
+    for each in rows:
+        end = at + each
         found.append((score[at:end], label[at:end], probabilities[at:end]))
         at = end
     return found
@@ -98,7 +102,7 @@ def gains_together(runtime: Runtime, examples: Examples) -> bool:
     alone = [runtime.predict(row) for row in rows]
     if not all(
         now[1] == then[1] and abs(now[0][0] - then[0][0]) <= APART * max(1.0, abs(then[0][0]))
-        for now, then in zip(predict_together(runtime, rows), alone, strict=True)
+        for now, then in zip(taken_apart(predict_together(runtime, rows), [1] * ROWS), alone, strict=True)
     ):
         return False
     singly = min(_seconds(lambda: [runtime.predict(row) for row in rows]) for _ in range(TIMES))
@@ -120,7 +124,7 @@ def record_of(
     answer: Answer, question: Question, environment: str, time: datetime, redact: Collection[str] = ()
 ) -> LogRecord:
     """An answer as the prediction log keeps it: without the columns to `redact`, also where they are keys."""
-    columns, lookups = cast("dict[str, list[Any]]", question.written) or question.columns, question.lookups
+    columns, lookups = question.columns, question.lookups
     if redact:
         columns = {name: values for name, values in columns.items() if name not in redact}
         lookups = {view: read for view, read in lookups.items() if read.key.keys().isdisjoint(redact)}

@@ -53,7 +53,8 @@ class Question(msgspec.Struct, frozen=True):
 
     `outputs` are those that were asked for, () for all; `binary` those of them that come as bytes; `lookups`
     are what was read online for it, by view. Answers that it wants to `explain` are `explained`, row by row.
-    `written` are the columns as the request has them, JSON on one line, where it was read so.
+    `written` are the columns as the request has them, JSON on one line, where it was read so (see
+    `serving.quick`); such a question wants nothing but its answer.
     """
 
     columns: dict[str, list[Any]]
@@ -64,7 +65,7 @@ class Question(msgspec.Struct, frozen=True):
     lookups: dict[str, Lookup] = {}
     explain: bool = False
     explained: tuple[Attribution, ...] = ()
-    written: dict[str, msgspec.Raw] = {}
+    written: tuple[bytes | msgspec.Raw, ...] = ()
 
 
 def datatype(column: Column) -> str:

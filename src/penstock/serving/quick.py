@@ -15,8 +15,10 @@ import msgspec
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
 from penstock.serving.columns import LARGEST_FLOAT, LARGEST_INTEGER, Question
+from penstock.serving.forms import Form, row_form_of, table_form_of
 
 _MOST_KEPT = 256
+_MOST_FORMS, _MOST_TRIED = 8, 64
 _TYPES: dict[str, tuple[Any, Any]] = {
     "float": (Literal["FP64", "FP32"], Annotated[float, msgspec.Meta(ge=-LARGEST_FLOAT, lt=LARGEST_FLOAT)]),
     "int": (Literal["INT64"], Annotated[int, msgspec.Meta(ge=LARGEST_INTEGER[0], le=LARGEST_INTEGER[1] - 1)]),
@@ -28,45 +30,69 @@ _ONE, _LONE = tuple[Literal[1]], msgspec.Meta(min_length=1, max_length=1)
 """The shape of a column of one row, and its values."""
 
 
-class _Reader(msgspec.Struct, frozen=True):
+class _Reader(msgspec.Struct):
     """What reads the requests to models of a signature, whose columns are `names`: those of `one` row whole,
-    those of `many` rows first without their values, which `values` read column by column.
+    those of `many` rows first without their values, which are `values` by column. `forms` are those in which
+    requests came; finding one was `tried` so often.
     """
 
     signature: Signature
     names: tuple[str, ...]
     one: Callable[[bytes], Any]
     many: Callable[[bytes], Any]
-    values: tuple[Callable[[msgspec.Raw], list[Any]], ...]
+    values: Callable[[bytes], tuple[list[Any], ...]]
+    forms: list[Form] = []
+    tried: int = 0
+
+    def find(self, form: Callable[[], Form | None]) -> None:
+        """Know the form of a request from now on, unless too many are known."""
+        if len(self.forms) < _MOST_FORMS and self.tried < _MOST_TRIED:
+            self.tried += 1
+            if (found := form()) is not None:
+                self.forms.append(found)
 
 
 def read_usual(body: bytes, signature: Signature) -> Question | None:
     """The request, if it is a usual one: columns in order and nothing asked for but the answer."""
     reader = _readers.get(id(signature)) or _reader(signature)
     try:
+        for form in reader.forms:
+            if read := form.read(body):
+                name, rows, written = read
+                return _filled(reader, name, rows, written)
         try:
             request = reader.one(body)
         except msgspec.ValidationError:
             return _many(body, reader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    reader.find(lambda: row_form_of(body, len(reader.names)))
     return Question(dict(zip(reader.names, map(_data, request.inputs), strict=True)), 1, request.id)
 
 
 def _many(body: bytes, reader: _Reader) -> Question | None:
-    """A request of several rows, whose columns also stay as they are written. Raises DecodeError."""
+    """A request of several rows. Raises DecodeError."""
     request = reader.many(body)
-    written = [tensor.data for tensor in request.inputs]
-    values = [read(text) for read, text in zip(reader.values, written, strict=True)]
-    rows = len(values[0])
-    shape = [rows]
-    for data, tensor in zip(values, request.inputs, strict=True):
-        if len(data) != rows or tensor.shape != shape:
-            return None
-    if not rows:
+    written = tuple(bytes(tensor.data) for tensor in request.inputs)
+    shape = request.inputs[0].shape
+    if len(shape) != 1 or any(tensor.shape != shape for tensor in request.inputs):
         return None
-    texts = {} if b"\n" in body else dict(zip(reader.names, written, strict=True))
-    return Question(dict(zip(reader.names, values, strict=True)), rows, request.id, written=texts)
+    question = _filled(reader, request.id, b"%d" % shape[0], written)
+    reader.find(lambda: table_form_of(body, written))
+    return question
+
+
+def _filled(reader: _Reader, name: str, told: bytes, written: tuple[bytes, ...]) -> Question | None:
+    """The question of these columns, which also stay as they are written; None unless each has as many rows
+    as was told. Raises DecodeError.
+    """
+    text = b"[%b]" % b",".join(written)
+    values = reader.values(text)
+    rows = len(values[0])
+    if not rows or told != b"%d" % rows or len(set(map(len, values))) > 1:
+        return None
+    texts = () if b"\n" in text else written
+    return Question(dict(zip(reader.names, values, strict=True)), rows, name, written=texts)
 
 
 def _reader(signature: Signature) -> _Reader:
@@ -81,7 +107,7 @@ def _reader(signature: Signature) -> _Reader:
         tuple(column.name for column in columns),
         _decoder(ones),
         _decoder([_tensor(column, list[int], msgspec.Raw) for column in columns]),
-        tuple(msgspec.json.Decoder(kind).decode for kind in lists),
+        msgspec.json.Decoder(tuple[tuple(lists)]).decode,  # type: ignore[misc]
     )
     if len(_readers) >= _MOST_KEPT:
         _readers.clear()

@@ -51,6 +51,38 @@ def talk(*parts: bytes, end: bool = True) -> bytes:
     return uvloop.run(once())
 
 
+def talk_in_turns(*parts: bytes) -> bytes:
+    """The same where each part comes to a connection by itself."""
+
+    async def once() -> bytes:
+        listening = socket.create_server(("127.0.0.1", 0))
+        listener = Listener(Echo(), [listening], lambda: None)
+        await listener.begin()
+        told = bytearray()
+        connection = http.Connection(Echo(), listener)
+        connection.connection_made(Told(told))
+        for part in parts:
+            connection.data_received(part)
+        await listener.end(0)
+        return bytes(told)
+
+    return uvloop.run(once())
+
+
+class Told(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self, told: bytearray) -> None:
+        super().__init__()
+        self.write = told.extend  # type: ignore[method-assign]
+
+    def resume_reading(self) -> None:
+        """It is never paused."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 def bodies(told: bytes) -> list[bytes]:
     """The bodies of answers, without their headers."""
     return [part.partition(b"\r\n\r\n")[2] for part in told.split(b"HTTP/1.1 ")[1:]]
@@ -147,3 +179,16 @@ def test_at_the_end_what_was_asked_is_answered_and_no_more() -> None:
         return told
 
     assert b"connection: close" in uvloop.run(once())
+
+
+def test_a_head_that_was_read_before_is_read_the_same() -> None:
+    head = b"POST /here?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+    once = b"POST /here HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+    chunked = b"POST /here HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = [head + b"abc", head + b"xyz", head + b"a", b"bc", head + b"abc" + head + b"xyz"]
+    parts += [chunked + b"2\r\nab\r\n0\r\n\r\n", chunked + b"3\r\nabc\r\n0\r\n\r\n", head + b"abc"]
+    for _ in range(2):
+        told = talk_in_turns(*parts, once + b"abc")
+        here, there = b"POST /here a=b 3", b"POST /here  3"
+        assert bodies(told) == [here] * 5 + [b"POST /here  2", there, here, there]
+        assert b"connection: close" in told.rpartition(b"HTTP/1.1 ")[2]

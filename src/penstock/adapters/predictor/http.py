@@ -1,6 +1,8 @@
 """HTTP/1.1 on one connection: requests read by httptools, asked of an application, answered in their order.
 
 It is a protocol of uvloop and nothing between: at some ten microseconds for an answer every layer counts.
+Clients send the same first line and headers again and again: of a request that comes alone and whole they are
+not read where they have been before.
 """
 
 from __future__ import annotations
@@ -71,6 +73,21 @@ def version_number(text: str) -> int:
     raise NotFound(what=f"There is no version {text!r}", expected="a number from 1", found=text)
 
 
+class _Head(msgspec.Struct, frozen=True):
+    """The first line and the headers of a request, read; what has the same bytes is the same."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    length: int
+    keep: bool
+
+    def request(self, body: bytes) -> Request:
+        """The request with this body."""
+        return Request(self.method, self.path, self.query, self.headers, body)
+
+
 class Application(Protocol):
     """What answers requests."""
 
@@ -108,8 +125,8 @@ class Connection(asyncio.Protocol):
         self._refusal: Reply | None = None
         self._since = lines.now
         self._url, self._headers, self._parts = b"", dict[bytes, bytes](), list[bytes]()
-        self._size = 0
-        self._headed = False
+        self._size = self._complete = 0
+        self._headed = self._kept = False
 
     # What the transport tells.
 
@@ -123,25 +140,31 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._over:
             return
-        while True:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as asked:
-                self._parser = httptools.HttpRequestParser(self)
-                data = data[asked.args[0] :]
-                if data:
-                    continue
-            except httptools.HttpParserError as error:
-                self._refusal = self._refusal or _refusal(400, f"This is not HTTP: {error}.")
-            break
+        if not self._begun and self._is_known(data):
+            return
+        first, self._complete = not self._begun, 0
+        self._feed(data)
         if self._begun and not self._headed:
             self._head += len(data)
             if self._head > MOST_HEAD:
                 self._refusal = _refusal(431, f"The headers are longer than {MOST_HEAD // 1024} KiB.")
         if self._refusal and not self._busy:
             self._end_with(self._refusal)
-        if len(self._waiting) > MOST_PIPELINED:
-            self._transport.pause_reading()
+        elif first and self._complete == 1 and not self._begun:
+            self._know(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read; it begins anew after what asked for another protocol."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as asked:
+                self._parser = httptools.HttpRequestParser(self)
+                data = data[asked.args[0] :]
+                continue
+            except httptools.HttpParserError as error:
+                self._refusal = self._refusal or _refusal(400, f"This is not HTTP: {error}.")
+            break
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: what was asked is still answered."""
@@ -211,9 +234,34 @@ class Connection(asyncio.Protocol):
             self._headers,
             parts[0] if len(parts) == 1 else b"".join(parts),
         )
-        keep = self._parser.should_keep_alive()
+        self._complete += 1
+        self._kept = self._parser.should_keep_alive()
+        self._put(request, self._kept)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Whether this is a whole request whose head was read before; then it is taken in."""
+        end = data.find(_END) + len(_END)
+        known = _heads.get(data[:end])
+        if known is None or known.length != len(data) - end or self._refusal:
+            return False
+        self._put(known.request(data[end:]), known.keep)
+        return True
+
+    def _know(self, data: bytes) -> None:
+        """Remember the head of a request that came alone and whole, unless there is more to it."""
+        end = data.find(_END) + len(_END)
+        length = int(self._headers.get(b"content-length", b"0"))
+        if length == len(data) - end and end <= _LONGEST_KNOWN and self._headers.keys().isdisjoint(_MORE):
+            if len(_heads) >= _MOST_KEPT:
+                _heads.clear()
+            method = self._parser.get_method().decode()
+            _heads[data[:end]] = _Head(method, *_place(self._url), self._headers, length, self._kept)
+
+    def _put(self, request: Request, keep: bool) -> None:
         if self._busy or self._waiting:
             self._waiting.append((request, keep))
+            if len(self._waiting) > MOST_PIPELINED:
+                self._transport.pause_reading()
         else:
             self._ask(request, keep)
 
@@ -306,7 +354,13 @@ def _refusal(status: int, sentence: str, *headers: tuple[bytes, bytes]) -> Reply
 _TOO_LONG = _refusal(413, f"A request may have {MOST_BYTES // 1024**2} MiB at most. Send fewer rows.")
 _places: dict[bytes, tuple[str, bytes]] = {}
 _firsts: dict[tuple[int, bytes], bytes] = {}
+_heads: dict[bytes, _Head] = {}
 _MOST_KEPT = 1024
+_END = b"\r\n\r\n"
+_LONGEST_KNOWN = 2048
+"""Bytes of a head that is remembered."""
+_MORE = (b"transfer-encoding", b"expect", b"upgrade")
+"""Headers after which a body is not simply so many bytes, or an answer is owed before it."""
 
 
 def _place(url: bytes) -> tuple[str, bytes]:

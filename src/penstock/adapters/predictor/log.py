@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ SEGMENT_SECONDS = 3600.0
 """After which a segment is closed, so that it can be packed, and forgotten in time."""
 PACKED = "packed"
 """The folder of what was packed: columns, in files that are called as segments."""
+_AT_ONCE = 64
+"""Records that are put together for a write: copying many megabytes would have everybody wait."""
 MOST_WAITING = 100_000
 """Answers that wait for a disk that takes no bytes before further ones are refused."""
 
@@ -59,9 +61,13 @@ class LogWriter:
 
     def append(self, record: LogRecord) -> None:
         """Remember an answer. Raises StorageFailed while the disk takes nothing and too many wait."""
+        self.append_lines((self._encode(record) + b"\n",))  # in bulk it would stop the loop for milliseconds
+
+    def append_lines(self, records: Iterable[bytes]) -> None:
+        """The same of records that are written already, each as JSON on one line with its end."""
         if self.error and len(self._waiting) > MOST_WAITING:
             raise StorageFailed(what="The prediction log cannot be written", found=self.error)
-        self._waiting.append(self._encode(record))  # in bulk it would stop the loop for milliseconds
+        self._waiting.extend(records)
 
     def flush(self) -> None:
         """Make every record appended so far durable. Raises StorageFailed."""
@@ -72,7 +78,7 @@ class LogWriter:
             if not batch:
                 return
             try:
-                self._write(b"\n".join(batch) + b"\n")
+                self._write(batch)
             except OSError as error:
                 self._waiting.extendleft(reversed(batch))
                 self.error = str(error)
@@ -97,19 +103,22 @@ class LogWriter:
             except StorageFailed:
                 continue
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, batch: Sequence[bytes]) -> None:
         if self._file < 0 or self._size >= self._segment_bytes:
             self._next_segment()
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            size = self._size
+            for at in range(0, len(batch), _AT_ONCE):
+                rest = memoryview(b"".join(batch[at : at + _AT_ONCE]))
+                size += len(rest)
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
             os.fsync(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
             raise
-        self._size += len(data)
+        self._size = size
 
     def _next_segment(self) -> None:
         hidden = self._folder / f".{os.getpid()}.new"  # nobody sees a segment that is not locked yet

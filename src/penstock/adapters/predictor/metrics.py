@@ -80,10 +80,9 @@ class Metrics:
         self._outside: Counter[tuple[str, int, str, str]] = Counter()
         self._folding = threading.Lock()
 
-    def answered(self, answer: Answer, environment: str, stages: Stages) -> None:
-        """A request was answered; `stages` are the seconds that each took."""
-        place = (answer.model, answer.version, answer.variant, environment)
-        self._recent.append((place, len(answer.ids), stages))
+    def answered(self, requests: Iterable[tuple[Place, int, Stages]]) -> None:
+        """Requests were answered: by whom, of how many rows, and the seconds that each stage took."""
+        self._recent.extend(requests)
         if len(self._recent) >= MOST_RECENT:
             self._fold()
 
@@ -96,10 +95,10 @@ class Metrics:
         place = (answer.model, environment)
         self._unlogged[place] = self._unlogged.get(place, 0) + len(answer.ids)
 
-    def outside(self, answer: Answer, found: Mapping[tuple[str, str], int]) -> None:
+    def outside(self, model: str, version: int, found: Mapping[tuple[str, str], int]) -> None:
         """A request had values that nobody expects, by column and rule."""
         for (column, rule), count in found.items():
-            self._outside[answer.model, answer.version, column, rule] += count
+            self._outside[model, version, column, rule] += count
 
     def counted(self) -> Counted:
         """All counts so far; may be asked for in another thread."""

@@ -28,7 +28,7 @@ from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
-from penstock.serving.answers import Scored, answer_of, record_of, sampled
+from penstock.serving.answers import Scored, answer_of, record_of, sampled, taken_apart
 from penstock.serving.attributions import attributions, without
 from penstock.serving.columns import Question
 from penstock.serving.encode import encode_error
@@ -41,6 +41,8 @@ LONGEST = 60.0
 """Seconds that an answer may take."""
 INLINE_BYTES = 256 * 1024
 """Of a body; longer ones are read in a thread."""
+_ID_BYTES = 16
+_LOG = b"x-penstock-log"
 _log = logging.getLogger("penstock.predictor")
 _Coming = Coroutine[Any, Any, Reply]
 
@@ -136,7 +138,9 @@ class Server:
             return self._keyed(read, face, request, model, live=live, variant=variant)
         if live.outside:
             live.outside.require(read.columns)
-        waiting = Waiting(live, variant, face, read, request, give, began, perf_counter())
+        usual = read.written and model is None and not face.number and _LOG not in request.headers
+        pen = state.pens.get(face.model) if usual else None
+        waiting = Waiting(live, variant, face, read, request, give, began, perf_counter(), pen)
         if model and model.challengers:
             return self._contest(waiting, model)
         if self._aside(waiting):
@@ -144,13 +148,48 @@ class Server:
         self._turns.ask(waiting)
         return None
 
-    def _scored(self, waiting: Waiting, scored: Scored | None) -> None:
-        """Give the answer to a question that was asked of its model, or is to be asked now."""
+    def _scored(self, group: Sequence[Waiting], scored: Scored | None) -> None:
+        """Give the answers to questions that were asked of their model, or to one that is to be asked now."""
         try:
-            reply = self._reply(waiting, scored or waiting.live.runtime.predict(waiting.question.columns))
+            scored = scored or group[0].live.runtime.predict(group[0].question.columns)
+            replies = self._written(group, scored) or list(map(self._alone, group, _parts(group, scored)))
         except Exception as error:  # noqa: BLE001 - the same
-            reply = self._refusal(waiting.face, error)
-        waiting.give(reply)
+            replies = [self._refusal(waiting.face, error) for waiting in group]
+        for waiting, reply in zip(group, replies, strict=True):
+            waiting.give(reply)
+
+    def _alone(self, waiting: Waiting, scored: Scored) -> Reply:
+        try:
+            return self._reply(waiting, scored)
+        except Exception as error:  # noqa: BLE001 - the same
+            return self._refusal(waiting.face, error)
+
+    def _written(self, group: Sequence[Waiting], scored: Scored) -> list[Reply]:
+        """The replies if one pen writes them all, which are in the log and in the metrics by then; else none.
+
+        Raises StorageFailed.
+        """
+        pen = group[0].pen
+        if pen is None or any(waiting.pen is not pen for waiting in group):
+            return []
+        answered, questions = perf_counter(), [waiting.question for waiting in group]
+        ids = self._ids.randbytes(_ID_BYTES * len(group)).hex()
+        names = [
+            question.id or ids[at : at + 2 * _ID_BYTES]
+            for question, at in zip(questions, range(0, len(ids), 2 * _ID_BYTES), strict=True)
+        ]
+        written = pen.write(scored, questions, names, self._table.state.now())
+        if not written:
+            return []
+        self._log.append_lines([each.line for each in written])
+        if outside := group[0].live.outside:
+            for question in questions:
+                self._metrics.outside(*pen.place[:2], outside.count(question.columns))
+        took = perf_counter() - answered
+        self._metrics.answered(
+            [(pen.place, w.question.rows, (w.read - w.began, answered - w.read, took)) for w in group]
+        )
+        return [Reply(200, each.reply) for each in written]
 
     def _aside(self, waiting: Waiting) -> bool:
         """Whether the others are not to wait for an answer.
@@ -262,14 +301,15 @@ class Server:
         elif logged:
             self._metrics.unlogged(answer, live.environment)
         if live.outside:
-            self._metrics.outside(answer, live.outside.count(question.columns))
+            self._metrics.outside(answer.model, answer.version, live.outside.count(question.columns))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
-        self._metrics.answered(answer, live.environment, stages)
+        place = (answer.model, answer.version, answer.variant, live.environment)
+        self._metrics.answered([(place, len(answer.ids), stages)])
         return reply
 
     def _logged(self, request: Request) -> bool:
         """Whether the log is to keep the answer. Raises NotAllowed where a stranger says no."""
-        if request.header(b"x-penstock-log") != b"off":
+        if request.header(_LOG) != b"off":
             return True
         self._require_key(request)
         return False
@@ -342,6 +382,11 @@ class Server:
             raise NotAllowed(
                 what="This is for the control plane only", expected="its key", found="another or none"
             )
+
+
+def _parts(group: Sequence[Waiting], scored: Scored) -> list[Scored]:
+    """What a model said of each question's rows."""
+    return taken_apart(scored, [waiting.question.rows for waiting in group])
 
 
 def _nobody(_reply: Reply) -> None:

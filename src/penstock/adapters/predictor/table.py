@@ -21,11 +21,14 @@ from penstock.serving.assignment import assign, require_shares, served_model, se
 from penstock.serving.columns import Question
 from penstock.serving.lookups import Keyed, filled
 from penstock.serving.outside import Outside
+from penstock.serving.pen import Pen
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
 
 ON_DEMAND = 8
 """Versions that stay loaded although they are only asked for by number now and then."""
+ALL = 100
+"""Percent of the answers that the log keeps where it keeps every one."""
 Place = tuple[str, int]
 """A model's name and a version's number."""
 
@@ -52,7 +55,8 @@ class State(msgspec.Struct, frozen=True):
     """Everything that a request needs to know, never changed once it is in place.
 
     `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
-    are the champions that answer every request to their model. `online` holds the features of entities.
+    are the champions that answer every request to their model, `pens` write the answers of those that are
+    logged whole. `online` holds the features of entities.
     """
 
     plan: Plan
@@ -60,6 +64,7 @@ class State(msgspec.Struct, frozen=True):
     live: dict[Place, Live]
     errors: dict[Place, str]
     alone: dict[str, Live]
+    pens: dict[str, Pen]
     online: OnlineStore
 
     def filled(self, read: Question | Keyed) -> Question:
@@ -196,7 +201,16 @@ class Table:
             for name, model in models.items()
             if not model.challengers and (name, model.champion) in live
         }
-        return State(plan, models, live, errors, alone, self._online)
+        pens = {
+            name: Pen(
+                each.served.signature,
+                each.redact,
+                place=(name, each.served.number, "champion", each.environment),
+            )
+            for name, each in alone.items()
+            if each.log_share >= ALL
+        }
+        return State(plan, models, live, errors, alone, pens, self._online)
 
     def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
         """The model, led by the champion before where the wanted one does not load."""

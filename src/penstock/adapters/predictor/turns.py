@@ -7,7 +7,7 @@ micro-batching without waiting; see docs/decisions).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -17,6 +17,7 @@ from penstock.adapters.predictor.http import Give, Request
 from penstock.adapters.predictor.table import Live
 from penstock.serving.answers import Scored, predict_together
 from penstock.serving.columns import Question
+from penstock.serving.pen import Pen
 
 MOST_ROWS = 256
 """Rows that are asked together at most."""
@@ -25,7 +26,10 @@ ALONE = 16
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A question that waits for the end of its turn, and whom to give the answer. Times are in seconds."""
+    """A question that waits for the end of its turn, and whom to give the answer. Times are in seconds.
+
+    A `pen` writes the answer where it is a usual one.
+    """
 
     live: Live
     variant: str
@@ -35,20 +39,23 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     give: Give
     began: float
     read: float
+    pen: Pen | None = None
 
 
 class Turns:
     """Collects questions until the loop has read what it can, then has their models asked."""
 
-    def __init__(self, answer: Callable[[Waiting, Scored | None], None]) -> None:
-        """`answer` takes each question with what its model said, None where that was not asked yet."""
+    def __init__(self, answer: Callable[[Sequence[Waiting], Scored | None], None]) -> None:
+        """`answer` takes questions to one model with what it said of all of their rows, None where that was
+        not asked yet.
+        """
         self._answer = answer
         self._waiting: list[Waiting] = []
 
     def ask(self, waiting: Waiting) -> None:
         """Have a question answered, now or at the end of this turn."""
         if not waiting.live.together or waiting.question.rows >= ALONE:
-            self._answer(waiting, None)
+            self._answer((waiting,), None)
             return
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._end)
@@ -68,9 +75,13 @@ class Turns:
 
     def _run(self, group: list[Waiting]) -> None:
         """Ask a model several questions at once; where that fails, each alone: none suffers for another."""
-        found: list[Scored] = []
+        found: Scored | None = None
         if len(group) > 1:
             with suppress(Exception):
-                found = predict_together(group[0].live.runtime, [each.question.columns for each in group])
-        for at, waiting in enumerate(group):
-            self._answer(waiting, found[at] if found else None)
+                asked = [each.question.columns for each in group]
+                found = predict_together(group[0].live.runtime, asked)
+        if found:
+            self._answer(group, found)
+            return
+        for waiting in group:
+            self._answer((waiting,), None)

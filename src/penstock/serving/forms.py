@@ -1,0 +1,118 @@
+"""Requests as their client writes them: always the same but for the values, their number and the id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+Read = tuple[str, bytes, tuple[bytes, ...]]
+"""The id of a request, how many rows it says to have, and its columns, each as a JSON list."""
+
+_VALUE = rb'(?:-?[0-9][0-9.eE+-]*|"[^"\\\x00-\x1f]*"|true|false|null)'
+_COLUMN = rb"\[ ?%b ?\]" % _VALUE
+_DATA = re.compile(rb'("data"[ \t\r\n]*:[ \t\r\n]*)(%b)' % _COLUMN)
+_SHAPE = re.compile(rb'("shape"[ \t\r\n]*:[ \t\r\n]*\[)[0-9]+(\])')
+_DIGITS = 8
+_ID = re.compile(rb'("id"[ \t\r\n]*:[ \t\r\n]*")([^"\\\x00-\x1f]*)(?=")')
+
+
+class Form(Protocol):
+    """What requests look like that are written alike.
+
+    Where one of them is a usual request, every other that has the form and values that fit their columns is
+    one too: it differs from it in nothing but these values, the number of rows, and its id.
+    """
+
+    def read(self, body: bytes) -> Read | None:
+        """A request, None for another form."""
+        ...
+
+
+class RowForm:
+    """The form of requests of one row, whose values are one token each."""
+
+    def __init__(self, pattern: bytes, columns: int, *, named: int) -> None:
+        """`named` is which of the groups is the id, -1 for none."""
+        self._match = re.compile(pattern).fullmatch
+        self._named = named
+        self._columns = slice(named == 0, columns + (named == 0))
+
+    def read(self, body: bytes) -> Read | None:
+        """See `Form.read`."""
+        found = self._match(body)
+        if found is None:
+            return None
+        texts = found.groups()
+        return (texts[self._named].decode() if self._named >= 0 else ""), b"1", texts[self._columns]
+
+
+class TableForm:
+    """The form of requests of many rows without an id, whose columns hold no closing bracket but one."""
+
+    def __init__(self, before: tuple[tuple[bytes, bytes], ...], after: bytes) -> None:
+        """`before` is what stands before each column, without the number of rows."""
+        self._begin = before[0][0]
+        self._before = before
+        self._after = after
+        self._known: tuple[bytes, tuple[bytes, ...]] = (b"", ())
+
+    def read(self, body: bytes) -> Read | None:
+        """See `Form.read`."""
+        if not body.startswith(self._begin):
+            return None
+        at, texts = 0, []
+        for part in self._parts(body):
+            if not body.startswith(part, at):
+                return None
+            at += len(part)
+            end = body.find(b"]", at) + 1
+            texts.append(body[at:end])
+            at = end or len(body)
+        return ("", self._known[0], tuple(texts)) if texts and body[at:] == self._after else None
+
+    def _parts(self, body: bytes) -> tuple[bytes, ...]:
+        """What stands before each column of a request with as many rows as this one."""
+        at = len(self._begin)
+        rows = body[at : at + _DIGITS].partition(b"]")[0]
+        known, parts = self._known
+        if known != rows:
+            parts = tuple(rows.join(each) for each in self._before) if rows.isdigit() else ()
+            self._known = (rows, parts)
+        return parts
+
+
+def table_form_of(body: bytes, written: Sequence[bytes]) -> TableForm | None:
+    """The form of a usual request of many rows, by its columns as they are written; None if it has an id."""
+    before, at = [], 0
+    for text in written:
+        end = body.index(text, at)
+        shape = list(_SHAPE.finditer(body, at, end))
+        if len(shape) != 1:
+            return None
+        before.append((body[at : shape[0].end(1)], body[shape[0].start(2) : end]))
+        at = end + len(text)
+    if _ID.search(before[0][0]) or _ID.search(body, at):
+        return None
+    return TableForm(tuple(before), body[at:])
+
+
+def row_form_of(body: bytes, columns: int) -> RowForm | None:
+    """The form of a usual request of one row; None where values cannot be told from what is around them."""
+    parts, at, found = [], 0, list(_DATA.finditer(body))
+    if len(found) != columns:
+        return None
+    for each in found:
+        parts.append(body[at : each.end(1)])
+        at = each.end()
+    names = [
+        (place, name) for place, text in ((0, parts[0]), (columns, body[at:])) for name in _ID.finditer(text)
+    ]
+    if len(names) > 1:
+        return None
+    pieces = [*map(re.escape, parts), re.escape(body[at:])]
+    for place, name in names:
+        text = (*parts, body[at:])[place]
+        around = (text[: name.end(1)], text[name.end() :])
+        pieces[place] = rb'([^"\\\x00-\x1f]*)'.join(map(re.escape, around))
+    return RowForm((b"(%b)" % _COLUMN).join(pieces), columns, named=names[0][0] if names else -1)

@@ -1,0 +1,125 @@
+"""Answers to usual questions as text, written for many at once: the client's, and the line of the log.
+
+It writes what `encode_answer` and an encoded `record_of` would, byte for byte but for numbers as the request
+has them, from parts that are written once for all questions of a turn of the loop, into forms made when the
+version began to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from penstock.models.types import Signature
+from penstock.serving.answers import Scored
+from penstock.serving.columns import Question
+
+_encode = msgspec.json.Encoder().encode
+_ID = b"\0"
+"""Where an id is to stand; JSON never holds it."""
+
+
+_Part = tuple[bytes, bytes, bytes]
+"""Scores and labels as JSON lists, and probabilities, row by row, without brackets."""
+
+
+class Written(NamedTuple):
+    """An answer as its client gets it, and the line with its end that the log keeps."""
+
+    reply: bytes
+    line: bytes
+
+
+class Pen:
+    """Writes the answers of a version as a variant of its model."""
+
+    def __init__(
+        self, signature: Signature, redact: Collection[str], *, place: tuple[str, int, str, str]
+    ) -> None:
+        """`place` are model, version, variant and environment; the log is not told what is to `redact`."""
+        self.place = place
+        model, version, variant, environment = place
+        self._labels = {label: _encode(label) for label in signature.classes}
+        self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
+        self._whole = len(self._kept) == len(signature.inputs)
+        about = _encode({"model": model, "environment": environment, "version": version, "variant": variant})
+        columns = ",".join(f"{_text(signature.inputs[at].name)}:\1" for at in self._kept)
+        self._line = _form(
+            f'{{"ids":\1,"time":\1,{about[1:-1].decode()},"inputs":{{{columns}}},"score":\1,"label":\1}}\n'
+        )
+        named = f'{{"model_name":{_text(model)},"model_version":"{version}","id":\1,'
+        self._begin = _form(f'{named}"parameters":{{"prediction_id":\1,"variant":{_text(variant)}')
+        self._classes = len(signature.classes)
+
+    def write(
+        self, scored: Scored, asked: Sequence[Question], ids: Iterable[str], now: datetime
+    ) -> list[Written]:
+        """What a model said of the rows of several questions, each by its id, as their answers.
+
+        Gives nothing where it is not finite: then each question is to be told so alone.
+        """
+        said, when = _encode(scored[0]), _encode(now)
+        if b"null" in said:
+            return []
+        parts = self._parts(said, scored, asked)
+        return [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
+
+    def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question]) -> Iterator[_Part]:
+        """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
+        known = self._labels
+        labels = [known.get(label) or _encode(label) for label in scored[1]]
+        chances = _encode(scored[2])[2:-2] if self._classes else b""
+        if len(asked) == 1:
+            yield said, b"[%b]" % b",".join(labels), chances.replace(b"],[", b",")
+            return
+        scores, rows, at = said[1:-1].split(b","), chances.split(b"],["), 0
+        for question in asked:
+            end = at + question.rows
+            yield (
+                b"[%b]" % b",".join(scores[at:end]),
+                b"[%b]" % b",".join(labels[at:end]),
+                b",".join(rows[at:end]),
+            )
+            at = end
+
+    def _one(self, question: Question, name: bytes, part: _Part, now: bytes) -> Written:
+        rows, (score, label, _) = question.rows, part
+        every, named = b"[%b]" % name, b""
+        if rows > 1:
+            every = _ids(rows).replace(_ID, name[1:-1])
+            named = b',"prediction_ids":' + every
+        texts = question.written if self._whole else [question.written[at] for at in self._kept]
+        outputs = _outputs(rows, self._classes) % (part if self._classes else part[:2])
+        return Written(
+            b"%b%b}%b" % (self._begin % (name, name), named, outputs),
+            self._line % (every, now, *texts, score, label),
+        )
+
+
+@lru_cache(1024)
+def _outputs(rows: int, classes: int) -> bytes:
+    """The end of an answer to so many rows."""
+    made = f',"outputs":[{{"name":"score","shape":[{rows}],"datatype":"FP64","data":\1}},'
+    made += f'{{"name":"label","shape":[{rows}],"datatype":"BYTES","data":\1}}'
+    if classes:
+        made += f',{{"name":"probabilities","shape":[{rows},{classes}],"datatype":"FP64","data":[\1]}}'
+    return _form(made + "]}")
+
+
+@lru_cache(256)
+def _ids(rows: int) -> bytes:
+    """The ids of so many rows as JSON, each with a mark for the first one (see `row_ids`)."""
+    return b'["\0%b"]' % b'","\0'.join([b"", *(b"/%d" % row for row in range(1, rows))])
+
+
+def _text(value: str) -> str:
+    return _encode(value).decode()
+
+
+def _form(text: str) -> bytes:
+    """What `%` fills in where the text has a mark."""
+    return text.encode(errors="surrogatepass").replace(b"%", b"%%").replace(b"\1", b"%b")
