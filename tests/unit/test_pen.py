@@ -10,7 +10,7 @@ import pytest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
 from penstock.serving.answers import Scored, answer_of, record_of, taken_apart
-from penstock.serving.columns import Question
+from penstock.serving.columns import Question, Row, whole
 from penstock.serving.encode import encode_answer
 from penstock.serving.pen import Pen
 
@@ -21,6 +21,13 @@ CLASSES = {(): "regression", ("false", "true"): "binary", ('a"b', "100 %", "ü")
 def question(rows: int, name: str) -> Question:
     columns = {"wind": [1.5, None, -3e30][:rows], "100 %": ["ü", "a,b", '"'][:rows]}
     return Question(columns, rows, name, written=tuple(map(msgspec.json.encode, columns.values())))
+
+
+def row(name: str) -> Row:
+    columns = {"wind": 1.5, "100 %": "ü"}
+    return Row(
+        tuple(columns), tuple(columns.values()), name, tuple(map(msgspec.json.encode, columns.values()))
+    )
 
 
 @pytest.mark.parametrize("redact", [(), ("100 %",)], ids=["whole", "redacted"])
@@ -44,6 +51,12 @@ def test_a_pen_writes_what_is_written_for_each_alone(
         answer = answer_of(found, first_id=each.id, model='de"lay', version=3, variant="champion")
         assert one.reply == encode_answer(answer)
         assert one.line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
+    alone = [row(name) for name in ("order-7", 'ü"', "x", "y", "z")]
+    written = pen.write_rows(scored, alone, [each.id for each in alone], NOW)
+    for each, one, found in zip(map(whole, alone), written, taken_apart(scored, [1] * 5), strict=True):
+        answer = answer_of(found, first_id=each.id, model='de"lay', version=3, variant="champion")
+        assert one.reply == encode_answer(answer)
+        assert one.line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
 
 
 def test_a_pen_writes_nothing_of_what_is_not_finite() -> None:
@@ -51,3 +64,4 @@ def test_a_pen_writes_nothing_of_what_is_not_finite() -> None:
     pen = Pen(signature, (), place=("delay", 1, "champion", "test"))
     asked = Question({"wind": [1.0]}, 1, written=(b"[1.0]",))
     assert not pen.write(([float("nan")], ["nan"], []), [asked], ["a"], NOW)
+    assert not pen.write_rows(([float("inf")], ["inf"], []), [row("a")], ["a"], NOW)

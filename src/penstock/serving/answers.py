@@ -14,7 +14,7 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
 from penstock.serving.assignment import place_of
-from penstock.serving.columns import Question
+from penstock.serving.columns import Question, Row
 from penstock.serving.encode import row_ids
 from penstock.serving.ports import Runtime
 from penstock.serving.types import Answer, LogRecord
@@ -77,6 +77,12 @@ def predict_together(runtime: Runtime, asked: Sequence[Mapping[str, Sequence[Any
         )
     )
     return runtime.predict(columns)
+
+
+def predict_rows(runtime: Runtime, rows: Sequence[Row]) -> Scored:
+    """The same of questions of one row each."""
+    columns = zip(*[row.values for row in rows], strict=True)
+    return runtime.predict(dict(zip(rows[0].names, columns, strict=True)))
 
 
 def taken_apart(scored: Scored, rows: Iterable[int]) -> list[Scored]:

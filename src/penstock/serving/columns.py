@@ -68,6 +68,30 @@ class Question(msgspec.Struct, frozen=True):
     written: tuple[bytes | msgspec.Raw, ...] = ()
 
 
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A usual question of one row, as it is read most quickly: `values` of the columns called `names`, in the
+    order of the signature, which are `written` so in the request, each JSON on one line.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    id: str
+    written: tuple[bytes, ...]
+
+    @property
+    def rows(self) -> int:
+        """One."""
+        return 1
+
+
+def whole(asked: Question | Row) -> Question:
+    """A question with all that one may have."""
+    if isinstance(asked, Question):
+        return asked
+    columns = {name: [value] for name, value in zip(asked.names, asked.values, strict=True)}
+    return Question(columns, 1, asked.id, written=tuple(b"[%b]" % text for text in asked.written))
+
+
 def datatype(column: Column) -> str:
     """The protocol's name for the type of a column, such as `FP64`."""
     return _DATATYPE[column.dtype]

@@ -83,10 +83,13 @@ def _not_json(body: bytes, reason: str) -> InvalidRequest:
     return InvalidRequest(what="The request is not JSON", found=reason)
 
 
+def fits_id(name: str) -> bool:
+    """Whether a prediction may be called so."""
+    return len(name) <= _LONGEST_ID and name.isprintable()
+
+
 def _check_id(name: str) -> None:
-    if not name:
-        return
-    if len(name) > _LONGEST_ID or not name.isprintable():
+    if not fits_id(name):
         raise InvalidRequest(
             expected=f"an id of at most {_LONGEST_ID} printable characters", found=repr(name[:40])
         )

@@ -1,36 +1,27 @@
-"""Requests as their client writes them: always the same but for the values, their number and the id."""
+"""Requests as their client writes them: always the same but for the values, their number and the id.
+
+Where one of them is a usual request, every other that has its form and values that fit their columns is one
+too: it differs from it in nothing but these values, the number of rows, and its id.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
 
-Read = tuple[str, bytes, tuple[bytes, ...]]
-"""The id of a request, how many rows it says to have, and its columns, each as a JSON list."""
+from penstock.models.types import Signature
 
-_VALUE = rb'(?:-?[0-9][0-9.eE+-]*|"[^"\\\x00-\x1f]*"|true|false|null)'
-_COLUMN = rb"\[ ?%b ?\]" % _VALUE
-_DATA = re.compile(rb'("data"[ \t\r\n]*:[ \t\r\n]*)(%b)' % _COLUMN)
+_STRING = rb'"[^"\\\x00-\x1f]*"|null'
+_PLAIN = rb"[-+.0-9a-zE]+"
+"""A number, a boolean or null, which is made sure of when it is read."""
+_DATA = re.compile(rb'("data"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*)(?:%b|%b)(?=[ \t\r\n]*\])' % (_STRING, _PLAIN))
 _SHAPE = re.compile(rb'("shape"[ \t\r\n]*:[ \t\r\n]*\[)[0-9]+(\])')
 _DIGITS = 8
 _ID = re.compile(rb'("id"[ \t\r\n]*:[ \t\r\n]*")([^"\\\x00-\x1f]*)(?=")')
 
 
-class Form(Protocol):
-    """What requests look like that are written alike.
-
-    Where one of them is a usual request, every other that has the form and values that fit their columns is
-    one too: it differs from it in nothing but these values, the number of rows, and its id.
-    """
-
-    def read(self, body: bytes) -> Read | None:
-        """A request, None for another form."""
-        ...
-
-
 class RowForm:
-    """The form of requests of one row, whose values are one token each."""
+    """The form of requests of one row, whose values are one token each, which are given as they are."""
 
     def __init__(self, pattern: bytes, columns: int, *, named: int) -> None:
         """`named` is which of the groups is the id, -1 for none."""
@@ -38,13 +29,13 @@ class RowForm:
         self._named = named
         self._columns = slice(named == 0, columns + (named == 0))
 
-    def read(self, body: bytes) -> Read | None:
-        """See `Form.read`."""
+    def read(self, body: bytes) -> tuple[str, tuple[bytes, ...]] | None:
+        """The id of a request, and its values; None for another form."""
         found = self._match(body)
         if found is None:
             return None
         texts = found.groups()
-        return (texts[self._named].decode() if self._named >= 0 else ""), b"1", texts[self._columns]
+        return (texts[self._named].decode() if self._named >= 0 else ""), texts[self._columns]
 
 
 class TableForm:
@@ -57,8 +48,8 @@ class TableForm:
         self._after = after
         self._known: tuple[bytes, tuple[bytes, ...]] = (b"", ())
 
-    def read(self, body: bytes) -> Read | None:
-        """See `Form.read`."""
+    def read(self, body: bytes) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """How many rows a request says to have, and its columns as JSON lists; None for another form."""
         if not body.startswith(self._begin):
             return None
         at, texts = 0, []
@@ -69,7 +60,7 @@ class TableForm:
             end = body.find(b"]", at) + 1
             texts.append(body[at:end])
             at = end or len(body)
-        return ("", self._known[0], tuple(texts)) if texts and body[at:] == self._after else None
+        return (self._known[0], tuple(texts)) if texts and body[at:] == self._after else None
 
     def _parts(self, body: bytes) -> tuple[bytes, ...]:
         """What stands before each column of a request with as many rows as this one."""
@@ -97,8 +88,9 @@ def table_form_of(body: bytes, written: Sequence[bytes]) -> TableForm | None:
     return TableForm(tuple(before), body[at:])
 
 
-def row_form_of(body: bytes, columns: int) -> RowForm | None:
+def row_form_of(body: bytes, signature: Signature) -> RowForm | None:
     """The form of a usual request of one row; None where values cannot be told from what is around them."""
+    columns = len(signature.inputs)
     parts, at, found = [], 0, list(_DATA.finditer(body))
     if len(found) != columns:
         return None
@@ -115,4 +107,6 @@ def row_form_of(body: bytes, columns: int) -> RowForm | None:
         text = (*parts, body[at:])[place]
         around = (text[: name.end(1)], text[name.end() :])
         pieces[place] = rb'([^"\\\x00-\x1f]*)'.join(map(re.escape, around))
-    return RowForm((b"(%b)" % _COLUMN).join(pieces), columns, named=names[0][0] if names else -1)
+    tokens = [b"(%b)" % (_STRING if each.dtype == "string" else _PLAIN) for each in signature.inputs]
+    pattern = b"".join(map(b"".join, zip(pieces, [*tokens, b""], strict=True)))
+    return RowForm(pattern, columns, named=names[0][0] if names else -1)

@@ -16,9 +16,11 @@ import msgspec
 
 from penstock.models.types import Signature
 from penstock.serving.answers import Scored
-from penstock.serving.columns import Question
+from penstock.serving.columns import Question, Row
 
 _encode = msgspec.json.Encoder().encode
+_MARK, _ONE = "\1", "[\1]"
+"""Where a form is open, and where that is for the one value of a list; JSON holds neither."""
 _ID = b"\0"
 """Where an id is to stand; JSON never holds it."""
 
@@ -47,13 +49,33 @@ class Pen:
         self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
         self._whole = len(self._kept) == len(signature.inputs)
         about = _encode({"model": model, "environment": environment, "version": version, "variant": variant})
-        columns = ",".join(f"{_text(signature.inputs[at].name)}:\1" for at in self._kept)
-        self._line = _form(
-            f'{{"ids":\1,"time":\1,{about[1:-1].decode()},"inputs":{{{columns}}},"score":\1,"label":\1}}\n'
-        )
+        names = [_text(signature.inputs[at].name) for at in self._kept]
+        self._line, self._row_line = (_line(about[1:-1].decode(), names, mark) for mark in (_MARK, _ONE))
         named = f'{{"model_name":{_text(model)},"model_version":"{version}","id":\1,'
         self._begin = _form(f'{named}"parameters":{{"prediction_id":\1,"variant":{_text(variant)}')
         self._classes = len(signature.classes)
+        self._row_reply = self._begin + b"}" + _outputs(1, self._classes, _ONE)
+
+    def write_rows(
+        self, scored: Scored, asked: Sequence[Row], ids: Iterable[str], now: datetime
+    ) -> list[Written]:
+        """The same of questions of one row each."""
+        said, when, kept = _encode(scored[0]), _encode(now), self._kept
+        if b"null" in said:
+            return []
+        scores, labels = said[1:-1].split(b","), self._labelled(scored[1])
+        chances = _encode(scored[2])[2:-2].split(b"],[") if self._classes else []
+        names, line = list(map(_encode, ids)), self._row_line
+        if self._classes:
+            replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, chances, strict=True))
+        else:
+            replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, strict=True))
+        texts = [row.written if self._whole else [row.written[at] for at in kept] for row in asked]
+        lines = [
+            line % (name, when, *written, score, label)
+            for name, written, score, label in zip(names, texts, scores, labels, strict=True)
+        ]
+        return list(map(Written, replies, lines))
 
     def write(
         self, scored: Scored, asked: Sequence[Question], ids: Iterable[str], now: datetime
@@ -70,8 +92,7 @@ class Pen:
 
     def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question]) -> Iterator[_Part]:
         """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
-        known = self._labels
-        labels = [known.get(label) or _encode(label) for label in scored[1]]
+        labels = self._labelled(scored[1])
         chances = _encode(scored[2])[2:-2] if self._classes else b""
         if len(asked) == 1:
             yield said, b"[%b]" % b",".join(labels), chances.replace(b"],[", b",")
@@ -86,6 +107,10 @@ class Pen:
             )
             at = end
 
+    def _labelled(self, labels: Sequence[str]) -> list[bytes]:
+        known = self._labels
+        return [known.get(label) or _encode(label) for label in labels]
+
     def _one(self, question: Question, name: bytes, part: _Part, now: bytes) -> Written:
         rows, (score, label, _) = question.rows, part
         every, named = b"[%b]" % name, b""
@@ -93,18 +118,25 @@ class Pen:
             every = _ids(rows).replace(_ID, name[1:-1])
             named = b',"prediction_ids":' + every
         texts = question.written if self._whole else [question.written[at] for at in self._kept]
-        outputs = _outputs(rows, self._classes) % (part if self._classes else part[:2])
+        outputs = _outputs(rows, self._classes, _MARK) % (part if self._classes else part[:2])
         return Written(
             b"%b%b}%b" % (self._begin % (name, name), named, outputs),
             self._line % (every, now, *texts, score, label),
         )
 
 
+def _line(about: str, names: Iterable[str], mark: str) -> bytes:
+    """A line of the log, in which columns, scores and labels are marked so."""
+    columns = ",".join(f"{name}:{mark}" for name in names)
+    inputs = f'"inputs":{{{columns}}}'
+    return _form(f'{{"ids":{mark},"time":{_MARK},{about},{inputs},"score":{mark},"label":{mark}}}\n')
+
+
 @lru_cache(1024)
-def _outputs(rows: int, classes: int) -> bytes:
-    """The end of an answer to so many rows."""
-    made = f',"outputs":[{{"name":"score","shape":[{rows}],"datatype":"FP64","data":\1}},'
-    made += f'{{"name":"label","shape":[{rows}],"datatype":"BYTES","data":\1}}'
+def _outputs(rows: int, classes: int, mark: str) -> bytes:
+    """The end of an answer to so many rows, in which scores and labels are marked so."""
+    made = f',"outputs":[{{"name":"score","shape":[{rows}],"datatype":"FP64","data":{mark}}},'
+    made += f'{{"name":"label","shape":[{rows}],"datatype":"BYTES","data":{mark}}}'
     if classes:
         made += f',{{"name":"probabilities","shape":[{rows},{classes}],"datatype":"FP64","data":[\1]}}'
     return _form(made + "]}")
@@ -122,4 +154,4 @@ def _text(value: str) -> str:
 
 def _form(text: str) -> bytes:
     """What `%` fills in where the text has a mark."""
-    return text.encode(errors="surrogatepass").replace(b"%", b"%%").replace(b"\1", b"%b")
+    return text.encode(errors="surrogatepass").replace(b"%", b"%%").replace(_MARK.encode(), b"%b")

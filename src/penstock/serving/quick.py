@@ -14,8 +14,8 @@ import msgspec
 
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.columns import LARGEST_FLOAT, LARGEST_INTEGER, Question
-from penstock.serving.forms import Form, row_form_of, table_form_of
+from penstock.serving.columns import LARGEST_FLOAT, LARGEST_INTEGER, Question, Row
+from penstock.serving.forms import RowForm, TableForm, row_form_of, table_form_of
 
 _MOST_KEPT = 256
 _MOST_FORMS, _MOST_TRIED = 8, 64
@@ -32,8 +32,8 @@ _ONE, _LONE = tuple[Literal[1]], msgspec.Meta(min_length=1, max_length=1)
 
 class _Reader(msgspec.Struct):
     """What reads the requests to models of a signature, whose columns are `names`: those of `one` row whole,
-    those of `many` rows first without their values, which are `values` by column. `forms` are those in which
-    requests came; finding one was `tried` so often.
+    those of `many` rows first without their values, which are `values` by column; `row` reads those of one.
+    `rows` and `tables` are the forms in which such requests came; finding one was `tried` so often.
     """
 
     signature: Signature
@@ -41,32 +41,45 @@ class _Reader(msgspec.Struct):
     one: Callable[[bytes], Any]
     many: Callable[[bytes], Any]
     values: Callable[[bytes], tuple[list[Any], ...]]
-    forms: list[Form] = []
+    row: Callable[[bytes], tuple[Any, ...]]
+    rows: list[RowForm] = []
+    tables: list[TableForm] = []
     tried: int = 0
 
-    def find(self, form: Callable[[], Form | None]) -> None:
-        """Know the form of a request from now on, unless too many are known."""
-        if len(self.forms) < _MOST_FORMS and self.tried < _MOST_TRIED:
-            self.tried += 1
-            if (found := form()) is not None:
-                self.forms.append(found)
+    def more(self) -> bool:
+        """Whether another form is to be known from now on."""
+        self.tried += 1
+        return len(self.rows) + len(self.tables) < _MOST_FORMS and self.tried <= _MOST_TRIED
+
+
+def read_row(body: bytes, signature: Signature) -> Row | None:
+    """The request, if it is a usual one of one row, in a form that was read before."""
+    reader = _readers.get(id(signature)) or _reader(signature)
+    try:
+        for form in reader.rows:
+            if read := form.read(body):
+                name, written = read
+                return Row(reader.names, reader.row(b"[%b]" % b",".join(written)), name, written)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return None
 
 
 def read_usual(body: bytes, signature: Signature) -> Question | None:
     """The request, if it is a usual one: columns in order and nothing asked for but the answer."""
     reader = _readers.get(id(signature)) or _reader(signature)
     try:
-        for form in reader.forms:
+        for form in reader.tables:
             if read := form.read(body):
-                name, rows, written = read
-                return _filled(reader, name, rows, written)
+                return _filled(reader, "", *read)
         try:
             request = reader.one(body)
         except msgspec.ValidationError:
             return _many(body, reader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    reader.find(lambda: row_form_of(body, len(reader.names)))
+    if reader.more() and (form_of_row := row_form_of(body, signature)):
+        reader.rows.append(form_of_row)
     return Question(dict(zip(reader.names, map(_data, request.inputs), strict=True)), 1, request.id)
 
 
@@ -78,7 +91,8 @@ def _many(body: bytes, reader: _Reader) -> Question | None:
     if len(shape) != 1 or any(tensor.shape != shape for tensor in request.inputs):
         return None
     question = _filled(reader, request.id, b"%d" % shape[0], written)
-    reader.find(lambda: table_form_of(body, written))
+    if reader.more() and (form := table_form_of(body, written)):
+        reader.tables.append(form)
     return question
 
 
@@ -108,6 +122,7 @@ def _reader(signature: Signature) -> _Reader:
         _decoder(ones),
         _decoder([_tensor(column, list[int], msgspec.Raw) for column in columns]),
         msgspec.json.Decoder(tuple[tuple(lists)]).decode,  # type: ignore[misc]
+        msgspec.json.Decoder(tuple[tuple(map(_value_of, columns))]).decode,  # type: ignore[misc]
     )
     if len(_readers) >= _MOST_KEPT:
         _readers.clear()
@@ -127,10 +142,12 @@ def _decoder(tensors: list[type[msgspec.Struct]]) -> Callable[[bytes], Any]:
 
 def _list_of(column: Column) -> Any:
     """The type of a column's values."""
+    return list[_value_of(column)]  # type: ignore[misc]
+
+
+def _value_of(column: Column) -> Any:
     value = _TYPES[column.dtype][1]
-    if column.nullable:
-        value = value | None
-    return list[value]  # type: ignore[valid-type]
+    return value | None if column.nullable else value
 
 
 def _tensor(column: Column, shape: Any, data: Any) -> type[msgspec.Struct]:

@@ -181,6 +181,44 @@ def test_at_the_end_what_was_asked_is_answered_and_no_more() -> None:
     assert b"connection: close" in uvloop.run(once())
 
 
+def test_all_connections_that_wait_are_heard_in_one_turn() -> None:
+    heard: list[int] = []
+
+    class Turns:
+        """Knows in which turn of the loop it was asked."""
+
+        def __init__(self) -> None:
+            self.turn = 0
+            self.all = asyncio.Event()
+
+        def answer(self, _request: Request, give: Give) -> None:
+            heard.append(self.turn)
+            give(Reply(200, b""))
+            if len(heard) == 20:
+                self.all.set()
+
+        def turned(self, loop: asyncio.AbstractEventLoop) -> None:
+            self.turn += 1
+            loop.call_soon(self.turned, loop)
+
+    async def once() -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        callers = [socket.create_connection(listening.getsockname()[:2]) for _ in range(20)]
+        for each in callers:
+            each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        turns = Turns()
+        listener = Listener(turns, [listening], lambda: None)
+        await listener.begin()
+        turns.turned(asyncio.get_running_loop())
+        await asyncio.wait_for(turns.all.wait(), 10)
+        for each in callers:
+            each.close()
+        await listener.end(1)
+
+    uvloop.run(once())
+    assert max(heard) - min(heard) <= 2
+
+
 def test_a_head_that_was_read_before_is_read_the_same() -> None:
     head = b"POST /here?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
     once = b"POST /here HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"

@@ -35,6 +35,10 @@ from penstock.adapters.predictor.terms import Terms
 from penstock.core.errors import Conflict, PenstockError
 
 BACKLOG = 2048
+LOOKS = (20_000, 20, 20)
+"""When Python looks for cycles: what a turn makes is gone at its end, and to look at it every few requests
+takes as long as they do.
+"""
 GRACE = 5
 """Seconds that open requests are given at the end."""
 
@@ -92,6 +96,8 @@ class Service:
         table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home), online)
         table.resume()
         log = LogWriter(self._home / "predictions")
+        gc.freeze()
+        gc.set_threshold(*LOOKS)
         died = killed_in(self._home, table.state.plan, place)
         server = Server(table, log, self._key, died, others)
         try:

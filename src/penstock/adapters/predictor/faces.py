@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from penstock.adapters.predictor.http import MOST_BYTES, Reply, Request, json, version_number
 from penstock.core.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from penstock.models.types import Signature
-from penstock.serving.columns import Question
-from penstock.serving.decode import decode_request
+from penstock.serving.columns import Question, Row
+from penstock.serving.decode import decode_request, fits_id
 from penstock.serving.encode import encode_answer, encode_error, encode_with_bytes
 from penstock.serving.lookups import Keyed
+from penstock.serving.quick import read_row
 from penstock.serving.rows import (
     encode_predictions,
     encode_rows,
@@ -43,6 +44,10 @@ class Face(Protocol):
 
         Raises InvalidRequest, or UnsupportedMedia.
         """
+        ...
+
+    def read_row(self, request: Request, served: ServedVersion) -> Row | None:
+        """What is asked, if it can be read most quickly."""
         ...
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
@@ -86,6 +91,10 @@ class Rows:
         """See `Face.read`."""
         return read_rows(request.body, served)
 
+    def read_row(self, request: Request, served: ServedVersion) -> Row | None:  # noqa: ARG002 - the same
+        """See `Face.read_row`."""
+        return None
+
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
         """See `Face.write`."""
         return Reply(200, encode_rows(answer, question, signature))
@@ -110,6 +119,13 @@ class Inference(Rows):
                 found=length.decode(errors="replace")[:20],
             )
         return decode_request(body, served.signature, int(length))
+
+    def read_row(self, request: Request, served: ServedVersion) -> Row | None:
+        """See `Face.read_row`."""
+        if JSON_LENGTH in request.headers:
+            return None
+        row = read_row(request.body, served.signature)
+        return row if row is None or fits_id(row.id) else None
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""

@@ -11,6 +11,8 @@ from penstock.adapters.predictor.http import Application, Connection
 
 _SPARE = 128
 """Files that the process needs beside its connections."""
+_AT_ONCE = 256
+"""Connections that are accepted in one turn at most."""
 LOOK = 1.0
 """Seconds between looks at connections that may have to end."""
 
@@ -29,24 +31,25 @@ class Listener:
         self._turned = turned
         self._connections: set[Connection] = set()
         self._most = max(_SPARE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE)
+        self._coming: set[asyncio.Task[None]] = set()
         self._gone = asyncio.Event()
 
     async def begin(self) -> None:
         """Accept connections from now on."""
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time()
-        self._servers = [
-            await self._loop.create_server(lambda: Connection(self._application, self), sock=each)
-            for each in self._sockets
-        ]
+        for each in self._sockets:
+            each.setblocking(False)
+            self._listen(each)
         self._watch()
 
     async def end(self, grace: float) -> None:
         """Accept no more; answer what was asked, for so many seconds at most."""
         self.ending = True
         self._watching.cancel()
-        for server in self._servers:
-            server.close()
+        for each in self._sockets:
+            self._loop.remove_reader(each)
+            each.close()
         for connection in tuple(self._connections):
             connection.end()
         until = self._loop.time() + grace
@@ -63,6 +66,35 @@ class Listener:
         """See `Lines.closed`."""
         self._connections.discard(connection)
         self._gone.set()
+
+    def _listen(self, listening: socket.socket) -> None:
+        if not self.ending:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept all that wait. One in each turn, as the loop's own server does, has the last of many wait
+        for as many turns, each of which answers those before it.
+        """
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # there are no files left; it would be told again and again
+                self._loop.remove_reader(listening)
+                self._loop.call_later(LOOK, self._listen, listening)
+                return
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task = self._loop.create_task(self._connect(accepted))
+            self._coming.add(task)
+            task.add_done_callback(self._coming.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Connection(self._application, self), accepted)
+        except OSError:  # it is gone already
+            accepted.close()
 
     def _watch(self) -> None:
         self.now = self._loop.time()

@@ -26,11 +26,11 @@ from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
-from penstock.adapters.predictor.turns import Turns, Waiting
+from penstock.adapters.predictor.turns import Turns, Waiting, predict, rows_of
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled, taken_apart
 from penstock.serving.attributions import attributions, without
-from penstock.serving.columns import Question
+from penstock.serving.columns import Question, whole
 from penstock.serving.encode import encode_error
 from penstock.serving.lookups import Keyed
 from penstock.serving.types import Answer, ServedModel
@@ -126,21 +126,22 @@ class Server:
         if len(request.body) > INLINE_BYTES or b"content-encoding" in request.headers:
             return self._at_leisure(face, request)
         live, variant = None if face.number else state.alone.get(face.model), "champion"
-        model = None
+        model, pen = None, None if live is None or _LOG in request.headers else state.pens.get(face.model)
         if live is None:
             name = face.model or self._only_model()
             live, variant = self._table.find(name, face.number)
             if live is None:
                 return self._at_leisure(face, request)
             model = None if face.number else state.models.get(name)
-        read = face.read(request, live.served)
+        read = (face.read_row(request, live.served) if pen else None) or face.read(request, live.served)
         if isinstance(read, Keyed):
             return self._keyed(read, face, request, model, live=live, variant=variant)
         if live.outside:
+            read = whole(read)
             live.outside.require(read.columns)
-        usual = read.written and model is None and not face.number and _LOG not in request.headers
-        pen = state.pens.get(face.model) if usual else None
-        waiting = Waiting(live, variant, face, read, request, give, began, perf_counter(), pen)
+        waiting = Waiting(
+            live, variant, face, read, request, give, began, perf_counter(), pen if read.written else None
+        )
         if model and model.challengers:
             return self._contest(waiting, model)
         if self._aside(waiting):
@@ -151,7 +152,7 @@ class Server:
     def _scored(self, group: Sequence[Waiting], scored: Scored | None) -> None:
         """Give the answers to questions that were asked of their model, or to one that is to be asked now."""
         try:
-            scored = scored or group[0].live.runtime.predict(group[0].question.columns)
+            scored = scored or predict(group)
             replies = self._written(group, scored) or list(map(self._alone, group, _parts(group, scored)))
         except Exception as error:  # noqa: BLE001 - the same
             replies = [self._refusal(waiting.face, error) for waiting in group]
@@ -169,27 +170,28 @@ class Server:
 
         Raises StorageFailed.
         """
-        pen = group[0].pen
+        pen, answered, now = group[0].pen, perf_counter(), self._table.state.now()
         if pen is None or any(waiting.pen is not pen for waiting in group):
             return []
-        answered, questions = perf_counter(), [waiting.question for waiting in group]
         ids = self._ids.randbytes(_ID_BYTES * len(group)).hex()
         names = [
-            question.id or ids[at : at + 2 * _ID_BYTES]
-            for question, at in zip(questions, range(0, len(ids), 2 * _ID_BYTES), strict=True)
+            waiting.question.id or ids[at : at + 2 * _ID_BYTES]
+            for waiting, at in zip(group, range(0, len(ids), 2 * _ID_BYTES), strict=True)
         ]
-        written = pen.write(scored, questions, names, self._table.state.now())
+        rows = rows_of(group)
+        tables = [] if rows else [whole(waiting.question) for waiting in group]
+        written = pen.write_rows(scored, rows, names, now) if rows else pen.write(scored, tables, names, now)
         if not written:
             return []
-        self._log.append_lines([each.line for each in written])
+        self._log.append_lines([line for _, line in written])
         if outside := group[0].live.outside:
-            for question in questions:
+            for question in tables:
                 self._metrics.outside(*pen.place[:2], outside.count(question.columns))
         took = perf_counter() - answered
         self._metrics.answered(
             [(pen.place, w.question.rows, (w.read - w.began, answered - w.read, took)) for w in group]
         )
-        return [Reply(200, each.reply) for each in written]
+        return [Reply(200, reply) for reply, _ in written]
 
     def _aside(self, waiting: Waiting) -> bool:
         """Whether the others are not to wait for an answer.
@@ -197,12 +199,13 @@ class Server:
         It takes long, or is a version's that is asked by its number, may be a candidate before its gate, and
         has not yet answered so often that it will not hang.
         """
-        live, number = waiting.live, waiting.face.number
+        live, number, question = waiting.live, waiting.face.number, waiting.question
         unproven = number and self._directly[live.served.artifact] < PROVEN
-        return bool(waiting.question.rows > INLINE_ROWS or waiting.question.explain or live.apart or unproven)
+        explain = isinstance(question, Question) and question.explain
+        return bool(question.rows > INLINE_ROWS or explain or live.apart or unproven)
 
     async def _in_thread(self, waiting: Waiting) -> Reply:
-        live, question = waiting.live, waiting.question
+        live, question = waiting.live, whole(waiting.question)
         async with asyncio.timeout(LONGEST):
             scored = await asyncio.to_thread(self._endless.timed, live.runtime.predict, question.columns)
             waiting = replace(waiting, question=await self._explained(live, question))
@@ -255,7 +258,7 @@ class Server:
             return await self._contest(waiting, model)
         if self._aside(waiting):
             return await self._in_thread(waiting)
-        return self._reply(waiting, waiting.live.runtime.predict(waiting.question.columns))
+        return self._reply(waiting, waiting.live.runtime.predict(whole(waiting.question).columns))
 
     async def _explained(self, live: Live, question: Question) -> Question:
         """The question with its answers explained, where it asks for that."""
@@ -271,7 +274,7 @@ class Server:
     async def _contest(self, waiting: Waiting, model: ServedModel) -> Reply:
         asked = Asked(model, self._table.state, waiting.face, waiting.request)
         async with asyncio.timeout(LONGEST):
-            given = await self._contests.answer(asked, waiting.live, waiting.question)
+            given = await self._contests.answer(asked, waiting.live, whole(waiting.question))
             given = given._replace(question=await self._explained(given.live, given.question))
         logged = self._logged(waiting.request)
         reply = self._remember(waiting, given.live, given.question, given.answer, logged=logged)
@@ -279,7 +282,7 @@ class Server:
         return reply
 
     def _reply(self, waiting: Waiting, scored: Scored) -> Reply:
-        live, question = waiting.live, waiting.question
+        live, question = waiting.live, whole(waiting.question)
         answer = answer_of(
             scored,
             first_id=question.id or f"{self._ids.getrandbits(128):032x}",

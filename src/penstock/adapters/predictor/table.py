@@ -208,7 +208,7 @@ class Table:
                 place=(name, each.served.number, "champion", each.environment),
             )
             for name, each in alone.items()
-            if each.log_share >= ALL
+            if each.log_share >= ALL and not each.apart
         }
         return State(plan, models, live, errors, alone, pens, self._online)
 

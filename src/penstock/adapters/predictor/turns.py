@@ -15,8 +15,8 @@ import msgspec
 from penstock.adapters.predictor.faces import Face
 from penstock.adapters.predictor.http import Give, Request
 from penstock.adapters.predictor.table import Live
-from penstock.serving.answers import Scored, predict_together
-from penstock.serving.columns import Question
+from penstock.serving.answers import Scored, predict_rows, predict_together
+from penstock.serving.columns import Question, Row, whole
 from penstock.serving.pen import Pen
 
 MOST_ROWS = 256
@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     live: Live
     variant: str
     face: Face
-    question: Question
+    question: Question | Row
     request: Request
     give: Give
     began: float
@@ -78,10 +78,25 @@ class Turns:
         found: Scored | None = None
         if len(group) > 1:
             with suppress(Exception):
-                asked = [each.question.columns for each in group]
-                found = predict_together(group[0].live.runtime, asked)
+                found = predict(group)
         if found:
             self._answer(group, found)
             return
         for waiting in group:
             self._answer((waiting,), None)
+
+
+def predict(group: Sequence[Waiting]) -> Scored:
+    """What their model says of all rows of several questions. Raises whatever the model does."""
+    runtime = group[0].live.runtime
+    rows = rows_of(group)
+    if rows:
+        return predict_rows(runtime, rows)
+    asked = [whole(each.question).columns for each in group]
+    return predict_together(runtime, asked) if len(asked) > 1 else runtime.predict(asked[0])
+
+
+def rows_of(group: Sequence[Waiting]) -> list[Row]:
+    """The questions if all of them are such; else none."""
+    rows = [each.question for each in group if isinstance(each.question, Row)]
+    return rows if len(rows) == len(group) else []
