@@ -23,6 +23,8 @@ from penstock.monitoring.types import Moved
 
 TRUTH, ERROR = "truth", "error"
 """What is watched: how far the truth lies above what was expected of it, and how much larger errors are."""
+DOUBTED = " of doubtful answers"
+"""The same where answers are weighed by how doubtful they are: what changes a little is seen there first."""
 
 
 def beyond(
@@ -31,10 +33,12 @@ def beyond(
     """How far each of n answers came out beyond what was expected of it, shape (n,): 0 on average if the
     truth follows from the inputs as it did in the rows that the estimator was learnt from.
 
-    Of a classifier the truth less its calibrated probability, and by how much the squared error of the score
-    is above its expected value, which is D. Spiegelhalter's statistic (Probabilistic prediction in patient
-    management and clinical trials, 1986). Of a regression the residual, and how much larger it is than the
-    `errors` that were expected, one number or of shape (n,). Of several classes being right is the truth.
+    Of a classifier the truth less its calibrated probability, and by how much the squared error of that
+    probability is above its expected value, which is D. Spiegelhalter's statistic (Probabilistic prediction
+    in patient management and clinical trials, 1986); and both with answers weighed by 16 s² (1 - s)² of their
+    score s, which is 1 where they say nothing and 0 where they are sure. Of a regression the residual, and
+    how much larger it is than the `errors` that were expected, one number or of shape (n,). Of several
+    classes being right is the truth.
     """
     truth, score, label = answers
     happened, answered = answered_numbers(signature, truth, score, label)
@@ -43,8 +47,11 @@ def beyond(
         return {TRUTH: residual, ERROR: np.abs(residual) - np.asarray(errors)}
     scores = np.asarray(score, dtype=np.float64)
     happened = answered if signature.task == "multiclass" else happened
-    residual = happened - chances(estimator, scores)
-    return {TRUTH: residual, ERROR: residual * (1 - 2 * scores)}
+    chance = chances(estimator, scores)
+    residual = happened - chance
+    found = {TRUTH: residual, ERROR: residual * (1 - 2 * chance)}
+    doubt = (4 * scores * (1 - scores)) ** 2
+    return found | {name + DOUBTED: doubt * each for name, each in found.items()}
 
 
 def lacking(reference: Sums) -> str:
@@ -60,7 +67,7 @@ def lacking(reference: Sums) -> str:
 
 def judged(reference: Sums, found: dict[str, Numbers], chance: float) -> Judgement:
     """Hold a window's labelled answers against days of a reference, so that without change it alarms with
-    `chance`. `found` are those of its n answers, see `beyond`; both numbers are one family.
+    `chance`. `found` are those of its n answers, see `beyond`; all these numbers are one family.
     """
     columns = {name: _column(reference, name) for name in found if name in reference.sums}
     rows = len(next(iter(found.values())))
@@ -91,6 +98,6 @@ def _column(reference: Sums, name: str) -> Column:
 
 
 def _told(name: str, before: float, now: float) -> str:
-    if name == TRUTH:
+    if name.startswith(TRUTH):
         return f"it lies {now:+.3g} from what was expected of it, before {before:+.3g}"
     return f"it is {now:+.3g} beyond what was expected of it, before {before:+.3g}"
