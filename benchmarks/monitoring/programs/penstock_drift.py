@@ -26,7 +26,7 @@ def learn(frame: pl.DataFrame, days: int, window: int) -> tuple[Days, Calibratio
     reference = profile(frame)
     kept = daily(frame.with_columns(stamps), "at", reference)
     columns, _, _ = watched(kept, frame.columns)
-    pairs = together(kept, frame.columns, products(frame.head(1), reference), {})
+    pairs = together(kept, frame.columns, products(frame.head(window), reference), {})
     return kept, calibrated(columns, window, pairs)
 
 

@@ -18,12 +18,14 @@ _LIMIT = 0.995
 class RelatedDays(msgspec.Struct, frozen=True):
     """How the P pairs of C columns went together on D days: the rows of each, shape (D,), correlations of
     shape (D, P), not-a-number where nobody knows, and their spread by chance, of one row, shape (P,).
+    `window` is of how many rows those of a window are told.
     """
 
     names: tuple[str, ...]
     rows: NDArray[np.int64]
     correlations: Numbers
     spread: Numbers
+    window: int
 
 
 class Related(msgspec.Struct, frozen=True):
@@ -63,15 +65,15 @@ class Related(msgspec.Struct, frozen=True):
         return float(((_sizes(off) - self.centre) / self.spread).max())
 
 
-def related(days: RelatedDays, rows: int) -> Related:
-    """What is usual in windows of so many rows, but for `centre` and `spread`, which take draws."""
+def related(days: RelatedDays) -> Related:
+    """What is usual in windows, but for `centre` and `spread`, which take draws."""
     usual, own, chance = _usual(days)
-    scatter = np.sqrt(chance / _size(days, rows) + own)
+    scatter = np.sqrt(chance / _size(days) + own)
     return Related(days.names, usual, np.maximum(scatter, _SLIGHT), np.zeros(2), np.ones(2))
 
 
-def strayed(days: RelatedDays, rows: int) -> Numbers:
-    """How far each day's pairs are from the usual, shape (D, P), as they would be if it had so many rows.
+def strayed(days: RelatedDays) -> Numbers:
+    """How far each day's pairs are from the usual, shape (D, P), as they would be if it had a window's rows.
 
     What a day differs by is its own doing and the chance of its rows. The latter is known, so that the day is
     brought to the variance that a window has.
@@ -79,7 +81,7 @@ def strayed(days: RelatedDays, rows: int) -> Numbers:
     usual, own, chance = _usual(days)
     away = _fisher(days.correlations) - usual
     before = chance / np.maximum(days.rows, 1)[:, None] + own
-    after = chance / _size(days, rows) + own
+    after = chance / _size(days) + own
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.sqrt(after / before)
     return np.nan_to_num(away * scale)
@@ -104,9 +106,9 @@ def _usual(days: RelatedDays) -> tuple[Numbers, Numbers, Numbers]:
     return usual, np.maximum(more, 0.0), chance
 
 
-def _size(days: RelatedDays, rows: int) -> float:
+def _size(days: RelatedDays) -> float:
     """The rows of a window, less what is not known of the reference."""
-    return float(1 / (1 / rows + 1 / max(1, days.rows.sum())))
+    return float(1 / (1 / days.window + 1 / max(1, days.rows.sum())))
 
 
 def _fisher(correlations: Numbers) -> Numbers:

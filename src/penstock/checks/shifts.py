@@ -133,7 +133,7 @@ def calibrate(
             heights[:, index] = np.maximum(heights[:, index], more)
     together = None
     if pairs:
-        usual, away = related(pairs, rows), strayed(pairs, rows)
+        usual, away = related(pairs), strayed(pairs)
         widened = _widened(random, days, resamples)
         drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
         found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.datasets.pairs import Pairs, paired
+from penstock.datasets.pairs import Pairs, cell_of_numbers, paired
+from penstock.datasets.profiles import cells
 from penstock.datasets.types import ColumnProfile, Profile
 
 MOST_DAYS = 400
@@ -126,9 +127,7 @@ def cell_of_each(values: pl.Series, column: ColumnProfile) -> NDArray[np.int64]:
     last = cells_of(column) - 1
     if column.edges:
         numbers = _numbers(values)
-        place = np.zeros(numbers.shape, dtype=np.uint8)
-        for edge in column.edges:  # of which there are few: sooner than a search
-            place += (numbers > edge).view(np.uint8)
+        place = cell_of_numbers(numbers, column.edges)
         place[~np.isfinite(numbers)] = last
         return place.astype(np.int64)
     known = {value: index for index, value in enumerate(column.top)}
@@ -137,6 +136,21 @@ def cell_of_each(values: pl.Series, column: ColumnProfile) -> NDArray[np.int64]:
     found = text.replace_strict(known, default=last - 1, return_dtype=pl.Int64) if known else others
     cells: NDArray[np.int64] = found.set(text.is_null(), last).to_numpy()
     return cells
+
+
+def continued(days: Days, name: str, more: Mapping[str, ColumnProfile]) -> Days:
+    """A column of some days alone, and after these others, by any name, counted in the same cells."""
+    [reference] = [column for column in days.profile.columns if column.name == name]
+    counts = (*days.counts[name], *(tuple(cells(each, reference)) for each in more.values()))
+    means = days.means.get(name, ())
+    if means:
+        means += tuple(each.mean if each.count else reference.mean for each in more.values())
+    return Days(
+        profile=Profile(rows=days.profile.rows, columns=(reference,)),
+        days=(*days.days, *more),
+        counts={name: counts},
+        means={name: means} if means else {},
+    )
 
 
 def with_column(days: Days, more: Days) -> Days:

@@ -15,7 +15,7 @@ from penstock.datasets.types import ColumnProfile, Products, Profile
 MOST = 64
 """Columns that are looked at together, the first."""
 ROWS = 5000
-"""Rows of a day of the reference that are looked at, evenly spread over it: more tell little more."""
+"""Rows of a table that are looked at, evenly spread over it: more tell little more."""
 FEWEST = 10
 """Rows below which a correlation is not known."""
 _UNIT, _UNKNOWN = 10_000, -32768
@@ -36,6 +36,14 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     spread: bytes = b""
 
 
+def cell_of_numbers(values: Numbers, edges: Sequence[float]) -> NDArray[np.uint8]:
+    """How many edges each of n values is above, shape (n,)."""
+    place = np.zeros(values.shape, dtype=np.uint8)
+    for edge in edges:  # of which there are few: sooner than a search
+        place += (values > edge).view(np.uint8)
+    return place
+
+
 def pairs_of(names: Sequence[str]) -> list[tuple[str, str]]:
     """The P pairs of some columns, in the order of everything here."""
     return list(combinations(names, 2))
@@ -45,12 +53,12 @@ def products(frame: pl.DataFrame, reference: Profile) -> Products | None:
     """The sums of a table's columns of numbers by their ranks in a reference, None unless there are two.
 
     A rank is the share of the reference's values below, straight between the edges of its bins, so that no
-    value however large is more than the last.
+    value however large is more than the last. Of many rows ROWS are taken; `size_of` tells how many were.
     """
     columns = _numeric(reference)
     if len(columns) < 2:
         return None
-    sums, known = _summed(_ranks(frame, columns))
+    sums, known = _summed(_ranks(_some(frame.select(column.name for column in columns)), columns))
     upper = np.triu_indices(len(sums))
     return Products(
         names=tuple(column.name for column in columns),
@@ -69,6 +77,11 @@ def added(a: Products | None, b: Products | None) -> Products | None:
     return Products(names=names, sums=sums[upper].tobytes(), known=known[upper].tobytes())
 
 
+def size_of(products: Products) -> int:
+    """Of how many rows the sums are."""
+    return int(np.frombuffer(products.known, "<f8", count=1)[0])
+
+
 def correlations(products: Products, names: Sequence[str]) -> Numbers:
     """The correlation of each pair of some of its columns, shape (P,), not-a-number where nobody knows."""
     found: Numbers = _correlated(*_square(products, names))[np.triu_indices(len(names), 1)]
@@ -83,12 +96,13 @@ def paired(frame: pl.DataFrame, place: NDArray[np.int64], days: int, reference: 
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(days + 1))
     upper = np.triu_indices(len(columns), 1)
+    frame = frame.select(column.name for column in columns)
     rows = np.minimum(np.diff(bounds), ROWS)
     each = np.full((days, len(upper[0])), np.nan)
     total, weight = np.zeros(len(upper[0])), np.zeros(len(upper[0]))
     for day, count in enumerate(rows):
         ours = order[bounds[day] : bounds[day + 1]]
-        ranks = _ranks(frame[ours[np.arange(count) * len(ours) // max(1, count)]], columns)
+        ranks = _ranks(frame[ours[_spread(len(ours))]], columns)
         together = _correlated(*_summed(ranks))
         each[day] = together[upper]
         noise = _noise(ranks, together)[upper]
@@ -118,6 +132,16 @@ def of_days(pairs: Pairs, names: Sequence[str]) -> tuple[NDArray[np.int64], Numb
     return np.array(pairs.rows, dtype=np.int64), found, spread
 
 
+def _some(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame if frame.height <= ROWS else frame[_spread(frame.height)]
+
+
+def _spread(rows: int) -> NDArray[np.int64]:
+    """The places of the rows that are looked at."""
+    count = min(rows, ROWS)
+    return np.arange(count) * rows // max(1, count)
+
+
 def _numeric(reference: Profile) -> list[ColumnProfile]:
     return [column for column in reference.columns if column.edges and column.std > 0][:MOST]
 
@@ -127,9 +151,12 @@ def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
     found = np.empty((len(columns), frame.height))
     for ranks, column in zip(found, columns, strict=True):
         values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
-        below = np.cumsum(column.bins[:-1]) / sum(column.bins)
-        ranks[:] = np.interp(values, column.edges, below) - 0.5
-        ranks[np.isinf(values)] = np.nan
+        edges, below = np.array(column.edges), np.cumsum(column.bins[:-1]) / sum(column.bins)
+        rises = np.diff(below) / np.diff(edges)
+        at = cell_of_numbers(values, column.edges)
+        start = np.array([below[0], *(below[:-1] - rises * edges[:-1]), below[-1]]) - 0.5
+        with np.errstate(invalid="ignore"):  # 0 times infinity is no number
+            ranks[:] = np.array([0.0, *rises, 0.0])[at] * values + start[at]
     return found
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from penstock.checks.pairs import RelatedDays
 from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
 from penstock.datasets.days import Days
-from penstock.datasets.pairs import correlations, of_days, pairs_of
+from penstock.datasets.pairs import correlations, of_days, pairs_of, size_of
 from penstock.datasets.profiles import cells, psi
 from penstock.datasets.types import ColumnProfile, Products
 from penstock.models.types import Version
-from penstock.monitoring.types import Moved, Window
+from penstock.monitoring.types import Moved, What, Window
 
 ENOUGH = 30
 """Answers in a window below which nothing is said of it."""
@@ -82,15 +82,12 @@ def together(
     """How those of some columns that answers heed, and of which a window knows it, went together on the days
     that `watched` keeps; None where there are no two of them.
     """
-    heeded = [
-        name
-        for name in days.pairs.names
-        if products and name in products.names and name in names and influence.get(name, 1.0) >= HEEDED
-    ]
-    if len(heeded) < 2:
+    shared = [name for name in days.pairs.names if products and name in products.names and name in names]
+    heeded = [name for name in shared if influence.get(name, 1.0) >= HEEDED]
+    if not products or len(heeded) < 2:
         return None
     rows, found, spread = of_days(days.pairs, heeded)
-    return RelatedDays(tuple(heeded), rows, found, spread)
+    return RelatedDays(tuple(heeded), rows, found, spread, like(size_of(products)))
 
 
 def calibrated(columns: Mapping[str, Column], rows: int, pairs: RelatedDays | None = None) -> Calibration:
