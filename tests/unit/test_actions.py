@@ -260,6 +260,11 @@ def test_only_what_happens_after_a_release_is_told_as_it_says():
             'all = [{ drift = "inputs", false_alarms = "1 per 90d" }, { schedule = "0 4 * * *" }]',
             "stands in `any` too",
         ),
+        (
+            'cooldown = "2d"',
+            'all = [{ drift = "labels", false_alarms = "1 per 30d" }, { schedule = "0 4 * * *" }]',
+            "state different rates of false alarms",
+        ),
         ('"issue", "rollback"]', '"sweep"]', "starts a sweep and does not say of what"),
         ('"issue", "rollback"]', '"isue"]', "Did you mean 'issue'"),
         ('cooldown = "2d"', 'sweep = { metric = "x" }', "no sweep is started"),

@@ -13,6 +13,8 @@ from penstock.checks.pairs import Related, RelatedDays, related, strayed
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 RESAMPLES = 1000
+TAIL = 20
+"""Of the resamples the highest, by which those are told that would be higher still."""
 FEWEST_DAYS = 20
 """Days of the reference below which nobody knows how much one day differs from another."""
 FEWEST_ROWS = 200
@@ -82,8 +84,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     def bound(self, chance: float) -> float:
         """The height that a window without change exceeds with this chance at most."""
-        place = int(np.ceil((1 - chance) * (self.largest.shape[1] + 1))) - 1
-        return float(self.largest[:, min(place, self.largest.shape[1] - 1)].max())
+        return max(_exceeded(row, chance) for row in self.largest)
 
 
 def calibrate(
@@ -151,6 +152,20 @@ def calibrate(
         rows=rows,
         related=together,
     )
+
+
+def _exceeded(heights: Numbers, chance: float) -> float:
+    """What is exceeded with this chance, by heights in order, shape (R,).
+
+    The few highest tell little by their places; beyond the TAIL of them heights thin out as an exponential
+    does, which is slower than what is drawn here does.
+    Source: J. Pickands, Statistical inference using extreme order statistics (1975).
+    """
+    expected = chance * len(heights)
+    if expected >= TAIL:
+        return float(heights[int(np.ceil((1 - chance) * (len(heights) + 1))) - 1])
+    begin = heights[-TAIL - 1]
+    return float(begin + (heights[-TAIL:] - begin).mean() * np.log(TAIL / expected))
 
 
 def jensen_shannon(p: Numbers, q: Numbers) -> Numbers:

@@ -21,7 +21,7 @@ from penstock.monitoring.types import Alarm, Unsaid, What, Window
 from penstock.revisions.config import DriftCondition, budget
 
 USUAL = "1 per 90d"
-"""How often a model may alarm falsely of its inputs, or of its answers, where no trigger says it."""
+"""How often a model may alarm falsely, of whatever is watched of it, where no trigger says it."""
 _CURSOR = "alarms:judged"
 _ANSWERS: tuple[What, ...] = ("inputs", "outputs")
 _TRUTHS: tuple[What, ...] = ("labels", "relation")
@@ -85,7 +85,7 @@ class Alarms:
     def _found(self, reader: Reader, window: Window, what: What, first: Sequence[Window] = ()) -> _Judged:
         """What is to be said of a window. `first` are those that were learnt just now."""
         version = reader.get(Version, f"{window.model}@{window.version}")
-        allowed = self._allowed(reader, version, window.environment, what)
+        allowed = self._allowed(reader, version, window.environment)
         chance, judge = chance_of(*budget(allowed)), self._judge
         if what == "labels":
             judgement = judge.of_labels(reader, version, window, chance)
@@ -103,8 +103,8 @@ class Alarms:
             learnt += [window] if found.judgement.learnt else []
             yield found
 
-    def _allowed(self, reader: Reader, version: Version, environment: str, what: What) -> str:
-        """How many false alarms a trigger there allows the model, in words."""
+    def _allowed(self, reader: Reader, version: Version, environment: str) -> str:
+        """How many false alarms triggers there allow the model, in words, the fewest if they differ."""
         held = self._environments.find(reader, version.project, environment)
         if held is None:
             return USUAL
@@ -119,9 +119,9 @@ class Alarms:
             for trigger in held.config.triggers
             if trigger.pipeline in publishing and declared in trigger.environments
             for condition in trigger.every
-            if isinstance(condition, DriftCondition) and condition.what == what
+            if isinstance(condition, DriftCondition)
         )
-        return next(said, USUAL)
+        return min(said, key=lambda text: chance_of(*budget(text)), default=USUAL)
 
     @staticmethod
     def _end(tx: Transaction, windows: Iterable[Window], now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -250,8 +250,10 @@ def since(windows: Sequence[Window], column: str) -> datetime:
 
 
 def chance_of(times: int, span: timedelta) -> float:
-    """With which chance a day's window may alarm falsely, for so many alarms in a span."""
-    return min(0.5, times * (timedelta(days=1) / span))
+    """With which chance a day's window may alarm falsely of one thing that is watched, for so many alarms of
+    a model in a span: all that is watched of it shares them equally.
+    """
+    return min(0.5, times * (timedelta(days=1) / span)) / len(get_args(What))
 
 
 def _column(days: Days, profile: ColumnProfile) -> Column:

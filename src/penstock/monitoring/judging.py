@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -10,9 +11,8 @@ import polars as pl
 from msgspec.structs import replace
 
 from penstock.checks.measures import Numbers
-from penstock.checks.pairs import RelatedDays
-from penstock.checks.shifts import Calibration, Column
-from penstock.datasets.days import SCORE, Days, Sums, followed, summed
+from penstock.checks.shifts import FEWEST_DAYS, Calibration
+from penstock.datasets.days import SCORE, Days, Sums, continued, followed, summed
 from penstock.datasets.profiles import profile_like
 from penstock.datasets.types import ColumnProfile, Products, Profile
 from penstock.lineage.ports import Between, Blobs, Reader
@@ -35,14 +35,16 @@ class Judge:
         self._blobs = blobs
         self._estimators = Estimators(blobs)
         self._days: dict[str, Days] = {}
-        self._calibrations: dict[tuple[str, int, tuple[str, ...], tuple[str, ...]], Calibration] = {}
+        self._calibrations: dict[tuple[Any, ...], Calibration] = {}
         self._learnt: dict[tuple[str, str], Sums] = {}
+        self._outputs: dict[tuple[str, str], dict[str, ColumnProfile]] = {}
 
     def keep(self, answering: Collection[str]) -> None:
         """Forget the days of all but these."""
         self._days = {key: days for key, days in self._days.items() if key in answering}
         self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
         self._learnt = {key: each for key, each in self._learnt.items() if key[0] in answering}
+        self._outputs = {key: each for key, each in self._outputs.items() if key[0] in answering}
 
     def of_answers(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
@@ -59,8 +61,24 @@ class Judge:
             asked = {column.name: column for column in window.profile.columns}
             products = window.profile.products
             return self._judged(version, inputs, asked, window.predictions, chance, products=products)
-        scores = pl.Series(SCORE, scores_of(reader, window), dtype=pl.Float64)
-        return self._judged(version, {SCORE} - inputs, self._seen(version, scores), len(scores), chance)
+        return self._of_outputs(reader, version, window, {SCORE} - inputs, chance)
+
+    def _of_outputs(
+        self, reader: Reader, version: Version, window: Window, names: Collection[str], chance: float
+    ) -> Judgement:
+        """Held-out days are what answers are held against, and where these are few, the version's first
+        whole days as well.
+        """
+        days, seen = self._days_of(version), self._answered(reader, version, window)
+        held = sum(any(row) for row in days.counts.get(SCORE, ())) if days and names else 0
+        lacks = FEWEST_DAYS - held if held else 0
+        if days and lacks > 0:
+            first = _first(reader, window, lacks)
+            if len(first) < lacks:
+                return Judgement(unsaid=_awaited(held, len(first) + 1))
+            more = {each.id: self._answered(reader, version, each)[SCORE] for each in first}
+            days = continued(days, SCORE, more)
+        return self._judged(version, names, seen, window.predictions, chance, days=days)
 
     def of_labels(self, reader: Reader, version: Version, window: Window, chance: float) -> Judgement:
         """Judge what really happened, by the labels that are known."""
@@ -112,6 +130,14 @@ class Judge:
         errors = expected_losses(known, window.profile, version.profile).get("mae", 0.0)
         return relation.beyond(version.signature, known, answers, errors)
 
+    def _answered(self, reader: Reader, version: Version, window: Window) -> dict[str, ColumnProfile]:
+        """The statistics of a window's scores; of a day that is over they are read once."""
+        key = (version.days, window.id)
+        if key not in self._outputs:
+            scores = pl.Series(SCORE, scores_of(reader, window), dtype=pl.Float64)
+            self._outputs[key] = self._seen(version, scores)
+        return self._outputs[key]
+
     def _seen(self, version: Version, values: pl.Series) -> dict[str, ColumnProfile]:
         """The statistics of values that are no inputs, as those of training were kept under their name."""
         days = self._days_of(version)
@@ -132,8 +158,9 @@ class Judge:
         chance: float,
         *,
         products: Products | None = None,
+        days: Days | None = None,
     ) -> Judgement:
-        days = self._days_of(version)
+        days = days or self._days_of(version)
         if days is None:
             return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
         columns, aside, unsaid = watched(days, names)
@@ -141,18 +168,18 @@ class Judge:
             return Judgement(unsaid=unsaid, aside=aside)
         columns = {name: column for name, column in columns.items() if name in now}  # others are redacted
         pairs = together(days, columns, products, version.influence)
-        calibration = self._calibration(version.days, columns, rows, pairs)
+        key = (
+            version.days,
+            days.days,
+            like(rows),
+            tuple(columns),
+            (pairs.names, pairs.window) if pairs else (),
+        )
+        if key not in self._calibrations:  # environments may share a model
+            self._calibrations[key] = calibrated(columns, rows, pairs)
+        calibration = self._calibrations[key]
         found = judged(calibration, now, days, version.influence, chance, products=products)
         return replace(found, aside=aside | found.aside)
-
-    def _calibration(
-        self, days: str, columns: dict[str, Column], rows: int, pairs: RelatedDays | None
-    ) -> Calibration:
-        """Of the days of training, whatever version has them: environments may share a model."""
-        key = (days, like(rows), tuple(columns), pairs.names if pairs else ())
-        if key not in self._calibrations:
-            self._calibrations[key] = calibrated(columns, rows, pairs)
-        return self._calibrations[key]
 
     def _days_of(self, version: Version) -> Days | None:
         if not version.days:
@@ -160,6 +187,22 @@ class Judge:
         if version.days not in self._days:
             self._days[version.days] = msgspec.json.decode(self._blobs.get(version.days), type=Days)
         return self._days[version.days]
+
+
+def _first(reader: Reader, window: Window, count: int) -> list[Window]:
+    """So many of the version's first whole days, as far as they were before a window."""
+    of = {**_of(window), "version": window.version, "start": Between(None, window.start)}
+    known = reader.find(Window, **of, predictions=Between(ENOUGH), order="start", limit=2 * FEWEST_DAYS)
+    return list(islice((each for each in known if not part_of_day(reader, each)), count))
+
+
+def _awaited(held: int, number: int) -> str:
+    """Why answers are not judged yet, and when they will be."""
+    return (
+        f"answers are judged beside {FEWEST_DAYS} days: its holdout has {held}, and the version's first "
+        f"{FEWEST_DAYS - held} whole days make up for the others, of which this is number {number}; beside a "
+        f"holdout of {FEWEST_DAYS} days they are judged at once"
+    )
 
 
 def part_of_day(reader: Reader, window: Window) -> str:

@@ -80,7 +80,8 @@ class DriftCondition(msgspec.Struct, frozen=True, kw_only=True):
     """An alarm was raised that what is asked, what is answered, what really happened, or how that follows
     from what is asked, is not what it was in training.
 
-    `false_alarms` (such as "1 per 90d") is how often that may happen to a model although nothing changed.
+    `false_alarms` (such as "1 per 90d") is how often an alarm, whatever it is about, may be raised of a model
+    although nothing changed; all conditions of a trigger say the same.
     """
 
     what: Drifts

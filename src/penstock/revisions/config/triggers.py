@@ -108,6 +108,7 @@ def _trigger(
         since=_since(table, (*alone, *together)),
     )
     _require_sense(table, trigger)
+    _require_one_rate(table, trigger)
     return trigger
 
 
@@ -180,6 +181,18 @@ def _require_sense(table: Table, trigger: TriggerConfig) -> None:
                 f"every hour of the schedule {condition.cron!r} lies in the quiet hours: none fires on time",
                 fix="Change one of them; note the trigger's `zone`.",
             )
+
+
+def _require_one_rate(table: Table, trigger: TriggerConfig) -> None:
+    """False alarms are those of a model, and not of what is watched of it."""
+    stated = [each.false_alarms for each in trigger.every if isinstance(each, DriftCondition)]
+    if other := [text for text in stated if budget(text) != budget(stated[0])]:
+        table.refuse(
+            None,
+            "conditions of this trigger state different rates of false alarms",
+            expected="one rate in each `drift`: it is the model's, and all that is watched of it shares it",
+            found=f"{stated[0]!r} and {other[0]!r}",
+        )
 
 
 def _rolls_back_blindly(trigger: TriggerConfig, condition: Condition) -> bool:
