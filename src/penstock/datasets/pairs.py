@@ -152,11 +152,12 @@ def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
     for ranks, column in zip(found, columns, strict=True):
         values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
         edges, below = np.array(column.edges), np.cumsum(column.bins[:-1]) / sum(column.bins)
-        rises = np.diff(below) / np.diff(edges)
         at = cell_of_numbers(values, column.edges)
-        start = np.array([below[0], *(below[:-1] - rises * edges[:-1]), below[-1]]) - 0.5
-        with np.errstate(invalid="ignore"):  # 0 times infinity is no number
-            ranks[:] = np.array([0.0, *rises, 0.0])[at] * values + start[at]
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity beyond the last edge is no number
+            wide = np.array([np.inf, *np.diff(edges), np.inf])[at]
+            inside = (values - np.array([edges[0], *edges])[at]) / wide
+        start, rise = np.array([below[0], *below]), np.array([0.0, *np.diff(below), 0.0])
+        ranks[:] = start[at] + rise[at] * inside - 0.5
     return found
 
 
