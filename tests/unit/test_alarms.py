@@ -296,3 +296,14 @@ def test_days_count_what_profiles_count() -> None:
     seen = profile_like(rows, world.reference)
     for column, reference in zip(seen.columns, world.reference.columns, strict=True):
         assert np.sum(found.counts[column.name], axis=0).tolist() == cells(column, reference)
+
+
+def test_a_bound_beyond_what_was_drawn_is_told_by_the_highest_together_and_so_is_the_chance_of_a_height() -> (
+    None
+):
+    drawn = np.sort(np.random.default_rng(1).normal(size=(2, 1000)), axis=1)
+    nothing = np.empty((2, 0))
+    known = Calibration((), {}, {}, centre=nothing, spread=nothing, largest=drawn, rows=100)
+    for chance, least, most in ((1 / 20, 1.5, 1.9), (1 / 360, 2.6, 3.4), (1 / 5000, 3.4, 5)):
+        assert least < known.bound(chance) < most
+        assert known.chance(known.bound(chance)) == pytest.approx(max(chance, 1 / 1001), rel=0.05)

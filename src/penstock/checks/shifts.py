@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -78,9 +79,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     def chance(self, height: float) -> float:
         """How likely any of the columns comes out so far above its centre in a window without change."""
-        resamples = self.largest.shape[1]
-        above = [resamples - int(np.searchsorted(row, height, side="left")) for row in self.largest]
-        return float((1 + max(above)) / (1 + resamples))
+        return max(_chance(row, height) for row in self.largest)
 
     def bound(self, chance: float) -> float:
         """The height that a window without change exceeds with this chance at most."""
@@ -155,17 +154,31 @@ def calibrate(
 
 
 def _exceeded(heights: Numbers, chance: float) -> float:
-    """What is exceeded with this chance, by heights in order, shape (R,).
+    """What is exceeded with this chance, by heights in order, shape (R,)."""
+    if chance * len(heights) >= TAIL:
+        return float(heights[int(np.ceil((1 - chance) * (len(heights) + 1))) - 1])
+    begin, scale = _tail(heights)
+    return begin + scale * math.log(TAIL / (chance * len(heights)))
 
-    The few highest tell little by their places; beyond the TAIL of them heights thin out as an exponential
-    does, which is slower than what is drawn here does.
+
+def _chance(heights: Numbers, height: float) -> float:
+    """How likely this height is exceeded; one in so many as were drawn is the least that is told."""
+    above = len(heights) - int(np.searchsorted(heights, height, side="left"))
+    if above >= TAIL:
+        return (1 + above) / (1 + len(heights))
+    begin, scale = _tail(heights)
+    return max(1 / (1 + len(heights)), TAIL / len(heights) * math.exp((begin - height) / scale))
+
+
+def _tail(heights: Numbers) -> tuple[float, float]:
+    """Where the highest TAIL begin, and by how much more one has to go for a chance that is e times smaller.
+
+    The few highest tell little by their places. Beyond the TAIL heights are taken to thin out as an
+    exponential does, which is slower than what is drawn here does.
     Source: J. Pickands, Statistical inference using extreme order statistics (1975).
     """
-    expected = chance * len(heights)
-    if expected >= TAIL:
-        return float(heights[int(np.ceil((1 - chance) * (len(heights) + 1))) - 1])
-    begin = heights[-TAIL - 1]
-    return float(begin + (heights[-TAIL:] - begin).mean() * np.log(TAIL / expected))
+    begin = float(heights[-TAIL - 1])
+    return begin, max(1e-9, float(heights[-TAIL:].mean()) - begin)
 
 
 def jensen_shannon(p: Numbers, q: Numbers) -> Numbers:

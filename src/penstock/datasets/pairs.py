@@ -19,6 +19,8 @@ ROWS = 5000
 FEWEST = 10
 """Rows below which a correlation is not known."""
 _UNIT, _UNKNOWN = 10_000, -32768
+_ALONE = 250_000
+"""Multiplications that BLAS does on one thread, a few less."""
 Numbers = NDArray[np.float64]
 
 
@@ -168,10 +170,22 @@ def _summed(ranks: Numbers) -> tuple[Numbers, Numbers]:
     filled[1:] = ranks
     there = np.isfinite(filled)
     if there.all():
-        return filled @ filled.T, np.full((size, size), float(count))
+        return _crossed(filled), np.full((size, size), float(count))
     filled[~there] = 0.0
     known = there.astype(np.float64)
-    return filled @ filled.T, known @ known.T
+    return _crossed(filled), _crossed(known)
+
+
+def _crossed(values: Numbers) -> Numbers:
+    """The product with its transpose, in parts so small that they stay on one thread: on a busy machine
+    several wait for one another fifty times as long as all of it takes.
+    """
+    step = max(1, _ALONE // len(values) ** 2)
+    whole = values.shape[1] // step * step
+    parts = values[:, :whole].reshape(len(values), -1, step).transpose(1, 0, 2)
+    rest = values[:, whole:]
+    crossed: Numbers = (parts @ parts.transpose(0, 2, 1)).sum(axis=0) + rest @ rest.T
+    return crossed
 
 
 def _square(products: Products, names: Sequence[str]) -> tuple[Numbers, Numbers]:
