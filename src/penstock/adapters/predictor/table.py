@@ -106,7 +106,11 @@ class Prepared(msgspec.Struct, frozen=True):
 class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
-    def __init__(self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore) -> None:
+    def __init__(
+        self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore, *, pickles: bool = True
+    ) -> None:
+        """Without `pickles` no version is loaded that is one."""
+        self._pickles = pickles
         self._blobs = blobs
         self._kept = kept
         self._online = online
@@ -229,7 +233,7 @@ class Table:
         """Load, warm and check a version with its recorded examples. Raises PenstockError."""
         if version.origins.computed:
             import penstock.features.computed  # noqa: F401 - now, so that no request waits for Polars
-        runtime = open_runtime(version, self._blobs)
+        runtime = open_runtime(version, self._blobs, pickles=self._pickles)
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
             wrong = disagreement(runtime, examples, version.signature)
