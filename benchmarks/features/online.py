@@ -21,6 +21,7 @@ from benchmarks.serving.load import ask
 LARGE = Case(name="online", spine=100, views=1, rows=5_000_000, entities=100_000)
 TRIED = Case(name="online-tried", spine=100, views=1, rows=50_000, entities=1_000)
 SQLITE, REDIS = "Feast, SQLite", "Feast, Redis"
+SYSTEM = "Penstock, the system"
 SECONDS = 3.0
 
 
@@ -78,8 +79,12 @@ def _in_process(bench: Bench, folder: Path, version: str) -> None:
 
 def _over_http(bench: Bench, folder: Path, version: str) -> None:
     body = {"features": [f"view0:f0_{number}" for number in range(10)], "entities": {"entity": [5]}}
-    with _penstock_up(bench, folder) as mine, _feast_up(bench, folder) as theirs:
-        asked = {"Penstock": mine.url, SQLITE: theirs.url}
+    with (
+        _penstock_up(bench, folder, "predictions") as mine,
+        _penstock_up(bench, folder, "system") as system,
+        _feast_up(bench, folder) as theirs,
+    ):
+        asked = {"Penstock": mine.url, SYSTEM: system.url, SQLITE: theirs.url}
 
         def once(url: str, _number: int) -> float:
             told = ask(f"{url}/get-online-features", body, bench.folder, SECONDS, connections=1)
@@ -90,9 +95,13 @@ def _over_http(bench: Bench, folder: Path, version: str) -> None:
         contenders = [bench.contender(name, partial(once, url)) for name, url in asked.items()]
         taken = bench.take_turns("online read over HTTP", contenders)
     title = "online read of one entity, over HTTP"
-    note = "the same request, on one connection; `feast serve` and the system's own address"
+    note = "the same request, on one connection; `feast serve` and the address for predictions"
     bench.results.add(
         title, "µs", taken["Penstock"], taken[SQLITE], SQLITE, version, bar=Bar(times=10), note=note
+    )
+    note = "the same, at the address of pages and calls"
+    bench.results.add(
+        f"{title} of the system", "µs", taken[SYSTEM], taken[SQLITE], SQLITE, version, note=note
     )
 
 
@@ -104,11 +113,16 @@ def _feast(bench: Bench, folder: Path, work: str, kind: str = "duckdb") -> dict[
     return bench.run(feast(), "feast_store.py", work, str(folder), kind)
 
 
-def _penstock_up(bench: Bench, folder: Path) -> contextlib.AbstractContextManager[Server]:
-    shutil.rmtree(folder / "home", ignore_errors=True)
+def _penstock_up(bench: Bench, folder: Path, work: str) -> contextlib.AbstractContextManager[Server]:
+    """Penstock on a home of its own, made anew."""
+    home = folder / work
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    for file in folder.glob("*.parquet"):
+        (home / file.name).hardlink_to(file)
     return serving(
-        lambda port: [ours().python, "penstock_online.py", "serve", str(folder), str(port)],
-        folder=PROGRAMS, env=surroundings(folder, {}), log=bench.folder / "penstock.log",
+        lambda port: [ours().python, "penstock_online.py", work, str(home), str(port)],
+        folder=PROGRAMS, env=surroundings(folder, {}), log=bench.folder / f"penstock-{work}.log",
     )  # fmt: skip
 
 

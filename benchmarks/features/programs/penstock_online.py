@@ -1,12 +1,14 @@
-"""Penstock's online store: `penstock_online.py materialize|online|serve FOLDER [PORT]`.
+"""Penstock's online store: `penstock_online.py materialize|online|predictions|system FOLDER [PORT]`.
 
 `materialize` brings the newest values of all entities of the first view from its file to the store, as a run
-and the system do; `online` reads one entity again and again; `serve` answers over HTTP, as the system does.
+and the system do; `online` reads one entity again and again; `predictions` answers over HTTP as the
+prediction process does, `system` as the control process.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -20,13 +22,15 @@ from penstock_views import VIEWS
 from told import tell
 
 from penstock.adapters.online.sqlite import SqliteOnline
+from penstock.adapters.predictor.kept import PlanFile
+from penstock.adapters.predictor.process import PredictorProcess
 from penstock.app.home import Home
 from penstock.app.wiring import App
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
 from penstock.features.latest import EVENT, KNOWN, latest, rows_to_keep
 from penstock.features.made import Made
-from penstock.features.reading import Wanted, read_online, read_records
+from penstock.features.reading import Wanted, read_online, read_records, together
 from penstock.features.records import standing
 from penstock.features.service import AT_ONCE
 from penstock.features.types import Materialization, OnlineView
@@ -68,7 +72,7 @@ def read(folder: Path, online: SqliteOnline) -> None:
     entity, features = columns(folder)
     names = tuple(column.name for column in features)
     view = OnlineView(id=ID, name="view0", entity=entity, features=names, ttl=VIEW.settings.ttl)
-    wanted = [Wanted(view, name) for name in names]
+    wanted = together([Wanted(view, name) for name in names])
     taken = []
     for number in range(READS):
         started = time.perf_counter()
@@ -80,8 +84,8 @@ def read(folder: Path, online: SqliteOnline) -> None:
     print(json.dumps({"read": median(taken), "values": values}))
 
 
-def serve(folder: Path, port: int) -> None:
-    """The system's pages and calls on a home in which the view is deployed."""
+def deployed(folder: Path) -> App:
+    """A system on a home in which the view is deployed."""
     app, now = App(Home(folder / "home")), datetime.now(UTC)
     project = Delivered(app.store, app.blobs, app.clock)
     graph = draw_target("penstock_pipeline:train", Path(__file__).parent)
@@ -98,14 +102,28 @@ def serve(folder: Path, port: int) -> None:
             )
         )  # fmt: skip
     materialize(folder, app.online, placed.id)
-    uvicorn.run(create_web(app), port=port, lifespan="off", log_config=None, access_log=False)
+    return app
+
+
+def serve(app: App, port: int) -> None:
+    """The prediction process, until it is ended, with the plan that the system has for it."""
+    with app.store.read() as reader:
+        PlanFile(app.home.folder).save(app.rollouts.desired_plan(reader))
+    process = PredictorProcess(app.home.folder, port)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    process.start()
+    signal.sigwait({signal.SIGTERM})
+    process.stop()
 
 
 if __name__ == "__main__":
     work, place, *more = sys.argv[1:]
     here = Path(place)
-    if work == "serve":
-        serve(here, int(more[0]))
+    if work == "predictions":
+        serve(deployed(here), int(more[0]))
+    elif work == "system":
+        web = create_web(deployed(here))
+        uvicorn.run(web, port=int(more[0]), lifespan="off", log_config=None, access_log=False)
     else:
         kept = SqliteOnline(here / "online.db")
         if work == "materialize":

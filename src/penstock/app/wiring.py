@@ -32,6 +32,7 @@ from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.importing import Importing
 from penstock.app.loop import BUSY, IDLE, Loop, Tick
+from penstock.app.offer import offer
 from penstock.app.pushing import Pushing
 from penstock.app.reactions import Reactions
 from penstock.app.workbench import Workbench
@@ -45,6 +46,7 @@ from penstock.deployments.releases import Releases
 from penstock.deployments.rollouts import Rollouts
 from penstock.deployments.signing import Signing
 from penstock.features.service import Features
+from penstock.lineage.ports import Reader
 from penstock.models.keeping import Keeping
 from penstock.models.logged import LoggedModels
 from penstock.models.types import Version
@@ -66,6 +68,7 @@ from penstock.runs.logbook import Logbook
 from penstock.runs.room import Room
 from penstock.runs.types import Run, Workspace
 from penstock.serving.ports import PredictionLog, PredictionService
+from penstock.serving.types import Offer
 from penstock.triggers.notices import Notices
 from penstock.triggers.outbox import Outbox
 from penstock.triggers.ports import Channel
@@ -160,6 +163,7 @@ class App(Workbench):
             submit=self._beside,
             prepare=self.apart.ensure,
             trusted=TRUSTED,
+            offered=self._offered,
         )
         self.alarms = Alarms(self.store, self.blobs)
         self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace)
@@ -249,6 +253,10 @@ class App(Workbench):
         tryout = self._tryouts.submit(work)
         tryout.add_done_callback(lambda _: self.loop.poke() if self.loop else None)
         return tryout
+
+    def _offered(self, reader: Reader) -> Offer:
+        """What the prediction process may tell of features by their names, and whom."""
+        return offer(reader, self.features, self.tokens, exposed=self.exposed)
 
     # What the faces ask for beyond one component.
 

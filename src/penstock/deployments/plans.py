@@ -13,7 +13,7 @@ from penstock.features.types import Materialization, online_id
 from penstock.lineage.ports import Reader
 from penstock.models.types import PICKLE, Placement, Version
 from penstock.revisions.config import ModelConfig
-from penstock.serving.types import Challenger, Plan, ServedModel, ServedVersion
+from penstock.serving.types import Challenger, Offer, Plan, ServedModel, ServedVersion
 
 Where = tuple[str, str]
 """A model and an environment."""
@@ -24,10 +24,18 @@ _UNSAID = ModelConfig(gate=())
 class Plans:
     """Draws up plans. Versions never change, so each is read once."""
 
-    def __init__(self, environments: Environments, virtual_now: Callable[[], datetime | None]) -> None:
-        """`virtual_now` tells the virtual time, or None in a home with the real clock."""
+    def __init__(
+        self,
+        environments: Environments,
+        virtual_now: Callable[[], datetime | None],
+        offered: Callable[[Reader], Offer],
+    ) -> None:
+        """`virtual_now` tells the virtual time, or None in a home with the real clock; `offered` what may be
+        read online without asking a model.
+        """
         self._environments = environments
         self._virtual_now = virtual_now
+        self._offered = offered
         self._versions: dict[str, Version] = {}
 
     def version(self, reader: Reader, model: str, number: int) -> Version:
@@ -74,6 +82,7 @@ class Plans:
         }
         return Plan(
             clock=self._virtual_now(),
+            offer=self._offered(reader),
             models=tuple(
                 ServedModel(
                     name=model,

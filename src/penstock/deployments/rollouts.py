@@ -25,7 +25,7 @@ from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.models.service import Models
 from penstock.models.types import FILES, Model, Placement, Version
 from penstock.serving.ports import PredictionService
-from penstock.serving.types import Plan
+from penstock.serving.types import Offer, Plan
 
 
 class _Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +50,12 @@ class Rollouts:
         *,
         labelled: Labelled,
         virtual_now: Callable[[], datetime | None] = lambda: None,
+        offered: Callable[[Reader], Offer] = lambda _reader: Offer(),
         submit: Submit = at_once,
         prepare: Callable[[Version], None] = lambda _version: None,
         trusted: float = 0.0,
     ) -> None:
-        """`virtual_now` tells the virtual time, or None in a home with the real clock; `submit` has
+        """`virtual_now` and `offered` see `Plans`; `submit` has
         candidates tried, here or beside, once `prepare` has seen to what one needs beside its file.
         A service that was seen to follow its plan is `trusted` for so many seconds to do so still.
         """
@@ -62,7 +63,7 @@ class Rollouts:
         self._models = models
         self._clock = clock
         self._environments = Environments(blobs)
-        self._plans = Plans(self._environments, virtual_now)
+        self._plans = Plans(self._environments, virtual_now, offered)
         self._swaps = Swaps(store, blobs, service, self._plans, prepare, trusted=trusted)
         self._tryouts = Tryouts(submit)
         self._champions = Champions(models, self._plans)

@@ -39,6 +39,10 @@ class OnlineStore(Protocol):
         """
         ...
 
+    def at_hand(self) -> bool:
+        """Whether a read of some keys takes this thread microseconds, so that others may wait for it."""
+        ...
+
     def contents(self) -> str:
         """What the store is known by, another once it may have lost what was written. Raises Unavailable."""
         ...

@@ -33,6 +33,14 @@ class Found(NamedTuple):
     events: list[datetime | None]
 
 
+class Together(NamedTuple):
+    """What is wanted of one view: the features, and the places that they are wanted at."""
+
+    view: OnlineView
+    features: tuple[str, ...]
+    places: tuple[int, ...]
+
+
 def view_online(placed: Placed, state: Materialization) -> OnlineView:
     """A deployed view as it is read online, as far as its values are there."""
     return OnlineView(
@@ -46,26 +54,39 @@ def view_online(placed: Placed, state: Materialization) -> OnlineView:
     )
 
 
-def read_online(
-    online: OnlineStore, wanted: Sequence[Wanted], entities: Mapping[str, Sequence[Any]], now: datetime
-) -> list[Found]:
-    """The features of n entities, which are given column by column, in the order in which they are wanted.
-
-    An entity with a null in it is nowhere. Raises InvalidValue as `read_records`, and for a feature that its
-    view has not.
-    """
-    for view, feature in wanted:
+def together(wanted: Sequence[Wanted]) -> list[Together]:
+    """What is wanted, view by view. Raises InvalidValue for a feature that its view has not."""
+    places: dict[str, list[int]] = {}
+    for place, (view, feature) in enumerate(wanted):
         if feature not in view.features:
             raise InvalidValue(
                 what=f"The feature view {view.name} has no feature {feature!r}.",
                 fix=meant(feature, view.features),
             )
-    views = {view.id: view for view, _ in wanted}
-    told = {
-        view: [(record, *values_at(views[view], record, now)) for record in records]
-        for view, records in read_records(online, list(views.values()), entities).items()
+        places.setdefault(view.id, []).append(place)
+    return [
+        Together(wanted[those[0]].view, tuple(wanted[place].feature for place in those), tuple(those))
+        for those in places.values()
+    ]
+
+
+def read_online(
+    online: OnlineStore, wanted: Sequence[Together], entities: Mapping[str, Sequence[Any]], now: datetime
+) -> list[Found]:
+    """The features of n entities, which are given column by column, in the order of their places.
+
+    An entity with a null in it is nowhere. Those of a view share their list of events, where it has all of
+    them. Raises InvalidValue as `read_records`.
+    """
+    records = read_records(online, [each.view for each in wanted], entities)
+    if len(wanted) == 1:
+        return _found(wanted[0], records[wanted[0].view.id], now)
+    found = {
+        place: column
+        for each in wanted
+        for place, column in zip(each.places, _found(each, records[each.view.id], now), strict=True)
     }
-    return [_found(told[view.id], feature) for view, feature in wanted]
+    return [found[place] for place in range(len(found))]
 
 
 def read_records(
@@ -91,14 +112,39 @@ def read_records(
     return records
 
 
-def _found(told: Sequence[tuple[Record | None, Status, dict[str, Any]]], feature: str) -> Found:
-    values, statuses, events = found = Found([], [], [])
-    for record, stands, counts in told:
-        status = of_feature(stands, counts, feature)
-        values.append(counts.get(feature))
-        statuses.append(status)
-        events.append(record.event if record and status != "NOT_FOUND" else None)
+def _found(wanted: Together, records: Sequence[Record | None], now: datetime) -> list[Found]:
+    """The features of a view, row by row: most requests are of one entity."""
+    events: list[datetime | None] = []
+    found = [Found([], [], events) for _ in wanted.features]
+    into = [
+        (name, each.values.append, each.statuses.append)
+        for name, each in zip(wanted.features, found, strict=True)
+    ]
+    lacking = set()
+    for record in records:
+        stands, counts = values_at(wanted.view, record, now)
+        events.append(record.event if record and stands != "NOT_FOUND" else None)
+        for name, give, tell in into:
+            value = counts.get(name)
+            give(value)
+            if value is not None and stands == "PRESENT":
+                tell("PRESENT")
+            else:
+                tell(status := of_feature(stands, counts, name))
+                if status != stands and status == "NOT_FOUND":
+                    lacking.add(name)
+    if lacking:  # of a record that was kept before the view had them
+        return [
+            _apart(each) if name in lacking else each
+            for name, each in zip(wanted.features, found, strict=True)
+        ]
     return found
+
+
+def _apart(found: Found) -> Found:
+    """A feature with events of its own: none where it was not found."""
+    pairs = zip(found.statuses, found.events, strict=True)
+    return found._replace(events=[None if status == "NOT_FOUND" else event for status, event in pairs])
 
 
 def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
@@ -121,7 +167,6 @@ def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) ->
             what=f"The feature view {view} is asked by {column.name!r}",
             expected=column.name,
             found=", ".join(entities),
-            fix=meant(column.name, list(entities)),
         )
     kind, values = _KINDS[column.dtype], entities[column.name]
     return values if set(map(type, values)) <= {kind} else [_value(value, column) for value in values]

@@ -92,6 +92,13 @@ class Features:
         with self._store.read() as reader:
             return _state(reader, placed)
 
+    def standings(self, reader: Reader) -> list[tuple[Placed, Materialization]]:
+        """The views that are needed, each with how far its online values are."""
+        known = {state.id: state for state in reader.find(Materialization)}
+        return [
+            (placed, known.get(placed.id) or _state(reader, placed)) for placed in self._work.views(reader)
+        ]
+
     def values(self, placed: Placed, entity: dict[str, str]) -> dict[str, Any]:
         """The online values of one entity, whose columns are given as text.
 

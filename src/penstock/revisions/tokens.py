@@ -14,7 +14,7 @@ from penstock.core.digests import digest_bytes
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidValue, NotAllowed, NotAuthenticated
 from penstock.core.events import Event
-from penstock.lineage.ports import Store
+from penstock.lineage.ports import Reader, Store
 from penstock.revisions.types import AccessToken, Project, Role
 
 PREFIX = "penstock"
@@ -135,6 +135,10 @@ class AccessTokens:
         """Whether a token was ever made."""
         with self._store.read() as reader:
             return bool(reader.count(AccessToken))
+
+    def made(self, reader: Reader) -> list[AccessToken]:
+        """Every token that was ever made."""
+        return reader.find(AccessToken)
 
     def holder(self, text: str) -> AccessToken:
         """The token that this text is. Raises NotAuthenticated for none that is worth anything."""

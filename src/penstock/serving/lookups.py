@@ -92,7 +92,7 @@ def filled(keyed: Keyed, online: OnlineStore, now: datetime, compute: Compute) -
             else:
                 filling.note({}, None, GIVEN)
         lookups[view.name] = filling.lookup
-    _compute(rows, served.origins, compute)
+    add_computed(rows, served.origins, compute)
     return msgspec.structs.replace(inputs_of(rows, served), lookups=lookups, explain=keyed.explain)
 
 
@@ -117,18 +117,8 @@ def ages(lookups: Mapping[str, Lookup], row: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _lacking(row: Row, served: ServedVersion) -> set[str]:
-    """The inputs that a row lacks; in place of one that is computed, what lacks of what it is computed of."""
-    lacking = {column.name for column in served.signature.inputs if column.name not in row}
-    for each in served.origins.computed:
-        if each.name in lacking:
-            lacking.discard(each.name)
-            lacking |= {name for name in each.of if name not in row}
-    return lacking
-
-
-def _compute(rows: Sequence[dict[str, Any]], origins: Origins, compute: Compute) -> None:
-    """Give rows the computed features that they lack."""
+def add_computed(rows: Sequence[dict[str, Any]], origins: Origins, compute: Compute) -> None:
+    """Give rows the computed features that they lack. Raises InvalidRequest for values of other types."""
     lacks = [row for row in rows if any(each.name not in row for each in origins.computed)]
     if not lacks:
         return
@@ -139,6 +129,16 @@ def _compute(rows: Sequence[dict[str, Any]], origins: Origins, compute: Compute)
     for name, values in compute(given, len(lacks), origins).items():
         for row, value in zip(lacks, values, strict=True):
             row.setdefault(name, value)
+
+
+def _lacking(row: Row, served: ServedVersion) -> set[str]:
+    """The inputs that a row lacks; in place of one that is computed, what lacks of what it is computed of."""
+    lacking = {column.name for column in served.signature.inputs if column.name not in row}
+    for each in served.origins.computed:
+        if each.name in lacking:
+            lacking.discard(each.name)
+            lacking |= {name for name in each.of if name not in row}
+    return lacking
 
 
 class _Filling:

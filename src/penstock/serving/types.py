@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.features.types import Origins
+from penstock.features.types import OnlineView, Origins
 from penstock.models.types import Signature
 
 
@@ -61,11 +61,47 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     log_share: int = 100
 
 
+class OfferedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a feature view that may be read by its name: the release of an environment has it
+    (`deployed`), or versions of models read it (`readers`). Where its values are not there yet its `id` is
+    empty.
+    """
+
+    project: str
+    environment: str
+    view: OnlineView
+    deployed: bool = True
+    readers: tuple[str, ...] = ()
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever shows the token of this digest: of a `project` and an `environment`, empty for any, until it
+    expires by the machine's clock.
+    """
+
+    token: str
+    digest: str
+    project: str = ""
+    environment: str = ""
+    expires: datetime | None = None
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be read online without asking a model, and by whom: `holders` of tokens, or everybody at this
+    machine where it is `open`. In `views` those of an environment come after those of the ones before it.
+    """
+
+    views: tuple[OfferedView, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    open: bool = False
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the prediction service should be serving. `clock` is the virtual time, if time is virtual."""
 
     clock: datetime | None
     models: tuple[ServedModel, ...]
+    offer: Offer = Offer()
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from penstock.core.credentials import token_in
 from penstock.core.errors import InvalidValue, NotAllowed
 
 ALLOWED_HOSTS = "PENSTOCK_ALLOWED_HOSTS"
@@ -80,14 +79,8 @@ def require_json(content_type: str) -> None:
 
 def token_of(headers: Mapping[str, str]) -> str:
     """The token of a request: the password of Basic, a bearer's, or that of the cookie. Empty for none."""
-    scheme, _, rest = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return rest  # what cannot be read is no token, and must not count as none
+    if authorization := headers.get("authorization", ""):
+        return token_in(authorization)
     try:
         kept = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:

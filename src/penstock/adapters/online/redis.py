@@ -104,6 +104,10 @@ class RedisOnline:
 
         return str(self._asked("written", forget) or "")
 
+    def at_hand(self) -> bool:
+        """See `OnlineStore`: a network is never."""
+        return False
+
     def contents(self) -> str:
         """See `OnlineStore`. A server that keeps no log of writes may have lost some with every restart."""
 

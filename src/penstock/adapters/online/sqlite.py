@@ -43,17 +43,17 @@ class SqliteOnline:
         self._path = path
         self._taken = threading.Lock()
         self._opened: sqlite3.Connection | None = None
-        self._reading: sqlite3.Cursor | None = None  # kept, for making one takes a tenth of a read
+        self._readers: list[sqlite3.Connection] = []
+        self._mine = threading.local()
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
-        """See `OnlineStore`."""
+        """See `OnlineStore`: each thread on a connection of its own, so that none waits for another."""
         wanted = _wanted(len(views))
-        with self._taken:
-            try:
-                execute = (self._reading or self._connection().cursor()).execute
-                return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
-            except sqlite3.DatabaseError as error:
-                raise self._unreadable(error) from error
+        try:
+            execute = (getattr(self._mine, "cursor", None) or self._cursor()).execute
+            return [dict(execute(wanted, (key, *views)).fetchall()) for key in keys]
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
         """See `OnlineStore`."""
@@ -85,6 +85,10 @@ class SqliteOnline:
                 ) from error
         return last.hex() if last else ""
 
+    def at_hand(self) -> bool:
+        """See `OnlineStore`: once the file is there, which may have to wait for one who writes."""
+        return self._opened is not None
+
     def contents(self) -> str:
         """See `OnlineStore`."""
         with self._taken:
@@ -97,9 +101,20 @@ class SqliteOnline:
     def close(self) -> None:
         """See `OnlineStore`."""
         with self._taken:
-            if self._opened:
-                self._opened.close()
-            self._opened = self._reading = None
+            for each in (self._opened, *self._readers):
+                if each:
+                    each.close()
+            self._opened, self._readers, self._mine = None, [], threading.local()
+
+    def _cursor(self) -> sqlite3.Cursor:
+        """What this thread reads with; kept, for making one takes a tenth of a read."""
+        with self._taken:
+            self._connection()
+            reader = sqlite3.connect(self._path, timeout=PATIENCE, check_same_thread=False)
+            self._readers.append(reader)
+            reader.execute(f"PRAGMA mmap_size = {MAPPED}")
+            self._mine.cursor = cursor = reader.cursor()
+            return cursor
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -118,7 +133,7 @@ class SqliteOnline:
             except BaseException:
                 opened.close()
                 raise
-            self._opened, self._reading = opened, opened.cursor()
+            self._opened = opened
         return self._opened
 
     def _unreadable(self, error: sqlite3.Error) -> Unavailable:

@@ -51,6 +51,7 @@ def main() -> int:
     options.add_argument("--processes", type=int, default=1, help="how many processes answer")
     options.add_argument("--memory", type=int, default=0, help="the most bytes that one may hold; 0 is any")
     options.add_argument("--origin", action="append", default=[], help="a site whose pages may ask")
+    options.add_argument("--no-pickles", action="store_true", help="load no version that is a pickle")
     given = options.parse_args()
     try:
         with ExitStack() as held:
@@ -59,7 +60,7 @@ def main() -> int:
             private = [socket.create_server((HOST, 0), backlog=BACKLOG) for _ in range(given.processes)]
             for each in (*public, *private):
                 held.enter_context(each)
-            service = Service(given.home, public, private, given.origin)
+            service = Service(given.home, public, private, given.origin, pickles=not given.no_pickles)
             gc.collect()
             gc.freeze()  # so that copies share what is there
             port = public[0].getsockname()[1]
@@ -76,8 +77,15 @@ class Service:
     """What each process serves: its own socket of the shared port, and one at which the others ask it."""
 
     def __init__(
-        self, home: Path, public: list[socket.socket], private: list[socket.socket], origins: list[str]
+        self,
+        home: Path,
+        public: list[socket.socket],
+        private: list[socket.socket],
+        origins: list[str],
+        *,
+        pickles: bool,
     ) -> None:
+        self._pickles = pickles
         self._home = home
         self._public = public
         self._private = private
@@ -93,7 +101,8 @@ class Service:
                 each.close()
         address = os.environ.get("PENSTOCK_ONLINE", "")
         online = open_online(address, self._home / "online.db", patient=False)
-        table = Table(FolderBlobs(self._home / "blobs"), PlanFile(self._home), online)
+        blobs = FolderBlobs(self._home / "blobs")
+        table = Table(blobs, PlanFile(self._home), online, pickles=self._pickles)
         table.resume()
         log = LogWriter(self._home / "predictions")
         gc.freeze()

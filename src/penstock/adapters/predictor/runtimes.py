@@ -8,15 +8,24 @@ from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.core.errors import UnsupportedModel
-from penstock.models.types import APART
+from penstock.models.types import APART, PICKLE
 from penstock.serving.ports import Runtime
 from penstock.serving.types import ServedVersion
 
 
-def open_runtime(version: ServedVersion, blobs: FolderBlobs) -> Runtime:
-    """The runtime of a version. Raises UnsupportedModel, Unavailable or Corrupt."""
+def open_runtime(version: ServedVersion, blobs: FolderBlobs, *, pickles: bool = True) -> Runtime:
+    """The runtime of a version. Raises UnsupportedModel, also for a pickle without `pickles`, Unavailable or
+    Corrupt.
+    """
     if version.format == FORMAT:
         return OnnxRuntime(blobs.get(version.artifact), version.signature)
+    if version.format == PICKLE and not pickles:
+        raise UnsupportedModel(
+            what="The version is a pickle, whose code would run where nothing shuts it in",
+            expected="a system that isolates no programs, or another format",
+            found=f"{version.format} in a system with --isolation",
+            fix="Promote another version in its place, or start the system without --isolation.",
+        )
     if version.format in APART:
         python = blobs.home / "envs" / version.runtime / "bin" / "python"
         file = Path(blobs.path(version.artifact))

@@ -23,6 +23,7 @@ from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
+from penstock.adapters.predictor.offered import Offered
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
@@ -75,6 +76,7 @@ class Server:
         self._under_way: set[asyncio.Task[None]] = set()
         self._ids = Random(os.urandom(32))  # noqa: S311 - they are to be different, not secret
         self._about = About(table, log)
+        self._offered = Offered(table, key)
 
     def hangs(self) -> bool:
         """Whether something goes on in a thread that does not come to its end."""
@@ -334,6 +336,8 @@ class Server:
                 return self._for_control(request, method, rest)
             case "GET", ["metrics"]:
                 return self._told()
+            case "POST", ["get-online-features"]:
+                return self._offered.answer(request)
         return self._about.told(request)
 
     def _for_control(self, request: Request, method: str, rest: list[str]) -> Reply | _Coming:

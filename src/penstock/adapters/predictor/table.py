@@ -19,6 +19,7 @@ from penstock.features.types import Origins
 from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.columns import Question
+from penstock.serving.feast import OfferedFeatures
 from penstock.serving.lookups import Keyed, filled
 from penstock.serving.outside import Outside
 from penstock.serving.pen import Pen
@@ -56,7 +57,7 @@ class State(msgspec.Struct, frozen=True):
 
     `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
     are the champions that answer every request to their model, `pens` write the answers of those that are
-    logged whole. `online` holds the features of entities.
+    logged whole. `online` holds the features of entities, and `offered` tells them by their names.
     """
 
     plan: Plan
@@ -66,6 +67,7 @@ class State(msgspec.Struct, frozen=True):
     alone: dict[str, Live]
     pens: dict[str, Pen]
     online: OnlineStore
+    offered: OfferedFeatures
 
     def filled(self, read: Question | Keyed) -> Question:
         """The question, with what stands online where rows lack it. Raises InvalidRequest."""
@@ -104,7 +106,11 @@ class Prepared(msgspec.Struct, frozen=True):
 class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
-    def __init__(self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore) -> None:
+    def __init__(
+        self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore, *, pickles: bool = True
+    ) -> None:
+        """Without `pickles` no version is loaded that is one."""
+        self._pickles = pickles
         self._blobs = blobs
         self._kept = kept
         self._online = online
@@ -190,7 +196,7 @@ class Table:
                         errors[place] = str(error)
             model = self._with_a_champion(wanted, live)
             models[model.name] = _merged(models.get(model.name), model)
-        followed = Plan(clock=plan.clock, models=tuple(models.values()))
+        followed = msgspec.structs.replace(plan, models=tuple(models.values()))
         return self._state(followed, models, _few_on_demand(live, models), errors)
 
     def _state(
@@ -210,7 +216,8 @@ class Table:
             for name, each in alone.items()
             if each.log_share >= ALL and not each.apart
         }
-        return State(plan, models, live, errors, alone, pens, self._online)
+        offered = OfferedFeatures(plan, self._online, _compute)
+        return State(plan, models, live, errors, alone, pens, self._online, offered)
 
     def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
         """The model, led by the champion before where the wanted one does not load."""
@@ -226,7 +233,7 @@ class Table:
         """Load, warm and check a version with its recorded examples. Raises PenstockError."""
         if version.origins.computed:
             import penstock.features.computed  # noqa: F401 - now, so that no request waits for Polars
-        runtime = open_runtime(version, self._blobs)
+        runtime = open_runtime(version, self._blobs, pickles=self._pickles)
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
             wrong = disagreement(runtime, examples, version.signature)

@@ -1,0 +1,262 @@
+"""Features read online by their names, asked and told as Feast's feature server has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from penstock.core.errors import InvalidRequest, NotFound
+from penstock.core.words import meant
+from penstock.features.ports import OnlineStore
+from penstock.features.reading import Found, Together, Wanted, read_online, together
+from penstock.features.types import OnlineView, Origins
+from penstock.serving.assignment import served_model, served_version
+from penstock.serving.lookups import Compute, add_computed
+from penstock.serving.types import OfferedView, Plan, ServedModel
+
+NEVER = "1970-01-01T00:00:00Z"
+"""When what is not there happened, in the words of Feast."""
+MOST_KEPT = 1024
+"""Questions of which is kept how they are answered."""
+
+
+class AskedFeatures(msgspec.Struct, forbid_unknown_fields=True):
+    """A request for features `view:feature`, or those that a model reads (`feature_service`), of entities
+    that are given column by column. Views are those of a `project` and an `environment`, empty for any.
+    """
+
+    entities: dict[str, Any] | None = None
+    features: list[str] | None = None
+    feature_service: str | None = None
+    full_feature_names: bool | None = None
+    include_feature_view_version_metadata: bool | None = None
+    environment: str = ""
+    project: str = ""
+
+
+class _Names(msgspec.Struct):
+    feature_names: list[str]
+
+
+class Told(msgspec.Struct):
+    """A column of an answer."""
+
+    values: list[Any]
+    statuses: Sequence[str]
+    event_timestamps: list[str]
+
+
+class ToldFeatures(msgspec.Struct):
+    """The answer: the columns of the entity as they were given, then a column for each feature."""
+
+    metadata: _Names
+    results: list[Told]
+
+
+class _Way(NamedTuple):
+    """How a question is answered: what is read, as what it is told, and what is computed of it."""
+
+    wanted: list[Together]
+    names: list[str]
+    origins: Origins
+
+
+_decode = msgspec.json.Decoder(AskedFeatures).decode
+
+
+class OfferedFeatures:
+    """Answers for a plan; how a question is answered is found out once."""
+
+    def __init__(self, plan: Plan, online: OnlineStore, compute: Compute) -> None:
+        self._plan = plan
+        self._online = online
+        self._compute = compute
+        self._ways: dict[tuple[Any, ...], _Way] = {}
+
+    def quick(self, asked: AskedFeatures, most: int) -> bool:
+        """Whether the answer takes microseconds: of few entities, from a store at hand, nothing computed.
+
+        Raises as `told`.
+        """
+        if not self._online.at_hand() or self._way(asked).origins.computed:
+            return False
+        columns = (asked.entities or {}).values()
+        return all(isinstance(values, list) and len(values) <= most for values in columns)
+
+    def told(self, asked: AskedFeatures, now: datetime) -> ToldFeatures:
+        """The values at a moment, with what became of each and when it happened.
+
+        Raises InvalidValue for entities and features that do not fit, NotFound for a view or a model that is
+        not there or has no values yet, and Unavailable where the online store does not answer.
+        """
+        way = self._way(asked)
+        given = {name: _listed(name, values) for name, values in (asked.entities or {}).items()}
+        found = read_online(self._online, way.wanted, given, now)
+        rows = len(next(iter(given.values())))
+        times: dict[int, list[str]] = {}
+        results = [Told(values, ["PRESENT"] * rows, [NEVER] * rows) for values in given.values()]
+        for each in found:
+            if id(each.events) not in times:
+                times[id(each.events)] = [
+                    NEVER if event is None else _written(event) for event in each.events
+                ]
+            results.append(Told(each.values, each.statuses, times[id(each.events)]))
+        names = [*given, *way.names]
+        for name, values in self._computed(way, given, found, rows).items():
+            statuses = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
+            results.append(Told(values, statuses, [NEVER] * rows))
+            names.append(name)
+        return ToldFeatures(_Names(names), results)
+
+    def _computed(
+        self, way: _Way, given: Mapping[str, Sequence[Any]], found: Sequence[Found], rows: int
+    ) -> dict[str, list[Any]]:
+        """The computed features that were not given."""
+        wanted = [each.name for each in way.origins.computed if each.name not in given]
+        if not wanted:
+            return {}
+        read = {
+            name: found[place].values
+            for each in way.wanted
+            for name, place in zip(each.features, each.places, strict=True)
+        }
+        known = {**read, **given}
+        if lacking := [column.name for column in way.origins.made_of if column.name not in known]:
+            raise InvalidRequest(
+                what=f"{' and '.join(wanted)} cannot be computed",
+                expected=f"{', '.join(lacking)} among the entities",
+                found=", ".join(given),
+            )
+        table = [dict(zip(known, row, strict=True)) for row in zip(*known.values(), strict=True)]
+        add_computed(table, way.origins, self._compute)
+        return {name: [table[at][name] for at in range(rows)] for name in wanted}
+
+    def _way(self, asked: AskedFeatures) -> _Way:
+        key = (
+            *(asked.features or ()),
+            asked.feature_service,
+            asked.full_feature_names,
+            asked.environment,
+            asked.project,
+        )
+        way = self._ways.get(key)
+        if way is None:
+            way = self._found(asked)
+            if len(self._ways) >= MOST_KEPT:
+                self._ways.clear()
+            self._ways[key] = way
+        return way
+
+    def _found(self, asked: AskedFeatures) -> _Way:
+        views = [
+            each
+            for each in self._plan.offer.views
+            if asked.project in {"", each.project} and asked.environment in {"", each.environment}
+        ]
+        origins = Origins()
+        if asked.feature_service:
+            wanted, origins = self._read_by(served_model(self._models, asked.feature_service), views)
+        elif asked.features:
+            wanted = [
+                Wanted(_view(view, views, asked.environment), feature)
+                for view, feature in map(_split, asked.features)
+            ]
+        else:
+            raise InvalidRequest(
+                expected="features such as weather:wind, or a feature_service", found="none of them"
+            )
+        names = [f"{w.view.name}__{w.feature}" if asked.full_feature_names else w.feature for w in wanted]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InvalidRequest(
+                what="Several views have features of one name",
+                found=", ".join(twice),
+                fix="Ask with full_feature_names.",
+            )
+        return _Way(together(wanted), names, origins)
+
+    @property
+    def _models(self) -> dict[str, ServedModel]:
+        """The models by name; of one that serves in several environments, where it leads."""
+        return {model.name: model for model in reversed(self._plan.models)}
+
+    def _read_by(self, model: ServedModel, views: Sequence[OfferedView]) -> tuple[list[Wanted], Origins]:
+        """What the champion of a model reads, in the versions that it was trained on."""
+        if not model.champion:
+            raise NotFound(
+                what=f"{model.name} has no champion that reads features.", fix="Ask by view:feature."
+            )
+        version = served_version(model, model.champion)
+        reader = f"{model.name}@{model.champion}"
+        its = [each for each in views if reader in each.readers and each.environment == model.environment]
+        if not its:
+            raise InvalidRequest(
+                what=f"{reader} reads no feature views that may be asked for here",
+                found=f"{model.environment} is where it answers",
+                fix="Ask by view:feature.",
+            )
+        for each in its:
+            _require_values(each)
+        read = {view.id: view for view in version.origins.views}
+        wanted = [
+            Wanted(each.view, feature)
+            for each in its
+            if each.view.id in read
+            for feature in read[each.view.id].features
+        ]
+        return wanted, version.origins
+
+
+def read_asked(body: bytes) -> AskedFeatures:
+    """The body of a request. Raises InvalidRequest."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(
+            what="This does not ask for features",
+            expected='{"features": ["view:feature", …], "entities": {"column": […]}}',
+            found=str(error),
+        ) from None
+
+
+def _split(name: str) -> tuple[str, str]:
+    view, colon, feature = name.partition(":")
+    if not (view and colon and feature):
+        raise InvalidRequest(expected="a feature written as view:feature", found=repr(name))
+    return view, feature
+
+
+def _view(name: str, views: Sequence[OfferedView], environment: str) -> OnlineView:
+    """The view that is meant: of the last environment that has it, the release's version before others."""
+    found = [each for each in views if each.view.name == name]
+    found = [each for each in found if each.deployed] or found
+    if not found:
+        known = sorted({each.view.name for each in views})
+        where = f" in {environment}" if environment else ""
+        raise NotFound(
+            what=f"There is no feature view {name!r}{where}.",
+            fix=meant(name, known) or "penstock features lists those that are deployed.",
+        )
+    _require_values(found[-1])
+    return found[-1].view
+
+
+def _require_values(offered: OfferedView) -> None:
+    if not offered.view.id:
+        name, environment = offered.view.name, offered.environment
+        raise NotFound(
+            what=f"{name} has no online values in {environment} yet.",
+            fix=f"penstock features materialize {name} --in {environment}",
+        )
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise InvalidRequest(expected=f"a list of values of {name}", found=type(values).__name__)
+    return values
+
+
+def _written(event: datetime) -> str:
+    return f"{event.isoformat()[:19]}Z"  # all are in UTC
