@@ -7,25 +7,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from benchmarks.frame.environments import Failed
 
 CONNECTIONS = 32
-LOAD = "penstock.adapters.predictor.load"
-"""Penstock's own load test, whose requests are due at a steady rate and timed from then."""
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
-
-
-class LoadReport(msgspec.Struct, frozen=True):
-    """What a load test at a steady rate says; times in milliseconds from when a request was due."""
-
-    errors: int
-    throughput: float
-    p50: float
-    p99: float
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -73,22 +61,3 @@ def ask(url: str, body: object, folder: Path, seconds: float, connections: int =
 
 def _times(said: str) -> list[tuple[str, str, str]]:
     return re.findall(r"(50%|99%)\s+([\d.]+)(us|ms|s|m)\b", said)
-
-
-def ask_steadily(python: str, url: str, body: object, rate: float, seconds: float) -> LoadReport:
-    """Ask so often a second, whatever the answers take. Raises Failed."""
-    place = urlsplit(url)
-    asked = {
-        "url": f"http://{place.netloc}",
-        "path": place.path,
-        "headers": {},
-        "requests": [json.dumps(body)],
-        "rate": rate,
-        "seconds": seconds,
-    }
-    done = subprocess.run(
-        [python, "-m", LOAD], input=json.dumps(asked).encode(), capture_output=True, check=False
-    )
-    if done.returncode:
-        raise Failed(done.stderr.decode()[-300:])
-    return msgspec.json.decode(done.stdout, type=LoadReport)

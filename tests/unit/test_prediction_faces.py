@@ -357,5 +357,21 @@ def test_redacted_columns_are_not_logged_and_what_is_left_out_is_counted(house: 
     assert float(left.split()[-1]) == 2 * (100 - len(kept))
 
 
+def test_a_model_of_which_nothing_is_logged_answers_and_is_counted(house: House) -> None:
+    [model] = plan(1, sigmoid_version(house.blobs, 1)).models
+    house.follow(Plan(clock=None, models=(replace(model, log_share=0),)))
+    inputs = [
+        {"name": "wind", "shape": [1], "datatype": "FP64", "data": [1.5]},
+        {"name": "carrier", "shape": [1], "datatype": "BYTES", "data": ["UA"]},
+    ]
+    told = [house.ask("/v2/models/delay/infer", {"inputs": inputs, "id": "a"}) for _ in range(3)]
+    assert {reply.body for reply in told} == {told[0].body}
+    house.log.flush()
+    assert not JsonlPredictionLog(house.folder).segments()
+    metrics = house.ask("/metrics").body.decode().splitlines()
+    [left] = [line for line in metrics if line.startswith("penstock_unlogged_predictions_total")]
+    assert float(left.split()[-1]) == 3
+
+
 def test_whoever_asks_whether_it_lives_is_told(house: House) -> None:
     assert house.ask("/ping").status == house.ask("/health").status == house.ask("/version").status == 200

@@ -40,10 +40,18 @@ class Pen:
     """Writes the answers of a version as a variant of its model."""
 
     def __init__(
-        self, signature: Signature, redact: Collection[str], *, place: tuple[str, int, str, str]
+        self,
+        signature: Signature,
+        redact: Collection[str],
+        *,
+        place: tuple[str, int, str, str],
+        logged: bool = True,
     ) -> None:
-        """`place` are model, version, variant and environment; the log is not told what is to `redact`."""
+        """`place` are model, version, variant and environment; the log is not told what is to `redact`, and
+        nothing unless answers are `logged`.
+        """
         self.place = place
+        self.logged = logged
         model, version, variant, environment = place
         self._labels = {label: _encode(label) for label in signature.classes}
         self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
@@ -70,6 +78,8 @@ class Pen:
             replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, chances, strict=True))
         else:
             replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, strict=True))
+        if not self.logged:
+            return [Written(reply, b"") for reply in replies]
         texts = [row.written if self._whole else [row.written[at] for at in kept] for row in asked]
         lines = [
             line % (name, when, *written, score, label)
@@ -121,7 +131,7 @@ class Pen:
         outputs = _outputs(rows, self._classes, _MARK) % (part if self._classes else part[:2])
         return Written(
             b"%b%b}%b" % (self._begin % (name, name), named, outputs),
-            self._line % (every, now, *texts, score, label),
+            self._line % (every, now, *texts, score, label) if self.logged else b"",
         )
 
 

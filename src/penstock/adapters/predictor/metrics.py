@@ -13,8 +13,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from penstock.serving.types import Answer
-
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Seconds."""
 STAGES = ("preprocess", "predict", "postprocess")
@@ -90,10 +88,10 @@ class Metrics:
         """A request to a model was answered with an error."""
         self._refused[model, status] = self._refused.get((model, status), 0) + 1
 
-    def unlogged(self, answer: Answer, environment: str) -> None:
-        """An answer was given that the prediction log does not keep."""
-        place = (answer.model, environment)
-        self._unlogged[place] = self._unlogged.get(place, 0) + len(answer.ids)
+    def unlogged(self, model: str, environment: str, rows: int) -> None:
+        """Rows were answered that the prediction log does not keep."""
+        place = (model, environment)
+        self._unlogged[place] = self._unlogged.get(place, 0) + rows
 
     def outside(self, model: str, version: int, found: Mapping[tuple[str, str], int]) -> None:
         """A request had values that nobody expects, by column and rule."""

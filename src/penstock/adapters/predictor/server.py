@@ -185,7 +185,11 @@ class Server:
         written = pen.write_rows(scored, rows, names, now) if rows else pen.write(scored, tables, names, now)
         if not written:
             return []
-        self._log.append_lines([line for _, line in written])
+        if pen.logged:
+            self._log.append_lines([line for _, line in written])
+        else:
+            rows_of_all = sum(waiting.question.rows for waiting in group)
+            self._metrics.unlogged(pen.place[0], pen.place[3], rows_of_all)
         if outside := group[0].live.outside:
             for question in tables:
                 self._metrics.outside(*pen.place[:2], outside.count(question.columns))
@@ -304,7 +308,7 @@ class Server:
             now = self._table.state.now()
             self._log.append(record_of(answer, question, live.environment, now, live.redact))
         elif logged:
-            self._metrics.unlogged(answer, live.environment)
+            self._metrics.unlogged(answer.model, live.environment, len(answer.ids))
         if live.outside:
             self._metrics.outside(answer.model, answer.version, live.outside.count(question.columns))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)

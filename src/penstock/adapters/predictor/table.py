@@ -28,8 +28,8 @@ from penstock.serving.types import Loaded, Plan, ServedModel, ServedVersion
 
 ON_DEMAND = 8
 """Versions that stay loaded although they are only asked for by number now and then."""
-ALL = 100
-"""Percent of the answers that the log keeps where it keeps every one."""
+NONE, ALL = 0, 100
+"""Percent of the answers that the log keeps where it keeps none or every one."""
 Place = tuple[str, int]
 """A model's name and a version's number."""
 
@@ -57,7 +57,7 @@ class State(msgspec.Struct, frozen=True):
 
     `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
     are the champions that answer every request to their model, `pens` write the answers of those that are
-    logged whole. `online` holds the features of entities, and `offered` tells them by their names.
+    all logged, or none. `online` holds the features of entities, and `offered` tells them by their names.
     """
 
     plan: Plan
@@ -212,9 +212,10 @@ class Table:
                 each.served.signature,
                 each.redact,
                 place=(name, each.served.number, "champion", each.environment),
+                logged=each.log_share >= ALL,
             )
             for name, each in alone.items()
-            if each.log_share >= ALL and not each.apart
+            if not NONE < each.log_share < ALL and not each.apart
         }
         offered = OfferedFeatures(plan, self._online, _compute)
         return State(plan, models, live, errors, alone, pens, self._online, offered)
