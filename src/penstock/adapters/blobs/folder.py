@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from penstock.adapters.blobs.behind import Behind, synchronise
+from penstock.adapters.blobs.behind import Behind, flush_folder
 from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
@@ -206,7 +206,7 @@ class FolderBlobs:
         else:
             os.fsync(file.fileno())
             _move(file.name, place)
-            synchronise(os.path.dirname(place))
+            flush_folder(os.path.dirname(place))
         self._verified[digest] = stamp
 
 
