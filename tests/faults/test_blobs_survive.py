@@ -59,7 +59,7 @@ def test_when_no_more_bytes_fit_nothing_is_left_behind(folder: Path, tmp_path: P
     assert len(files(folder)) == 2
 
 
-@pytest.mark.parametrize("call", ["fsync", "fchmod"])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_disk_that_fills_at_the_last_moment_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

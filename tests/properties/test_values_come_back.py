@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from polars.testing import assert_frame_equal
@@ -45,6 +45,7 @@ FLAT = [pl.Int8, pl.UInt64, pl.Float64, pl.Boolean, pl.String, pl.Date, pl.Time,
     dataframes(min_cols=1, max_cols=4, min_size=1, max_size=20, allowed_dtypes=FLAT, allow_null=True),
     st.integers(0, 20),
 )
+@example(pl.DataFrame({"truths": [True]}), 0)
 def test_equal_polars_tables_are_the_same_bytes_however_they_were_made(frame: pl.DataFrame, cut: int) -> None:
     rows = frame.rows()
     anew = pl.DataFrame(rows, schema=frame.schema, orient="row")

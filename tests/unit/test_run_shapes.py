@@ -340,6 +340,16 @@ def test_a_condition_that_is_neither_true_nor_false_fails_the_choice_and_runs_no
     assert house.steps(run)["fail"].status == "skipped"
 
 
+def test_a_list_that_is_put_together_after_a_retry_still_says_what_was_gone_over(house: House) -> None:
+    run = house.submit(spread.draw(), text="[1, 2]")
+    while "inverse[1]" not in house.steps(run):
+        house.runs.tick(house.clock.now())
+    house.runs.cancel(run.id)
+    house.runs.retry(run.id)
+    assert run_to_end(house.runs, run.id, house.clock).status == "succeeded"
+    assert house.steps(run)["inverse"].why == "went over the 2 elements of number"
+
+
 def test_a_choice_is_made_anew_when_a_run_is_tried_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

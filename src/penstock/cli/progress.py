@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ DONE = frozenset({"succeeded", "failed", "cancelled", "skipped"})
 
 @contextmanager
 def steps_progress(*, shown: bool = True) -> Iterator[Callable[[Run, list[StepRun]], None]]:
-    """A line per step, with its status and how long it has taken, where a person sees standard error.
+    """A line per step of the graph, with its status and its time, where a person sees standard error.
 
     Not `shown` where the steps themselves use the terminal.
     """
@@ -24,6 +24,8 @@ def steps_progress(*, shown: bool = True) -> Iterator[Callable[[Run, list[StepRu
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+    from penstock.runs.instances import is_instance
 
     lines: dict[str, TaskID] = {}
     columns = (
@@ -34,16 +36,36 @@ def steps_progress(*, shown: bool = True) -> Iterator[Callable[[Run, list[StepRu
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
 
         def on_progress(_run: Run, steps: list[StepRun]) -> None:
+            elements = elements_of(steps)
             for step in steps:
+                if is_instance(step.name):
+                    continue
                 if step.name not in lines:
                     lines[step.name] = progress.add_task(step.name, total=1, status="", start=False)
-                line = lines[step.name]
-                if step.status == "running" or step.status in DONE:
+                line, own = lines[step.name], elements.get(step.name, [])
+                if any(each.status == "running" or each.status in DONE for each in (step, *own)):
                     progress.start_task(line)
-                status = f"cached from {step.cached_from}" if step.cached_from else step.status
-                progress.update(line, status=status, completed=int(step.status in DONE))
+                progress.update(line, status=status_of(step, own), completed=int(step.status in DONE))
 
         yield on_progress
+
+
+def elements_of(steps: Iterable[StepRun]) -> dict[str, list[StepRun]]:
+    """The steps of single elements by the step that goes over them."""
+    from penstock.runs.instances import is_instance, node_of
+
+    found: dict[str, list[StepRun]] = {}
+    for step in steps:
+        if is_instance(step.name):
+            found.setdefault(node_of(step.name), []).append(step)
+    return found
+
+
+def status_of(step: StepRun, elements: Sequence[StepRun]) -> str:
+    """How far a step is; one that goes over a list has a line for all of its elements."""
+    if elements and step.status not in DONE:
+        return f"{sum(each.status in DONE for each in elements)} of {len(elements)} elements"
+    return f"cached from {step.cached_from}" if step.cached_from else step.status
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def write_table(table: pl.DataFrame | pl.LazyFrame, file: Any) -> None:
         )
         return
     columns = [
-        _canonical(name, dtype) if table[name].null_count() else pl.col(name)
+        _canonical(name, dtype) if table[name].null_count() else _plain(name, dtype)
         for name, dtype in table.schema.items()
     ]
     table.select(columns).rechunk().write_ipc(
@@ -36,10 +36,16 @@ def write_table(table: pl.DataFrame | pl.LazyFrame, file: Any) -> None:
 
 def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
     """The column without the values that lie unseen beneath its nulls."""
-    column = pl.col(name)
+    column = _plain(name, dtype)
     if dtype == pl.Null or dtype.is_nested() or dtype == pl.Object:
         return column
     zero = pl.lit(value=False) if dtype == pl.Boolean else pl.lit(0)
     plain = dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
     filled = column.fill_null(zero.cast(dtype)) if plain else column
     return pl.when(column.is_not_null()).then(filled).alias(name)
+
+
+def _plain(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column; truths without the bits that lie unseen behind the last."""
+    column = pl.col(name)
+    return column.cast(pl.UInt8).cast(pl.Boolean) if dtype == pl.Boolean else column

@@ -152,8 +152,7 @@ class Progress:
     def expand(self, step: StepRun, items: Sequence[dict[str, Artifact]]) -> None:
         """Give a ready node that goes over lists a step for each of their elements."""
         self._begin()
-        over = " and ".join(self.node(step.name).over) or "its condition"
-        self._change(replace(step, started=self.now, why=f"went over the {len(items)} elements of {over}"))
+        self._change(replace(step, started=self.now, why=self.went_over(step.name, len(items))))
         made = {each.name: each for each in make_instances(step, items)}
         self.instances[step.name] = list(made)
         self.steps |= made
@@ -161,6 +160,10 @@ class Progress:
         for each in made.values():
             self._agenda.note(each)
         self._agenda.divide(step.name)
+
+    def went_over(self, name: str, count: int) -> str:
+        """That a node went over a list of so many elements."""
+        return f"went over the {count} elements of {' and '.join(self.nodes[name].over) or 'its condition'}"
 
     def finish(self, step: StepRun, outputs: dict[str, Artifact], why: str = "") -> None:
         """End a ready step that needs no worker with what it gives."""

@@ -22,7 +22,8 @@ def do_here(progress: Progress, step: StepRun, blobs: Bytes) -> None:
     node = progress.node(step.name)
     try:
         if step.name in progress.instances:
-            progress.finish(step, _gather(progress, node, blobs))
+            count = len(progress.instances[step.name])
+            progress.finish(step, _gather(progress, node, blobs), progress.went_over(step.name, count))
         elif spread(node):
             progress.expand(step, _items(progress, node, blobs))
         else:

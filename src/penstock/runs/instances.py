@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from penstock.pipelines.graph import spread
 from penstock.pipelines.types import Graph, Input, Node, Output
-from penstock.runs.types import Artifact, StepRun
+from penstock.runs.types import Artifact, Metric, StepRun
 
 Instances = Mapping[str, Sequence[str]]
 """The names of the steps of single elements, in the order of the lists, by that of their node."""
@@ -65,6 +65,12 @@ def awaited_lists(node: Node, instances: Instances) -> list[str]:
         return []
     lists = [*(node.inputs[name] for name in node.over), *(way.condition for way in node.when)]
     return [wire.node for wire in lists if isinstance(wire, Output) and wire.node not in instances]
+
+
+def metrics_in_order(steps: Iterable[StepRun], metrics: Iterable[Metric]) -> list[Metric]:
+    """Metrics in the order of their steps, those of a step as they came."""
+    place = {step.name: number for number, step in enumerate(steps)}
+    return sorted(metrics, key=lambda metric: place.get(metric.step, -1))
 
 
 def in_order(graph: Graph, steps: Iterable[StepRun]) -> list[StepRun]:

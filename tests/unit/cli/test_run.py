@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import Result
+
+from penstock.cli.progress import elements_of, status_of
+from penstock.runs.types import StepRun
 
 Command = Callable[..., Result]
 CONFIG = """
@@ -88,3 +92,15 @@ def test_a_home_that_cannot_be_made_is_refused_in_a_sentence(penstock: Command, 
     told = penstock("run", "a.b:c", "--home", str(tmp_path / "file"))
     assert told.exit_code == 1
     assert "cannot be a home" in told.stderr
+
+
+def test_a_step_over_a_list_has_one_line_while_it_runs() -> None:
+    fit = StepRun(id="1/fit", run="1", name="fit")
+    parts = [
+        StepRun(id=f"1/fit[{place}]", run="1", name=f"fit[{place}]", status=status)
+        for place, status in enumerate(("succeeded", "running", "waiting"))
+    ]
+    assert elements_of([fit, *parts]) == {"fit": parts}
+    assert status_of(fit, parts) == "1 of 3 elements"
+    assert status_of(replace(fit, status="succeeded"), parts) == "succeeded"
+    assert status_of(replace(parts[0], cached_from="7/fit[0]"), []) == "cached from 7/fit[0]"

@@ -59,20 +59,21 @@ class Behind:
 
 
 def _flush(place: str) -> None:
-    try:
-        synchronise(place)
-    except FileNotFoundError:
-        return  # deleted meanwhile
-    except OSError:
-        with suppress(OSError):
+    with suppress(
+        OSError
+    ):  # deleted meanwhile; or no descriptor is left, and the system writes it in its time
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError:
             os.unlink(place)
-        return
-    with suppress(OSError):
-        synchronise(os.path.dirname(place))
+        finally:
+            os.close(descriptor)
+        flush_folder(os.path.dirname(place))
 
 
-def synchronise(path: str) -> None:
-    """Flush a file, or the names in a folder."""
+def flush_folder(path: str) -> None:
+    """Flush the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -85,7 +86,10 @@ def flush_file_system(path: str) -> bool:
     syncfs = _syncfs()
     if syncfs is None:
         return False
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
     try:
         return bool(syncfs(descriptor) == 0)
     finally:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from penstock.adapters.blobs.behind import Behind, synchronise
+from penstock.adapters.blobs.behind import Behind, flush_folder
 from penstock.core.digests import Digesting, digest_bytes
 from penstock.core.errors import Corrupt, NotFound, StorageFailed
 
@@ -20,6 +20,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 _BUFFER = 1 << 13
 """Bytes that are written together, and read at once."""
+_READ_ONLY = 0o444
 _ABANDONED_SECONDS = 60
 """A part that is older and that no writer holds any more will not be finished."""
 _FRESH_SECONDS = 60
@@ -193,24 +194,32 @@ class FolderBlobs:
         They have the digest, so they count as verified until somebody touches the file.
         """
         file.flush()
-        os.fchmod(file.fileno(), 0o444)
-        stamp = _stamp(os.fstat(file.fileno()))
+        found = os.fstat(file.fileno())
+        if (
+            found.st_mode & 0o777 != _READ_ONLY
+        ):  # files of this process are to be seen by fewer, blobs are not
+            os.fchmod(file.fileno(), _READ_ONLY)
+        stamp = _stamp(found)
         if self._behind:
             _move(file.name, place)
             self._behind.flush(place)
         else:
             os.fsync(file.fileno())
             _move(file.name, place)
-            synchronise(os.path.dirname(place))
+            flush_folder(os.path.dirname(place))
         self._verified[digest] = stamp
 
 
 def _new(path: str) -> IO[bytes]:
     try:
-        return open(path, "xb", buffering=_BUFFER)
+        return open(path, "xb", buffering=_BUFFER, opener=_read_only)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        return open(path, "xb", buffering=_BUFFER)
+        return open(path, "xb", buffering=_BUFFER, opener=_read_only)
+
+
+def _read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, _READ_ONLY)
 
 
 def _move(part: str, place: str) -> None:

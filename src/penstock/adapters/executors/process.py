@@ -182,9 +182,11 @@ class WorkerProcess:
         Raises WorkerGone, and TimeoutError and MemoryError with a sentence.
         """
         while True:
-            alive = self.alive
             try:
-                said = self._channel.receive(patience if alive else 0)
+                said = self._channel.receive(0)
+                alive = said is not None or self.alive
+                if said is None:
+                    said = self._channel.receive(patience if alive else 0)
             except EOFError:
                 raise self._gone() from None
             patience = 0

@@ -129,7 +129,8 @@ def _begin_anew() -> None:
 
 
 def _printed() -> str:
-    return os.pread(2, os.fstat(2).st_size, 0).decode(errors="replace")
+    size = os.fstat(2).st_size
+    return os.pread(2, size, 0).decode(errors="replace") if size else ""
 
 
 def _take_over_standard_streams() -> tuple[int, int]:

@@ -36,7 +36,7 @@ def write(value: object, blobs: Blobs, asked: str = "") -> Artifact:
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     raise StepFailed(
-        what=f"It returned a {name}, which cannot be kept between steps",
+        what=f"It returned a value of the type {name}, which cannot be kept between steps",
         expected=ALLOWED,
         fix=f"Or have it pickled: {BY_REQUEST}",
     )

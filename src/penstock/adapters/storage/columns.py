@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from penstock.core.errors import Corrupt
 from penstock.lineage.nouns import Field, fields_of, finite, instant, title
@@ -38,10 +39,13 @@ def columns_of(kind: type[msgspec.Struct]) -> dict[str, Column]:
 
 
 @cache
-def _keeping(kind: type[msgspec.Struct]) -> list[tuple[str, Convert | None, bool]]:
+def _keeping(kind: type[msgspec.Struct]) -> list[tuple[int, Convert, bool]]:
+    """The places of the values that do not stay as they are, and whether None does."""
     scalars = fields_of(kind)
     return [
-        (name, column.keep, scalars[name].scalar is not None) for name, column in columns_of(kind).items()
+        (place, column.keep, scalars[name].scalar is not None)
+        for place, (name, column) in enumerate(columns_of(kind).items())
+        if column.keep
     ]
 
 
@@ -51,10 +55,11 @@ def kept(noun: msgspec.Struct) -> list[Any]:
     Raises TypeError for a time without a zone, InvalidValue for a number that is not finite, and
     ValidationError for a document that could not be read back.
     """
-    values = []
-    for name, keep, nullable in _keeping(type(noun)):
-        value = getattr(noun, name)
-        values.append(value if keep is None or (value is None and nullable) else keep(value))
+    values: list[Any] = list(astuple(noun))
+    for place, keep, nullable in _keeping(type(noun)):
+        value = values[place]
+        if value is not None or not nullable:
+            values[place] = keep(value)
     return values
 
 

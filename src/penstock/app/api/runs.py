@@ -19,7 +19,7 @@ from penstock.core.errors import InvalidValue, NotFound
 from penstock.lineage.attachments import attached
 from penstock.lineage.tags import tags_of
 from penstock.runs.comparison import Compared, compare
-from penstock.runs.instances import in_order, node_of
+from penstock.runs.instances import in_order, metrics_in_order, node_of
 from penstock.runs.logbook import UsedData
 from penstock.runs.search import Question, search
 from penstock.runs.sweeps import Sweep
@@ -74,10 +74,11 @@ def run(bench: Workbench, id: str) -> Any:  # noqa: A002 - the field's name
     """A run with its steps and metrics; of one that a client logged, also its tags, files and data."""
     with bench.store.read() as reader:
         found = reader.get(Run, id)
+        steps = in_order(found.graph, reader.find(StepRun, run=id))
         return {
             **msgspec.structs.asdict(found),
-            "steps": in_order(found.graph, reader.find(StepRun, run=id)),
-            "metrics": reader.find(Metric, run=id),
+            "steps": steps,
+            "metrics": metrics_in_order(steps, reader.find(Metric, run=id)),
             "tags": tags_of(reader, [f"run:{id}"])[f"run:{id}"],
             "files": [
                 {"path": path, "bytes": file.size, "digest": file.digest}
@@ -181,7 +182,7 @@ def _compared(bench: Workbench, number: str) -> Compared:
     return Compared(
         run=run,
         steps=steps,
-        metrics=metrics,
+        metrics=metrics_in_order(steps, metrics),
         packages=packages_of(bench, run),
         sources=sources_of(bench, run),
         changes=bench.blobs.get(origin.changes).decode(errors="replace") if origin.changes else "",

@@ -199,12 +199,12 @@ def gc(app: App, keep: str = "30d", *, yes: bool = False) -> Any:
 
 
 @route("POST", "/runs/{id}/cancel")
-def cancel(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+def cancel(app: App, id: str, actor: str = "") -> Any:  # noqa: A002 - the field's name
     """Stop a run and every process of it."""
-    return app.poked(app.runs.cancel(id))
+    return app.poked(app.runs.cancel(id, actor=app.actor(actor)))
 
 
 @route("POST", "/runs/{id}/retry")
-def retry(app: App, id: str) -> Any:  # noqa: A002 - the field's name
+def retry(app: App, id: str, actor: str = "") -> Any:  # noqa: A002 - the field's name
     """Run again what failed in a run; what succeeded is taken from before."""
-    return app.poked(app.runs.retry(id))
+    return app.poked(app.runs.retry(id, actor=app.actor(actor)))
