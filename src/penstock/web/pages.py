@@ -24,7 +24,7 @@ LINK = "download"
 SHOWN_APART = ("profile", "left_out")
 """What of a snapshot is drawn."""
 
-SENTENCES = ("why", "explanation", "error")
+SENTENCES = ("why", "explanation", "error", "problem", "result")
 """What of a row is told in sentences."""
 
 _pages = Environment(
