@@ -25,6 +25,25 @@ _UNKNOWN: float | None = BUSY
 """The pace while nobody can say."""
 
 
+def at_rest(written: Callable[[], int | None], tick: Tick) -> Tick:
+    """A tick that depends on nothing but the store and the moment; one that found nothing to do is left out
+    until one of the two has moved since it began. `written` is that of the store.
+    """
+    before: tuple[int, datetime] | None = None
+
+    def look(now: datetime) -> bool:
+        nonlocal before
+        number = written()
+        if number is not None and before == (number, now):
+            return False
+        before = None
+        changed = tick(now)
+        before = None if changed or number is None else (number, now)
+        return changed
+
+    return look
+
+
 class Loop:
     """Calls ticks in order, again and again, in a thread of its own.
 

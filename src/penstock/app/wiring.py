@@ -31,7 +31,7 @@ from penstock.app.apart import Apart
 from penstock.app.features import FeatureRuns
 from penstock.app.home import Home
 from penstock.app.importing import Importing
-from penstock.app.loop import BUSY, IDLE, Loop, Tick
+from penstock.app.loop import BUSY, IDLE, Loop, Tick, at_rest
 from penstock.app.offer import offer
 from penstock.app.pushing import Pushing
 from penstock.app.reactions import Reactions
@@ -199,19 +199,23 @@ class App(Workbench):
 
     @property
     def ticks(self) -> tuple[tuple[str, Tick], ...]:
-        """Every long-running duty, in the order of the loop."""
+        """Every long-running duty, in the order of the loop.
+
+        At rest are those that read nothing but the store: of a virtual moment most passes only make sure.
+        """
+        rest = partial(at_rest, self.store.written)
         return (
             ("revisions", self.revisions.tick),
             ("builds", self.builds.tick),
-            ("releases", self.releases.tick),
+            ("releases", rest(self.releases.tick)),
             ("monitoring", self.monitoring.tick),
             ("archive", self.archive.tick),
-            ("alarms", self.alarms.tick),
-            ("skews", self.skews.tick),
-            ("triggers", self.triggers.tick),
+            ("alarms", rest(self.alarms.tick)),
+            ("skews", rest(self.skews.tick)),
+            ("triggers", rest(self.triggers.tick)),
             ("runs", self.runs.tick),
             ("features", self.features.tick),
-            ("models", self.models.tick),
+            ("models", rest(self.models.tick)),
             ("environments", self.apart.tick),
             ("rollouts", self.rollouts.tick),
         )

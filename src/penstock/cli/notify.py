@@ -33,7 +33,7 @@ def listed(
         Table(
             channels,
             ("project", "channel=name", "kind", "secret=address", "signed by=sign", "events", "environments"),
-            "There are no channels: the deployed penstock.toml has no table such as [notify.team].",
+            "There are no channels: the release that came furthest has no table such as [notify.team].",
         ),
         Table(actions, ACTIONS, "Nothing was to be told yet."),
     )

@@ -90,6 +90,10 @@ class Store(Protocol):
         """A writing transaction, one at a time; commits at the end, rolls back on an exception."""
         ...
 
+    def written(self) -> int | None:
+        """A number that is another once anybody has written; None where that takes asking what is stored."""
+        ...
+
 
 class Seal(Protocol):
     """Makes a secret unreadable for whoever holds only the store."""

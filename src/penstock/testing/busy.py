@@ -19,6 +19,10 @@ class BusyStore:
         """See `Store.read`."""
         return self._store.read()
 
+    def written(self) -> int | None:
+        """See `Store.written`."""
+        return self._store.written()
+
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """See `Store.begin`."""

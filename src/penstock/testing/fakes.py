@@ -167,6 +167,7 @@ class MemoryStore:
         self._state = _State()
         self._writing = WriteLock()
         self._turns = count()
+        self._written = 0
 
     @contextmanager
     def read(self) -> Iterator[MemoryReader]:
@@ -180,6 +181,11 @@ class MemoryStore:
             state = self._state.fork()
             yield MemoryTransaction(state, next(self._turns))
             self._state = state
+            self._written += 1
+
+    def written(self) -> int:
+        """See `Store.written`."""
+        return self._written
 
 
 class MemoryBlobs:

@@ -102,7 +102,7 @@ def channel_named(channels: tuple[ChannelConfig, ...], name: str) -> ChannelConf
         expected="one of " + ", ".join(channel.name for channel in channels)
         if channels
         else "a table such as [notify.team] in penstock.toml",
-        fix="What stands in penstock.toml holds once a release with it is deployed.",
+        fix="What holds is the penstock.toml of the release that came furthest on the path of promotion.",
     )
 
 

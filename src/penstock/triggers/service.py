@@ -40,6 +40,8 @@ from penstock.triggers.watch import Lookout, Watch, conditions_of, refused
 
 SERVING_FIRST = 100
 """The priority of runs in environments whose models answer predictions."""
+STARTS = frozenset({"run", "sweep"})
+"""What begins only where the pipeline can be run."""
 
 
 class Triggers:
@@ -178,21 +180,23 @@ class Triggers:
 
     def _decide(self, reader: Reader, watch: Watch, state: TriggerState, now: datetime) -> Decision:
         findings = self._lookout.look(reader, watch, state, now)
-        if refusal := self._refusal(reader, watch):
+        slots = tuple(finding.reason.slot for finding in findings if finding.reason)
+        fired = reader.pick(Firing, ("slot",), slot=slots) if slots else []
+        used = frozenset([*(slot for (slot,) in fired), *state.used.values()])
+        starting = {each.reason.slot for each in findings if each.reason and STARTS & {*each.reason.then}}
+        if (fresh := starting - used) and (refusal := self._refusal(reader, watch)):
             findings = tuple(
-                refused(each, refusal) if each.reason and {"run", "sweep"} & {*each.reason.then} else each
+                refused(each, refusal) if each.reason and each.reason.slot in fresh else each
                 for each in findings
             )
-        slots = tuple(finding.reason.slot for finding in findings if finding.reason)
-        used = reader.find(Firing, slot=slots) if slots else []
-        active = reader.find(Run, **watch.where, status=("queued", "running"), limit=1)
+        active = reader.pick(Run, ("id",), **watch.where, status=("queued", "running"), limit=1)
         decision = arbitrate(
             findings,
             now=now,
             rested=state.rested,
             cooldown=watch.cooldown,
-            active=active[0].id if active else "",
-            used=frozenset([*(firing.slot for firing in used), *state.used.values()]),
+            active=active[0][0] if active else "",
+            used=used,
             hushed=_hushed(reader, watch, findings, now),
         )
         if state.paused and not decision.reasons:

@@ -24,6 +24,9 @@ LINK = "download"
 SHOWN_APART = ("profile", "left_out")
 """What of a snapshot is drawn."""
 
+SENTENCES = ("why", "explanation", "error", "problem", "result")
+"""What of a row is told in sentences."""
+
 _pages = Environment(
     loader=PackageLoader("penstock.web"),
     autoescape=True,
@@ -32,7 +35,10 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
-_pages.filters["columns"] = lambda row: [(name, name, "") if name == LINK else (name, name) for name in row]
+_pages.filters["columns"] = lambda row: [
+    (name, name, "") if name == LINK else (name, name) for name in row if name not in SENTENCES
+]
+_pages.filters["sentences"] = lambda row: [row[name] for name in SENTENCES if row.get(name)]
 _pages.tests["moment"] = is_moment
 
 

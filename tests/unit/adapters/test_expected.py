@@ -61,7 +61,7 @@ def test_what_files_expect_stands_in_the_graph(tmp_path: Path, monkeypatch: pyte
 
 def test_training_rows_are_asked_for_their_features_and_what_is_left_of_their_source() -> None:
     settings = {
-        "source": {"name": "trips", "key": ["id"], "event_time": "at"},
+        "source": {"name": "trips", "path": "trips", "key": ["id"], "event_time": "at"},
         "views": [],
         "expectations": {
             "trips": {"rows": 9, "columns": {"known": {"type": "time"}, "late": {"nulls": 0.0}}},

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from penstock.app.loop import BUSY, IDLE, Loop, Tick
+from penstock.app.loop import BUSY, IDLE, Loop, Tick, at_rest
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -153,3 +153,21 @@ def test_while_only_builds_are_under_way_nothing_is_carried_and_a_build_that_get
         assert got_on.wait(10)
         assert not loop.settled
     assert carried == []
+
+
+def test_a_tick_at_rest_is_left_out_until_somebody_writes_or_time_goes_on() -> None:
+    written, found, looks = [1], [False, True, False, False, False], []
+    tick = at_rest(lambda: written[0], lambda now: looks.append(now) or found[len(looks) - 1])
+    assert [tick(NOW) for _ in range(3)] == [False, False, False]
+    assert len(looks) == 1
+    written[0] = 2
+    assert [tick(NOW) for _ in range(4)] == [True, False, False, False]
+    assert len(looks) == 3, "after a change it is looked once more"
+    tick(NOW + timedelta(hours=1))
+    assert len(looks) == 4
+
+
+def test_a_tick_at_rest_looks_each_time_where_nobody_can_tell_who_wrote() -> None:
+    looks: list[datetime] = []
+    tick = at_rest(lambda: None, lambda now: bool(looks.append(now)))
+    assert [tick(NOW), tick(NOW), len(looks)] == [False, False, 2]

@@ -47,6 +47,10 @@ class Engine(Protocol):
         """A connection that is the only writer, committed at the end or rolled back on an exception."""
         ...
 
+    def written(self) -> int | None:
+        """See `Store.written`."""
+        ...
+
     def alone(self) -> AbstractContextManager[None]:
         """Nobody else makes or changes the schema meanwhile."""
         ...

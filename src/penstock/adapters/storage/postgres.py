@@ -139,6 +139,9 @@ class PostgresEngine:
             yield PostgresConnection(connection, next(self._turns))
             connection.execute("COMMIT")
 
+    def written(self) -> None:
+        """See `Engine.written`."""
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """See `Engine.alone`."""

@@ -75,6 +75,8 @@ class SqliteEngine:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._writers: list[tuple[sqlite3.Connection, int | None]] = []
+        self._watch: sqlite3.Connection | None = None  # writes nothing, so it sees everybody write
+        self._watching = threading.Lock()
         self._wrote = 0
         self._turn = 0
 
@@ -111,6 +113,12 @@ class SqliteEngine:
             finally:
                 self._put_back(writer, seen)
 
+    def written(self) -> int:
+        """See `Engine.written`."""
+        with plainly(), self._watching:
+            self._watch = self._watch or self._connect()
+            return _version(self._watch)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """See `Engine.alone`."""
@@ -124,6 +132,10 @@ class SqliteEngine:
             self._idle.pop().close()
         while self._writers:
             self._writers.pop()[0].close()
+        with self._watching:
+            if self._watch:
+                self._watch.close()
+            self._watch = None
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -166,9 +178,9 @@ class SqliteEngine:
         return connection
 
 
-def _version(writer: sqlite3.Connection) -> int:
+def _version(connection: sqlite3.Connection) -> int:
     """A number that a connection sees change when another has written: so one writes everything."""
-    ((version,),) = writer.execute("PRAGMA data_version").fetchall()
+    ((version,),) = connection.execute("PRAGMA data_version").fetchall()
     return int(version)
 
 

@@ -115,6 +115,10 @@ class SqlStore:
                 yield tx
             self._turn, self._last = tx.turn, tx.last
 
+    def written(self) -> int | None:
+        """See `Store.written`."""
+        return self._engine.written()
+
     def close(self) -> None:
         """Give back the connections; the store can still be used and then opens new ones."""
         self._engine.close()

@@ -97,6 +97,15 @@ class StoreContract:
         with store.read() as reader:
             assert reader.find(Prediction) == [changed, prediction("b")]
 
+    def test_whether_anybody_has_written_is_seen(self, store: Store) -> None:
+        before = store.written()
+        with store.read() as reader:
+            reader.count(Prediction)
+        assert store.written() == before
+        with store.begin() as tx:
+            tx.add(prediction("a"))
+        assert before is None or store.written() != before
+
     def test_nothing_to_write_is_fine(self, store: Store) -> None:
         with store.begin() as tx:
             tx.add()
