@@ -60,7 +60,10 @@ def twice(part: int) -> int:
     return 2 * part
 
 @step
-def fit(table: pl.DataFrame, array: np.ndarray, sizes: list[int], train: pl.DataFrame) -> Metrics:
+def fit(
+    table: pl.DataFrame, array: np.ndarray, sizes: list[int], train: pl.DataFrame, parts: pl.LazyFrame
+) -> Metrics:
+    assert parts.collect().equals(train)
     slope, start = np.polyfit(array, table["late"].to_numpy(), 1)
     return Metrics(slope=slope, start=start, rows=sum(sizes), people=train["people"].sum())
 
@@ -68,7 +71,8 @@ def fit(table: pl.DataFrame, array: np.ndarray, sizes: list[int], train: pl.Data
 def values(rows: int = 1000):
     made = table(rows)
     rows = training_rows(visits, [newest, lately], label="n", holdout="2h")
-    return fit(made, array(made), each(twice, part=parts(made)), rows.train)
+    same = training_rows(visits, [newest, lately], label="n", holdout="2h", partitions=3)
+    return fit(made, array(made), each(twice, part=parts(made)), rows.train, same.train)
 """
 LOCKED = """
 [project]
@@ -144,7 +148,9 @@ def test_a_pipeline_gives_the_same_bytes_wherever_it_runs(tmp_path: Path, ray_ad
                 step.name: {name: found.digest for name, found in step.outputs.items()} for step in steps
             }
     assert given["inline"] == given["local"] == given[ray_address]
-    assert len(given["inline"]) == 12
+    assert len(given["inline"]) == 19
+    whole, parts = given["inline"]["rows"], given["inline"]["rows-2"]
+    assert (whole["holdout"], whole["schema"]) == (parts["holdout"], parts["schema"])
 
 
 def test_an_environment_is_made_once_on_a_node_from_the_lock_of_the_project(

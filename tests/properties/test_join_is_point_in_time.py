@@ -83,7 +83,7 @@ def laid_out(spine: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> pl.
             ):
                 laying.lay_out(made.Made(view, table), file)
         assert parts.read_bytes() == place.read_bytes()
-        return join(spine, "now", [view], {}, {view.settings.name: read_timeline(place)})
+        return join(spine, "now", [view], {}, {view.settings.name: [read_timeline(place)]})
 
 
 def whole(spine: pl.DataFrame, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:

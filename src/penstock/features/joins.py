@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.features.made import Made, require_columns
+from penstock.features.partitions import by_parts
 from penstock.features.timelines import BEFORE_ALL, Features, Integers, Rows, Timeline, index_of
 from penstock.features.types import ViewSettings
 from penstock.features.views import FeatureView
 from penstock.features.windows import windowed
 
+Timelines = Mapping[str, Sequence[Timeline[Features]]]
+"""What views made, by name: laid out as one timeline, or as so many parts by entity."""
 AT_ONCE = 1 << 24
 """Values of a view that are held in memory at once: 128 megabytes of numbers."""
 _MOST = 3
@@ -25,7 +29,7 @@ def join(
     event_time: str,
     views: Sequence[FeatureView],
     tables: Mapping[str, pl.LazyFrame],
-    timelines: Mapping[str, Timeline[Features]] | None = None,
+    timelines: Timelines | None = None,
 ) -> pl.DataFrame:
     """The spine with the features of each view added, in the order of the spine.
 
@@ -37,20 +41,20 @@ def join(
     larger than memory. Of the views in `timelines` these are taken. The spine's `event_time` is in UTC.
     Raises InvalidValue when columns are missing, of different types, or there twice.
     """
-    moments = spine[event_time].cast(pl.Datetime("us", "UTC")).to_physical().fill_null(BEFORE_ALL).to_numpy()
+    moments = _moments(spine, event_time)
     for view in views:
         declared = view.settings
         require_columns(spine.columns, (event_time, *declared.entity), "The rows to join")
         kept = timelines.get(declared.name) if timelines else None
-        if declared.aggregates:
-            whole = kept or Made(view, tables[declared.source.name]).timeline()
-            features = windowed(spine, event_time, declared, whole)
-        elif kept is None:
+        if kept is None and declared.aggregates:
+            kept = (Made(view, tables[declared.source.name]).timeline(),)
+        if kept is None:
             features = _best(spine, moments, view, tables[declared.source.name])
         else:
-            entities = entities_of(spine, kept.entities.schema, declared)
-            places = kept.places(entities, moments, declared.ttl)
-            features = kept.features.take(places)
+            asked = spine.select(list(dict.fromkeys((event_time, *declared.entity))))
+            features = by_parts(
+                asked, kept, partial(_entities, declared), partial(_found, declared, event_time)
+            )
         twice = sorted(set(features.columns) & set(spine.columns))
         if twice:
             raise InvalidValue(
@@ -60,6 +64,24 @@ def join(
             )
         spine = spine.hstack(features)
     return spine
+
+
+def _entities(view: ViewSettings, spine: pl.DataFrame, timeline: Timeline[Features]) -> pl.DataFrame:
+    return entities_of(spine, timeline.entities.schema, view)
+
+
+def _found(
+    view: ViewSettings, event_time: str, spine: pl.DataFrame, timeline: Timeline[Features]
+) -> pl.DataFrame:
+    """The features of a view, one row per row of the spine, from its timeline or a part of it."""
+    if view.aggregates:
+        return windowed(spine, event_time, view, timeline)
+    places = timeline.places(_entities(view, spine, timeline), _moments(spine, event_time), view.ttl)
+    return timeline.features.take(places)
+
+
+def _moments(spine: pl.DataFrame, event_time: str) -> Integers:
+    return spine[event_time].cast(pl.Datetime("us", "UTC")).to_physical().fill_null(BEFORE_ALL).to_numpy()
 
 
 def _best(spine: pl.DataFrame, moments: Integers, view: FeatureView, table: pl.LazyFrame) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
+from penstock.features.partitions import own_rows
+from penstock.features.shares import Share
 from penstock.features.timelines import Features, Rows, Timeline, timeline_of
 from penstock.features.types import OnlineView, ViewSettings
 from penstock.features.views import FeatureView
@@ -19,13 +21,14 @@ from penstock.features.views import FeatureView
 class Made:
     """The rows of a view, not computed yet, the name of their column of known times, and their features."""
 
-    def __init__(self, view: FeatureView, table: pl.LazyFrame) -> None:
-        """Call a view on the rows of its source.
+    def __init__(self, view: FeatureView, table: pl.LazyFrame, share: Share | None = None) -> None:
+        """Call a view on the rows of its source; of what it makes only the entities of a share are taken.
 
         Raises InvalidValue when it fails, gives no lazy table, lacks an entity or the event time, or hides
         when a row was known.
         """
         self._view = view
+        self._own = own_rows(view.settings.entity, share) if share else None
         declared = view.settings
         with self.refused():
             self._rows = _lazy(view(table), declared.name)
@@ -54,7 +57,8 @@ class Made:
     def pieces(self, rows: int) -> Iterator[pl.DataFrame]:
         """The rows in their order, so many at once but in the end. Raises InvalidValue as `timeline`."""
         with self.refused():
-            yield from self._rows.collect_batches(chunk_size=rows, maintain_order=True)
+            for piece in self._rows.collect_batches(chunk_size=rows, maintain_order=True):
+                yield self._own(piece) if self._own else piece
 
     def laid_out(self, rows: pl.DataFrame) -> Timeline[Rows]:
         """Some of the rows as a timeline. Raises InvalidValue for values that cannot be laid out."""

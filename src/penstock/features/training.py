@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -18,20 +18,33 @@ from penstock.datasets.columns import column_type, corrected, known
 from penstock.datasets.types import WRITTEN, Column, Predictions
 from penstock.features.computed import with_computed
 from penstock.features.holdout import Holdout, read_holdout
-from penstock.features.joins import join
-from penstock.features.timelines import Features, Timeline
+from penstock.features.joins import Timelines, join
+from penstock.features.shares import Share
 from penstock.features.types import RowsSettings, TrainingSet
 from penstock.features.views import FeatureView
 
 EXAMPLES = 500
 """Rows of the holdout that are kept as examples of what a model is asked."""
+_ROW = "penstock.row"
+
+
+class Gathered(NamedTuple):
+    """A training set of parts: of the first `whole` ones all rows are trained on, and of the next one `rest`.
+
+    `schema` is that of `TrainingSet`.
+    """
+
+    whole: int
+    rest: pl.DataFrame
+    holdout: pl.DataFrame
+    schema: dict[str, Any]
 
 
 def training_set(
     settings: Mapping[str, Any],
     tables: Mapping[str, pl.LazyFrame],
     as_of: datetime,
-    timelines: Mapping[str, Timeline[Features]] | None = None,
+    timelines: Timelines | None = None,
 ) -> TrainingSet:
     """Make the training set that a `rows` node asks for (`settings` are its `RowsSettings` as data).
 
@@ -43,23 +56,94 @@ def training_set(
     Raises InvalidValue when a column is missing or either part would be empty.
     """
     asked = msgspec.convert(settings, RowsSettings)
+    rows = tables[asked.source.name]
+    _require_label(asked, rows)
+    spine = _in_span(asked, _chosen(asked, rows, as_of).select(_columns(asked, rows)).collect(), as_of)
+    times = spine[asked.source.event_time]
+    table = _joined(asked, spine, tables, timelines)
+    held = held_out(spine, asked, times[-1])
+    train, apart = (part.drop(WRITTEN, strict=False) for part in (table.filter(~held), table.filter(held)))
+    _require_both(asked, train.height, apart.height, (times[0], times[-1]))
+    return TrainingSet(train, apart, _schema(asked, train.lazy(), apart, _own(asked, rows, timelines)))
+
+
+def training_part(
+    settings: Mapping[str, Any],
+    tables: Mapping[str, pl.LazyFrame],
+    as_of: datetime,
+    timelines: Timelines,
+    share: Share,
+) -> pl.DataFrame:
+    """A share of the rows of a training set, of training and holdout, in their order.
+
+    Of all others only the numbers and the times are held in memory; the holdout has to be a span.
+    Raises InvalidValue as `training_set`.
+    """
+    asked = msgspec.convert(settings, RowsSettings)
     source = asked.source
-    rows = tables[source.name]
+    _require_label(asked, tables[source.name])
+    rows = tables[source.name].with_row_index(_ROW)
+    names = dict.fromkeys([*source.key, source.event_time, source.known_time or source.event_time])
+    narrow = _chosen(asked, rows.select(list(dict.fromkeys([_ROW, *names, asked.label]))), as_of)
+    chosen = _in_span(asked, narrow.select(_ROW, source.event_time).collect(), as_of)
+    first, end = share.bounds(chosen.height)
+    own = chosen[first:end].select(_ROW)
+    wide = rows.join(own.lazy(), on=_ROW, how="semi").collect(engine="streaming")
+    spine = own.join(wide, on=_ROW, how="left", maintain_order="left").select(_columns(asked, rows))
+    return _joined(asked, spine, tables, timelines)
+
+
+def gathered(
+    settings: Mapping[str, Any], parts: Sequence[pl.LazyFrame], rows: pl.LazyFrame, timelines: Timelines
+) -> Gathered:
+    """Put together all shares that `training_part` has made; only the holdout is brought into memory.
+
+    `rows` are those of the source, of which nothing but the columns is asked. Raises InvalidValue as
+    `training_set`.
+    """
+    asked = msgspec.convert(settings, RowsSettings)
+    moment = pl.col(asked.source.event_time)
+    told = [each.select(first=moment.min(), last=moment.max(), rows=pl.len()) for each in parts]
+    ends = pl.concat(told).collect()
+    there = ends.filter(pl.col("rows") > 0)
+    first, last = there["first"][0], there["last"][-1]
+    until = last - read_holdout(asked.holdout).span
+    whole = (ends["last"] > until).fill_null(value=False).arg_max() or 0  # the first with rows to hold out
+    rest = parts[whole].filter(moment <= until).collect()
+    holdout = pl.concat(parts[whole:]).filter(moment > until).collect()
+    _require_both(asked, rest.height + int(ends["rows"][:whole].sum()), holdout.height, (first, last))
+    train = pl.concat([*parts[:whole], rest.lazy()])
+    return Gathered(whole, rest, holdout, _schema(asked, train, holdout, _own(asked, rows, timelines)))
+
+
+def _require_label(asked: RowsSettings, rows: pl.LazyFrame) -> None:
     columns = rows.collect_schema().names()
     if asked.label not in columns:
         raise InvalidValue(
-            what=f"The source {source.name} has no column `{asked.label}` for the label.",
+            what=f"The source {asked.source.name} has no column `{asked.label}` for the label.",
             fix=meant(asked.label, columns),
         )
-    first = [*source.key, source.event_time]
-    others = [name for name in columns if name not in {*first, source.known_time}]
-    spine = (
+
+
+def _chosen(asked: RowsSettings, rows: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+    """The rows of the source that have a label, in order of event time."""
+    source = asked.source
+    return (
         corrected(source, rows.filter(known(source, as_of)))
         .filter(pl.col(asked.label).is_not_null())
-        .select(*dict.fromkeys(first), *others)
         .sort(source.event_time, maintain_order=True)
-        .collect()
     )
+
+
+def _columns(asked: RowsSettings, rows: pl.LazyFrame) -> list[str]:
+    first = dict.fromkeys([*asked.source.key, asked.source.event_time])
+    aside = {*first, asked.source.known_time, _ROW}
+    return [*first, *(name for name in rows.collect_schema().names() if name not in aside)]
+
+
+def _in_span(asked: RowsSettings, spine: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The rows that are meant, measured back from the newest. Raises InvalidValue where there is none."""
+    source = asked.source
     if spine.is_empty():
         raise InvalidValue(
             what=f"The source {source.name} has no rows with a label",
@@ -67,35 +151,35 @@ def training_set(
         )
     newest: datetime = spine[source.event_time][-1]
     moment = pl.col(source.event_time)
-    holdout = read_holdout(asked.holdout)
     if asked.span:
         spine = spine.filter(moment > newest - duration(asked.span))
     if asked.since:
         since = spine.filter(moment >= datetime.fromisoformat(asked.since))
-        spine = max(since, _last(spine, source.event_time, holdout), key=len)
-    if isinstance(source.kind, Predictions):
-        served = _served(asked, spine.columns, timelines or {})
+        spine = max(since, _last(spine, source.event_time, read_holdout(asked.holdout)), key=len)
+    return spine
+
+
+def _joined(
+    asked: RowsSettings, spine: pl.DataFrame, tables: Mapping[str, pl.LazyFrame], timelines: Timelines | None
+) -> pl.DataFrame:
+    """Rows with their features."""
+    if isinstance(asked.source.kind, Predictions):
+        _served(asked, spine.columns, timelines or {})
         table = spine.drop(asked.computed.keys(), strict=False)  # they are made anew of what was served
-        others = [name for name in others if name not in served]
     else:
         views = [resolved_view(view.target) for view in asked.views]
-        table = join(spine, source.event_time, views, tables, timelines)
-    table = with_computed(table, asked.computed)
-    held = held_out(spine, asked, newest)
-    train, apart = (part.drop(WRITTEN, strict=False) for part in (table.filter(~held), table.filter(held)))
-    if train.is_empty() or apart.is_empty():
+        table = join(spine, asked.source.event_time, views, tables, timelines)
+    return with_computed(table, asked.computed)
+
+
+def _require_both(asked: RowsSettings, train: int, apart: int, ends: tuple[datetime, datetime]) -> None:
+    if not train or not apart:
         raise InvalidValue(
-            what=f"The training set of {source.name} has an empty part",
+            what=f"The training set of {asked.source.name} has an empty part",
             expected=f"labelled rows to learn from beside a holdout of {asked.holdout}",
-            found=f"{train.height} beside {apart.height}, "
-            f"from {spine[source.event_time][0]:%Y-%m-%d %H:%M} to {newest:%Y-%m-%d %H:%M}",
+            found=f"{train} beside {apart}, from {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M}",
             fix='Change `span` or `holdout`: a share such as holdout="20%" always leaves some.',
         )
-    aside = {*first, asked.label}
-    inputs = table.drop(aside)
-    return TrainingSet(
-        train, apart, _schema(inputs, apart.drop(aside, strict=False), asked.label, set(others))
-    )
 
 
 def held_out(rows: pl.DataFrame, asked: RowsSettings, newest: datetime) -> pl.Series:
@@ -122,14 +206,19 @@ def _last(spine: pl.DataFrame, time: str, holdout: Holdout) -> pl.DataFrame:
     return spine.filter(pl.col(time) >= pl.col(time).last() - 2 * holdout.span)
 
 
-def _served(
-    asked: RowsSettings, columns: Sequence[str], timelines: Mapping[str, Timeline[Features]]
-) -> set[str]:
+def _own(asked: RowsSettings, rows: pl.LazyFrame, timelines: Timelines | None) -> set[str]:
+    """The columns that are the source's own, and no features."""
+    names = rows.collect_schema().names()
+    served = isinstance(asked.source.kind, Predictions)
+    return set(names) - (_served(asked, names, timelines or {}) if served else set())
+
+
+def _served(asked: RowsSettings, columns: Sequence[str], timelines: Timelines) -> set[str]:
     """The features of views that answers were given with. Raises InvalidValue for a view without any."""
     served: set[str] = set()
     for view in asked.views:
-        timeline = timelines.get(view.name)
-        made = [each.name for each in view.aggregates] or list(timeline.features.schema if timeline else ())
+        kept = timelines.get(view.name)
+        made = [each.name for each in view.aggregates] or list(kept[0].features.schema if kept else ())
         if made and not set(made) & set(columns):
             raise InvalidValue(
                 what=f"No answer was given with a feature of {view.name}",
@@ -149,15 +238,19 @@ def resolved_view(target: str) -> FeatureView:
     return found
 
 
-def _schema(inputs: pl.DataFrame, holdout: pl.DataFrame, label: str, own: set[str]) -> dict[str, Any]:
+def _schema(asked: RowsSettings, train: pl.LazyFrame, holdout: pl.DataFrame, own: set[str]) -> dict[str, Any]:
     """What a model is asked: its columns, and rows spread evenly over the holdout.
 
     Times are no inputs of a model: nothing on the wire has their type. The source's `own` columns may be
     null if they ever were; features always, since a live entity may have none that is fresh.
     """
+    aside = {*asked.source.key, asked.source.event_time, asked.label}
+    schema = {name: dtype for name, dtype in holdout.schema.items() if name not in aside}
+    nulls = train.select(pl.col(name).null_count() for name in schema if name in own).collect()
+    seen = nulls.row(0, named=True) if nulls.width else {}
     columns = [
-        Column(name=name, dtype=kind, nullable=name not in own or inputs[name].null_count() > 0)
-        for name, kind in ((name, column_type(dtype)) for name, dtype in inputs.schema.items())
+        Column(name=name, dtype=kind, nullable=name not in own or seen[name] + holdout[name].null_count() > 0)
+        for name, kind in ((name, column_type(dtype)) for name, dtype in schema.items())
         if kind != "time"
     ]
     nested = [column.name for column in columns if column.dtype == "other"]
@@ -165,7 +258,7 @@ def _schema(inputs: pl.DataFrame, holdout: pl.DataFrame, label: str, own: set[st
         raise InvalidValue(
             what="Some columns of the training set cannot be inputs of a model",
             expected="numbers, booleans or text",
-            found=", ".join(f"`{name}` ({inputs.schema[name]})" for name in nested),
+            found=", ".join(f"`{name}` ({schema[name]})" for name in nested),
         )
     if not columns:
         raise InvalidValue(
@@ -181,6 +274,6 @@ def _schema(inputs: pl.DataFrame, holdout: pl.DataFrame, label: str, own: set[st
     )[spread]
     return {
         "columns": msgspec.to_builtins(columns),
-        "label": label,
+        "label": asked.label,
         "examples": examples.to_dict(as_series=False),
     }

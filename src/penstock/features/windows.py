@@ -16,7 +16,7 @@ from penstock.features.aggregates import OF_NUMBERS
 from penstock.features.latest import EVENT, KNOWN, require_kept
 from penstock.features.made import require_columns
 from penstock.features.records import TIMES
-from penstock.features.timelines import BEFORE_ALL, Features, Timeline
+from penstock.features.timelines import BEFORE_ALL, Features, Integers, Timeline
 from penstock.features.types import Aggregate, ViewSettings
 
 MOST_PAIRS = 4_000_000
@@ -50,7 +50,7 @@ def windowed(
     rows = spine.select(*view.entity, *times).with_row_index(_ROW)
     longest = max(each.over for each in view.aggregates)
     parts = []
-    for some in _events(view, timeline):
+    for some in _events(view, timeline, _span(rows[_AT], longest)):
         events = _in_types_of(spine, some, view)
         own = rows.join(events.select(view.entity).unique(), on=list(view.entity), how="semi")
         pairs = _pairs(own, events, view.entity, longest)
@@ -94,8 +94,20 @@ def types_of(aggregates: Sequence[Aggregate], kinds: pl.Schema) -> pl.Schema:
     return nothing.select(_expression(each, nothing.schema) for each in aggregates).schema
 
 
-def _events(view: ViewSettings, timeline: Timeline[Features]) -> Iterator[pl.DataFrame]:
+def _span(moments: pl.Series, longest: float) -> tuple[int, int]:
+    """The microseconds after the first of which, and until the last, events may count at these moments."""
+    times = moments.to_physical().drop_nulls()
+    if times.is_empty():
+        return 0, 0
+    return times.min() - round(longest * 1e6), times.max()  # type: ignore[operator, return-value]
+
+
+def _events(
+    view: ViewSettings, timeline: Timeline[Features], span: tuple[int, int] | None = None
+) -> Iterator[pl.DataFrame]:
     """The events of a view in the order of entity, event time and known time; what is not finite is null.
+
+    Of a `span` only those are given that happened after its beginning and until its end.
 
     Columns: `EVENT`, `KNOWN`, `_UNTIL`, the entity's, and those that are aggregated. They come in portions of
     about `MOST_EVENTS`, one at least, and those of an entity in one of them.
@@ -107,9 +119,12 @@ def _events(view: ViewSettings, timeline: Timeline[Features]) -> Iterator[pl.Dat
         _check_numbers(each, kinds, view.name)
     until = _corrected(view, timeline)
     for first, end in timeline.portions(MOST_EVENTS):
-        places = timeline.rows_of(first, end)
+        places, owners = _places(timeline, first, end)
+        if span:
+            within = (timeline.event[places] > span[0]) & (timeline.event[places] <= span[1])
+            places, owners = places[within], owners[within]
         yield (
-            _taken(view, timeline, first, end, columns)
+            _taken(view, timeline, places, owners, columns)
             .with_columns(until.gather(places))
             .with_columns(_finite(name) for name in columns if kinds[name].is_float())
             .sort(*view.entity, EVENT, KNOWN, maintain_order=True)
@@ -121,23 +136,28 @@ def _finite(name: str) -> pl.Expr:
     return pl.when(pl.col(name).is_finite()).then(pl.col(name))
 
 
+def _places(timeline: Timeline[Features], first: int, end: int) -> tuple[Integers, Integers]:
+    """The places of the rows of the entities from `first` to before `end`, and the number of each one's."""
+    return timeline.rows_of(first, end), np.repeat(np.arange(first, end), timeline.counts[first:end])
+
+
 def _taken(
-    view: ViewSettings, timeline: Timeline[Features], first: int, end: int, columns: Sequence[str]
+    view: ViewSettings,
+    timeline: Timeline[Features],
+    places: Integers,
+    owners: Integers,
+    columns: Sequence[str],
 ) -> pl.DataFrame:
-    """The rows of the entities from `first` to before `end`, in the order of the timeline.
+    """The rows at n places, which are those of n `owners`, in the order of the places.
 
     Columns: `EVENT`, `KNOWN`, the entity's, and those that are asked for.
     """
-    places = timeline.rows_of(first, end)
-    owners = timeline.entities.select(view.entity)[
-        np.repeat(np.arange(first, end), timeline.counts[first:end])
-    ]
     times = [
         pl.Series(name, of[places]).cast(_MOMENT)
         for name, of in ((EVENT, timeline.event), (KNOWN, timeline.known))
     ]
     features = timeline.features.take(places).select(name for name in columns if name not in view.entity)
-    return pl.DataFrame([*times, *owners, *features])
+    return pl.DataFrame([*times, *timeline.entities.select(view.entity)[owners], *features])
 
 
 def _corrected(view: ViewSettings, timeline: Timeline[Features]) -> pl.Series:
@@ -151,11 +171,11 @@ def _corrected(view: ViewSettings, timeline: Timeline[Features]) -> pl.Series:
         turns = height // MOST_EVENTS + 1
         for turn in range(turns):
             parts = [
-                _taken(view, timeline, first, end, key)
-                .select(EVENT, KNOWN, *key, pl.Series(_PLACE, timeline.rows_of(first, end)))
+                _taken(view, timeline, places, owners, key)
+                .select(EVENT, KNOWN, *key, pl.Series(_PLACE, places))
                 .drop_nulls(key)
                 .filter(pl.struct(key).hash() % turns == turn)
-                for first, end in timeline.portions(MOST_EVENTS)
+                for places, owners in (_places(timeline, *each) for each in timeline.portions(MOST_EVENTS))
             ]
             found = pl.concat(parts).sort(KNOWN, EVENT, maintain_order=True)
             told = found.select(_PLACE, pl.col(KNOWN).shift(-1).over(key)).drop_nulls()

@@ -13,6 +13,7 @@ from penstock.core.errors import InvalidPipeline
 from penstock.datasets.places import secrets_of
 from penstock.datasets.types import Source
 from penstock.features.holdout import USUAL, USUAL_UNDATED, read_holdout
+from penstock.features.shares import PART, PARTS, Share, part_name, parted, require_parts
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
@@ -41,6 +42,7 @@ def training_rows(
     span: str = "",
     holdout: str = "",
     computed: Mapping[str, str] | None = None,
+    partitions: int = 1,
 ) -> Rows:
     """Draw a training set: the rows of `source` that have a label, joined in time with feature views.
 
@@ -50,9 +52,12 @@ def training_rows(
     days, and 20 % of rows without an event time. `computed` features, such as
     `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the prediction
     service computes them where a request does not give them. See `features.training_set`.
+    In `partitions` it is made by so many steps, which may run side by side; the rows are the same, and the
+    holdout is a span.
     Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
     """
     drawing = _drawing("training_rows")
+    require_parts(partitions)
     texts = {f"computed[{name!r}]": text for name, text in (computed or {}).items()}
     for name, value in {"label": label, "span": span, "holdout": holdout, **texts}.items():
         _written("training_rows", name, value)
@@ -77,6 +82,13 @@ def training_rows(
             expected="a holdout that is shorter than the span",
             found=f"span={span!r}, holdout={holdout!r}",
         )
+    if partitions > 1 and apart.share:
+        raise InvalidPipeline(
+            what="The holdout of training rows in partitions is the end of their time",
+            expected='a span such as holdout="14d", of rows with an event time',
+            found=f"holdout={holdout!r}",
+            fix="Leave `partitions` out, or say a span.",
+        )
     settings = RowsSettings(
         source=source,
         label=label,
@@ -93,8 +105,23 @@ def training_rows(
         code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
     given = {source.name: _snapshot(drawing, source)}
-    return cast(
-        Rows, drawing.add(node, given | {timeline_of(v.settings): _timeline(drawing, v) for v in views})
+    laid_out = [_timelines(drawing, view, partitions) for view in views]
+    every = {name: part for parts in laid_out for name, part in parts.items()}
+    if partitions == 1:
+        return cast(Rows, drawing.add(node, given | every))
+    shares = [Share(number, partitions) for number in range(partitions)]
+    parts = {part_name("rows", share): _part(drawing, node, share, given | every) for share in shares}
+    first = dict(next(iter(parts.items())) for parts in laid_out)
+    whole = msgspec.structs.replace(node, settings={**node.settings, PARTS: partitions})
+    return cast(Rows, drawing.add(whole, given | first | parts))
+
+
+def _part(drawing: Drawing, rows: Node, share: Share, given: Mapping[str, StandIn]) -> StandIn:
+    """The node that makes a share of training rows."""
+    settings = {**rows.settings, PART: share.number, PARTS: share.of}
+    name = part_name(rows.name, share)
+    return drawing.add(
+        msgspec.structs.replace(rows, name=name, kind="part", outputs=("rows",), settings=settings), given
     )
 
 
@@ -161,21 +188,25 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
     return _once(drawing, node, twice, "Give one of them another name: files(..., name=).")
 
 
-def _timeline(drawing: Drawing, view: FeatureView) -> StandIn:
-    """The node that lays out what a view makes of its source; a pipeline does so once for each view."""
+def _timelines(drawing: Drawing, view: FeatureView, wanted: int) -> dict[str, StandIn]:
+    """The nodes that lay out what a view makes of its source, in partitions; a pipeline has each once."""
     declared = view.settings
     read = about(_snapshot(drawing, declared.source)).refers_to
     assert isinstance(read, Output)  # noqa: S101 - a node was drawn
-    node = Node(
-        name=timeline_of(declared),
-        kind="timeline",
-        inputs={declared.source.name: read},
-        outputs=("rows",),
-        settings={"view": _as_data(declared)},
-        code=views_digest({declared.name: declared.target}),
-    )
-    twice = f"Two feature views are called {declared.name}."
-    return _once(drawing, node, twice, "Give one of them another name.")
+    of = parted(declared, wanted)
+    found = {}
+    for share in (Share(number, of) for number in range(of)):
+        node = Node(
+            name=part_name(timeline_of(declared), share),
+            kind="timeline",
+            inputs={declared.source.name: read},
+            outputs=("rows",),
+            settings={"view": _as_data(declared)} | ({PART: share.number, PARTS: of} if of > 1 else {}),
+            code=views_digest({declared.name: declared.target}),
+        )
+        twice = f"Two feature views are called {declared.name}."
+        found[node.name] = _once(drawing, node, twice, "Give one of them another name.")
+    return found
 
 
 def _once(drawing: Drawing, node: Node, twice: str, fix: str) -> StandIn:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from penstock.core.digests import digest_value
+from penstock.features.shares import PART, PARTS
 from penstock.features.types import ViewSettings
 from penstock.pipelines.types import Graph, Node, Output, Value
 
@@ -66,10 +67,12 @@ def skew_graph(graph: Graph, name: str, read: str, features: Sequence[str]) -> G
 
 
 def _timeline_in(graph: Graph, name: str) -> tuple[ViewSettings, Node, Node]:
-    """A view with the nodes that read its source and lay out what it makes of it."""
+    """A view with the nodes that read its source and lay out all of what it makes of it."""
     view = views_in(graph)[name].view
     nodes = {node.name: node for node in graph.nodes}
-    laid_out = nodes[timeline_of(view)]
+    laid_out = next(n for n in graph.nodes if n.kind == "timeline" and n.settings["view"]["name"] == name)
+    whole = {key: value for key, value in laid_out.settings.items() if key not in {PART, PARTS}}
+    laid_out = msgspec.structs.replace(laid_out, name=timeline_of(view), settings=whole)
     [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
     return view, nodes[read], laid_out
 

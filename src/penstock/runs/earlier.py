@@ -8,7 +8,7 @@ from penstock.core.errors import Corrupt, NotFound
 from penstock.lineage.ports import Blobs, Reader
 from penstock.runs.decide import Progress
 from penstock.runs.keys import Ingredients
-from penstock.runs.lists import FORMAT, intact, read_list
+from penstock.runs.lists import NAMING, intact, read_list
 from penstock.runs.types import Artifact, Run, StepRun
 
 KEPT = "kept"
@@ -46,7 +46,7 @@ def _spoiled(artifact: Artifact, blobs: Blobs) -> str:
         return "gone"
     except Corrupt:
         return "damaged"
-    parts = read_list(data) if artifact.format == FORMAT else []
+    parts = read_list(data) if artifact.format in NAMING else []
     return next((_spoiled(part, blobs) for part in parts if not intact(part, blobs)), "gone")
 
 

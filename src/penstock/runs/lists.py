@@ -12,6 +12,10 @@ from penstock.core.errors import InvalidValue
 from penstock.runs.types import Artifact
 
 FORMAT = "list"
+PARTS = "parts"
+"""The format of a table that lies in several artifacts, one after another: kept as a list of them."""
+NAMING = frozenset({FORMAT, PARTS})
+"""The formats of what names artifacts of its own."""
 ELEMENT = "element"
 """The format of an element of a list of JSON: it lies in the blob of its list and has none of its own."""
 
@@ -88,7 +92,7 @@ def intact(artifact: Artifact, blobs: Bytes) -> bool:
     """Whether the bytes of an artifact, and of everything that it names, are there and verify."""
     if not blobs.has(artifact.digest):
         return False
-    named = read_list(blobs.get(artifact.digest)) if artifact.format == FORMAT else []
+    named = read_list(blobs.get(artifact.digest)) if artifact.format in NAMING else []
     return all(intact(element, blobs) for element in named)
 
 

@@ -63,7 +63,9 @@ def _change(reader: Reader, watch: Watch) -> Alarm | None:
 def _asking(watch: Watch, why: str, *, alarm: str = "", **rows: str) -> Material:
     """A graph whose training rows are these."""
     nodes = tuple(
-        msgspec.structs.replace(node, settings={**node.settings, **rows}) if node.kind == "rows" else node
+        msgspec.structs.replace(node, settings={**node.settings, **rows})
+        if node.kind in {"rows", "part"}
+        else node
         for node in watch.runs.nodes
     )
     told = {**rows, "alarm": alarm} if alarm else dict(rows)

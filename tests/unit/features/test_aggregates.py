@@ -108,8 +108,8 @@ def test_entities_that_the_type_of_the_rows_cannot_hold_are_those_of_no_row() ->
 
 def test_views_that_are_laid_out_need_no_table() -> None:
     view = declared(people="sum(people) over 3h")
-    kept = {view.settings.name: laid_out(view)[1]}
+    kept = {view.settings.name: [laid_out(view)[1]]}
     assert join(SPINE, "now", [view], {}, kept)["people"].to_list() == [6, 4, 0]
     plain = feature_view(entity="shop", source=visits)(events)
-    kept = {plain.settings.name: Made(plain, TABLE).timeline()}
+    kept = {plain.settings.name: [Made(plain, TABLE).timeline()]}
     assert join(SPINE, "now", [plain], {}, kept)["people"].to_list() == [4, 4, None]

@@ -125,7 +125,7 @@ def test_a_view_of_thousands_of_columns_and_of_as_many_categories_as_rows(tmp_pa
             lay_out(Made(plain, table), file)
         (tmp_path / "timeline").write_bytes(blobs.get(file.digest))
         kept = read_timeline(tmp_path / "timeline")
-        assert join(SPINE, "now", [plain], {}, {"plain": kept})[column][0] == last
+        assert join(SPINE, "now", [plain], {}, {"plain": [kept]})[column][0] == last
 
 
 def test_what_is_put_aside_has_no_name_and_a_full_disk_is_told(

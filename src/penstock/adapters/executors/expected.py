@@ -34,7 +34,7 @@ def evidence(settings: Mapping[str, Any], inputs: Collection[str], warnings: Seq
     return {"columns": columns, "asked": asked, "unexpected": list(warnings)}
 
 
-def training_as_expected(settings: Mapping[str, Any], rows: pl.DataFrame) -> list[str]:
+def training_as_expected(settings: Mapping[str, Any], rows: pl.LazyFrame) -> list[str]:
     """What of training rows is not as expected and only warns, for the settings of a `rows` node.
 
     A source was held against its expectations when it was read: here only its columns that are still there

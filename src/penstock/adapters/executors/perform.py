@@ -115,6 +115,7 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 
     from penstock.features.laying import lay_out
     from penstock.features.made import Made
+    from penstock.features.shares import share_of
     from penstock.features.training import resolved_view
     from penstock.features.types import ViewSettings
     from penstock.features.views import FeatureView
@@ -125,7 +126,7 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
-        made = Made(view, read(artifact, blobs, pl.LazyFrame))
+        made = Made(view, read(artifact, blobs, pl.LazyFrame), share_of(task.node.settings))
         with blobs.writing() as file:
             rows = lay_out(made, file)
         meta = {"rows": rows, "of": artifact.meta["snapshot"]["id"]}
@@ -134,16 +135,37 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
     return work
 
 
+def _part(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.adapters.executors.training import timelines_of
+    from penstock.features.shares import share_of
+    from penstock.features.training import training_part
+
+    settings = task.node.settings
+    views = {view["name"]: view["target"] for view in settings["views"]}
+    _check_code(task, lambda: views_digest(views))
+
+    def work() -> tuple[Outputs, Measured]:
+        source, share = settings["source"]["name"], share_of(settings)
+        assert share is not None  # noqa: S101 - it is drawn so
+        tables = {source: read(task.inputs[source], blobs, pl.LazyFrame)}
+        made = training_part(settings, tables, task.as_of, timelines_of(task, blobs), share)
+        return {"rows": write(made, blobs)}, []
+
+    return work
+
+
 def _rows(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
     from penstock.adapters.executors.expected import evidence, training_as_expected
+    from penstock.adapters.executors.training import made_of, timelines_of
     from penstock.datasets.days import daily, with_column
     from penstock.datasets.profiles import prior_of, profile, unnamed
     from penstock.features.computed import read_computed
-    from penstock.features.keeping import read_timeline
     from penstock.features.made import view_of_inputs
-    from penstock.features.training import resolved_view, training_set
+    from penstock.features.training import resolved_view
     from penstock.features.types import Origins
 
     views = {view["name"]: view["target"] for view in task.node.settings["views"]}
@@ -151,27 +173,22 @@ def _rows(task: Task, blobs: Blobs) -> Work:
     _check_code(task, lambda: views_digest(views))
 
     def work() -> tuple[Outputs, Measured]:
-        source = task.node.settings["source"]["name"]
-        tables = {source: read(task.inputs[source], blobs, pl.LazyFrame)}
-        laid_out = {
-            view["name"]: task.inputs[f"{view['name']}.timeline"] for view in task.node.settings["views"]
-        }
-        timelines = {name: read_timeline(blobs.path(artifact.digest)) for name, artifact in laid_out.items()}
-        made = training_set(task.node.settings, tables, task.as_of, timelines)
-        snapshots = [task.inputs[source].meta["snapshot"]["id"]]
-        snapshots += [artifact.meta["of"] for artifact in laid_out.values()]
-        unexpected = training_as_expected(task.node.settings, pl.concat([made.train, made.holdout]))
+        timelines = timelines_of(task, blobs)
+        made = made_of(task, timelines, blobs)
+        snapshots = [task.inputs[task.node.settings["source"]["name"]].meta["snapshot"]["id"]]
+        snapshots += [each.meta["of"] for each in task.inputs.values() if each.format == "timeline"]
+        unexpected = training_as_expected(task.node.settings, pl.concat([made.rows, made.holdout.lazy()]))
         _warned("training rows", unexpected)
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
         }
         origins = Origins(
-            views=tuple(view_of_inputs(view, timelines[view.name], examples) for view in found),
+            views=tuple(view_of_inputs(view, timelines[view.name][0], examples) for view in found),
             computed=read_computed(task.node.settings.get("computed", {})),
         )
-        reference = unnamed(profile(made.train, list(examples)), origins.personal)
+        reference = unnamed(profile(made.seen, list(examples)), origins.personal)
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
-        rows, label = pl.concat([made.train, made.holdout]), made.schema["label"]
+        rows, label = pl.concat([made.seen, made.holdout]), made.schema["label"]
         if time == WRITTEN:
             rows, time = rows.with_columns(pl.lit(task.as_of).alias(WRITTEN)), ""
         told_of = rows.drop_nulls(label)
@@ -180,7 +197,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             daily(told_of, time or WRITTEN, profile(told_of.select(label), [label])),
         )
         days = msgspec.to_builtins(known)
-        labels = msgspec.to_builtins(prior_of(made.train[made.schema["label"]]))
+        labels = msgspec.to_builtins(prior_of(made.seen[label]))
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(origins.views)
         told["computed"] = msgspec.to_builtins(origins.computed)
@@ -188,7 +205,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             told["expectations"] = expected
         kept = write({**made.schema, **told}, blobs)
         return {
-            "train": write(made.train, blobs),
+            "train": made.train,
             "holdout": write(made.holdout, blobs),
             "schema": msgspec.structs.replace(kept, meta={"snapshots": list(dict.fromkeys(snapshots))}),
         }, []
@@ -277,6 +294,7 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "step": _step,
     "snapshot": _snapshot,
     "timeline": _timeline,
+    "part": _part,
     "rows": _rows,
     "publish": _publish,
     "import": _import,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from penstock.adapters.formats.kinds import Kind, is_a, wanted
 from penstock.adapters.formats.needs import needing
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
+from penstock.runs.lists import PARTS, read_list, write_list
 from penstock.runs.types import Artifact
 
 _NEEDED = "tables of pandas and pyarrow pass between steps as the files that it writes"
@@ -116,6 +119,43 @@ class PandasTables(ArrowTables):
         except (pa.ArrowException, ValueError, TypeError, UserWarning) as error:
             raise _cannot_be_kept(error) from error
         return self._write(table, beside, blobs)
+
+
+class Parts:
+    """Tables that are kept as several files, one after another, such as training rows in partitions."""
+
+    name = PARTS
+
+    def takes(self, value: object) -> bool:
+        """See `Format.takes`: no step returns such a table."""
+        del value
+        return False
+
+    def write(self, value: Any, blobs: Blobs) -> Artifact:
+        """See `Format.write`."""
+        return Tables().write(value, blobs)
+
+    def read(self, artifact: Artifact, blobs: Blobs, annotation: Any) -> Any:
+        """See `Format.read`; of a lazy table nothing is read before it is asked for."""
+        paths = [blobs.path(part.digest) for part in read_list(blobs.get(artifact.digest))]
+        asked = wanted(annotation)
+        if asked in {("pyarrow", "Table"), ("pandas", "DataFrame")}:
+            with needing("pyarrow", _NEEDED):
+                import pyarrow as pa
+
+            table = pa.concat_tables([_table(path, {}) for path in paths])
+            return table.to_pandas() if asked[0] == "pandas" else table
+        import polars as pl
+
+        lazy = pl.concat([pl.scan_ipc(path) for path in paths])
+        return lazy if asked == ("polars", "LazyFrame") else lazy.collect()
+
+
+def write_parts(parts: Sequence[Artifact], blobs: Blobs) -> Artifact:
+    """Keep tables of the same columns, which are kept already, as one."""
+    kept = write_list(parts, blobs)
+    meta = {"rows": sum(part.meta["rows"] for part in parts), "columns": parts[0].meta["columns"]}
+    return replace(kept, format=PARTS, meta=meta)
 
 
 def _shape(table: Any, kept: Callable[[], Any]) -> tuple[int, list[str]]:

@@ -13,7 +13,7 @@ from penstock.adapters.formats.lists import read_elements
 from penstock.adapters.formats.needs import BY_REQUEST
 from penstock.adapters.formats.pickles import UnsafePickles
 from penstock.adapters.formats.plain import Bytes, Json
-from penstock.adapters.formats.tables import ArrowTables, PandasTables, Tables
+from penstock.adapters.formats.tables import ArrowTables, PandasTables, Parts, Tables
 from penstock.core.errors import NotAllowed, StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.lists import ELEMENT, element_json, read_list, write_list
@@ -92,4 +92,4 @@ _SCALARS = (int, float, str, bool, type(None))
 """What most small steps give, and no format but JSON takes: no library is asked whether it is its own."""
 _JSON = (FORMATS[-1],)
 
-_BY_NAME: dict[str, Format] = {each.name: each for each in (*FORMATS, UnsafePickles())}
+_BY_NAME: dict[str, Format] = {each.name: each for each in (*FORMATS, Parts(), UnsafePickles())}
