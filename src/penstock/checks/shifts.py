@@ -70,9 +70,12 @@ class Calibration(msgspec.Struct, frozen=True):
 
         That is by how many spreads its distance is above the centre, or of numbers its mean, if that is more.
         """
-        distances = np.array(
-            [jensen_shannon(_shares(found[name]), self.reference[name]) for name in self.names]
-        )
+        shape = len(self.names), max((len(each) for each in self.reference.values()), default=0)
+        shares, usual = np.zeros(shape), np.zeros(shape)  # a cell that nothing is in adds nothing
+        for index, name in enumerate(self.names):
+            cells = len(self.reference[name])
+            shares[index, :cells], usual[index, :cells] = _shares(found[name]), self.reference[name]
+        distances = jensen_shannon(shares, usual)
         off = np.array([abs(means[n] - self.means[n]) if n in self.means else np.nan for n in self.names])
         heights = (np.array([distances, off]) - self.centre) / self.spread
         return distances, np.fmax(heights[0], heights[1])

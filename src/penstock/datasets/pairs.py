@@ -154,12 +154,12 @@ def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
     for ranks, column in zip(found, columns, strict=True):
         values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
         edges, below = np.array(column.edges), np.cumsum(column.bins[:-1]) / sum(column.bins)
-        at = cell_of_numbers(values, column.edges)
+        at = cell_of_numbers(values, column.edges).astype(np.intp)
         with np.errstate(invalid="ignore", over="ignore"):  # infinity beyond the last edge is no number
-            wide = np.array([np.inf, *np.diff(edges), np.inf])[at]
-            inside = (values - np.array([edges[0], *edges])[at]) / wide
+            wide = np.array([np.inf, *np.diff(edges), np.inf]).take(at)
+            inside = (values - np.array([edges[0], *edges]).take(at)) / wide
         start, rise = np.array([below[0], *below]), np.array([0.0, *np.diff(below), 0.0])
-        ranks[:] = start[at] + rise[at] * inside - 0.5
+        ranks[:] = start.take(at) + rise.take(at) * inside - 0.5
     return found
 
 
