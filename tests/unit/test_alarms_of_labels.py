@@ -31,7 +31,7 @@ ROWS = 300
 class World:
     """Version 1 answers how likely it is that more than 10 of wind is late; so many days were held out."""
 
-    def __init__(self, held: int = 30) -> None:
+    def __init__(self, held: int = 30, classes: tuple[str, str] = SIGNATURE.classes) -> None:
         self.store, blobs, self.clock = MemoryStore(), MemoryBlobs(), FixedClock(LIVE)
         self.chance = np.random.default_rng(7)
         version = Delivered(self.store, blobs, self.clock).version()
@@ -45,7 +45,8 @@ class World:
         kept = (blobs.put(msgspec.json.encode(each)) for each in (days, learnt))
         changed = dict(zip(("days", "estimator"), kept, strict=True))
         with self.store.begin() as tx:
-            tx.put(replace(version, profile=self.reference, label="late", **changed))
+            signature = replace(SIGNATURE, classes=classes)
+            tx.put(replace(version, profile=self.reference, label="late", signature=signature, **changed))
         self.alarms = Alarms(self.store, blobs)
         self.monitoring = Monitoring(self.store, blobs, MemoryPredictionLog(), self.clock)
 
@@ -121,6 +122,15 @@ class World:
     def windows(self) -> list[Window]:
         with self.store.read() as reader:
             return reader.find(Window, order="start")
+
+
+@pytest.mark.parametrize("classes", [("False", "True"), ("false", "true"), ("0", "1"), ("0.0", "1.0")])
+def test_labels_are_what_they_were_however_the_model_spells_true_and_false(classes: tuple[str, str]) -> None:
+    world = World(classes=classes)
+    for _ in range(3):
+        world.known()
+    assert [window.truth for window in world.windows()] == ["passed", "judged", ""]
+    assert world.raised() == []
 
 
 def test_a_changed_relation_is_told_apart_from_changed_inputs_and_only_once_half_of_the_labels_came() -> None:

@@ -145,7 +145,7 @@ class Judge:
         if known and known[0].edges:
             values = values.cast(pl.Float64, strict=False)
         elif known and known[0].dtype == "bool":
-            values = values.str.to_lowercase()
+            values = values.str.to_lowercase().replace(_SPOKEN)
         seen = profile_like(values.to_frame(), Profile(rows=0, columns=tuple(known)))
         return {column.name: column for column in seen.columns}
 
@@ -220,6 +220,10 @@ def part_of_day(reader: Reader, window: Window) -> str:
 def _of(window: Window) -> dict[str, Any]:
     """What tells the champions of a model in an environment from others."""
     return {"model": window.model, "environment": window.environment, "variant": "champion"}
+
+
+_SPOKEN = {"1": "true", "1.0": "true", "0": "false", "0.0": "false"}
+"""Names of classes that a model learnt of true and false once they were numbers."""
 
 
 def _named(signature: Signature, truth: Sequence[float]) -> list[float] | list[str]:
