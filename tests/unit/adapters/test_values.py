@@ -231,7 +231,7 @@ def test_bytes_and_files_come_back(tmp_path: Path) -> None:
 )
 def test_any_other_type_is_refused_by_name(value: object, name: str) -> None:
     with pytest.raises(
-        StepFailed, match=f"It returned a {name}, which cannot be kept.*a Polars, pandas or Arrow"
+        StepFailed, match=f"It returned a value of the type {name}, which cannot be kept.*a Polars, pandas or Arrow"
     ):
         write(value, MemoryBlobs())
 
@@ -268,7 +268,7 @@ def test_a_sequence_reads_its_elements_when_they_are_asked_for(monkeypatch: pyte
 
 
 def test_a_list_that_holds_what_nothing_can_keep_is_refused() -> None:
-    with pytest.raises(StepFailed, match="returned a object, which cannot be kept"):
+    with pytest.raises(StepFailed, match="of the type object, which cannot be kept"):
         write([np.arange(2), object()], BLOBS)
 
 

@@ -23,7 +23,7 @@ from penstock.deployments.plans import Plans
 from penstock.features.made import Made
 from penstock.features.types import Computed, OnlineView, Origins
 from penstock.serving.attributions import PERSONAL, without
-from penstock.serving.types import Attribution
+from penstock.serving.types import Attribution, Offer
 from penstock.testing.delivery import CONFIG, Delivered
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_the_log_the_card_and_the_profile_name_none_of_it(tmp_path: Path) -> Non
         tx.put(replace(version, training={"origins": msgspec.to_builtins(ORIGINS)}))
     delivered.lead(version)
     with app.store.read() as reader:
-        [model] = Plans(Environments(app.blobs), lambda: None).desired(reader).models
+        [model] = Plans(Environments(app.blobs), lambda: None, lambda _: Offer()).desired(reader).models
     assert model.redact == ("fare", "born", "email", "old")
     [example] = call(app, "GET", "/models/delay@1/examples", {})["items"]
     assert example["inputs"] == {"orders": 3}
