@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from penstock.core.errors import InvalidValue
+from penstock.core.words import require_texts, texts
 from penstock.datasets.places import is_secret, without_password
 from penstock.datasets.types import WRITTEN, Delta, Events, Objects, Predictions, Source, Sql
 
@@ -32,6 +33,7 @@ def files(
     The source is called `name`, else after the last part of the path.
     Raises InvalidValue for a path that leaves the data root or gives no name.
     """
+    require_texts("files(...)", path=path, event_time=event_time, known_time=known_time, name=name)
     event_time = event_time or known_time or WRITTEN
     if "://" in path:
         return _remote(path, name, event_time, known_time, key)
@@ -186,7 +188,7 @@ def _source(
         path=path,
         event_time=event_time,
         known_time=known_time,
-        key=(key,) if isinstance(key, str) else tuple(key),
+        key=texts(f"the source {name}", "key", key),
         **more,
     )
 

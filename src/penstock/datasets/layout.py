@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from itertools import islice
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from penstock.core.errors import InvalidValue
 from penstock.datasets.listing import Listing
 from penstock.datasets.mending import Mended
 
@@ -74,9 +77,21 @@ def _schema(path: Path, form: str, sampled: dict[str, Schema]) -> Schema:
         with path.open("rb") as file:
             heading = file.readline().decode("utf-8-sig", "replace").strip()
         if heading not in sampled:
+            _refuse_twice(path, heading)
             sampled[heading] = dict(pl.scan_csv(path, infer_schema_length=INFERRED_FROM).collect_schema())
         return sampled[heading]
     return _of_json(path)
+
+
+def _refuse_twice(path: Path, heading: str) -> None:
+    names = Counter(name for name in next(csv.reader([heading]), ()) if name)
+    twice = [name for name, often in names.items() if often > 1]
+    if twice:
+        raise InvalidValue(
+            what=f"The heading of {path.name} names columns twice",
+            found=", ".join(f"`{name}`" for name in twice),
+            fix="Rename one of them: nobody can tell which is meant.",
+        )
 
 
 def _of_json(path: Path) -> Schema:

@@ -201,6 +201,7 @@ def _moment(source: Source, name: str, dtype: pl.DataType) -> pl.Expr:
         what=f"The column `{name}` of the source {source.name} is no time",
         expected="a timestamp, a date or ISO 8601 text",
         found=str(dtype),
+        fix="Name another column, or write times in this one: nobody knows what a number counts.",
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
-from penstock.datasets.columns import column_type, known
+from penstock.datasets.columns import column_type, known, known_at
 from penstock.datasets.expectations import Expectations, Violation, check, refuse, rules_in
 from penstock.datasets.gathering import gathered
 from penstock.datasets.listing import listing
@@ -69,11 +69,7 @@ def take_snapshot(
         reasons = files.reasons(MOST if malformed else 0)
         seen = sketch(rows)
         if not seen.rows:
-            example = f", such as {told(reasons[0])}" if reasons else ""
-            raise InvalidValue(
-                what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
-                found=f"{malformed} malformed rows{example}" if malformed else "",
-            )
+            raise _none(source, files, as_of, malformed, reasons)
         warnings: list[Violation] = []
         if expected is not None:
             found = check(rows, expected, sketch=seen, named_by=source.named_by)
@@ -115,6 +111,23 @@ def told(left_out: Quarantined) -> str:
     where = f"{left_out.file}, line {left_out.line}" if left_out.line else left_out.file
     what = f"`{left_out.column}` {left_out.why}" if left_out.column else left_out.why
     return f"{where}: {what}" + (f" ({left_out.value!r})" if left_out.value else "")
+
+
+def _none(
+    source: Source, files: SourceFiles, as_of: datetime, malformed: int, reasons: list[Quarantined]
+) -> InvalidValue:
+    later = files.rows().filter(~pl.col(MALFORMED)).select(pl.len(), known_at(source).min().alias("first"))
+    rows, first = later.collect().row(0)
+    example = f", such as {told(reasons[0])}" if reasons else ""
+    found = f"{malformed} malformed rows{example}" if malformed else "" if rows else "files without a row"
+    if rows:
+        each = f"{rows} that became known later, the first at {first:%Y-%m-%d %H:%M} UTC"
+        found = f"{found}; and {each}" if found else each
+    return InvalidValue(
+        what=f"The source {source.name} has no rows that were known at {as_of:%Y-%m-%d %H:%M} UTC",
+        found=found,
+        fix="Times without a zone are taken as UTC." if rows and not source.undated else "",
+    )
 
 
 def _known(source: Source, rows: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:

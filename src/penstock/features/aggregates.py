@@ -27,6 +27,12 @@ _OF: dict[str, Callable[[Sequence[Any]], Any]] = {
 
 def read_aggregates(written: Mapping[str, str]) -> tuple[Aggregate, ...]:
     """The aggregates of a view, by the names of their features. Raises InvalidPipeline."""
+    if not isinstance(written, Mapping):
+        raise InvalidPipeline(
+            what="Aggregates are given by the names of their features",
+            expected='such as {"busy": "count over 1h"}',
+            found=repr(written),
+        )
     return tuple(_read(name, text) for name, text in written.items())
 
 
@@ -39,7 +45,7 @@ def value_of(aggregate: Aggregate, values: Sequence[Any]) -> Any:
 
 
 def _read(name: str, text: str) -> Aggregate:
-    found = _WRITTEN.fullmatch(text)
+    found = _WRITTEN.fullmatch(str(text))
     of, column, span = found.groups() if found else ("", "", "")
     if of not in _OF or (of != "count" and not column):
         raise InvalidPipeline(
@@ -51,7 +57,12 @@ def _read(name: str, text: str) -> Aggregate:
     try:
         over = duration(span).total_seconds()
     except InvalidValue as error:
-        raise InvalidPipeline(what=f"The aggregate `{name}` has no span", found=str(error)) from None
+        raise InvalidPipeline(
+            what=f"The aggregate `{name}` has no span",
+            expected=error.expected,
+            found=error.found,
+            fix=error.fix,
+        ) from None
     if not over:
         raise InvalidPipeline(what=f"The aggregate `{name}` is over nothing", expected="a span above 0")
     return Aggregate(name=name, of=of, column=column or "", over=over)

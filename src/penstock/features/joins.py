@@ -44,7 +44,8 @@ def join(
     moments = _moments(spine, event_time)
     for view in views:
         declared = view.settings
-        require_columns(spine.columns, (event_time, *declared.entity), "The rows to join")
+        need = f"The feature view {declared.name} is joined by its entity, but a row"
+        require_columns(spine.columns, (event_time, *declared.entity), need)
         kept = timelines.get(declared.name) if timelines else None
         if kept is None and declared.aggregates:
             kept = (Made(view, tables[declared.source.name]).timeline(),)
@@ -157,5 +158,6 @@ def entities_of(spine: pl.DataFrame, own: pl.Schema, view: ViewSettings) -> pl.D
                 what=f"The entity column `{name}` of the feature view {view.name} cannot be joined",
                 expected=f"{wanted} as in the rows",
                 found=str(found),
+                fix=f"Make them of one type in the view, such as pl.col({name!r}).cast(pl.{wanted}).",
             )
     return spine.select(pl.col(name).cast(own[name], strict=False) for name in view.entity)

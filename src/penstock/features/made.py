@@ -42,6 +42,7 @@ class Made:
                     what=f"The column `{name}` of the feature view {declared.name} is no time",
                     expected="the column of times as the source has it",
                     found=str(self.schema[name]),
+                    fix="Leave it as it is in the view; what is made of it can be a column of another name.",
                 )
         self.entity, self.moment = entity, moment
         made = [each.name for each in declared.aggregates]

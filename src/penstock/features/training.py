@@ -117,11 +117,19 @@ def gathered(
 
 
 def _require_label(asked: RowsSettings, rows: pl.LazyFrame) -> None:
-    columns = rows.collect_schema().names()
+    columns = rows.collect_schema()
     if asked.label not in columns:
         raise InvalidValue(
             what=f"The source {asked.source.name} has no column `{asked.label}` for the label.",
             fix=meant(asked.label, columns),
+        )
+    kind = rows.collect_schema()[asked.label]
+    if column_type(kind) in {"time", "other"}:
+        raise InvalidValue(
+            what=f"The label `{asked.label}` of the source {asked.source.name} cannot be learnt",
+            expected="numbers, booleans or text",
+            found=str(kind),
+            fix="Write what is to be foretold as a number, such as how many days it took.",
         )
 
 
@@ -178,8 +186,16 @@ def _require_both(asked: RowsSettings, train: int, apart: int, ends: tuple[datet
             what=f"The training set of {asked.source.name} has an empty part",
             expected=f"labelled rows to learn from beside a holdout of {asked.holdout}",
             found=f"{train} beside {apart}, from {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M}",
-            fix='Change `span` or `holdout`: a share such as holdout="20%" always leaves some.',
+            fix=_fix_of_empty(asked, train + apart),
         )
+
+
+def _fix_of_empty(asked: RowsSettings, rows: int) -> str:
+    if rows == 1:
+        return "A model takes two rows at least, one of them to be measured on."
+    if read_holdout(asked.holdout).share:
+        return "Say a smaller share, or have more rows."
+    return 'Change `span` or `holdout`: a share such as holdout="20%" always leaves some.'
 
 
 def held_out(rows: pl.DataFrame, asked: RowsSettings, newest: datetime) -> pl.Series:
@@ -259,6 +275,7 @@ def _schema(asked: RowsSettings, train: pl.LazyFrame, holdout: pl.DataFrame, own
             what="Some columns of the training set cannot be inputs of a model",
             expected="numbers, booleans or text",
             found=", ".join(f"`{name}` ({schema[name]})" for name in nested),
+            fix="Make numbers or text of them in the view, or where the rows of the source are written.",
         )
     if not columns:
         raise InvalidValue(

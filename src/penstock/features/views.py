@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.core.targets import target_of
+from penstock.core.words import require_texts, texts
 from penstock.datasets.types import Source
 from penstock.features import queries
 from penstock.features.aggregates import read_aggregates
@@ -49,9 +50,9 @@ def feature_view(
     freshness: str = "",
     required: bool = False,
     aggregates: Mapping[str, str] | None = None,
-    pii: tuple[str, ...] | list[str] = (),
+    pii: str | tuple[str, ...] | list[str] = (),
     owner: str = "",
-    tags: tuple[str, ...] | list[str] = (),
+    tags: str | tuple[str, ...] | list[str] = (),
 ) -> Callable[[ViewFunction], FeatureView]:
     """Declare a function from the rows of `source` to features of `entity`, one or several columns.
 
@@ -76,7 +77,11 @@ def feature_view(
             expected="what `files(...)` gave",
             found=type(source).__name__,
         )
-    columns = (entity,) if isinstance(entity, str) else tuple(entity)
+    require_texts("feature_view(...)", ttl=ttl, freshness=freshness, owner=owner)
+    columns, personal, found_by = (
+        texts("feature_view(...)", name, given)
+        for name, given in (("entity", entity), ("pii", pii), ("tags", tags))
+    )
     if not columns or not all(columns):
         raise InvalidPipeline(what="A feature view needs an entity.", fix="Name its column: entity=.")
     if source.undated:
@@ -112,11 +117,11 @@ def feature_view(
             freshness=often,
             required=required,
             aggregates=read_aggregates(aggregates or {}),
-            pii=tuple(pii),
+            pii=personal,
             query=queries.read_query(name, function),
             owner=owner,
             description=told,
-            tags=tuple(tags),
+            tags=found_by,
         )
         return FeatureView(function, settings)
 

@@ -279,6 +279,7 @@ def _in_types_of(spine: pl.DataFrame, events: pl.DataFrame, declared: ViewSettin
                 what=f"The entity column `{name}` of the feature view {declared.name} cannot be joined",
                 expected=f"{wanted} as in the rows",
                 found=str(found),
+                fix=f"Make them of one type in the view, such as pl.col({name!r}).cast(pl.{wanted}).",
             )
     # An entity too large for the spine's type is no row's: as null it meets none.
     kinds = {name: spine.schema[name] for name in declared.entity}

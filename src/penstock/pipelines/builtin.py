@@ -82,12 +82,20 @@ def training_rows(
             expected="a holdout that is shorter than the span",
             found=f"span={span!r}, holdout={holdout!r}",
         )
-    if partitions > 1 and apart.share:
+    if label and label in {source.event_time, source.known_time, *source.key}:
         raise InvalidPipeline(
-            what="The holdout of training rows in partitions is the end of their time",
-            expected='a span such as holdout="14d", of rows with an event time',
-            found=f"holdout={holdout!r}",
-            fix="Leave `partitions` out, or say a span.",
+            what=f"The label of the source {source.name} is what its rows are told by",
+            expected="a column that is no key and no time of it",
+            found=f"label={label!r}",
+        )
+    if partitions > 1 and apart.share:
+        undated = "a source without an event time, which has a share of its rows held out"
+        raise InvalidPipeline(
+            what="Training rows in partitions have the end of their time held out",
+            expected='a source with an event time, and a span such as holdout="14d"',
+            found=undated if source.undated else f"holdout={holdout!r}",
+            fix="Leave `partitions` out, or "
+            + ("name the column with event_time=." if source.undated else "say a span."),
         )
     settings = RowsSettings(
         source=source,

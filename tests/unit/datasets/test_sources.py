@@ -6,6 +6,7 @@ import io
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -186,11 +187,13 @@ def test_a_source_is_called_after_its_path(path: str, name: str) -> None:
         ({"path": ""}, "not inside the data root"),
         ({"path": "*.csv"}, "no usable name"),
         ({"path": "2024"}, "no usable name"),
+        ({"path": Path("data/trips")}, r"`path` of files\(...\) .* expected a text; found PosixPath"),
+        ({"key": ["id", 5]}, r"`key` of the source trips .* expected a text, or several"),
     ],
 )
-def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str) -> None:
+def test_a_wrong_declaration_is_refused(arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidValue, match=sentence):
-        files(**{"event_time": "at", **arguments})
+        files(**{"path": "data/trips", "event_time": "at", **arguments})
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,13 @@ def test_a_wrong_declaration_is_refused(arguments: dict[str, str], sentence: str
         ("a.csv", "id,at\n1,17\n", "column `at` of the source trips is no time.*found Int64"),
         ("a.csv", "", "no file that is whole: found data/trips/a.csv: the file is left out: it is empty"),
         ("a.parquet", "not parquet", "it is no Parquet file"),
-        ("a.csv", "id,at\n1,2025-01-01\n", "has no rows that were known at 2024-06-01 00:00 UTC"),
+        (
+            "a.csv",
+            "id,at\n1,2025-01-01\n",
+            "found 1 that became known later, the first at 2025-01-01 00:00 UTC",
+        ),
+        ("a.csv", "id,at\n", "known at 2024-06-01 00:00 UTC: found files without a row"),
+        ("a.csv", "id,at,x,x\n1,2024-01-01,1,2\n", "heading of a.csv names columns twice: found `x`"),
     ],
 )
 def test_files_that_are_no_table_are_refused(tmp_path: Path, name: str, text: str, sentence: str) -> None:

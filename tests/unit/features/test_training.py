@@ -149,6 +149,9 @@ def test_examples_are_spread_over_a_large_holdout() -> None:
             "empty part: expected labelled rows to learn from beside a holdout of 90d; found 0 beside 39",
         ),
         ({"as_of": START}, "no rows with a label: expected rows known at 2024-01-01 00:00 UTC"),
+        ({"label": "booked"}, "`booked` of the source trips cannot be learnt: .* found Datetime"),
+        ({"holdout": "99.9%"}, r"empty part: .* found 0 beside 39.*Say a smaller share"),
+        ({"span": "1h"}, r"empty part: .* found 0 beside 1, .* A model takes two rows at least"),
     ],
 )
 def test_a_training_set_that_cannot_be_made_is_refused(changes: dict[str, Any], sentence: str) -> None:
@@ -181,11 +184,11 @@ def test_a_view_must_not_drop_when_its_rows_were_known() -> None:
 @pytest.mark.parametrize(
     ("spine", "table", "sentence"),
     [
-        ({"at": [START]}, {}, "The rows to join has no column `city`"),
+        ({"at": [START]}, {}, "city_weather is joined by its entity, but a row has no column `city`"),
         (
             {"at": [START], "city": [1]},
             {},
-            "`city` of the feature view city_weather cannot be joined: expected Int64",
+            r"`city` of the feature view city_weather cannot be joined: expected Int64.*cast\(pl.Int64\)",
         ),
         (
             {"at": [START], "city": ["a"], "wind": [1]},
@@ -221,3 +224,12 @@ def test_a_wrong_declaration_is_refused() -> None:
         feature_view(entity=(), source=weather)
     with pytest.raises(InvalidPipeline, match="a lambda has no name"):
         feature_view(entity="city", source=weather)(lambda rows: rows)
+    with pytest.raises(InvalidValue, match=r"`ttl` of feature_view\(...\) .* expected a text; found 5"):
+        feature_view(entity="city", source=weather, ttl=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidPipeline, match=r"such as \{.busy.: .count over 1h.\}; found"):
+        feature_view(entity="city", source=weather, aggregates=["count over 1h"])  # type: ignore[arg-type]
+
+
+def test_one_name_is_taken_whole() -> None:
+    declared = feature_view(entity="city", source=weather, pii="rain", tags="sky")(city_weather.function)
+    assert (declared.settings.pii, declared.settings.tags) == (("rain",), ("sky",))
