@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from math import exp, isnan
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,20 @@ import httpx
 import msgspec
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
-from penstock.adapters.batch import job, served
+from penstock.adapters.batch import job, lookups, served
 from penstock.adapters.batch.job import Batch, plan, work
+from penstock.adapters.batch.lookups import Online
 from penstock.adapters.batch.reading import chunks_of
 from penstock.adapters.batch.served import ServedRuntime
 from penstock.adapters.remote import PredictionClient
 from penstock.core.errors import Conflict, InvalidValue, NotFound
 from penstock.datasets.types import Column
-from penstock.features.types import OnlineView, Origins
+from penstock.features.types import Computed, OnlineView, Origins
 from penstock.models.types import Signature
 from penstock.serving.encode import encode_answer, row_ids
+from penstock.serving.feast import NEVER, Told, ToldFeatures
 from penstock.serving.types import Answer
 from penstock.testing.prediction import SigmoidRuntime
 
@@ -160,15 +164,112 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(tmp_path: Pa
     assert not output.exists()
 
 
-def test_rows_that_only_name_entities_are_refused_with_the_way_there_is(tmp_path: Path) -> None:
-    view = OnlineView(name="load", entity=(Column(name="key", dtype="string"),), features=("wind",))
-    version = VERSION | {
-        "model": "delay",
-        "training": {"origins": msgspec.to_builtins(Origins(views=(view,)))},
-    }
-    source = write(rows(2).drop("wind"), tmp_path / "in.csv")
-    with pytest.raises(InvalidValue, match=r"expected wind \(the feature view load by key\).*/predict/delay"):
-        plan(version, source, tmp_path / "out.csv", None)
+LOAD = OnlineView(
+    name="load", entity=(Column(name="stops", dtype="int"),), features=("wind", "wet"), required=True
+)
+GALE = Computed(name="gale", text="wind * factor", of=("wind", "factor"))
+READING: dict[str, Any] = VERSION | {
+    "training": {
+        "origins": msgspec.to_builtins(
+            Origins(
+                views=(LOAD,),
+                computed=(GALE,),
+                made_of=(Column(name="wind", dtype="float"), Column(name="factor", dtype="float")),
+            )
+        )
+    },
+    "signature": msgspec.to_builtins(
+        replace(SIGNATURE, inputs=(*SIGNATURE.inputs, Column(name="gale", dtype="float", nullable=True)))
+    ),
+}
+
+
+class Shelf:
+    """Has the load of even stops, an hour old, as the system tells it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[str], Any]] = []
+
+    def ask(self, features: list[str], entities: Any) -> ToldFeatures:
+        self.asked.append((features, dict(entities)))
+        [keys] = entities.values()
+        known = [key is not None and key % 2 == 0 for key in keys]
+        values = {"load:wind": [key / 2 if each else None for key, each in zip(keys, known, strict=True)],
+                  "load:wet": [None] * len(keys)}  # fmt: skip
+        statuses = {"load:wind": "PRESENT", "load:wet": "NULL_VALUE"}
+        events = ["2024-05-01T11:00:00Z" if each else NEVER for each in known]
+        results = [Told(keys, [], [])] + [
+            Told(values[name], [statuses[name] if each else "NOT_FOUND" for each in known], events)
+            for name in features
+        ]
+        return msgspec.convert(
+            {"metadata": {"feature_names": features}, "results": msgspec.to_builtins(results)}, ToldFeatures
+        )
+
+    def online(self) -> Online:
+        return Online(self.ask, lambda: datetime(2024, 5, 1, 12, tzinfo=UTC))
+
+
+def test_rows_that_name_entities_get_their_features_chunk_by_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "AT_ONCE", 2)
+    source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text(
+        "key,stops,carrier,factor\na,0,UA,3\nb,1,UA,3\nc,4,,3\nd,x,UA,3\ne,6,UA,much\nf,8,UA,\n"
+    )
+    shelf, runtime = Shelf(), Plain()
+    batch = plan(READING, source, output, ("key",), ages=True)
+    done = work(batch, runtime, output, lambda _: None, shelf.online())
+    assert shelf.asked[0] == (["load:wind", "load:wet"], {"stops": [None]}), "can it be read at all?"
+    assert [asked["stops"] for _, asked in shelf.asked[1:]] == [[0, 1], [4], [None, 6], [8]]
+    told = [json.loads(line) for line in Path(done.refused).read_text().splitlines()]
+    assert [(each["row"], each["column"], each["why"]) for each in told] == [
+        (2, "wind", "nothing of load counts for stops=1: NOT_FOUND"),
+        (4, "stops", "expected a whole number"),
+        (5, "factor", "expected a number"),
+    ]
+    assert [asked["gale"] for asked in runtime.asked] == [[0.0, 6.0], [None]]
+    assert [asked["wind"] for asked in runtime.asked] == [[0.0, 2.0], [4.0]]
+    found = read(output)
+    assert found.columns[:2] + found.columns[-2:] == ["key", "prediction_id", "status_load", "age_load"]
+    assert found.select("key", "status_load", "age_load").rows() == [
+        ("a", "PRESENT", 3600.0), ("c", "PRESENT", 3600.0), ("f", "PRESENT", 3600.0)]  # fmt: skip
+
+
+def test_a_column_that_a_table_has_is_as_it_is_given_and_only_others_are_looked_up(tmp_path: Path) -> None:
+    table = pl.DataFrame({"stops": [2, 4], "carrier": ["UA", "UA"], "wind": [9.0, None], "gale": [1.0, 2.0]})
+    source, output = write(table, tmp_path / "in.parquet"), tmp_path / "out.parquet"
+    shelf, runtime = Shelf(), Plain()
+    work(plan(READING, source, output, None), runtime, output, lambda _: None, shelf.online())
+    assert [features for features, _ in shelf.asked] == [["load:wet"]] * 2
+    assert runtime.asked[0]["wind"] == [9.0, None]
+    assert runtime.asked[0]["gale"] == [1.0, 2.0]
+    assert "age_load" not in read(output).columns
+
+
+def test_a_table_without_features_and_entities_and_a_view_that_nobody_reads_are_refused_at_once(
+    tmp_path: Path,
+) -> None:
+    def away(*_: Any) -> Any:
+        raise NotFound(what="load has no online values in production yet.")
+
+    output = tmp_path / "out.csv"
+    lacking = write(rows(2).drop("wind", "stops"), tmp_path / "in.csv")
+    with pytest.raises(
+        InvalidValue, match=r"neither the features of load.*expected wind; or stops, by which"
+    ):
+        plan(READING, lacking, output, None)
+    plain = write(rows(2), tmp_path / "plain.csv")
+    with pytest.raises(
+        InvalidValue, match=r"neither gale nor what it is computed of: expected gale; or factor"
+    ):
+        plan(READING, plain, output, None)
+    named = write(rows(2).select("stops", "carrier", factor=pl.lit(1.0)), tmp_path / "named.csv")
+    batch = plan(READING, named, output, None)
+    with pytest.raises(NotFound, match="no online values in production"):
+        work(batch, Plain(), output, lambda _: None, Shelf().online()._replace(ask=away))
+    assert not any("out" in path.name for path in tmp_path.iterdir())
 
 
 def test_a_version_that_only_its_library_answers_is_asked_of_the_service_in_parts(

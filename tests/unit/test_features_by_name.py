@@ -133,6 +133,8 @@ def test_a_model_s_features_are_those_that_its_champion_was_trained_on_and_what_
     assert told["metadata"]["feature_names"] == ["origin", "factor", "wind", "storm"]
     assert [each["values"] for each in told["results"][2:]] == [[1.0, None], [3.0, None]]
     assert told["results"][3]["statuses"] == ["PRESENT", "NULL_VALUE"]
+    one = {"feature_service": "delay@1", "features": ["weather:wind"], "entities": {"origin": ["JFK"]}}
+    assert place.told(one)["results"][1]["values"] == [1.0]
     refused = place.reply({"feature_service": "delay", "entities": {"origin": ["JFK"]}})
     assert (refused.status, b"storm cannot be computed: expected factor" in refused.body) == (400, True)
 
@@ -152,6 +154,9 @@ def test_a_model_s_features_are_those_that_its_champion_was_trained_on_and_what_
         (ASKED | {"entities": {"origin": "JFK"}}, 400, "a list of values of origin"),
         (ASKED | {"entities": {}}, 400, "at least one column"),
         ({"feature_service": "dely", "entities": {"origin": ["JFK"]}}, 404, "delay"),
+        (ASKED | {"feature_service": "delay@one"}, 400, "a version such as delay@3"),
+        (ASKED | {"feature_service": "delay@7"}, 404, "no approved version 7"),
+        (ASKED | {"feature_service": "delay@1", "features": ["weather:rain"]}, 400, "reads no weather:rain"),
         (ASKED | {"features": ["weather:wind"] * 2}, 400, "full_feature_names"),
     ],
 )

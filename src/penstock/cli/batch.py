@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from penstock.core.errors import Corrupt, Unavailable
 from penstock.models.types import APART
 
 if TYPE_CHECKING:
+    from penstock.adapters.batch.lookups import Online
     from penstock.models.types import Signature
     from penstock.serving.ports import Runtime
 
@@ -42,6 +44,10 @@ def batch(
         str,
         typer.Option("--url", help="The prediction service, if it is asked and is not the running one."),
     ] = "",
+    ages: Annotated[
+        bool,
+        typer.Option("--ages", help="Tell of each feature view that is looked up how old its values are."),
+    ] = False,
 ) -> Page:
     """A prediction for every row of a file; after a stop the same command goes on."""
     import msgspec
@@ -50,9 +56,9 @@ def batch(
 
     version = api.get(f"/models/{_meant(api, model)}")["version"]
     kept = tuple(name.strip() for name in keep.split(",")) if keep else None
-    asked = plan(version, source, output, kept)
+    asked = plan(version, source, output, kept, ages=ages)
     with _runtime(api, version, asked.signature, url) as runtime, _progress(asked.rows) as advance:
-        done = work(asked, runtime, output, advance)
+        done = work(asked, runtime, output, advance, _online(api, version["id"]))
     said = f"{done.output}: {done.predicted:,} predictions of {done.version}."
     if done.misfits:
         said += f" Of the rows {done.misfits:,} did not fit: {done.refused} says which, and why."
@@ -65,6 +71,20 @@ def _meant(api: Api, model: str) -> str:
     if "@" in model:
         return model
     return f"{model}@{api.get(f'/models/{model}/home')['environment']}"
+
+
+def _online(api: Api, version: str) -> Online:
+    """The features that a version reads, as the system has them online."""
+    import msgspec
+
+    from penstock.adapters.batch.lookups import Online
+    from penstock.serving.feast import ToldFeatures
+
+    def ask(features: list[str], entities: Mapping[str, Sequence[Any]]) -> ToldFeatures:
+        told = api.post("/get-online-features", feature_service=version, features=features, entities=entities)
+        return msgspec.convert(told, ToldFeatures, from_attributes=True)
+
+    return Online(ask, lambda: msgspec.convert(api.get("/status")["now"], datetime))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from penstock.features.reading import Found, Together, Wanted, read_online, toge
 from penstock.features.types import OnlineView, Origins
 from penstock.serving.assignment import served_model, served_version
 from penstock.serving.lookups import Compute, add_computed
-from penstock.serving.types import OfferedView, Plan, ServedModel
+from penstock.serving.types import OfferedView, Plan, ServedModel, ServedVersion
 
 NEVER = "1970-01-01T00:00:00Z"
 """When what is not there happened, in the words of Feast."""
@@ -24,8 +24,9 @@ MOST_KEPT = 1024
 
 
 class AskedFeatures(msgspec.Struct, forbid_unknown_fields=True):
-    """A request for features `view:feature`, or those that a model reads (`feature_service`), of entities
-    that are given column by column. Views are those of a `project` and an `environment`, empty for any.
+    """A request for features `view:feature`, or those that a model reads (`feature_service`; of these the
+    features alone where both are said), of entities that are given column by column. Views are those of a
+    `project` and an `environment`, empty for any.
     """
 
     entities: dict[str, Any] | None = None
@@ -158,7 +159,9 @@ class OfferedFeatures:
         ]
         origins = Origins()
         if asked.feature_service:
-            wanted, origins = self._read_by(served_model(self._models, asked.feature_service), views)
+            wanted, origins = self._read_by(asked.feature_service, views, asked.features)
+            if asked.features:
+                wanted, origins = _among(wanted, asked.features, asked.feature_service), Origins()
         elif asked.features:
             wanted = [
                 Wanted(_view(view, views, asked.environment), feature)
@@ -177,29 +180,50 @@ class OfferedFeatures:
             )
         return _Way(together(wanted), names, origins)
 
-    @property
-    def _models(self) -> dict[str, ServedModel]:
-        """The models by name; of one that serves in several environments, where it leads."""
-        return {model.name: model for model in reversed(self._plan.models)}
+    def _reader(self, service: str) -> tuple[ServedModel, ServedVersion]:
+        """The model that is meant, where it leads if it serves in several environments, and the version:
+        its champion, or the one of `MODEL@N`.
+        """
+        name, _, text = service.rpartition("@") if "@" in service else (service, "", "")
+        models = [model for model in self._plan.models if model.name == name]
+        if not models:
+            served_model({model.name: model for model in self._plan.models}, name)
+        if not text:
+            if not models[0].champion:
+                raise NotFound(
+                    what=f"{name} has no champion that reads features.", fix="Ask by view:feature."
+                )
+            return models[0], served_version(models[0], models[0].champion)
+        if not text.isdecimal():
+            raise InvalidRequest(expected="a model, or a version such as delay@3", found=repr(service))
+        has_it = (each for each in models if int(text) in {version.number for version in each.versions})
+        model = next(has_it, models[0])
+        return model, served_version(model, int(text))
 
-    def _read_by(self, model: ServedModel, views: Sequence[OfferedView]) -> tuple[list[Wanted], Origins]:
-        """What the champion of a model reads, in the versions that it was trained on."""
-        if not model.champion:
-            raise NotFound(
-                what=f"{model.name} has no champion that reads features.", fix="Ask by view:feature."
-            )
-        version = served_version(model, model.champion)
-        reader = f"{model.name}@{model.champion}"
-        its = [each for each in views if reader in each.readers and each.environment == model.environment]
+    def _read_by(
+        self, service: str, views: Sequence[OfferedView], features: Sequence[str] | None
+    ) -> tuple[list[Wanted], Origins]:
+        """What a version of a model reads, in the versions of views that it was trained on; those of the
+        `features` are to have values, or all.
+        """
+        model, version = self._reader(service)
+        reader = f"{model.name}@{version.number}"
+        read = {view.id: view for view in version.origins.views}
+        its = [
+            each
+            for each in views
+            if reader in each.readers and (each.view.id in read or each.environment == model.environment)
+        ]
         if not its:
             raise InvalidRequest(
                 what=f"{reader} reads no feature views that may be asked for here",
                 found=f"{model.environment} is where it answers",
-                fix="Ask by view:feature.",
+                fix="Give its features themselves, or ask by view:feature.",
             )
+        named = {name.partition(":")[0] for name in features or ()}
         for each in its:
-            _require_values(each)
-        read = {view.id: view for view in version.origins.views}
+            if not named or each.view.name in named:
+                _require_values(each)
         wanted = [
             Wanted(each.view, feature)
             for each in its
@@ -207,6 +231,18 @@ class OfferedFeatures:
             for feature in read[each.view.id].features
         ]
         return wanted, version.origins
+
+
+def _among(wanted: Sequence[Wanted], features: Sequence[str], service: str) -> list[Wanted]:
+    """Those of what a model reads that are asked for, in their order. Raises InvalidRequest for another."""
+    known = {f"{each.view.name}:{each.feature}": each for each in wanted}
+    if unknown := [name for name in features if name not in known]:
+        raise InvalidRequest(
+            what=f"{service} reads no {unknown[0]} online",
+            expected=", ".join(known),
+            fix=meant(unknown[0], known),
+        )
+    return [known[name] for name in features]
 
 
 def read_asked(body: bytes) -> AskedFeatures:

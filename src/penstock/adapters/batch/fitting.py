@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import polars as pl
-from msgspec import convert
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.types import Column
-from penstock.features.types import Origins
 from penstock.models.types import Signature
 
-_KINDS: dict[str, Any] = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String}
+KINDS: dict[str, Any] = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "string": pl.String}
+"""The types of columns as a model takes them."""
 _WANTED = {"float": "a number", "int": "a whole number", "bool": "true or false", "string": "a text"}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _LARGEST = 3.4028234e38
@@ -31,34 +29,15 @@ class Misfit(NamedTuple):
     why: str
 
 
-def require_columns(names: list[str], signature: Signature, path: str) -> None:
-    """Raises InvalidValue unless a table has all that a model takes."""
-    missing = [column.name for column in signature.inputs if column.name not in names]
+def require_columns(names: list[str], signature: Signature, path: str, found: Collection[str] = ()) -> None:
+    """Raises InvalidValue unless a table has all that a model takes, but for what is `found` otherwise."""
+    missing = [column.name for column in signature.inputs if column.name not in {*names, *found}]
     if missing:
         raise InvalidValue(
             what=f"{path} lacks columns of the model",
             expected=", ".join(column.name for column in signature.inputs),
             found=f"no {', '.join(missing)}",
             fix=meant(missing[0], names),
-        )
-
-
-def require_features(names: list[str], version: Mapping[str, Any], source: Path) -> None:
-    """Raises InvalidValue where a table leaves out what a request to the prediction service may."""
-    origins = convert(version["training"].get("origins", {}), Origins)
-    computed = {each.name: "an expression of other columns" for each in origins.computed}
-    found = computed | {
-        name: f"the feature view {view.name} by {', '.join(column.name for column in view.entity)}"
-        for view in origins.views
-        for name in view.features
-    }
-    missing = [name for name in found if name not in names]
-    if missing:
-        raise InvalidValue(
-            what=f"A batch looks nothing up, and {source} leaves out what the model's rows are made of",
-            expected=", ".join(f"{name} ({found[name]})" for name in missing),
-            found=", ".join(names),
-            fix=f"Add these columns, or ask POST /predict/{version['model']}, which reads them online.",
         )
 
 
@@ -89,7 +68,7 @@ def fitting(rows: pl.DataFrame, signature: Signature) -> tuple[dict[str, pl.Seri
 
 def _made(given: pl.Series, column: Column) -> pl.Series:
     """The column in the model's type; what cannot be that is null."""
-    wanted = _KINDS[column.dtype]
+    wanted = KINDS[column.dtype]
     if given.dtype in {pl.Categorical, pl.Enum}:
         given = given.cast(pl.String)
     match column.dtype:

@@ -9,13 +9,23 @@ from typing import Any, cast
 import msgspec
 import polars as pl
 
-from penstock.adapters.batch.fitting import Misfit, fitting, require_columns, require_features
+from penstock.adapters.batch.fitting import Misfit, fitting, require_columns
+from penstock.adapters.batch.lookups import (
+    Filled,
+    Online,
+    age_columns,
+    filled,
+    found_by,
+    left_out,
+    require_readable,
+)
 from penstock.adapters.batch.reading import Chunk, chunks_of, count_of, format_of, names_of
 from penstock.adapters.batch.unexpected import together, unexpected_in
 from penstock.core.digests import digest_value
 from penstock.core.errors import Conflict, InvalidValue, StorageFailed
 from penstock.core.words import meant
 from penstock.datasets.expectations import Violation
+from penstock.features.types import Origins
 from penstock.models.types import Signature
 from penstock.serving.ports import Runtime
 
@@ -29,7 +39,8 @@ ANSWERS = ("prediction_id", "prediction", "score", "model_version")
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of whom: the same batch goes on where it was, another does not.
 
-    `file` is what the input was when the batch began: its size in bytes, and when it was changed.
+    `file` is what the input was when the batch began: its size in bytes, and when it was changed. `origins`
+    are looked up and computed; with `ages` the answers tell how old what was looked up is.
     """
 
     version: str
@@ -40,6 +51,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     keep: tuple[str, ...]
     rows: int
     expected: dict[str, dict[str, Any]] = {}
+    origins: Origins = Origins()
+    ages: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +69,16 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     unexpected: tuple[Violation, ...] = ()
 
 
-def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, ...] | None) -> Batch:
-    """What a version is to be asked; `keep` are the columns to be kept beside the answers, None for all.
+def plan(
+    version: dict[str, Any],
+    source: Path,
+    output: Path,
+    keep: tuple[str, ...] | None,
+    *,
+    ages: bool = False,
+) -> Batch:
+    """What a version is to be asked; `keep` are the columns to be kept beside the answers, None for all;
+    `ages` has the answers tell what became of each view that is looked up.
 
     Raises NotFound, and InvalidValue for columns that do not fit or files of an unknown kind.
     """
@@ -66,13 +87,15 @@ def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, .
     format_of(output)
     if output.resolve() == source.resolve():
         raise InvalidValue(what=f"The answers would take the place of {source}.", fix="Name another OUTPUT.")
-    require_features(names, version, source)
-    require_columns(names, signature, str(source))
+    read = msgspec.convert(version["training"].get("origins", {}), Origins)
+    origins = left_out(names, read, signature, source)
+    require_columns(names, signature, str(source), found_by(origins))
     for name in keep or ():
         if name not in names:
             raise InvalidValue(what=f"{source} has no column {name!r} to keep.", fix=meant(name, names))
     kept = tuple(names) if keep is None else keep
-    taken = [name for name in kept if name in _answers_of(signature)]
+    told_of = {name for view in origins.views for name in age_columns(view)} if ages else set[str]()
+    taken = [name for name in kept if name in told_of or name in _answers_of(signature)]
     if taken:
         raise InvalidValue(
             what="Columns of the input are called as those of the answers",
@@ -89,21 +112,28 @@ def plan(version: dict[str, Any], source: Path, output: Path, keep: tuple[str, .
         keep=kept,
         rows=count_of(source),
         expected=version["training"].get("expectations", {}).get("columns", {}),
+        origins=origins,
+        ages=ages,
     )
 
 
-def work(batch: Batch, runtime: Runtime, output: Path, advance: Callable[[int], None]) -> Done:
+def work(
+    batch: Batch, runtime: Runtime, output: Path, advance: Callable[[int], None], online: Online | None = None
+) -> Done:
     """Answer every row, and put the answers in their place once all are there.
 
-    `advance` hears how many rows are done more. Killed at any time, the same batch goes on with the first
-    chunk that was not done. Raises Conflict when another batch has begun there, and StorageFailed.
+    `advance` hears how many rows are done more; what is looked up is asked of `online`. Killed at any time,
+    the same batch goes on with the first chunk that was not done. Raises as `Online.ask`, Conflict when
+    another batch has begun there, and StorageFailed.
     """
     folder = output.with_name(output.name + ".part")
+    if online:
+        require_readable(batch.origins, online)
     try:
         done = _begun(batch, folder)
         advance(min(done * CHUNK, batch.rows))
         for index, chunk in enumerate(chunks_of(Path(batch.input), CHUNK, done), done):
-            answered, misfits, unexpected = _answered(batch, runtime, chunk)
+            answered, misfits, unexpected = _answered(batch, runtime, chunk, online)
             _put(folder / f"{index:08}{UNEXPECTED}", msgspec.json.encode(unexpected))
             _put(folder / _refused(index), msgspec.json.Encoder(enc_hook=str).encode_lines(misfits))
             hidden = folder / "answers.new"
@@ -135,10 +165,13 @@ def _begun(batch: Batch, folder: Path) -> int:
 
 
 def _answered(
-    batch: Batch, runtime: Runtime, chunk: Chunk
+    batch: Batch, runtime: Runtime, chunk: Chunk, online: Online | None
 ) -> tuple[pl.DataFrame, list[dict[str, Any]], list[Violation]]:
-    columns, found = fitting(chunk.rows, batch.signature)
-    misfits = {misfit.row: misfit for misfit in found}
+    whole = (
+        filled(chunk.rows, batch.origins, batch.signature, online) if online else Filled(chunk.rows, {}, [])
+    )
+    columns, found = fitting(whole.rows, batch.signature)
+    misfits = {misfit.row: misfit for misfit in found} | whole.misfits
     for number, why in chunk.broken.items():
         misfits[number - chunk.first] = Misfit(number - chunk.first, "", None, why)
     fits = pl.Series([row not in misfits for row in range(chunk.rows.height)], dtype=pl.Boolean)
@@ -156,6 +189,8 @@ def _answered(
     for index, each in enumerate(classes):
         answers[f"probability_{each}"] = pl.Series([row[index] for row in chances], dtype=pl.Float64)
     answers["model_version"] = pl.Series([batch.version] * rows.height, dtype=pl.String)
+    if batch.ages:
+        answers |= {column.name: column.filter(fits) for column in whole.ages}
     told = [
         {"row": chunk.first + m.row + 1, "column": m.column, "value": m.value, "why": m.why}
         for m in sorted(misfits.values())

@@ -33,8 +33,9 @@ def online_features(
 ) -> Any:
     """Values of features, written as `view:feature`, of entities column by column; as Feast answers.
 
-    `feature_service` is a model: what its champion reads. Views are those of `environment`, else of the last
-    one that they have reached. The prediction service answers the same, sooner.
+    `feature_service` is a model, or a version such as `delay@3`: what it reads, or its champion; of that the
+    `features`, if both are said. Views are those of `environment`, else of the last one that they have
+    reached. The prediction service answers the same, sooner.
     """
     asked = AskedFeatures(
         entities=entities,
