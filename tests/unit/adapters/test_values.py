@@ -231,7 +231,8 @@ def test_bytes_and_files_come_back(tmp_path: Path) -> None:
 )
 def test_any_other_type_is_refused_by_name(value: object, name: str) -> None:
     with pytest.raises(
-        StepFailed, match=f"It returned a value of the type {name}, which cannot be kept.*a Polars, pandas or Arrow"
+        StepFailed,
+        match=f"It returned a value of the type {name}, which cannot be kept.*a Polars, pandas or Arrow",
     ):
         write(value, MemoryBlobs())
 
