@@ -179,6 +179,10 @@ def test_who_may_read_is_who_may_at_the_address_of_the_system(place: Place) -> N
     place.offer(one, old, free=False)
     assert place.reply(ASKED).status == 401
     assert place.reply(ASKED, authorization=b"Bearer two").status == 401
+    assert (
+        b'penstock_feature_requests_total{status="401"} 4.0'
+        in asked(place.server.answer, Request("GET", "/metrics", headers={}, body=b"")).body
+    )
     assert b"has expired" in place.reply(ASKED, authorization=b"Bearer old").body
     basic = b"Basic " + base64.b64encode(b"ada:one")
     assert place.told(ASKED, authorization=basic)["results"][1]["statuses"] == ["NOT_FOUND"] * 2, "staging's"

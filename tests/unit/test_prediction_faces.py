@@ -199,7 +199,13 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
         ({"instances": ROWS, "inputs": ROWS}, "application/json", 400, "BAD_REQUEST", "exactly one of"),
         ([1], "application/json", 400, "BAD_REQUEST", "not a JSON object"),
         ({"messages": []}, "application/json", 400, "BAD_REQUEST", "exactly one of"),
-        ({"inputs": ROWS, "params": {"k": 3}}, "application/json", 400, "BAD_REQUEST", "takes no params"),
+        (
+            {"inputs": ROWS, "params": {"k": 3}},
+            "application/json",
+            400,
+            "BAD_REQUEST",
+            "takes no such params",
+        ),
         ({"inputs": ROWS}, "application/x-npy", 415, "BAD_REQUEST", "found application/x-npy"),
         ({"inputs": ROWS}, "application/json; charset=latin-1", 415, "BAD_REQUEST", "charset=utf-8"),
         (b"wind,carrier\n1.0\n", "text/csv", 400, "BAD_REQUEST", "as many values.*line 2"),
@@ -340,6 +346,35 @@ def test_answers_are_explained_where_that_is_asked_for(house: House) -> None:
     assert "explanation" not in house.ask("/predict/delay", {"rows": ROWS, "explain": False}).json["rows"][0]
     assert house.ask("/predict/delay", {"rows": ROWS, "explain": "yes"}).status == 400
     assert house.ask("/predict/delay", {"rows": ROWS * 10, "explain": True}).status == 400
+
+
+def test_the_other_protocols_explain_in_their_own_words(house: House) -> None:
+    rows = house.ask("/predict/delay", {"rows": ROWS, "explain": True}).json["rows"]
+    wanted = [row["explanation"] for row in rows]
+    usual = msgspec.json.decode(encode_request(COLUMNS))
+    for _ in range(2):  # the same form but for the wish is answered most quickly
+        assert [each["name"] for each in house.ask("/v2/models/delay/infer", usual).json["outputs"]] == [
+            "score", "label", "probabilities"]  # fmt: skip
+        told = house.ask("/v2/models/delay/infer", usual | {"parameters": {"explain": True}}).json
+        explanation = told["outputs"][-1]
+        assert (explanation["name"], explanation["datatype"], explanation["shape"]) == (
+            "explanation",
+            "BYTES",
+            [2],
+        )
+        assert list(map(msgspec.json.decode, explanation["data"])) == wanted
+    some = {"parameters": {"explain": True, "binary_data_output": True}, "outputs": [{"name": "score"}]}
+    reply = house.ask("/v2/models/delay/infer", usual | some)
+    head = msgspec.json.decode(reply.body[: int(reply.headers["inference-header-content-length"])])
+    assert [each["name"] for each in head["outputs"]] == ["score", "explanation"]
+    assert house.ask("/v2/models/delay/infer", usual | {"parameters": {"explain": 1}}).status == 400
+
+    asked = {"dataframe_records": ROWS}
+    assert "explanations" not in house.ask("/invocations", asked | {"params": {}}).json
+    told = house.ask("/invocations", asked | {"params": {"explain": True}}).json
+    assert (told["predictions"], told["explanations"]) == (PREDICTED, wanted)
+    refused = house.ask("/invocations", asked | {"params": {"explain": True, "depth": 3}})
+    assert (refused.status, "no such params" in refused.json["message"]) == (400, True)
 
 
 def test_redacted_columns_are_not_logged_and_what_is_left_out_is_counted(house: House) -> None:

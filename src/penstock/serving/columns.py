@@ -125,6 +125,14 @@ def by_column(given: Any, signature: Signature) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in given] for name in names}
 
 
+def wants_explanation(given: Mapping[str, Any]) -> bool:
+    """Whether the answers are to be explained, as `"explain": true` says. Raises InvalidRequest."""
+    explain = given.get("explain", False)
+    if not isinstance(explain, bool):
+        raise InvalidRequest(expected='"explain": true or false', found=shortly(explain))
+    return explain
+
+
 def require_rows(given: Any) -> list[dict[str, Any]]:
     """What is a list of rows, each an object. Raises InvalidRequest."""
     if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):

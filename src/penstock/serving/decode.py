@@ -10,12 +10,13 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
 from penstock.serving.binary import read_tensors
-from penstock.serving.columns import Question, Tensor, fitting
+from penstock.serving.columns import Question, Tensor, fitting, wants_explanation
+from penstock.serving.encode import EXPLANATION
 from penstock.serving.quick import read_usual
 
 _NOT_A_NUMBER = re.compile(rb"[\[,:\s]-?(NaN|Infinity|nan|inf)\b")
 _LONGEST_ID = 200
-OUTPUTS = ("score", "label", "probabilities")
+OUTPUTS = ("score", "label", "probabilities", EXPLANATION)
 
 
 class OutputWish(msgspec.Struct):
@@ -61,7 +62,8 @@ def decode_request(body: bytes, signature: Signature, json_length: int | None = 
     read_tensors(request.inputs, signature, memoryview(body)[len(text) :])
     columns, rows = fitting(request.inputs, signature)
     outputs = tuple(wish.name for wish in request.outputs)
-    return Question(columns, rows, request.id, outputs, _as_bytes(request))
+    explain = wants_explanation(request.parameters)
+    return Question(columns, rows, request.id, outputs, _as_bytes(request), explain=explain)
 
 
 def _as_bytes(request: Request) -> frozenset[str]:

@@ -11,9 +11,11 @@ from penstock.core.errors import InvalidRequest, InvalidValue
 from penstock.models.types import Signature
 from penstock.serving.binary import SIZE, write_tensor
 from penstock.serving.columns import datatype
-from penstock.serving.types import Answer
+from penstock.serving.types import Answer, Attribution
 
 _DATATYPE_OF = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
+EXPLANATION = "explanation"
+"""The output that tells of each row, as JSON, what its columns contributed."""
 _ENDS = [f"/{row}" for row in range(1, 1000)]
 _encode = msgspec.json.Encoder().encode
 
@@ -50,17 +52,22 @@ class _Inference(msgspec.Struct):
     outputs: list[_Output]
 
 
-def encode_answer(answer: Answer, outputs: Sequence[str] = ()) -> bytes:
-    """The body of an inference response; `outputs` names those that were asked for, () for all.
+def encode_answer(
+    answer: Answer, outputs: Sequence[str] = (), explained: Sequence[Attribution] = ()
+) -> bytes:
+    """The body of an inference response; `outputs` names those that were asked for, () for all. Where rows
+    are `explained`, that is one of them.
 
     Raises InvalidRequest for an output that the model does not give.
     """
-    return _encode(_response(answer, _outputs(answer, outputs)))
+    return _encode(_response(answer, _outputs(answer, outputs, explained)))
 
 
-def encode_with_bytes(answer: Answer, outputs: Sequence[str], binary: frozenset[str]) -> tuple[bytes, int]:
+def encode_with_bytes(
+    answer: Answer, outputs: Sequence[str], binary: frozenset[str], explained: Sequence[Attribution] = ()
+) -> tuple[bytes, int]:
     """The same with the outputs in `binary` as bytes behind the JSON; and how long the JSON is."""
-    tensors = _outputs(answer, outputs)
+    tensors = _outputs(answer, outputs, explained)
     raw = b""
     for tensor in tensors:
         if tensor.name in binary:
@@ -71,7 +78,7 @@ def encode_with_bytes(answer: Answer, outputs: Sequence[str], binary: frozenset[
     return text + raw, len(text)
 
 
-def _outputs(answer: Answer, outputs: Sequence[str]) -> list[_Output]:
+def _outputs(answer: Answer, outputs: Sequence[str], explained: Sequence[Attribution]) -> list[_Output]:
     rows = len(answer.ids)
     given = [
         _Output("score", [rows], "FP64", answer.score),
@@ -81,6 +88,9 @@ def _outputs(answer: Answer, outputs: Sequence[str]) -> list[_Output]:
         shape = [rows, len(answer.probabilities[0])]
         flat = answer.probabilities[0] if rows == 1 else [p for row in answer.probabilities for p in row]
         given.append(_Output("probabilities", shape, "FP64", flat))
+    if explained:
+        given.append(_Output(EXPLANATION, [rows], "BYTES", [_encode(each).decode() for each in explained]))
+        outputs = outputs and (*outputs, *({EXPLANATION} - set(outputs)))
     if not outputs:
         return given
     tensors = {tensor.name: tensor for tensor in given}

@@ -10,7 +10,7 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.columns import Question, by_column, columns_of, require_rows, shortly
+from penstock.serving.columns import Question, by_column, columns_of, require_rows, shortly, wants_explanation
 from penstock.serving.lookups import Keyed, ages, inputs_of, lacks_features
 from penstock.serving.types import Answer, ServedVersion
 
@@ -25,9 +25,8 @@ def read_rows(body: bytes, served: ServedVersion) -> Question | Keyed:
     Raises InvalidRequest.
     """
     given = _object(body, "rows")
-    explain = given.pop("explain", False)
-    if not isinstance(explain, bool):
-        raise InvalidRequest(expected='"explain": true or false', found=shortly(explain))
+    explain = wants_explanation(given)
+    given.pop("explain", None)
     rows = require_rows(_only(given, "rows"))
     if lacks_features(rows, served):
         return Keyed(rows, served, explain)
@@ -36,8 +35,8 @@ def read_rows(body: bytes, served: ServedVersion) -> Question | Keyed:
 
 
 def read_invocation(body: bytes, signature: Signature) -> Question:
-    """A JSON request as MLflow's scoring server takes it. Columns that the model does not know are left out,
-    as they are there. Raises InvalidRequest.
+    """A JSON request as MLflow's scoring server takes it, whose `params` may want the answers explained.
+    Columns that the model does not know are left out, as they are there. Raises InvalidRequest.
     """
     given = _object(body, *FORMS)
     forms = [name for name in FORMS if name in given]
@@ -45,11 +44,15 @@ def read_invocation(body: bytes, signature: Signature) -> Question:
         raise InvalidRequest(
             expected=f"exactly one of {', '.join(FORMS)}", found=", ".join(sorted(given)) or "nothing"
         )
-    if given.get("params"):
+    params = given.get("params") or {}
+    if not isinstance(params, dict) or set(params) - {"explain"}:
         raise InvalidRequest(
-            what="The model takes no params", expected="none", found=str(given["params"])[:60]
+            what="The model takes no such params",
+            expected='none but {"explain": true}',
+            found=shortly(params),
         )
-    return _FORMS[forms[0]](given[forms[0]], signature)
+    question = _FORMS[forms[0]](given[forms[0]], signature)
+    return msgspec.structs.replace(question, explain=wants_explanation(params))
 
 
 def read_instances(body: bytes, signature: Signature) -> Question:
@@ -113,9 +116,13 @@ def encode_rows(answer: Answer, question: Question, signature: Signature) -> byt
     return msgspec.json.encode({**about, "rows": rows})
 
 
-def encode_predictions(answer: Answer, signature: Signature) -> bytes:
-    """`{"predictions": […]}`, as MLflow and KServe have it, with the ids of the predictions beside."""
-    return msgspec.json.encode({"predictions": predictions(answer, signature), "prediction_ids": answer.ids})
+def encode_predictions(answer: Answer, question: Question, signature: Signature) -> bytes:
+    """`{"predictions": […]}`, as MLflow and KServe have it, with the ids of the predictions beside, and the
+    explanations where they were asked for.
+    """
+    told = {"predictions": predictions(answer, signature), "prediction_ids": answer.ids}
+    more = {"explanations": question.explained} if question.explained else {}
+    return msgspec.json.encode(told | more)
 
 
 def _split(given: Any, signature: Signature) -> Question:

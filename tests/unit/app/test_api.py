@@ -11,6 +11,7 @@ import penstock
 from penstock.app import App, open_app
 from penstock.app.api import ROUTES, call
 from penstock.app.api.routes import Route
+from penstock.app.loop import Loop
 from penstock.core.errors import Conflict, InvalidValue, NotAllowed, NotFound
 from penstock.testing.delivery import Delivered
 from penstock.web.pages import page
@@ -43,6 +44,20 @@ def test_an_unknown_path_and_an_unknown_field_are_refused(app: App) -> None:
         call(app, "GET", "/runs", {"colour": "red"})
     with pytest.raises(InvalidValue, match="expected the field name"):
         call(app, "POST", "/projects", {"data_root": "/data"})
+
+
+def test_the_loop_that_tells_the_prediction_service_of_tokens_is_woken_when_one_comes_or_goes(app: App) -> None:
+    woken: list[str] = []
+
+    class Woken(Loop):
+        def poke(self) -> None:
+            woken.append("woken")
+
+    app.loop = Woken([], app.clock.now, lambda: None, lambda _: False)
+    token = call(app, "POST", "/tokens", {"owner": "ada", "role": "service"})
+    call(app, "POST", f"/tokens/{token['id']}/revoke")
+    app.loop = None
+    assert woken == ["woken"] * 2
 
 
 def test_a_virtual_clock_goes_forward_only(app: App) -> None:

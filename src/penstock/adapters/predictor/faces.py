@@ -130,8 +130,8 @@ class Inference(Rows):
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""
         if not question.binary:
-            return Reply(200, encode_answer(answer, question.outputs))
-        body, length = encode_with_bytes(answer, question.outputs, question.binary)
+            return Reply(200, encode_answer(answer, question.outputs, question.explained))
+        body, length = encode_with_bytes(answer, question.outputs, question.binary, question.explained)
         return Reply(200, body, _BYTES, ((JSON_LENGTH, str(length).encode()),))
 
 
@@ -142,9 +142,9 @@ class Instances(Rows):
         """See `Face.read`."""
         return read_instances(request.body, served.signature)
 
-    def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
+    def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
         """See `Face.write`."""
-        return Reply(200, encode_predictions(answer, signature))
+        return Reply(200, encode_predictions(answer, question, signature))
 
 
 class Invocation(Instances):

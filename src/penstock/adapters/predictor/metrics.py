@@ -58,13 +58,14 @@ class Answered(msgspec.Struct):
 class Counted(msgspec.Struct):
     """What one process has counted. Refusals are by model and status, `unlogged` are the rows that were
     answered and left out of the prediction log, `outside` values that break a rule, by model, version, column
-    and rule.
+    and rule, `features` requests for features by their names, by status.
     """
 
     answered: list[Answered]
     refused: list[tuple[str, int, int]]
     unlogged: list[tuple[str, str, int]] = []
     outside: list[tuple[str, int, str, str, int]] = []
+    features: list[tuple[int, int]] = []
 
 
 class Metrics:
@@ -76,6 +77,7 @@ class Metrics:
         self._refused: dict[tuple[str, int], int] = {}
         self._unlogged: dict[tuple[str, str], int] = {}
         self._outside: Counter[tuple[str, int, str, str]] = Counter()
+        self._features: Counter[int] = Counter()
         self._folding = threading.Lock()
 
     def answered(self, requests: Iterable[tuple[Place, int, Stages]]) -> None:
@@ -87,6 +89,10 @@ class Metrics:
     def refused(self, model: str, status: int) -> None:
         """A request to a model was answered with an error."""
         self._refused[model, status] = self._refused.get((model, status), 0) + 1
+
+    def features(self, status: int) -> None:
+        """A request for features by their names was answered."""
+        self._features[status] += 1
 
     def unlogged(self, model: str, environment: str, rows: int) -> None:
         """Rows were answered that the prediction log does not keep."""
@@ -104,7 +110,9 @@ class Metrics:
         refused = [(model, status, count) for (model, status), count in list(self._refused.items())]
         unlogged = [(*place, rows) for place, rows in list(self._unlogged.items())]
         outside = [(*place, count) for place, count in list(self._outside.items())]
-        return Counted(list(self._answered.values()), refused, unlogged, outside)
+        return Counted(
+            list(self._answered.values()), refused, unlogged, outside, list(self._features.items())
+        )
 
     def _fold(self) -> None:
         with self._folding:
@@ -133,6 +141,7 @@ def _merged(every: Iterable[Counted]) -> Counted:
     refused: dict[tuple[str, int], int] = defaultdict(int)
     unlogged: dict[tuple[str, str], int] = defaultdict(int)
     outside: Counter[tuple[str, int, str, str]] = Counter()
+    features: Counter[int] = Counter()
     for counted in every:
         for more in counted.answered:
             kept = answered.setdefault(more.place, Answered(more.place))
@@ -146,11 +155,13 @@ def _merged(every: Iterable[Counted]) -> Counted:
             unlogged[model, environment] += count
         for model, version, column, rule, count in counted.outside:
             outside[model, version, column, rule] += count
+        features.update(dict(counted.features))
     return Counted(
         list(answered.values()),
         [(*place, count) for place, count in refused.items()],
         [(*where, count) for where, count in unlogged.items()],
         [(*place, count) for place, count in outside.items()],
+        list(features.items()),
     )
 
 
@@ -200,6 +211,12 @@ class _Collector:
         for model, version, column, rule, count in self._counted.outside:
             outside.add_metric((model, str(version), column, rule), count)
         yield outside
+        features = CounterMetricFamily(
+            "penstock_feature_requests", "Requests for features by their names.", labels=("status",)
+        )
+        for answered, count in self._counted.features:
+            features.add_metric((str(answered),), count)
+        yield features
         for index, stage in enumerate(STAGES):
             family = HistogramMetricFamily(
                 f"request_{stage}_seconds", "As KServe names it.", labels=("model_name",)

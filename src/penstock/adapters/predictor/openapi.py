@@ -29,6 +29,7 @@ def openapi(models: Iterable[ServedModel]) -> dict[str, Any]:
         "/v2": _got("What this is."),
         "/v2/health/live": _got("Whether it lives."),
         "/v2/health/ready": _got("Whether every champion answers."),
+        "/get-online-features": _posted("Features of entities, for clients of Feast.", {_JSON: _features()}),
         "/metrics": _got("What it has counted, for Prometheus.", "text/plain"),
     }
     for model in models:
@@ -45,7 +46,9 @@ def _of_model(name: str, signature: Signature) -> Iterator[tuple[str, Any]]:
     place = quote(name, safe="")
     row = _record({column.name: _kind(column) for column in signature.inputs}, signature)
     rows = {"type": "array", "items": row, "minItems": 1}
-    asked = _record({"rows": rows, "explain": {"type": "boolean"}}) | {"required": ["rows"]}
+    explain = {"explain": {"type": "boolean"}}
+    asked = _record({"rows": rows, **explain}) | {"required": ["rows"]}
+    params = _record(explain) | {"required": []}
     yield f"/predict/{place}", _posted("Rows, a row out for each.", {_JSON: asked})
     yield f"/v2/models/{place}", _got("What the model takes and gives.")
     yield f"/v2/models/{place}/ready", _got("Whether its champion answers.")
@@ -60,9 +63,8 @@ def _of_model(name: str, signature: Signature) -> Iterator[tuple[str, Any]]:
             {
                 _JSON: {
                     "oneOf": [
-                        _record({"dataframe_records": rows}),
-                        _record({"instances": rows}),
-                        _record({"inputs": rows}),
+                        _record({name: rows, "params": params}) | {"required": [name]}
+                        for name in ("dataframe_records", "instances", "inputs")
                     ]
                 },
                 "text/csv": {"type": "string"},
@@ -71,6 +73,20 @@ def _of_model(name: str, signature: Signature) -> Iterator[tuple[str, Any]]:
         ),
     )
     yield f"/v1/models/{place}:predict", _posted("KServe's first.", {_JSON: _record({"instances": rows})})
+
+
+def _features() -> dict[str, Any]:
+    text, flag = {"type": "string"}, {"type": "boolean"}
+    fields = {
+        "entities": {"type": "object", "additionalProperties": {"type": "array"}, "minProperties": 1},
+        "features": {"type": "array", "items": text},
+        "feature_service": text,
+        "full_feature_names": flag,
+        "include_feature_view_version_metadata": flag,
+        "environment": text,
+        "project": text,
+    }
+    return _record(fields) | {"required": ["entities"]}
 
 
 def _kind(column: Column) -> dict[str, Any]:
@@ -103,7 +119,8 @@ def _inference(signature: Signature) -> dict[str, Any]:
         for column in signature.inputs
     ]
     inputs = {"type": "array", "prefixItems": tensors, "minItems": len(tensors), "maxItems": len(tensors)}
-    return _record({"inputs": inputs})
+    wishes = _record({"explain": {"type": "boolean"}}) | {"required": []}
+    return _record({"inputs": inputs, "parameters": wishes}) | {"required": ["inputs"]}
 
 
 def _got(summary: str, media: str = _JSON) -> dict[str, Any]:

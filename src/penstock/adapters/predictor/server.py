@@ -23,7 +23,7 @@ from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
-from penstock.adapters.predictor.offered import Offered
+from penstock.adapters.predictor.offered import PATH, Offered
 from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
@@ -89,6 +89,8 @@ class Server:
     def answer(self, request: Request, give: Give) -> None:
         """See `Application.answer`; every refusal is one sentence, in the form that the client expects."""
         face = None
+        if request.path == PATH:
+            give = self._counted(give)
         try:
             face = face_of(request.method, request.path)
             if face is not None:
@@ -112,6 +114,15 @@ class Server:
         task = asyncio.get_running_loop().create_task(self._finish(face, coming, give))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    def _counted(self, give: Give) -> Give:
+        """Gives the answer to a request for features, which is in the metrics by then."""
+
+        def told(reply: Reply) -> None:
+            self._metrics.features(reply.status)
+            give(reply)
+
+        return told
 
     async def _finish(self, face: Face | None, coming: _Coming, give: Give) -> None:
         try:
@@ -340,7 +351,7 @@ class Server:
                 return self._for_control(request, method, rest)
             case "GET", ["metrics"]:
                 return self._told()
-            case "POST", ["get-online-features"]:
+            case "POST", _ if request.path == PATH:
                 return self._offered.answer(request)
         return self._about.told(request)
 

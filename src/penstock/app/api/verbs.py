@@ -77,13 +77,13 @@ def create_token(
     token, text = app.tokens.create(
         owner, role, who, project=project, environment=environment, expires=expires
     )
-    return {**without_digest(token), "token": text}
+    return app.poked({**without_digest(token), "token": text})
 
 
 @route("POST", "/tokens/{id}/revoke")
 def revoke_token(app: App, id: str, actor: str = "") -> Any:  # noqa: A002 - the field's name
     """Let an access token be worth nothing from now on."""
-    return without_digest(app.tokens.revoke(id, app.actor(actor)))
+    return app.poked(without_digest(app.tokens.revoke(id, app.actor(actor))))
 
 
 @route("POST", "/promote")
