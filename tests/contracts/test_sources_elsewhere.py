@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -265,7 +266,42 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.kill()
 
 
-class TestS3(Elsewhere):
+class InBucket(Elsewhere):
+    """What is in a bucket of the S3 server, by whatever scheme it is read."""
+
+    @pytest.fixture
+    def add(self, s3: str, tmp_path: Path) -> Callable[[pl.DataFrame], None]:
+        httpx.put(f"{s3}/orders").raise_for_status()
+        store = S3Store(
+            "orders",
+            endpoint=s3,
+            region="us-east-1",
+            access_key_id="a",
+            secret_access_key="b",
+            client_options={"allow_http": True, "default_headers": {"x-amz-acl": "public-read"}},
+        )
+
+        def add(more: pl.DataFrame) -> None:
+            path = tmp_path / f"{more['id'][0]:04d}.parquet"
+            more.write_parquet(path)
+            obstore.put(store, f"{tmp_path.name}/{path.name}", path)
+            obstore.put(store, f"{tmp_path.name}/_temporary/{path.name}", b"half")
+
+        return add
+
+
+class TestGoogle(InBucket):
+    """Google's stores are listed and read as S3 is, so the same server answers."""
+
+    @pytest.fixture
+    def source(self, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+        empty = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+        key = {"gcs_base_url": s3, "disable_oauth": True, **empty}
+        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(key))
+        return files(f"gs://orders/{tmp_path.name}/", name="orders", event_time="at", key="id")
+
+
+class TestS3(InBucket):
     @pytest.fixture
     def source(self, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
         settings = {
@@ -278,20 +314,6 @@ class TestS3(Elsewhere):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         return files(f"s3://orders/{tmp_path.name}/*.parquet", name="orders", event_time="at", key="id")
-
-    @pytest.fixture
-    def add(self, source: Source, s3: str, tmp_path: Path) -> Callable[[pl.DataFrame], None]:
-        assert source.kind  # its settings are those of the store
-        httpx.put(f"{s3}/orders").raise_for_status()
-        store = S3Store("orders")
-
-        def add(more: pl.DataFrame) -> None:
-            path = tmp_path / f"{more['id'][0]:04d}.parquet"
-            more.write_parquet(path)
-            obstore.put(store, f"{tmp_path.name}/{path.name}", path)
-            obstore.put(store, f"{tmp_path.name}/_temporary/{path.name}", b"half")
-
-        return add
 
     def test_folders_above_all_objects_tell_nothing(
         self, source: Source, add: Callable[[pl.DataFrame], None], tmp_path: Path
@@ -311,6 +333,25 @@ class TestS3(Elsewhere):
         nothing = files("s3://orders/nothing/", event_time="at")
         with pytest.raises((NotFound, Unavailable), match="nothing"), at_hand(nothing, str(tmp_path), {}):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "variable", "value", "said"),
+    [
+        ("gs://orders/", "GOOGLE_APPLICATION_CREDENTIALS", "nowhere", "by environment variables: GOOGLE_APP"),
+        ("az://orders/", "AZURE_STORAGE_ACCOUNT_NAME", "", "by environment variables: AZURE_STORAGE_ACC"),
+    ],
+)
+def test_what_a_scheme_is_reached_by_is_told(
+    url: str, variable: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if value:
+        monkeypatch.setenv(variable, value)
+    else:
+        monkeypatch.delenv(variable, raising=False)
+    source = files(url, name="orders", event_time="at")
+    with pytest.raises(Unavailable, match=said), at_hand(source, str(tmp_path), {}):
+        pass
 
 
 def test_declarations_that_cannot_be() -> None:

@@ -21,7 +21,7 @@ def batch(number: int) -> list[dict[str, object]]:
 
 if __name__ == "__main__":
     root, first = Path(sys.argv[1]), int(sys.argv[2])
-    log = JsonLinesPushes(root / "pushes.db")
+    log = JsonLinesPushes(root / (sys.argv[3] if len(sys.argv) > 3 else "pushes.db"))
     number = first
     while True:
         log.append(CLICKS, root, batch(number), datetime.now(UTC))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import materializing_program
@@ -13,6 +14,7 @@ import pytest
 from materializing_program import PART, PLACED, ROWS, Bench
 
 from penstock.adapters.online.redis import RedisOnline
+from penstock.core.errors import Unavailable
 from penstock.features.records import encode_record, entity_key
 from penstock.testing import redis
 
@@ -49,6 +51,43 @@ def test_a_server_that_is_restarted_in_the_middle_loses_nothing(redis_server: re
     assert all(store.read(keys, ["visits"]))
     assert store.contents() == before
     store.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "redis"])
+def test_two_that_materialise_at_once_write_what_one_would(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    address = request.getfixturevalue("redis_server").address if kind == "redis" else ""
+    benches = [Bench(tmp_path, address) for _ in range(2)]
+    benches[0].features.materialize("kiosk", "production", [], full=True, actor="ada")
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(bench.settle) for bench in benches]:
+            done.result()
+    assert [bench.there() for bench in benches] == [EVERY, EVERY]
+    standing = benches[0].features.standing(PLACED)
+    assert (standing.run, standing.error, standing.rows) == ("", "", ROWS)
+    with benches[0].store.read() as reader:
+        told = [event.kind for event in reader.events()]
+    assert told == ["features.materialized"]
+    for bench in benches:
+        bench.close()
+
+
+def test_who_cannot_wait_is_told_that_a_server_is_away_and_reads_again_when_it_is_back(
+    redis_server: redis.RedisServer,
+) -> None:
+    redis_server.empty()
+    writer, reader = RedisOnline(redis_server.address), RedisOnline(redis_server.address, patient=False)
+    key, record = entity_key(("n",), (1,)), encode_record(1, 1, {"n": 1})
+    writer.write("visits", [(key, record)])
+    assert reader.read([key], ["visits"]) == [{"visits": record}]
+    redis_server.kill()
+    with pytest.raises(Unavailable, match=r"The online store cannot be read: .* tried again once the Redis"):
+        reader.read([key], ["visits"])
+    redis_server.start()
+    assert reader.read([key], ["visits"]) == [{"visits": record}]
+    writer.close()
+    reader.close()
 
 
 def test_a_server_that_forgets_is_filled_again(tmp_path: Path) -> None:

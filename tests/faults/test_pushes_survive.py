@@ -19,6 +19,7 @@ from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.datasets import read
 
 KILLS = 3
+PUSHED = 12
 
 
 def test_kills_in_mid_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +42,19 @@ def test_kills_in_mid_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ids = read(CLICKS, tmp_path, datetime(2100, 1, 1, tzinfo=UTC)).collect()["id"]
     assert ids.sort().equals(pl.int_range((acknowledged + 2) * EACH, eager=True).alias("id"))
     assert last.new + last.known == EACH
+
+
+def test_two_systems_that_push_the_same_into_one_folder_double_nothing(tmp_path: Path) -> None:
+    commands = [[sys.executable, pushing_program.__file__, str(tmp_path), "0", f"{n}.db"] for n in range(2)]
+    with (
+        subprocess.Popen(commands[0], stdout=subprocess.PIPE, text=True) as one,
+        subprocess.Popen(commands[1], stdout=subprocess.PIPE, text=True) as other,
+    ):
+        for program in (one, other):
+            assert program.stdout
+            next(line for line in program.stdout if int(line) == PUSHED - 1)
+        for program in (one, other):
+            program.kill()
+    ids = read(CLICKS, tmp_path, datetime(2100, 1, 1, tzinfo=UTC)).collect()["id"]
+    assert ids.is_unique().all()
+    assert set(range(PUSHED * EACH)) <= set(ids)

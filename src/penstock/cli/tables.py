@@ -74,19 +74,23 @@ def is_file(ref: str) -> bool:
 
 def source_of(name: str) -> Source:
     """The source of this name that a pipeline of the project here reads. Raises NotFound."""
-    found = {
-        node.settings["source"]["name"]: node.settings["source"]
-        for graph in draw_pipelines(project_folder())
-        for node in graph.nodes
-        if node.kind == "snapshot"
-    }
+    return msgspec.convert(_read_by(name)[0]["source"], Source)
+
+
+def _read_by(name: str) -> list[dict[str, Any]]:
+    """The settings of all nodes that read a source. Raises NotFound."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for graph in draw_pipelines(project_folder()):
+        for node in graph.nodes:
+            if node.kind == "snapshot":
+                found.setdefault(node.settings["source"]["name"], []).append(node.settings)
     if name not in found:
         raise NotFound(
             what=f"No pipeline here reads a source `{name}`, and "
             + ("that is a folder" if Path(name).is_dir() else "there is no such file"),
             fix=meant(name, found) or f"Sources here: {', '.join(sorted(found)) or 'none'}.",
         )
-    return msgspec.convert(found[name], Source)
+    return found[name]
 
 
 def expectations_file(name: str, *, new: bool = False) -> Path:
@@ -114,21 +118,26 @@ def checked(
 ) -> tuple[str, int, list[Violation]]:
     """What a source or a file is held against, by how many rules, and what of its rows is not as expected.
 
+    No value is shown of columns that a model redacts or that a pipeline's feature view has tell of people.
     Raises NotFound, InvalidValue.
     """
     from penstock.datasets.expectation_files import parsed
-    from penstock.datasets.expectations import check, rules_in
+    from penstock.datasets.expectations import check, hiding, rules_in
     from penstock.datasets.singles import file_table, readable
     from penstock.datasets.sketching import sketch
+    from penstock.pipelines.loading import redacted
 
     whole = is_file(ref)
     named = name or (Path(ref).stem if whole else ref)
     file = expectations_file(named)
-    expected = parsed(file.read_text(encoding="utf-8"), str(file))
+    expected = hiding(parsed(file.read_text(encoding="utf-8"), str(file)), redacted(project_folder()))
     if whole:
         with readable(Path(ref)):
             return named, rules_in(expected), check(file_table(Path(ref)), expected)
-    source = source_of(ref)
+    read = _read_by(ref)
+    source = msgspec.convert(read[0]["source"], Source)
+    drawn = [each.get("expectations", {}).get(named, {}) for each in read]
+    expected = hiding(expected, [column for each in drawn for column in each.get("hidden", ())])
     rows = _known(source, data_root, as_of).rows
     found = check(rows, expected, sketch=sketch(rows), named_by=source.named_by)
     return named, rules_in(expected), found

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
-from penstock.datasets.expectations import Expectations, Rules, moment_of, types_asked
+from penstock.datasets.expectations import Expectations, Rules, hiding, moment_of, types_asked
 from penstock.datasets.sketches import ColumnSketch, Sketch
 
 FOLDER = "expectations"
@@ -176,10 +176,12 @@ def _refuse_impossible(where: str, rules: Rules) -> None:
         raise InvalidValue(what=what, found=said[0]) from error
 
 
-def of_project(folder: Path) -> dict[str, Expectations]:
-    """What a project expects, by the names of its sources and feature views. Raises InvalidValue."""
+def of_project(folder: Path, hidden: Collection[str] = ()) -> dict[str, Expectations]:
+    """What a project expects, by the names of its sources and feature views; of `hidden` columns no value is
+    shown. Raises InvalidValue.
+    """
     return {
-        file.stem: parsed(file.read_text(encoding="utf-8"), f"{FOLDER}/{file.name}")
+        file.stem: hiding(parsed(file.read_text(encoding="utf-8"), f"{FOLDER}/{file.name}"), hidden)
         for file in sorted((folder / FOLDER).glob("*.toml"))
     }
 
@@ -192,7 +194,8 @@ def as_data(expected: Expectations) -> dict[str, Any]:
         name: {rule: value for rule, value in rules.items() if value != empty[rule]}
         for name, rules in data["columns"].items()
     }
-    return {**data, "columns": columns}
+    hidden = list(data.pop("hidden"))
+    return {**data, **({"hidden": hidden} if hidden else {}), "columns": columns}
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -47,13 +47,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Expectations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a table is expected to be: `rows` of it at least, and its columns, beside which there may be
     `other_columns`. What is not so is an error, or with `severity` only a warning. `serving` says what
-    becomes of requests for predictions with values that the rules of their columns rule out.
+    becomes of requests for predictions with values that the rules of their columns rule out. Of `hidden`
+    columns no value is shown as an example.
     """
 
     severity: Severity = "error"
     rows: int = 0
     other_columns: bool = True
     serving: Literal["count", "refuse"] = "count"
+    hidden: tuple[str, ...] = ()
     columns: dict[str, Rules] = {}
 
 
@@ -96,8 +98,9 @@ def check(
 ) -> list[Violation]:
     """What of a table is not as expected: exact, in a pass more, which is saved where the sketch says enough.
 
-    Examples tell the columns `named_by` too. Of a `part` of a table's columns and rows nothing is asked that
-    only the whole can answer: columns that are not there, how many rows, shares of nulls and values twice.
+    Examples tell the columns `named_by` too, and nothing of `hidden` ones. Of a `part` of a table's columns
+    and rows nothing is asked that only the whole can answer: columns that are not there, how many rows,
+    shares of nulls and values twice.
     """
     lazy = table.lazy()
     schema = lazy.collect_schema()
@@ -117,6 +120,7 @@ def check(
         for each in _asked(name, rules, schema[name], part=part)
         if not (name in about and _proven(each.name, rules, about[name]))
     ]
+    shown_by = [name for name in named_by if name in schema and name not in expected.hidden]
     height = sketch.rows if sketch else None
     counts: list[int] = []
     if asked or height is None:
@@ -145,7 +149,7 @@ def check(
                     severity=_severity(expected, rules, each.name),
                     count=count,
                     rows=height,
-                    examples=_examples(lazy, name, each, [n for n in named_by if n in schema and n != name]),
+                    examples=() if name in expected.hidden else _examples(lazy, name, each, shown_by),
                 )
             )
     return found
@@ -162,6 +166,11 @@ def refuse(found: Sequence[Violation], what: str, name: str) -> list[Violation]:
         found="; ".join(map(str, errors[:TOLD])) + more,
         fix=f"Mend the rows, or expect something else in expectations/{name}.toml.",
     )
+
+
+def hiding(expected: Expectations, columns: Iterable[str]) -> Expectations:
+    """The expectations with more columns of which no value is shown."""
+    return msgspec.structs.replace(expected, hidden=tuple(sorted({*expected.hidden, *columns})))
 
 
 def rules_in(expected: Expectations) -> int:
@@ -288,7 +297,8 @@ def _number(bound: Bound | None, otherwise: float) -> float:
     return otherwise if bound is None or isinstance(bound, str) else bound
 
 
-def _examples(table: pl.LazyFrame, name: str, asked: _Asked, named_by: list[str]) -> tuple[str, ...]:
+def _examples(table: pl.LazyFrame, name: str, asked: _Asked, named_by: Sequence[str]) -> tuple[str, ...]:
+    named_by = [each for each in named_by if each != name]
     columns = [_exactly(each) for each in dict.fromkeys([name, *named_by])]
     rows = table.filter(asked.broken).select(columns).head(SHOWN).collect()
     return tuple(

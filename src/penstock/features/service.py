@@ -157,18 +157,18 @@ class Features:
         if computed is None:
             return False
         if computed.error:
-            return self._end(replace(state, error=computed.error, actor="penstock"), now)
+            return self._end(placed, replace(state, error=computed.error, actor="penstock"), now)
         try:
             return self._load(placed, state, computed, now)
         except (NotFound, Corrupt) as error:  # what the run made is gone
-            return self._end(replace(state, error=str(error), actor="penstock"), now)
+            return self._end(placed, replace(state, error=str(error), actor="penstock"), now)
 
     def _begin(self, placed: Placed, contents: str, now: datetime) -> bool:
         try:
             start = self._work.ready(placed)
         except PenstockError as error:
             state = refilled(needed(self.standing(placed)), contents)
-            return self._end(replace(state, asked=False, error=str(error)), now)
+            return self._end(placed, replace(state, asked=False, error=str(error)), now)
         with self._store.begin() as tx:
             state = refilled(needed(_state(tx, placed)), contents)
             if state.run or not due(state, placed.view, now):
@@ -209,7 +209,7 @@ class Features:
         features = tuple(_column(name, kind) for name, kind in kinds.items() if name not in aside)
         done = replace(going, as_of=computed.as_of, table=computed.table, entity=entity, features=features)
         self._loading = ("", pl.DataFrame())
-        return self._end(replace(done, full=False, error="", actor="penstock"), now)
+        return self._end(placed, replace(done, full=False, error="", actor="penstock"), now)
 
     def _changed(self, state: Materialization, digest: str) -> pl.DataFrame:
         """The rows that are to be written; asked again for the next part, they are the same."""
@@ -221,12 +221,16 @@ class Features:
             self._loading = (loading, table)
         return self._loading[1]
 
-    def _end(self, ended: Materialization, now: datetime) -> bool:
+    def _end(self, placed: Placed, ended: Materialization, now: datetime) -> bool:
+        """Tell what became of a run, unless another process has: that may have begun a new one since."""
         word = "failed" if ended.error else "materialized"
         more = {"run": ended.run, "as_of": ended.as_of, "rows": ended.rows, "error": ended.error}
         with self._store.begin() as tx:
-            event = _told(tx, ended, word, now, more)
-            _keep(tx, replace(ended, run="", finished=now, event=event))
+            there = _state(tx, placed)
+            if (there.run, there.finished) == (ended.run, ended.finished):
+                asked = ended.asked or (bool(ended.run) and there.asked)
+                event = _told(tx, ended, word, now, more)
+                _keep(tx, replace(ended, run="", asked=asked, finished=now, event=event))
         return True
 
 

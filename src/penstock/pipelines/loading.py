@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,40 @@ def draw_target(target: str, folder: str | Path, params: Mapping[str, Any] | Non
 def _with_expectations(graph: Graph, folder: Path) -> Graph:
     """The graph with what the project's files expect of each source, and of training rows and their features.
 
-    So they travel with the release, and a change of theirs is a change of what depends on them.
+    So they travel with the release, and a change of theirs is a change of what depends on them. What tells
+    of people by a feature view, or is redacted, is shown in no example.
     """
     if not Path(folder, EXPECTATIONS).is_dir():
         return graph
-    expected = {name: datasets.as_data(each) for name, each in datasets.of_project(folder).items()}
+    personal = {name for node in graph.nodes for name in _personal(node)}
+    hidden = {*personal, *redacted(folder)}
+    found = datasets.of_project(folder, hidden)
+    expected = {name: datasets.as_data(each) for name, each in found.items()}
     return msgspec.structs.replace(graph, nodes=tuple(_expecting(node, expected) for node in graph.nodes))
+
+
+def _personal(node: Node) -> list[str]:
+    views = [*node.settings.get("views", ()), node.settings.get("view", {})]
+    return [name for view in views for name in view.get("pii", ())]
+
+
+def redacted(folder: Path) -> set[str]:
+    """The columns that the `penstock.toml` of a project has any model redact, in any environment.
+
+    What is wrong in that file is told by those who read the whole of it.
+    """
+    try:
+        told = tomllib.loads(Path(folder, "penstock.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    above = [told, *_tables(told.get("environments"))]
+    models = [model for each in above for model in _tables(each.get("models"))]
+    lists = [model["redact"] for model in models if isinstance(model.get("redact"), list)]
+    return {name for names in lists for name in names if isinstance(name, str)}
+
+
+def _tables(told: object) -> list[dict[str, Any]]:
+    return [each for each in told.values() if isinstance(each, dict)] if isinstance(told, dict) else []
 
 
 def _expecting(node: Node, expected: Mapping[str, Any]) -> Node:

@@ -13,6 +13,8 @@ from penstock.core.errors import InvalidRequest
 Broken = Callable[[Any], bool]
 REFUSE = "refuse"
 """Beside the rules of a column: whether requests that break one are refused, but for those that only warn."""
+HIDDEN = "hidden"
+"""Beside the rules of a column: nobody is shown its values."""
 
 
 class Outside:
@@ -40,7 +42,7 @@ class Outside:
                     raise InvalidRequest(
                         what=f"The column {name!r} holds a value that nobody expects",
                         expected=_in_full(words, self._columns[name]),
-                        found=f"{value!r:.60}",
+                        found="another" if self._columns[name].get(HIDDEN) else f"{value!r:.60}",
                     )
 
     def count(self, columns: Mapping[str, Sequence[Any]]) -> Counter[tuple[str, str]]:

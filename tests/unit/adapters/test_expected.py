@@ -18,7 +18,7 @@ from penstock import files, pipeline, publish, step, training_rows, feature_view
 trips = files("trips", event_time="at", key="id")
 winds = files("winds", event_time="at")
 
-@feature_view(entity="origin", source=winds)
+@feature_view(entity="origin", source=winds, pii="pilot")
 def wind(rows):
     return rows
 
@@ -45,7 +45,12 @@ def test_what_files_expect_stands_in_the_graph(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "expectations").mkdir()
     (tmp_path / "expectations" / "trips.toml").write_text("[columns.id]\nunique = true")
     (tmp_path / "expectations" / "wind.toml").write_text("[columns.speed]\nat_least = 0")
+    (tmp_path / "penstock.toml").write_text(
+        '[models.delay]\nredact = ["fare"]\n[environments.test.models.delay]\nredact = ["seat"]\n'
+    )
     nodes = {node.name: node.settings.get("expectations") for node in draw_target(target, tmp_path).nodes}
+    for at in ("trips.snapshot", "rows"):
+        assert nodes[at]["trips"]["hidden"] == ["fare", "pilot", "seat"], "no example shows their values"
     assert nodes["trips.snapshot"]["trips"]["columns"] == {"id": {"unique": True}}
     assert nodes["winds.snapshot"] is None
     assert list(nodes["rows"]) == ["trips", "wind"]

@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from penstock import feature_view, files
-from penstock.adapters.executors.expected import training_as_expected
+from penstock.adapters.batch.unexpected import unexpected_in
+from penstock.adapters.executors.expected import evidence, training_as_expected
 from penstock.app.api import call
 from penstock.app.home import Home
 from penstock.app.wiring import App
-from penstock.core.errors import InvalidValue
+from penstock.core.errors import InvalidRequest, InvalidValue
 from penstock.datasets.profiles import profile, unnamed
 from penstock.datasets.types import Column
 from penstock.deployments.environments import Environments
@@ -23,6 +24,7 @@ from penstock.deployments.plans import Plans
 from penstock.features.made import Made
 from penstock.features.types import Computed, OnlineView, Origins
 from penstock.serving.attributions import PERSONAL, without
+from penstock.serving.outside import Outside
 from penstock.serving.types import Attribution, Offer
 from penstock.testing.delivery import CONFIG, Delivered
 
@@ -86,19 +88,29 @@ def test_the_log_the_card_and_the_profile_name_none_of_it(tmp_path: Path) -> Non
 
 
 def test_violations_give_no_examples_of_it_and_explanations_one_number() -> None:
-    rows = pl.DataFrame({"id": [1, 2], "at": [NOON] * 2, "born": [1700, 1980], "orders": [-1, 2]})
-    rules = {"columns": {"born": {"at_least": 1900}, "orders": {"at_least": 0}}}
+    rows = pl.DataFrame(
+        {"id": [1, 2], "email": ["ada@x", "b"], "at": [NOON] * 2, "born": [1700, 1980], "orders": [-1, 2]}
+    ).with_columns(fare=pl.lit(-7))
+    bounds = {"born": {"at_least": 1900}, "orders": {"at_least": 0}, "fare": {"at_least": 0}}
     settings = {
-        "source": {"name": "people", "key": ["id"], "path": "x", "event_time": "at"},
-        "views": [{"pii": ["born"]}],
-        "expectations": {"person": rules},
+        "source": {"name": "people", "key": ["id", "email"], "path": "x", "event_time": "at"},
+        "views": [{"pii": ["born", "email"]}],
+        "expectations": {"person": {"columns": bounds, "hidden": ["fare"], "serving": "refuse"}},
     }
     with pytest.raises(InvalidValue) as refused:
-        training_as_expected(settings, rows)
+        training_as_expected(settings, rows.lazy())
+    assert "`fare` at_least 0: not so in 2 of 2 rows" in str(refused.value)
+    assert not any(each in str(refused.value) for each in ("-7", "ada@x"))
+    kept = evidence(settings, bounds, ())["columns"]
+    told = unexpected_in(rows.with_row_index("row", 1), kept)
+    assert [each.examples for each in told] == [(), ("-1 (row 1)",), ()]
+    for column, said in (("born", "found another"), ("orders", "found -5")):
+        with pytest.raises(InvalidRequest, match=said):
+            Outside(kept).require({column: [-5]})
     assert "`born` at_least 1900: not so in 1 of 2 rows;" in str(refused.value)
     assert "1700" not in str(refused.value)
-    assert "such as -1" in str(refused.value)
+    assert "such as -1 (id 1, at " in str(refused.value)
     given = {"born": 0.25, "orders": 0.5, "old": -0.125}
-    told = Attribution(method="m", scale="score", baseline=0.0, value=0.625, contributions=given)
-    assert without(told, ORIGINS.personal).contributions == {"orders": 0.5, PERSONAL: 0.125}
-    assert without(told, frozenset()) == told
+    attributed = Attribution(method="m", scale="score", baseline=0.0, value=0.625, contributions=given)
+    assert without(attributed, ORIGINS.personal).contributions == {"orders": 0.5, PERSONAL: 0.125}
+    assert without(attributed, frozenset()) == attributed

@@ -9,19 +9,22 @@ import msgspec
 import polars as pl
 
 from penstock.datasets.expectations import SHOWN, Expectations, Rules, Violation, check
-from penstock.serving.outside import REFUSE
+from penstock.serving.outside import HIDDEN, REFUSE
 
 
 def unexpected_in(rows: pl.DataFrame, expected: Mapping[str, Mapping[str, Any]]) -> list[Violation]:
     """The rules of columns that some rows break; `rows` have their numbers as the column `row` as well."""
     columns = {
-        name: msgspec.convert({rule: value for rule, value in given.items() if rule != REFUSE}, Rules)
+        name: msgspec.convert(
+            {rule: value for rule, value in given.items() if rule not in {REFUSE, HIDDEN}}, Rules
+        )
         for name, given in expected.items()
         if name != "row"
     }
     if not columns or rows.is_empty():
         return []
-    return check(rows, Expectations(columns=columns), named_by=("row",), part=True)
+    hidden = tuple(name for name, given in expected.items() if given.get(HIDDEN))
+    return check(rows, Expectations(columns=columns, hidden=hidden), named_by=("row",), part=True)
 
 
 def together(parts: Iterable[Iterable[Violation]], rows: int) -> tuple[Violation, ...]:

@@ -9,9 +9,9 @@ import msgspec
 import polars as pl
 
 from penstock.datasets.expectation_files import as_data
-from penstock.datasets.expectations import Expectations, check, refuse, rules_in
+from penstock.datasets.expectations import Expectations, check, hiding, refuse, rules_in
 from penstock.datasets.types import Source
-from penstock.serving.outside import REFUSE
+from penstock.serving.outside import HIDDEN, REFUSE
 
 
 def evidence(settings: Mapping[str, Any], inputs: Collection[str], warnings: Sequence[str]) -> dict[str, Any]:
@@ -24,8 +24,13 @@ def evidence(settings: Mapping[str, Any], inputs: Collection[str], warnings: Seq
     }
     if not given:
         return {}
+    hidden = {name for expected in given.values() for name in expected.hidden} | _personal(settings)
     columns = {
-        name: {**rules, REFUSE: expected.serving == "refuse"}
+        name: {
+            **rules,
+            REFUSE: expected.serving == "refuse",
+            **({HIDDEN: True} if name in hidden else {}),
+        }
         for expected in given.values()
         for name, rules in as_data(expected)["columns"].items()
         if name in inputs
@@ -38,20 +43,20 @@ def training_as_expected(settings: Mapping[str, Any], rows: pl.LazyFrame) -> lis
     """What of training rows is not as expected and only warns, for the settings of a `rows` node.
 
     A source was held against its expectations when it was read: here only its columns that are still there
-    are asked, and the features all. Of what tells of people no examples are given. Raises InvalidValue for
-    errors.
+    are asked, and the features all. Of what tells of people or is redacted no examples are given. Raises
+    InvalidValue for errors.
     """
     source = msgspec.convert(settings["source"], Source)
-    personal = {column for view in settings["views"] for column in view.get("pii", ())}
     warnings = []
     for name, given in settings.get("expectations", {}).items():
-        expected = msgspec.convert(given, Expectations)
+        expected = hiding(msgspec.convert(given, Expectations), _personal(settings))
         whole = name != source.name
         asked = msgspec.structs.replace(expected, other_columns=True, rows=expected.rows if whole else 0)
         what = f"The training rows with the features of {name}" if whole else "The training rows"
-        found = [
-            msgspec.structs.replace(each, examples=()) if each.column in personal else each
-            for each in check(rows, asked, named_by=source.named_by, part=not whole)
-        ]
-        warnings += refuse(found, what, name)
+        warnings += refuse(check(rows, asked, named_by=source.named_by, part=not whole), what, name)
     return [str(each) for each in warnings]
+
+
+def _personal(settings: Mapping[str, Any]) -> set[str]:
+    """The columns of the views of a `rows` node that tell of people."""
+    return {column for view in settings.get("views", ()) for column in view.get("pii", ())}

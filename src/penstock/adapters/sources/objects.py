@@ -21,6 +21,12 @@ from penstock.datasets.types import Objects, Source
 
 AT_ONCE = 8
 """Objects that are fetched at the same time."""
+_SETTINGS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, of other makers, AWS_ENDPOINT_URL",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, the path of a key, or GOOGLE_SERVICE_ACCOUNT_KEY, its text",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
+}
+"""The environment variables that obstore reads for each scheme."""
 
 
 def state(source: Source, data_root: Path) -> str:  # noqa: ARG001 - `Origin`'s
@@ -103,8 +109,12 @@ def _none(source: Source) -> NotFound:
 
 
 def _away(source: Source, error: Exception) -> Unavailable:
+    assert isinstance(source.kind, Objects)  # noqa: S101 - as above
+    scheme = source.kind.url.partition("://")[0]
     return Unavailable(
         what=f"The object store of the source {source.name} does not answer",
         found=str(error).split("\n")[0][:300],
-        fix="Its key and region are environment variables, such as AWS_ACCESS_KEY_ID.",
+        fix=f"It is reached by environment variables: {_SETTINGS[scheme]}."
+        if scheme in _SETTINGS
+        else "Does the address answer where steps run?",
     )
