@@ -18,6 +18,8 @@ ROWS = 5000
 """Rows of a table that are looked at, evenly spread over it: more tell little more."""
 FEWEST = 10
 """Rows below which a correlation is not known."""
+_STILL = 1e-9
+"""The variance of ranks of a column that stood still."""
 _UNIT, _UNKNOWN = 10_000, -32768
 _ALONE = 250_000
 """Multiplications that BLAS does on one thread, a few less."""
@@ -55,18 +57,16 @@ def products(frame: pl.DataFrame, reference: Profile) -> Products | None:
     """The sums of a table's columns of numbers by their ranks in a reference, None unless there are two.
 
     A rank is the share of the reference's values below, straight between the edges of its bins, so that no
-    value however large is more than the last. Of many rows ROWS are taken; `size_of` tells how many were.
+    value however large is more than the last. What is missing has the middle rank: that weakens a relation
+    here as in the reference, and how much is missing is watched of each column. Of many rows ROWS are taken;
+    `size_of` tells how many were.
     """
     columns = _numeric(reference)
     if len(columns) < 2:
         return None
-    sums, known = _summed(_ranks(_some(frame.select(column.name for column in columns)), columns))
+    sums = _summed(_ranks(_some(frame.select(column.name for column in columns)), columns))
     upper = np.triu_indices(len(sums))
-    return Products(
-        names=tuple(column.name for column in columns),
-        sums=sums[upper].astype("<f8").tobytes(),
-        known=known[upper].astype("<f8").tobytes(),
-    )
+    return Products(names=tuple(column.name for column in columns), sums=sums[upper].astype("<f8").tobytes())
 
 
 def added(a: Products | None, b: Products | None) -> Products | None:
@@ -74,19 +74,18 @@ def added(a: Products | None, b: Products | None) -> Products | None:
     names = tuple(name for name in a.names if name in b.names) if a and b else ()
     if not a or not b or len(names) < 2:
         return None
-    upper = np.triu_indices(len(names) + 1)
-    sums, known = (left + right for left, right in zip(_square(a, names), _square(b, names), strict=True))
-    return Products(names=names, sums=sums[upper].tobytes(), known=known[upper].tobytes())
+    sums = _square(a, names) + _square(b, names)
+    return Products(names=names, sums=sums[np.triu_indices(len(sums))].tobytes())
 
 
 def size_of(products: Products) -> int:
     """Of how many rows the sums are."""
-    return int(np.frombuffer(products.known, "<f8", count=1)[0])
+    return int(np.frombuffer(products.sums, "<f8", count=1)[0])
 
 
 def correlations(products: Products, names: Sequence[str]) -> Numbers:
     """The correlation of each pair of some of its columns, shape (P,), not-a-number where nobody knows."""
-    found: Numbers = _correlated(*_square(products, names))[np.triu_indices(len(names), 1)]
+    found: Numbers = _correlated(_square(products, names))[np.triu_indices(len(names), 1)]
     return found
 
 
@@ -105,7 +104,7 @@ def paired(frame: pl.DataFrame, place: NDArray[np.int64], days: int, reference: 
     for day, count in enumerate(rows):
         ours = order[bounds[day] : bounds[day + 1]]
         ranks = _ranks(frame[ours[_spread(len(ours))]], columns)
-        together = _correlated(*_summed(ranks))
+        together = _correlated(_summed(ranks))
         each[day] = together[upper]
         noise = _noise(ranks, together)[upper]
         there = np.isfinite(noise)
@@ -149,7 +148,7 @@ def _numeric(reference: Profile) -> list[ColumnProfile]:
 
 
 def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
-    """The rank of each value among those of the reference less a half, shape (C, n), of nulls NaN."""
+    """The rank of each value among those of the reference less a half, shape (C, n), of nulls 0."""
     found = np.empty((len(columns), frame.height))
     for ranks, column in zip(found, columns, strict=True):
         values = frame[column.name].cast(pl.Float64).to_numpy()  # of nulls not-a-number
@@ -160,20 +159,13 @@ def _ranks(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Numbers:
             inside = (values - np.array([edges[0], *edges]).take(at)) / wide
         start, rise = np.array([below[0], *below]), np.array([0.0, *np.diff(below), 0.0])
         ranks[:] = start.take(at) + rise.take(at) * inside - 0.5
+    found[~np.isfinite(found)] = 0.0
     return found
 
 
-def _summed(ranks: Numbers) -> tuple[Numbers, Numbers]:
-    """The sums of products of 1 and each column, and how many rows have both, shape (C + 1, C + 1)."""
-    size, count = len(ranks) + 1, ranks.shape[1]
-    filled = np.ones((size, count))
-    filled[1:] = ranks
-    there = np.isfinite(filled)
-    if there.all():
-        return _crossed(filled), np.full((size, size), float(count))
-    filled[~there] = 0.0
-    known = there.astype(np.float64)
-    return _crossed(filled), _crossed(known)
+def _summed(ranks: Numbers) -> Numbers:
+    """The sums of products of 1 and each column, shape (C + 1, C + 1)."""
+    return _crossed(np.vstack([np.ones(ranks.shape[1]), ranks]))
 
 
 def _crossed(values: Numbers) -> Numbers:
@@ -188,26 +180,25 @@ def _crossed(values: Numbers) -> Numbers:
     return crossed
 
 
-def _square(products: Products, names: Sequence[str]) -> tuple[Numbers, Numbers]:
-    """The whole matrices of sums and counts, of some of the columns."""
+def _square(products: Products, names: Sequence[str]) -> Numbers:
+    """The whole matrix of sums, of some of the columns."""
     size = len(products.names) + 1
     ours = [0, *(products.names.index(name) + 1 for name in names)]
     upper = np.triu_indices(size)
-    whole = np.empty((2, size, size))
-    for matrix, data in zip(whole, (products.sums, products.known), strict=True):
-        matrix[upper] = np.frombuffer(data, "<f8")
-        matrix.T[upper] = matrix[upper]
-    sums, known = whole[:, ours][:, :, ours]
-    return sums, known
+    whole = np.empty((size, size))
+    whole[upper] = np.frombuffer(products.sums, "<f8")
+    whole.T[upper] = whole[upper]
+    return whole[ours][:, ours]
 
 
-def _correlated(sums: Numbers, known: Numbers) -> Numbers:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums[0, 1:] / known[0, 1:]
-        variance = np.diagonal(sums)[1:] / known[0, 1:] - mean**2
-        spread = np.sqrt(np.where(variance > 1e-9, variance, np.nan))
-        found = (sums[1:, 1:] / known[1:, 1:] - np.outer(mean, mean)) / np.outer(spread, spread)
-    return np.where(known[1:, 1:] >= FEWEST, np.clip(found, -1.0, 1.0), np.nan)
+def _correlated(sums: Numbers) -> Numbers:
+    rows = sums[0, 0]
+    if rows < FEWEST:
+        return np.full((len(sums) - 1, len(sums) - 1), np.nan)
+    mean = sums[0, 1:] / rows
+    variance = np.diagonal(sums)[1:] / rows - mean**2
+    spread = np.sqrt(np.where(variance > _STILL, variance, np.nan))
+    return np.clip((sums[1:, 1:] / rows - np.outer(mean, mean)) / np.outer(spread, spread), -1.0, 1.0)
 
 
 def _noise(ranks: Numbers, together: Numbers) -> Numbers:
@@ -216,17 +207,14 @@ def _noise(ranks: Numbers, together: Numbers) -> Numbers:
     Source: J. Steiger and A. Hakstian, The asymptotic distribution of elements of a correlation matrix:
     theory and application (1982).
     """
-    there = np.isfinite(ranks)
-    count = np.maximum(1, there.sum(axis=1, keepdims=True))
-    mean = np.where(there, ranks, 0.0).sum(axis=1, keepdims=True) / count
-    apart = np.where(there, ranks - mean, 0.0)
-    spread = np.sqrt((apart**2).sum(axis=1, keepdims=True) / count)
-    x, known = apart / np.where(spread > 0, spread, 1.0), there.astype(np.float64)
-    square, both = x * x, known @ known.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        squares, cubes = square @ square.T / both, (square * x) @ x.T / both
-        fourth = np.diagonal(squares)
-        sides = fourth[:, None] + fourth
-        variance = squares - together * (cubes + cubes.T) + together**2 / 4 * (sides + 2 * squares)
-        noise: Numbers = np.maximum(variance, 0.0) * ranks.shape[1] / both
+    rows = ranks.shape[1]
+    apart = ranks - ranks.mean(axis=1, keepdims=True)
+    spread = np.sqrt((apart**2).mean(axis=1, keepdims=True))
+    x = apart / np.where(spread > 0, spread, 1.0)
+    square = x * x
+    squares, cubes = square @ square.T / rows, (square * x) @ x.T / rows
+    fourth = np.diagonal(squares)
+    sides = fourth[:, None] + fourth
+    variance = squares - together * (cubes + cubes.T) + together**2 / 4 * (sides + 2 * squares)
+    noise: Numbers = np.maximum(variance, 0.0)
     return noise

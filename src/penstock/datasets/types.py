@@ -160,13 +160,12 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
 class Products(msgspec.Struct, frozen=True, kw_only=True):
     """What C columns of numbers have in common, as sums over rows, which merge (see `datasets.pairs`).
 
-    Of 1 and the ranks of each column, `sums` are those of the products of every two, and `known` counts the
-    rows that have both: little-endian float64, shape (C + 1, C + 1), the upper triangle row by row.
+    Of 1 and the ranks of each column, `sums` are those of the products of every two: little-endian float64,
+    shape (C + 1, C + 1), the upper triangle row by row.
     """
 
     names: tuple[str, ...]
     sums: bytes
-    known: bytes
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
