@@ -198,7 +198,8 @@ def _correlated(sums: Numbers) -> Numbers:
     mean = sums[0, 1:] / rows
     variance = np.diagonal(sums)[1:] / rows - mean**2
     spread = np.sqrt(np.where(variance > _STILL, variance, np.nan))
-    return np.clip((sums[1:, 1:] / rows - np.outer(mean, mean)) / np.outer(spread, spread), -1.0, 1.0)
+    found: Numbers = (sums[1:, 1:] / rows - np.outer(mean, mean)) / np.outer(spread, spread)
+    return np.clip(found, -1.0, 1.0)
 
 
 def _noise(ranks: Numbers, together: Numbers) -> Numbers:
