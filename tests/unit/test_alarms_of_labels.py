@@ -162,6 +162,19 @@ def test_a_changed_relation_is_told_apart_from_changed_inputs_and_only_once_half
     assert {alarm.ended for alarm in world.raised()} == {world.clock.now()}
 
 
+@pytest.mark.parametrize(("share", "first"), [(0.6, ""), (0.96, "judged")])
+def test_labels_are_waited_for_while_they_come_unless_nearly_all_are_there(share: float, first: str) -> None:
+    world = World()
+    world.known()
+    truth = world.day()
+    world.clock.advance(12 * HOUR)
+    world.tell(truth, share)
+    world.alarms.tick(world.clock.advance(12 * HOUR))
+    assert world.windows()[1].truth == first
+    world.tick()
+    assert world.windows()[1].truth == "judged"
+
+
 def test_other_inputs_bring_other_labels_and_leave_the_relation_as_it_is() -> None:
     world = World()
     for _ in range(3):

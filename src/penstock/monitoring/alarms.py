@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +25,9 @@ USUAL = "1 per 90d"
 _CURSOR = "alarms:judged"
 _ANSWERS: tuple[What, ...] = ("inputs", "outputs")
 _TRUTHS: tuple[What, ...] = ("labels", "relation")
+_NEARLY = 0.95
+"""The share of a window's labels that is judged without waiting for more."""
+_DAY = timedelta(days=1)
 
 
 class _Judged(msgspec.Struct, frozen=True):
@@ -46,7 +49,7 @@ class Alarms:
     """Judges windows of champions against the days that their versions were trained on.
 
     A window is judged once, after its end and at its own size, so that looking more often finds no more; by
-    its labels at the end of the day on which half of them are known.
+    its labels at the end of the day on which nearly all of them are known, or half of them and no more come.
     """
 
     def __init__(self, store: Store, blobs: Blobs) -> None:
@@ -137,8 +140,11 @@ class Alarms:
 
 
 def _labelled(reader: Reader, today: datetime) -> tuple[list[Window], list[Window]]:
-    """Windows that are over and of which half of the labels are known by now: those to be judged by them, and
-    others, since another version answers or they are no whole days.
+    """Windows that are over and whose labels have come by now: those to be judged by them, and others, since
+    another version answers or they are no whole days.
+
+    Labels that come first are often of another kind (of the night, of what failed soon), so that half of them
+    are enough only when none came for a day.
     """
     due = reader.find(
         Window,
@@ -152,6 +158,8 @@ def _labelled(reader: Reader, today: datetime) -> tuple[list[Window], list[Windo
     judged: list[Window] = []
     passed: list[Window] = []
     for window in due:
+        if window.completeness < _NEARLY and window.measured > today - _DAY:
+            continue
         of = {"model": window.model, "environment": window.environment, "variant": "champion"}
         [newest] = reader.pick(Window, ("version",), **of, order="-start", limit=1)
         answers = newest == (window.version,) and not part_of_day(reader, window)
