@@ -15,6 +15,7 @@ from penstock.datasets.types import Quarantined
 
 SHOWN = 80
 """Characters of a value that are shown of a row that is left out."""
+_NO_TEXT = "the line is no UTF-8"
 
 
 class Mended(msgspec.Struct, frozen=True):
@@ -26,20 +27,25 @@ class Mended(msgspec.Struct, frozen=True):
 
 
 def mended(path: Path, file: str, form: str, schema: Mapping[str, pl.DataType]) -> Mended:
-    """A CSV or JSON lines file without the lines that do not fit its heading or `schema`.
+    """A CSV or JSON lines file without the lines that are no UTF-8 or do not fit its heading or `schema`.
 
     Takes the file's size in memory. `file` is what it is called in the reasons.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
     pieces, lines, bad = [], [], []
     for line, piece, fault in _csv(text) if form == "csv" else _json_lines(text, schema):
         if fault is None:
-            pieces.append(piece)
+            pieces.append(_readable(piece))
             lines.append(line)
         else:
-            column, value, why = fault
+            column, value, why = fault[0], _readable(str(fault[1])), fault[2]
             bad.append(Quarantined(file=file, line=line, column=column, value=shown(value), why=why))
     return Mended("".join(pieces).encode(), lines[1:] if form == "csv" else lines, bad)
+
+
+def _readable(text: str) -> str:
+    """Text in which a mark stands for each byte that is no UTF-8."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def whole_lines(path: Path) -> Mended:
@@ -84,6 +90,8 @@ def _csv(text: str) -> Iterator[tuple[int, str, _Fault | None]]:
         fault = None
         if len(row) > wanted:
             fault = ("", piece.strip(), f"the line has {len(row)} values where the heading names {wanted}")
+        elif before and _readable(piece) != piece:
+            fault = ("", piece.strip(), _NO_TEXT)
         yield before + 1, piece if piece.endswith("\n") else f"{piece}\n", fault
         before = rows.line_num
 
@@ -94,6 +102,9 @@ def _json_lines(text: str, schema: Mapping[str, pl.DataType]) -> Iterator[tuple[
             continue
         try:
             row = msgspec.json.decode(line)
+        except UnicodeError:
+            yield number, "", ("", line, _NO_TEXT)
+            continue
         except msgspec.DecodeError:
             yield number, "", ("", line, "the line is no JSON, or not all of one")
             continue

@@ -131,6 +131,21 @@ def test_lines_that_are_no_rows_are_left_out_and_the_others_read(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "id,at,name\n1,2024-01-01,caf\xe9\n2,2024-01-01,tea\n"),
+        ("a.jsonl", '{"id":0,"at":"2024-01-01"}\n{"id":1,"name":"caf\xe9"}\n'),
+    ],
+)
+def test_lines_that_are_no_utf_8_are_left_out(tmp_path: Path, name: str, text: str) -> None:
+    write(tmp_path, name, "")
+    (tmp_path / "data/trips" / name).write_bytes(text.encode("latin-1"))
+    [said] = left_out(tmp_path, 1)
+    assert said.startswith(f"data/trips/{name}, line 2: the line is no UTF-8 (")
+    assert "caf\N{REPLACEMENT CHARACTER}" in said
+
+
 def test_separators_inside_a_value_end_no_line(tmp_path: Path) -> None:
     odd = "a\u2028b\x0cc\x85d"
     write(tmp_path, "a.csv", f"id,at,name\n1,2024-01-01,{odd}\n2,2024-01-02,a,b\n3,2024-01-03,last\n")
