@@ -46,7 +46,9 @@ def test_an_unknown_path_and_an_unknown_field_are_refused(app: App) -> None:
         call(app, "POST", "/projects", {"data_root": "/data"})
 
 
-def test_the_loop_that_tells_the_prediction_service_of_tokens_is_woken_when_one_comes_or_goes(app: App) -> None:
+def test_the_loop_that_tells_the_prediction_service_of_tokens_is_woken_when_one_comes_or_goes(
+    app: App,
+) -> None:
     woken: list[str] = []
 
     class Woken(Loop):
