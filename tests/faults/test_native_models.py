@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from penstock.adapters.formats.skops_files import as_skops
+from penstock.adapters.isolation.plain import PlainProcess
+from penstock.adapters.isolation.program import Program, Start
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.core.errors import Corrupt, InvalidRequest, Unavailable
 from penstock.datasets.types import Column
@@ -116,6 +120,45 @@ def test_a_pickle_finds_the_code_of_its_project_in_its_child_alone(tmp_path: Pat
     runtime = ChildRuntime(Path(sys.executable), file, "unsafe_pickle", SIGNATURE, str(tmp_path))
     assert runtime.predict(ROWS)[:2] == ([0.0, 0.4, 0.9], ["false", "false", "true"])
     assert "odd_rules" not in sys.modules
+
+
+class Shutting(PlainProcess):
+    """An isolation that says that it shuts programs in, and keeps what it was asked to start."""
+
+    shuts = True
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.programs: list[Program] = []
+
+    @contextmanager
+    def enclosed(self, program: Program) -> Iterator[Start]:
+        self.programs.append(program)
+        with super().enclosed(program) as start:
+            yield start
+
+
+def test_an_isolated_child_is_given_its_model_and_environment_alone_and_leaves_nothing(
+    model: object, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_WEBHOOK_SECRET", "sesame")
+    isolation = Shutting(file.parent)
+    runtime = ChildRuntime(Path(sys.executable), file, "skops", SIGNATURE, isolation=isolation)
+    expected = model.predict_proba(pl.DataFrame(ROWS))[:, 1].tolist()  # type: ignore[attr-defined]
+    assert runtime.predict(ROWS)[0] == expected
+    [program] = isolation.programs
+    assert program.reads == [Path(sys.executable).parent.parent, file]
+    assert list(file.parent.joinpath("work").iterdir()) == program.writes
+    assert "PENSTOCK_WEBHOOK_SECRET" not in program.variables
+    [child] = Path(f"/proc/{runtime.pid}/task/{runtime.pid}/children").read_text().split()
+    assert b"sesame" not in Path(f"/proc/{child}/environ").read_bytes()
+    assert runtime.memory > 10 * 1024**2, "that of the child, not of its supervisor"
+    with closing(runtime):
+        os.kill(int(child), signal.SIGKILL)
+        with suppress(Unavailable):  # as long as its supervisor has not seen that it died
+            runtime.predict(ROWS)
+        assert runtime.predict(ROWS)[0] == expected
+    assert not list(file.parent.joinpath("work").iterdir())
 
 
 def test_what_cannot_be_loaded_says_so(file: Path, tmp_path: Path) -> None:

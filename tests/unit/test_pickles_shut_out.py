@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from penstock.adapters.isolation.choice import open_isolation
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.table import Table
@@ -22,7 +23,7 @@ def test_none_is_loaded_and_whoever_asks_is_told_why(tmp_path: Path) -> None:
     blobs: Any = MemoryBlobs()
     kept = PlanFile(tmp_path)
     kept.save(plan(1, replace(sigmoid_version(blobs, 1), format=PICKLE), sigmoid_version(blobs, 2)))
-    table = Table(blobs, kept, SqliteOnline(tmp_path / "online.db"), pickles=False)
+    table = Table(blobs, kept, SqliteOnline(tmp_path / "online.db"), open_isolation("podman", tmp_path))
     table.resume()
     told = {each.number: each for each in table.state.loaded()}
     assert (told[1].ready, told[2].ready) == (False, True)

@@ -75,7 +75,7 @@ def run(
                 memory=predict_memory,
                 origins=origins,
                 online=online,
-                pickles=not app.isolation.shuts,
+                isolation=isolation,
             )
             _serve(app, listening, predictor, make_web, on_ready)
         finally:

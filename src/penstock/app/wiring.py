@@ -121,7 +121,7 @@ class App(Workbench):
             isolation=self.isolation,
             secrets=partial(self.step_secrets.every, environment="builds"),
         )
-        self.service = service or HttpPredictionService(self._predict_url, home.key(), home.blobs)
+        self.service = service or HttpPredictionService(self._predict_url, home.key(), home.blobs, isolation)
         self.log = log or JsonlPredictionLog(home.predictions)
         self.loop: Loop | None = None
         self._tryouts = ThreadPoolExecutor(1, thread_name_prefix="penstock-tryout")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,18 +10,11 @@ from penstock.adapters.blobs.borrowed import take_in
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.isolation.limits import limits
 from penstock.adapters.isolation.program import Isolation, Program, Start
+from penstock.adapters.isolation.variables import plain_variables
 from penstock.runs.types import Workspace
 
 OWN_BLOBS = "blobs"
 """Where the values of an isolated worker lie in its own folder."""
-_PLAIN = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_SET = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "PYTHONHASHSEED": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONUTF8": "1",
-}
 _LIFE = 30 * 86_400.0
 """Seconds for which a worker may use all processors at most."""
 
@@ -34,23 +26,18 @@ class Enclosed:
         self._isolation = isolation
         self._held = held
         self._own = held.enter_context(isolation.place())
-        for name in ("home", "tmp"):
-            (self._own / name).mkdir()
 
     def start(
         self, command: Sequence[str], workspace: Workspace, blobs: Path, variables: Mapping[str, str]
     ) -> Start:
         """How the worker is started by a command, which is told its own folder as well."""
         blobs.mkdir(parents=True, exist_ok=True)
-        kept = (name for name in os.environ if name in _PLAIN or name.startswith("LC_"))
-        plain = {name: os.environ[name] for name in kept}
-        private = {"HOME": str(self._own / "home"), "TMPDIR": str(self._own / "tmp")}
         environment = Path(workspace.python).parent.parent
         code, data = Path(workspace.folder), Path(workspace.data_root)
         program = Program(
             command=[*command, str(self._own)],
             folder=code,
-            variables=plain | private | _SET | dict(variables),
+            variables=plain_variables(self._own) | dict(variables),
             writes=[self._own],
             reads=[environment, code, data, blobs],
             limits=limits(_LIFE),

@@ -23,6 +23,7 @@ import msgspec
 import uvloop
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.isolation.choice import open_isolation
 from penstock.adapters.online.choice import open_online
 from penstock.adapters.predictor.fleet import Fleet
 from penstock.adapters.predictor.kept import PlanFile, killed_in, life_ends, only_one, service_key
@@ -51,7 +52,7 @@ def main() -> int:
     options.add_argument("--processes", type=int, default=1, help="how many processes answer")
     options.add_argument("--memory", type=int, default=0, help="the most bytes that one may hold; 0 is any")
     options.add_argument("--origin", action="append", default=[], help="a site whose pages may ask")
-    options.add_argument("--no-pickles", action="store_true", help="load no version that is a pickle")
+    options.add_argument("--isolation", default="none", help="how processes of models are kept from the home")
     given = options.parse_args()
     try:
         with ExitStack() as held:
@@ -60,7 +61,7 @@ def main() -> int:
             private = [socket.create_server((HOST, 0), backlog=BACKLOG) for _ in range(given.processes)]
             for each in (*public, *private):
                 held.enter_context(each)
-            service = Service(given.home, public, private, given.origin, pickles=not given.no_pickles)
+            service = Service(given.home, public, private, given.origin, given.isolation)
             gc.collect()
             gc.freeze()  # so that copies share what is there
             port = public[0].getsockname()[1]
@@ -82,10 +83,9 @@ class Service:
         public: list[socket.socket],
         private: list[socket.socket],
         origins: list[str],
-        *,
-        pickles: bool,
+        isolation: str,
     ) -> None:
-        self._pickles = pickles
+        self._isolation = open_isolation(isolation, home)
         self._home = home
         self._public = public
         self._private = private
@@ -102,7 +102,7 @@ class Service:
         address = os.environ.get("PENSTOCK_ONLINE", "")
         online = open_online(address, self._home / "online.db", patient=False)
         blobs = FolderBlobs(self._home / "blobs")
-        table = Table(blobs, PlanFile(self._home), online, pickles=self._pickles)
+        table = Table(blobs, PlanFile(self._home), online, self._isolation)
         table.resume()
         log = LogWriter(self._home / "predictions")
         gc.freeze()

@@ -39,8 +39,13 @@ _SECONDS_TO_LOAD = 300.0
 class HttpPredictionService:
     """A `serving.ports.PredictionService` at a URL, which may be told anew after each restart."""
 
-    def __init__(self, url: str | Callable[[], str], key: str, blobs: Path | None = None) -> None:
-        """`blobs` is the folder from which the service reads; without it no version can be probed."""
+    def __init__(
+        self, url: str | Callable[[], str], key: str, blobs: Path | None = None, isolation: str = "none"
+    ) -> None:
+        """`blobs` is the folder from which the service reads; without it no version can be probed.
+        `isolation` is that of the service.
+        """
+        self._isolation = isolation
         self._blobs = blobs
         self._url = url
         self._key = {"x-penstock-key": key}
@@ -93,7 +98,9 @@ class HttpPredictionService:
         if self._blobs is None:
             return Probe(error="its bytes are not here")
         try:
-            made = _run("probe", msgspec.json.encode(version), _SECONDS_TO_LOAD, str(self._blobs))
+            made = _run(
+                "probe", msgspec.json.encode(version), _SECONDS_TO_LOAD, str(self._blobs), self._isolation
+            )
         except Unavailable as error:
             return Probe(error=str(error))
         return msgspec.json.decode(made, type=Probe)

@@ -14,8 +14,8 @@ from penstock.adapters.predictor.contests import Contests, merged_contests
 from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
+from penstock.adapters.predictor.native import resident
 from penstock.adapters.predictor.peers import Peers
-from penstock.adapters.predictor.probe import resident
 from penstock.adapters.predictor.table import Prepared, Table, require_sense
 from penstock.adapters.predictor.tallies import Watched
 from penstock.core.errors import InvalidValue, NotFound, Unavailable

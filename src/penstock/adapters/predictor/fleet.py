@@ -215,11 +215,12 @@ def held_by(pid: int) -> int:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that any thread of a process has started."""
+    """The processes that any thread of a process has started, and those that they have."""
     found: list[int] = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            found += map(int, file.read_text().split())
+            for child in map(int, file.read_text().split()):
+                found += (child, *_children(child))
     return found
 
 

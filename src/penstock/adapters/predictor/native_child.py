@@ -10,8 +10,10 @@ import os
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from penstock.adapters.formats.loading import load
-from penstock.adapters.predictor.native import Ask, Begin, Said
+from penstock.adapters.predictor.native import Ask, Begin, Said, resident
 from penstock.core.channel import Channel
 from penstock.pipelines.loading import make_importable
 from penstock.serving.ports import Runtime
@@ -32,7 +34,7 @@ def main() -> int:
                     said = Said(*runtime.predict(message.columns))
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 said = Said(error=f"{type(error).__name__}: {error}"[:500])
-            channel.send(said)
+            channel.send(replace(said, memory=resident()))
     except (EOFError, BrokenPipeError):
         pass
     return 0

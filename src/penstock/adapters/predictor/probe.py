@@ -1,4 +1,5 @@
-"""A version in a fresh process like the one that serves: `python -m penstock.adapters.predictor.probe BLOBS`.
+"""A version in a fresh process like the one that serves: `python -m penstock.adapters.predictor.probe BLOBS
+ISOLATION`, where a model that answers in a process of its own is isolated as it is there.
 
 It reads a `ServedVersion` as JSON and prints a `Probe`. What a model does to its process it does here
 first: it gets no more memory than there is, and where that becomes scarce the system ends it before others.
@@ -6,7 +7,6 @@ first: it gets no more memory than there is, and where that becomes scarce the s
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import sys
@@ -17,28 +17,33 @@ from time import perf_counter
 import msgspec
 
 from penstock.adapters.blobs.folder import FolderBlobs
-from penstock.adapters.predictor.native import ChildRuntime
+from penstock.adapters.isolation.choice import open_isolation
+from penstock.adapters.predictor.native import ChildRuntime, resident
 from penstock.adapters.predictor.runtimes import open_runtime
 from penstock.core.errors import PenstockError
 from penstock.core.sizes import size_text
 from penstock.serving.answers import Examples, disagreement
-from penstock.serving.ports import Runtime
 from penstock.serving.types import Probe, ServedVersion
 
 
-def probe(blobs: Path, version: ServedVersion) -> Probe:
+def probe(blobs: Path, version: ServedVersion, how: str = "none") -> Probe:
     """Load a version, ask it its examples, and tell what that took."""
     kept = FolderBlobs(blobs)
     examples = kept.get(version.examples)
     before, began = resident(), perf_counter()
-    runtime = open_runtime(version, kept)
+    runtime = open_runtime(version, kept, open_isolation(how, kept.home))
     loaded = perf_counter()
     recorded = msgspec.json.decode(examples, type=Examples)
     wrong = disagreement(runtime, recorded, version.signature)
     answered = perf_counter()
+    memory, shut = max(0, resident() - before), dict[str, str]()
+    if isinstance(runtime, ChildRuntime):
+        memory += runtime.memory
+        shut = {"isolation": how}
+        runtime.close()
     return Probe(
         error=wrong,
-        memory=max(0, resident() - before) + of_child(runtime),
+        memory=memory,
         available=_available(),
         seconds=loaded - began,
         answers=(answered - loaded) / max(1, len(recorded.score)),
@@ -47,19 +52,9 @@ def probe(blobs: Path, version: ServedVersion) -> Probe:
             "onnxruntime": installed("onnxruntime"),
             "numpy": installed("numpy"),
             "processor": platform.machine(),
+            **shut,
         },
     )
-
-
-def resident(pid: int | str = "self") -> int:
-    """The bytes that a process holds."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def of_child(runtime: Runtime) -> int:
-    """The bytes that a runtime holds in a process of its own."""
-    return resident(runtime.pid) if isinstance(runtime, ChildRuntime) else 0
 
 
 def _available() -> int:
@@ -73,7 +68,7 @@ def main() -> int:
     Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_DATA, (_available(), resource.RLIM_INFINITY))
     try:
-        found = probe(Path(sys.argv[1]), version)
+        found = probe(Path(sys.argv[1]), version, sys.argv[2])
     except MemoryError:
         found = Probe(error=f"it takes more memory than the {size_text(_available())} that there are")
     except (PenstockError, msgspec.DecodeError, ValueError, RuntimeError) as error:

@@ -32,18 +32,18 @@ class PredictorProcess:
         memory: int = 0,
         origins: Sequence[str] = (),
         online: str = "",
-        pickles: bool = True,
+        isolation: str = "none",
     ) -> None:
         """`memory` is the most bytes that a process may hold, 0 for any; `origins` are the sites whose pages
-        may ask; `online` says where online values are, empty for the home; without `pickles` no version is
-        loaded that is one.
+        may ask; `online` says where online values are, empty for the home; `isolation` how
+        processes of models are kept from it.
         """
         self.url = ""
         self._home = home
         self._port = port
         self._options = ["--processes", str(processes), "--memory", str(memory)]
         self._options += [f"--origin={each}" for each in origins]
-        self._options += [] if pickles else ["--no-pickles"]
+        self._options += ["--isolation", isolation]
         self._online = {"PENSTOCK_ONLINE": online} if online else {}
         self._process: subprocess.Popen[bytes] | None = None
 

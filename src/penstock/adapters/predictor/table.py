@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.adapters.blobs.folder import FolderBlobs
+from penstock.adapters.isolation.program import Isolation
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.adapters.predictor.runtimes import open_runtime
@@ -107,10 +108,10 @@ class Table:
     """Follows plans. `state` is read by requests at any time; changes are made by one thread at a time."""
 
     def __init__(
-        self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore, *, pickles: bool = True
+        self, blobs: FolderBlobs, kept: PlanFile, online: OnlineStore, isolation: Isolation | None = None
     ) -> None:
-        """Without `pickles` no version is loaded that is one."""
-        self._pickles = pickles
+        """See `open_runtime` for the `isolation`."""
+        self._isolation = isolation
         self._blobs = blobs
         self._kept = kept
         self._online = online
@@ -234,7 +235,7 @@ class Table:
         """Load, warm and check a version with its recorded examples. Raises PenstockError."""
         if version.origins.computed:
             import penstock.features.computed  # noqa: F401 - now, so that no request waits for Polars
-        runtime = open_runtime(version, self._blobs, pickles=self._pickles)
+        runtime = open_runtime(version, self._blobs, self._isolation)
         try:
             examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
             wrong = disagreement(runtime, examples, version.signature)
