@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.contests import Contests
 from penstock.adapters.predictor.duties import Duties
 from penstock.adapters.predictor.endless import Endless
-from penstock.adapters.predictor.kept import PlanFile
+from penstock.adapters.predictor.kept import PlanFile, read_plan
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.table import Table
@@ -105,3 +106,12 @@ def test_samples_of_several_processes_give_each_its_part() -> None:
     assert len(told.scores) == SAMPLE
     assert told.scores.count(3000.0) == SAMPLE * 3 / 4
     assert told.p50 == pytest.approx(2, rel=0.06)
+
+
+def test_versions_of_one_signature_hold_it_once_in_a_plan_that_was_read() -> None:
+    blobs = MemoryBlobs()
+    whole = plan(1, sigmoid_version(blobs, 1), sigmoid_version(blobs, 2))
+    found = read_plan(msgspec.json.encode(whole))
+    first, second = found.models[0].versions
+    assert found == whole
+    assert first.signature is second.signature

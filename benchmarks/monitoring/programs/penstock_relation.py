@@ -42,7 +42,8 @@ def look(known: Known, window: Answered) -> Found:
     """A window whose labels have come."""
     learnt, days = known
     answers = (window.truth.tolist(), window.score.tolist(), ["true"] * len(window.score))
-    found = relation.judged(days, relation.beyond(BINARY, learnt, answers), CHANCE)
+    beyond = relation.beyond(BINARY, learnt, answers)
+    found = relation.judged(relation.calibrated(days, beyond), beyond, CHANCE)
     return bool(found.moved), CHANCE / found.chance
 
 

@@ -148,7 +148,9 @@ def _quality(
             answer = service.infer(version.model, version.number, batch, log=False)
             score += answer.score
             answered += answer.label
-        truth = [truth_number(version.signature, value) for value in rows[label].to_list()]
+        values = rows[label].to_list()
+        numbers_of = {value: truth_number(version.signature, value) for value in set(values)}
+        truth = [numbers_of[value] for value in values]
     except (InvalidValue, NotFound) as error:
         return Quality(error=str(error)), None
     if not truth:

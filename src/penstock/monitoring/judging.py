@@ -99,7 +99,11 @@ class Judge:
         reference = self._reference(reader, version, window, first)
         if lacks := relation.lacking(reference):
             return Judgement(unsaid=lacks, learnt=True)
-        return relation.judged(reference, found, chance)
+        rows = len(next(iter(found.values())))
+        key = (version.days, like(rows), tuple(found), msgspec.json.encode(reference))
+        if key not in self._calibrations:  # a reference stands still once it is long enough
+            self._calibrations[key] = relation.calibrated(reference, found)
+        return relation.judged(self._calibrations[key], found, chance)
 
     def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
         """Held-out days, and where these are few, the first windows of the version as well."""

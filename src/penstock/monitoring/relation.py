@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from penstock.checks.measures import Numbers
-from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Column, calibrate
+from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
 from penstock.datasets.days import Sums
 from penstock.deployments.truth import answered_numbers
 from penstock.models.types import Signature
@@ -65,13 +65,17 @@ def lacking(reference: Sums) -> str:
     )
 
 
-def judged(reference: Sums, found: dict[str, Numbers], chance: float) -> Judgement:
+def calibrated(reference: Sums, found: dict[str, Numbers]) -> Calibration:
+    """How days of a reference look without change, in windows of about so many answers as `found` is of."""
+    columns = {name: _column(reference, name) for name in found if name in reference.sums}
+    return calibrate(columns, like(len(next(iter(found.values())))), seed=SEED)
+
+
+def judged(calibration: Calibration, found: dict[str, Numbers], chance: float) -> Judgement:
     """Hold a window's labelled answers against days of a reference, so that without change it alarms with
     `chance`. `found` are those of its n answers, see `beyond`; all these numbers are one family.
     """
-    columns = {name: _column(reference, name) for name in found if name in reference.sums}
-    rows = len(next(iter(found.values())))
-    calibration = calibrate(columns, like(rows), seed=SEED)
+    columns, rows = calibration.names, len(next(iter(found.values())))
     means = {name: float(found[name].mean()) for name in columns}
     _, heights = calibration.standardised({name: np.array([rows]) for name in columns}, means)
     bound = calibration.bound(chance)

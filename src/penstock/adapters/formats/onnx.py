@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -42,6 +43,8 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
+        _share_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -78,6 +81,15 @@ class OnnxRuntime:
         best = self._labels[out.argmax(axis=1)].tolist()
         score = out[:, -1] if len(self._classes) == 2 else out.max(axis=1)
         return score.tolist(), best, out.tolist()
+
+
+@lru_cache(1)
+def _share_memory() -> None:
+    """Let all models of this process calculate in the same memory, instead of each keeping its own."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def _floats(columns: list[Sequence[Any]]) -> npt.NDArray[np.float32]:

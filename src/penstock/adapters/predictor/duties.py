@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.adapters.predictor.contests import Contests, merged_contests
 from penstock.adapters.predictor.endless import Endless
+from penstock.adapters.predictor.kept import read_plan
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
 from penstock.adapters.predictor.native import resident
@@ -68,7 +69,7 @@ class Duties:
         require_sense(plan)
         for _ in range(ROUNDS):
             told = self._peers.every("prepare", _encode(plan), warily=True)
-            prepared = [msgspec.json.decode(each, type=Prepared) for each in told]
+            prepared = [_prepared(each) for each in told]
             followed = prepared[0].plan
             if any(each.plan != followed for each in prepared):
                 plan = max((each.plan for each in prepared), key=lambda other: _other_champions(plan, other))
@@ -99,9 +100,21 @@ class Duties:
 def decode_plan(body: bytes) -> Plan:
     """A plan as the control plane sends it. Raises InvalidValue."""
     try:
-        return msgspec.json.decode(body, type=Plan)
+        return read_plan(body)
     except msgspec.DecodeError as error:
         raise InvalidValue(what="This is not a serving plan", found=str(error)) from None
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What a process has prepared, its plan not read yet."""
+
+    plan: msgspec.Raw
+    loaded: list[Loaded]
+
+
+def _prepared(text: bytes) -> Prepared:
+    told = msgspec.json.decode(text, type=_Told)
+    return Prepared(read_plan(told.plan), told.loaded)
 
 
 def _other_champions(wanted: Plan, followed: Plan) -> int:

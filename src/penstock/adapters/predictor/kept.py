@@ -8,12 +8,15 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.core.errors import Conflict, Corrupt, StorageFailed
-from penstock.serving.types import Plan
+from penstock.models.types import Signature
+from penstock.serving.types import Offer, Plan, ServedModel
 
 PATIENCE = 15.0
 """Seconds to wait for the process of a system that was killed: it still ends its requests and its log."""
@@ -40,6 +43,32 @@ def only_one(home: Path) -> Iterator[None]:
         yield
 
 
+class _Parts(msgspec.Struct, frozen=True):
+    """A plan whose models are not read yet."""
+
+    clock: datetime | None
+    models: tuple[msgspec.Raw, ...]
+    offer: Offer = Offer()
+
+
+def read_plan(text: bytes | msgspec.Raw) -> Plan:
+    """A plan as it was written. Versions of the same signature hold one: thousands may be registered.
+
+    Raises msgspec.DecodeError.
+    """
+    parts = msgspec.json.decode(text, type=_Parts)
+    known: dict[Signature, Signature] = {}
+    return Plan(
+        clock=parts.clock, models=tuple(_read(each, known) for each in parts.models), offer=parts.offer
+    )
+
+
+def _read(text: msgspec.Raw, known: dict[Signature, Signature]) -> ServedModel:
+    model = msgspec.json.decode(text, type=ServedModel)
+    shared = (replace(v, signature=known.setdefault(v.signature, v.signature)) for v in model.versions)
+    return replace(model, versions=tuple(shared))
+
+
 class PlanFile:
     """The plan on the disk: the whole old one or the whole new one, whatever happens."""
 
@@ -49,7 +78,7 @@ class PlanFile:
     def load(self) -> Plan:
         """The kept plan; one without models where none was kept. Raises Corrupt."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Plan)
+            return read_plan(self._path.read_bytes())
         except FileNotFoundError:
             return Plan(clock=None, models=())
         except msgspec.DecodeError as error:
