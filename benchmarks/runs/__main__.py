@@ -7,7 +7,8 @@ from benchmarks.runs import growth, memory, metadata, steady, whole
 from benchmarks.runs.bench import Bench
 
 PARTS = {
-    "shapes": steady.shapes_and_overhead,
+    "shapes": steady.shapes_and_peers,
+    "overhead": steady.overhead,
     "cached": whole.cached,
     "starts": whole.starts,
     "memory": memory.memory,

@@ -15,35 +15,36 @@ from benchmarks.runs.whole import shapes
 TITLE = "overhead per step, steady"
 
 
-def shapes_and_overhead(bench: Bench) -> None:
-    """Measure the shapes, then long chains, and take the differences."""
+def shapes_and_peers(bench: Bench) -> None:
+    """Measure the shapes, and what a step more costs the peers and us in them."""
     known = shapes(bench)
+    each = {
+        tool: per_step(known["chain_100", tool.name], 100, known["chain_10", tool.name], 10)
+        for tool in (PENSTOCK, *PEERS)
+        if tool is PENSTOCK or "chain_100" in tool.shapes
+    }
+    ours, how = each.pop(PENSTOCK), "chains of 100 less those of 10"
+    for peer, theirs in each.items():
+        bench.results.add(TITLE, "ms", ours, theirs, peer.name, peer.version(), note=how)
+
+
+def overhead(bench: Bench) -> None:
+    """Measure long chains beside bare programs: what is left of a step where nothing else counts."""
     tools = (PENSTOCK, *LIMITS)
-    once = {tool.name: partial(_long, bench, tool) for tool in tools}
-    turns = (bench.contender(name, run, slow=True, warm=False) for name, run in once.items())
-    taken = bench.take_turns("chain of 1,000 steps", turns)
-    each = {tool: per_step(taken[tool.name], 1000, known["chain_100", tool.name], 100) for tool in tools}
-    ours = each[PENSTOCK]
-    how = "chains of 1,000 less those of 100"
+    taken = {}
+    for steps in (100, 1000):
+        once = {tool.name: partial(_chain, bench, tool, steps) for tool in tools}
+        turns = (bench.contender(name, run, warm=steps == 100) for name, run in once.items())
+        taken[steps] = bench.take_turns(f"chain of {steps:,} steps beside bare programs", turns)
+    each = {tool: per_step(taken[1000][tool.name], 1000, taken[100][tool.name], 100) for tool in tools}
+    ours, how = each[PENSTOCK], "chains of 1,000 less those of 100"
     bench.results.add(TITLE, "ms", ours, bar=Bar(at_most=3), note=how)
     bench.results.add(TITLE, "ms", ours, each[PROTOTYPE], PROTOTYPE.name, bar=Bar(times=1 / 4), note=how)
     bench.results.add(TITLE, "ms", ours, each[INLINE], INLINE.name, note=how)
-    for peer in PEERS:
-        if "chain_100" in peer.shapes:
-            theirs = per_step(known["chain_100", peer.name], 100, known["chain_10", peer.name], 10)
-            bench.results.add(
-                TITLE,
-                "ms",
-                ours,
-                theirs,
-                peer.name,
-                peer.version(),
-                note="theirs: chains of 100 less those of 10",
-            )
 
 
-def _long(bench: Bench, tool: Tool, number: int) -> float:
-    return tool.run("chain_1000", number, bench.state(tool.name))
+def _chain(bench: Bench, tool: Tool, steps: int, number: int) -> float:
+    return tool.run(f"chain_{steps}", number, bench.state(tool.name))
 
 
 def per_step(long: Samples, steps: int, short: Samples, fewer: int) -> Samples:
