@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -110,10 +111,12 @@ def timed(
             start_new_session=True,
         )  # fmt: skip
         try:
-            process.wait(timeout)
+            ended = os.pidfd_open(process.pid)  # `wait` with a timeout looks every 50 ms only
+            done, _, _ = select.select([ended], [], [], timeout)
             took = time.perf_counter() - started
-        except subprocess.TimeoutExpired:
-            raise Failed(f"not done after {timeout:.0f} s") from None
+            os.close(ended)
+            if not done:
+                raise Failed(f"not done after {timeout:.0f} s")
         finally:
             end_group(process)
         output.seek(0)
