@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -230,33 +230,35 @@ def _signalled(reader: Reader, watch: Watch, condition: SignalCondition, state: 
 
 def _drifted(reader: Reader, watch: Watch, condition: DriftCondition) -> list[Finding]:
     findings = []
-    for node in watch.graph.nodes:
-        if node.kind == "publish":
-            model, environment = node.settings["model"], watch.held.rule.name
-            placed = reader.find(Placement, model=model, environment=environment, role="champion")
-            number = placed[0].number if placed else None
-            alarms = reader.find(
-                Alarm,
-                model=model,
-                environment=environment,
-                version=number or 0,
-                what=condition.what,
-                ended=None,
-            )
-            findings.append(drifted(condition, watch.id, number, alarms))
+    for model, environment, number in _champions(reader, watch):
+        alarms = reader.find(
+            Alarm,
+            model=model,
+            environment=environment,
+            version=number or 0,
+            what=condition.what,
+            ended=None,
+        )
+        findings.append(drifted(condition, watch.id, number, alarms))
     return findings
 
 
 def _skewed(reader: Reader, watch: Watch, condition: SkewCondition) -> list[Finding]:
     findings = []
+    for model, environment, number in _champions(reader, watch):
+        days = newest_skews(reader, model, environment, number, condition.view) if number else []
+        findings.append(skewed(condition, watch.id, number, days))
+    return findings
+
+
+def _champions(reader: Reader, watch: Watch) -> Iterator[tuple[str, str, int | None]]:
+    """The models that the pipeline publishes, the trigger's environment, and the number of the champion."""
+    environment = watch.held.rule.name
     for node in watch.graph.nodes:
         if node.kind == "publish":
-            model, environment = node.settings["model"], watch.held.rule.name
+            model = node.settings["model"]
             placed = reader.find(Placement, model=model, environment=environment, role="champion")
-            number = placed[0].number if placed else None
-            days = newest_skews(reader, model, environment, number, condition.view) if number else []
-            findings.append(skewed(condition, watch.id, number, days))
-    return findings
+            yield model, environment, placed[0].number if placed else None
 
 
 def _last_read(reader: Reader, watch: Watch, node: str) -> LastRead:
