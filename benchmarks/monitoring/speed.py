@@ -39,7 +39,11 @@ def speed(bench: Bench) -> None:
                 lambda found: list(found.took),
                 Bar(times=20) if peer is NANNYML else None,
             ),
-            "the reference, learnt": ("s", lambda found: [found.learnt], None),
+            **(
+                {}
+                if peer is EVIDENTLY
+                else {"the reference, learnt": ("s", lambda found: [found.learnt], None)}
+            ),
             "memory at most": ("MB", lambda found: [found.peak], None),
         }
         for what, (unit, of, bar) in told.items():

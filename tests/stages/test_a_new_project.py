@@ -114,12 +114,12 @@ def test_it_goes_from_a_push_to_predictions_and_labels(
     assert [environment["champions"] for environment in environments] == [[], [], ["returns@1"]]
 
     orders = pl.concat(pl.read_parquet(file) for file in sorted((project / "data" / "orders").iterdir()))
-    rows = orders.tail(50).with_columns(load=pl.lit(0.8), staff=pl.lit(12.0))
-    rows.select("category", "channel", "warehouse", "price", "discount", "items", "load", "staff").write_csv(
-        project / "rows.csv"
-    )
+    rows = orders.tail(50)
+    rows.drop("returned", "known_at").write_csv(project / "rows.csv")  # the warehouse stands for its load
+    penstock("features", "materialize", "warehouse_load", "--in", "production")
+    settle(system)
     told = penstock("predict", "returns", "rows.csv")
-    ids = told["parameters"]["prediction_ids"]
+    ids = [answer["id"] for answer in told["rows"]]
     labels = [{"prediction": i, "value": int(v)} for i, v in zip(ids, rows["returned"], strict=True)]
     (project / "labels.json").write_text(json.dumps(labels))
     penstock("labels", "labels.json", "--model", "returns")

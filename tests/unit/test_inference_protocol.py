@@ -148,7 +148,8 @@ def test_an_output_that_the_model_does_not_give_is_refused() -> None:
 
 
 def test_the_metadata_name_inputs_and_outputs() -> None:
-    told = msgspec.json.decode(encode_metadata("delay", [1, 2], "onnx_onnxruntime", SIGNATURE))
+    station = Column(name="station", dtype="string")
+    told = msgspec.json.decode(encode_metadata("delay", [1, 2], "onnx_onnxruntime", SIGNATURE, [station]))
     assert told["versions"] == ["1", "2"]
     assert [(put["name"], put["datatype"]) for put in told["inputs"]] == [
         ("hour", "INT64"),
@@ -157,6 +158,7 @@ def test_the_metadata_name_inputs_and_outputs() -> None:
         ("wet", "BOOL"),
     ]
     assert told["outputs"][2] == {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]}
+    assert told["parameters"] == {"entities": [{"name": "station", "datatype": "BYTES"}]}
 
 
 def test_a_client_sends_the_datatypes_that_its_values_have() -> None:

@@ -12,7 +12,7 @@ from penstock.cli.help import group
 from penstock.cli.importing import import_model
 from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.registry import register_on
-from penstock.cli.rows import as_columns, read_rows
+from penstock.cli.rows import as_wanted, read_rows
 from penstock.core.errors import InvalidValue, Unavailable
 from penstock.models.types import FILES
 
@@ -174,23 +174,12 @@ def predict(
         raise Unavailable(what="The prediction service is not running.", fix="Start it with penstock up.")
     client = PredictionClient(address)
     try:
-        datatypes = client.inputs(model)
-        told = client.infer(model, as_columns(rows, datatypes), datatypes)
+        told = client.predict(model, as_wanted(rows, client.columns(model)))
     finally:
         client.close()
-    table = Table(_answers(told), ("prediction", "label", "score"), "There were no rows.")
+    table = Table(told["rows"], ("prediction=id", "label=prediction", "score"), "There were no rows.")
     hint = f"penstock labels FILE --model {model}      # tells later what really happened"
     return Page(told, (table,), (hint,))
-
-
-def _answers(told: dict[str, Any]) -> list[dict[str, Any]]:
-    outputs = {output["name"]: output["data"] for output in told["outputs"]}
-    given = told.get("parameters", {})
-    ids = given.get("prediction_ids") or [given.get("prediction_id", told.get("id", ""))]
-    return [
-        {"prediction": name, "label": label, "score": score}
-        for name, label, score in zip(ids, outputs["label"], outputs["score"], strict=False)
-    ]
 
 
 @prints

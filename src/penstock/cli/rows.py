@@ -72,20 +72,19 @@ def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
     return value
 
 
-def as_columns(rows: Sequence[Mapping[str, Any]], datatypes: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Rows as the columns of `datatypes`; text from CSV becomes the numbers that they ask for.
+def as_wanted(rows: Sequence[Mapping[str, Any]], datatypes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Of rows the columns of `datatypes`; text from CSV becomes the numbers that they ask for.
 
     Raises InvalidValue naming the column and row.
     """
-    missing = [name for name in datatypes if any(name not in row for row in rows)]
-    if missing:
-        raise InvalidValue(
-            expected=f"the columns {', '.join(datatypes)}", found=f"rows without {', '.join(missing)}"
-        )
-    return {
-        name: [_typed(row[name], datatype, name, number) for number, row in enumerate(rows, 1)]
-        for name, datatype in datatypes.items()
-    }
+    return [
+        {
+            name: _typed(value, datatypes[name], name, number)
+            for name, value in row.items()
+            if name in datatypes
+        }
+        for number, row in enumerate(rows, 1)
+    ]
 
 
 def _typed(value: Any, datatype: str, name: str, number: int) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.errors import InvalidRequest, InvalidValue
+from penstock.datasets.types import Column
 from penstock.models.types import Signature
 from penstock.serving.binary import SIZE, write_tensor
 from penstock.serving.columns import datatype
@@ -112,8 +113,12 @@ def encode_error(sentence: str) -> bytes:
     return _encode({"error": sentence})
 
 
-def encode_metadata(name: str, versions: Sequence[int], platform: str, signature: Signature) -> bytes:
-    """The body of a model's metadata; -1 is a size that varies."""
+def encode_metadata(
+    name: str, versions: Sequence[int], platform: str, signature: Signature, entities: Sequence[Column] = ()
+) -> bytes:
+    """The body of a model's metadata; -1 is a size that varies. `entities` are columns by which features can
+    be looked up, and stand among its parameters.
+    """
     outputs = [("score", "FP64", [-1]), ("label", "BYTES", [-1])]
     if signature.classes:
         outputs.append(("probabilities", "FP64", [-1, len(signature.classes)]))
@@ -124,6 +129,7 @@ def encode_metadata(name: str, versions: Sequence[int], platform: str, signature
             "platform": platform,
             "inputs": [{"name": c.name, "datatype": datatype(c), "shape": [-1]} for c in signature.inputs],
             "outputs": [{"name": n, "datatype": kind, "shape": shape} for n, kind, shape in outputs],
+            "parameters": {"entities": [{"name": c.name, "datatype": datatype(c)} for c in entities]},
         }
     )
 

@@ -60,7 +60,7 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
 
     for call in (
         lambda: RemoteApi("http://host", transport=httpx.MockTransport(refuse)).call("GET", "/status"),
-        lambda: PredictionClient("http://host", transport=httpx.MockTransport(refuse)).inputs("delay"),
+        lambda: PredictionClient("http://host", transport=httpx.MockTransport(refuse)).columns("delay"),
     ):
         with pytest.raises(Unavailable, match="penstock up"):
             call()

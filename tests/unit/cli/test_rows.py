@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli.rows import as_columns, parameters, read_rows
+from penstock.cli.rows import as_wanted, parameters, read_rows
 from penstock.core.errors import InvalidValue, NotFound
 
 
@@ -22,21 +22,21 @@ def written(tmp_path: Path, name: str, text: str) -> Path:
         ("rows.jsonl", '{"hour": 5, "carrier": "UA"}\n{"hour": 6, "carrier": "AA"}\n'),
     ],
 )
-def test_csv_json_and_json_lines_give_the_same_columns(tmp_path: Path, name: str, text: str) -> None:
+def test_csv_json_and_json_lines_give_the_same_rows(tmp_path: Path, name: str, text: str) -> None:
     rows = read_rows(written(tmp_path, name, text))
-    columns = as_columns(rows, {"hour": "INT64", "carrier": "BYTES"})
-    assert columns == {"hour": [5, 6], "carrier": ["UA", "AA"]}
+    wanted = as_wanted(rows, {"hour": "INT64", "carrier": "BYTES"})
+    assert wanted == [{"hour": 5, "carrier": "UA"}, {"hour": 6, "carrier": "AA"}]
 
 
 def test_an_empty_cell_of_csv_is_null_but_an_empty_text_stays(tmp_path: Path) -> None:
     rows = read_rows(written(tmp_path, "rows.csv", "gust,carrier\n,\n"))
-    assert as_columns(rows, {"gust": "FP64", "carrier": "BYTES"}) == {"gust": [None], "carrier": [""]}
+    assert as_wanted(rows, {"gust": "FP64", "carrier": "BYTES"}) == [{"gust": None, "carrier": ""}]
 
 
 @pytest.mark.parametrize(("text", "found"), [("yes", "'yes'"), ("2", "'2'")])
 def test_a_cell_that_is_no_boolean_is_refused_with_its_row(text: str, found: str) -> None:
     with pytest.raises(InvalidValue) as refused:
-        as_columns([{"late": "true"}, {"late": text}], {"late": "BOOL"})
+        as_wanted([{"late": "true"}, {"late": text}], {"late": "BOOL"})
     assert "row 2" in refused.value.expected
     assert refused.value.found == found
 
@@ -57,11 +57,13 @@ def test_files_that_hold_no_rows_are_refused(tmp_path: Path, name: str, text: st
         read_rows(written(tmp_path, name, text))
 
 
-def test_a_missing_file_and_a_missing_column_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"none\.csv"):
         read_rows(tmp_path / "none.csv")
-    with pytest.raises(InvalidValue, match="rows without carrier"):
-        as_columns([{"hour": 5}], {"hour": "INT64", "carrier": "BYTES"})
+
+
+def test_columns_that_nobody_asked_for_are_left_out() -> None:
+    assert as_wanted([{"hour": 5, "note": "late"}], {"hour": "INT64", "carrier": "BYTES"}) == [{"hour": 5}]
 
 
 def test_parameters_are_name_equals_value() -> None:

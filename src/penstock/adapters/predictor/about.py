@@ -70,7 +70,9 @@ class About:
         model = served_model(self._table.state.models, name)
         found = served_version(model, assign(model, chosen)[0])
         numbers = [each.number for each in model.versions]
-        return encode_metadata(name, numbers, _PLATFORM.get(found.format, found.format), found.signature)
+        platform = _PLATFORM.get(found.format, found.format)
+        entities = {column.name: column for view in found.origins.views for column in view.entity}
+        return encode_metadata(name, numbers, platform, found.signature, tuple(entities.values()))
 
 
 def nothing(request: Request) -> NotFound:

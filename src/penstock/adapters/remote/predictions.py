@@ -1,4 +1,4 @@
-"""Asks a prediction service over the Open Inference Protocol v2."""
+"""Asks a prediction service."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ class PredictionClient:
         self.url = url.rstrip("/")
         self._http = httpx.Client(base_url=self.url, timeout=30.0, transport=transport)
 
-    def inputs(self, model: str) -> dict[str, str]:
-        """The columns that the model's champion takes, each with its datatype."""
+    def columns(self, model: str) -> dict[str, str]:
+        """The columns that the model's champion takes, or looks features up by, each with its datatype."""
         told = self._ask("GET", f"/v2/models/{quote(model)}")
-        return {column["name"]: column["datatype"] for column in told["inputs"]}
+        known = [*told["parameters"]["entities"], *told["inputs"]]
+        return {column["name"]: column["datatype"] for column in known}
+
+    def predict(self, model: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """The champion's answers to rows, which may give an entity in place of features."""
+        return self._ask("POST", f"/predict/{quote(model)}", {"rows": rows})
 
     def infer(
         self,
@@ -32,7 +37,9 @@ class PredictionClient:
         datatypes: Mapping[str, str],
         version: int = 0,
     ) -> Any:
-        """The answer to n rows given as columns, as the protocol spells it; of the champion, or a version."""
+        """The answer to n rows given as columns, as the Open Inference Protocol v2 has it; of the champion,
+        or a version.
+        """
         asked = f"{quote(model)}/versions/{version}" if version else quote(model)
         inputs = [
             {"name": name, "shape": [len(values)], "datatype": datatypes[name], "data": list(values)}
