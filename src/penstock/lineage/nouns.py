@@ -25,6 +25,9 @@ _SCALARS: dict[type[inspect.Type], Scalar] = {
 }
 
 
+_ASKED_BY = (str, int, float, datetime, tuple, Between)
+
+
 class Field(msgspec.Struct, frozen=True):
     """A field of a noun. `scalar` is the type of its one value, None for a field that is kept as JSON."""
 
@@ -40,6 +43,7 @@ def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
     return {f.name: _field(f.name, f.type) for f in msgspec.structs.fields(kind)}
 
 
+@cache
 def searchable(kind: type[msgspec.Struct], name: str) -> Field:
     """The field that nouns can be found or ordered by. Raises TypeError for any other name."""
     field = fields_of(kind).get(name)
@@ -54,7 +58,7 @@ def check_question(kind: type[msgspec.Struct], where: Mapping[str, Any]) -> None
     """Raise TypeError unless nouns of this kind can be asked for by these fields and values."""
     for name, wanted in where.items():
         searchable(kind, name)
-        if wanted is not None and not isinstance(wanted, str | int | float | datetime | tuple | Between):
+        if wanted is not None and not isinstance(wanted, _ASKED_BY):
             raise TypeError(
                 f"{name} is asked for by a {type(wanted).__name__}; give a value, a tuple or a Between"
             )

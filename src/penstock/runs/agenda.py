@@ -17,13 +17,15 @@ class Agenda:
     """The steps that have not ended, by status, and those that wait and have news.
 
     A step that waits has news when it is new or when one that it waits for has ended since it was looked at.
+    `needed` are the nodes that each node waits for.
     """
 
     def __init__(self, graph: Graph, steps: Iterable[StepRun]) -> None:
+        self.needed = {node.name: needed(node) for node in graph.nodes}
         self._followers: dict[str, list[str]] = {}
-        for node in graph.nodes:
-            for name in needed(node):
-                self._followers.setdefault(name, []).append(node.name)
+        for node, names in self.needed.items():
+            for name in names:
+                self._followers.setdefault(name, []).append(node)
         self._elements: dict[str, list[str]] = {}
         self._place: dict[str, int] = {}
         self._open: dict[str, set[str]] = {status: set() for status in OPEN}

@@ -309,12 +309,15 @@ class Progress:
         """The steps that must be over before this one is done, or divided into those of its elements."""
         if step.name in self.instances:
             return [self.steps[name] for name in self.instances[step.name]]
-        node = self.node(step.name)
+        return [self.steps[name] for name in self._awaited(step.name)]
+
+    def _awaited(self, name: str) -> list[str]:
+        node = self.node(name)
         if spread(node):
-            waits = awaited_lists(node, self.instances)
-        else:
-            waits = needed_by_choice(self.run, node, self.steps) if node.kind == "choose" else needed(node)
-        return [self.steps[name] for name in waits]
+            return awaited_lists(node, self.instances)
+        if node.kind == "choose":
+            return needed_by_choice(self.run, node, self.steps)
+        return needed(node) if is_instance(name) else self._agenda.needed[name]
 
     def _over(self, source: StepRun) -> bool:
         """Whether what waits for a step can go on: it succeeded, or its element goes another way."""

@@ -63,7 +63,8 @@ class Scheduler:
         While nobody else writes, what has ended is taken in without asking what is under way: where that
         turns out to be wrong, it is asked at once.
         """
-        self.wait(0)
+        if not self._arrived:
+            self.wait(0)
         try:
             seen = self._views.as_seen(now) if self._arrived else None
             changed = seen is not None and self._tick(now, seen)
@@ -95,7 +96,8 @@ class Scheduler:
             progress.conclude()
         self._end_unwanted(under_way)
         applied = self._apply([progress for progress in under_way if progress.changed()], known)
-        self._another_may_go_on = applied and not _in_flight(under_way).issuperset(self._held_up.values())
+        held_up = set(self._held_up.values())
+        self._another_may_go_on = bool(applied and held_up and held_up - _in_flight(under_way))
         return applied
 
     def wait(self, timeout: float) -> bool:
@@ -304,6 +306,7 @@ def _host(owner: str) -> str:
 
 def _write(tx: Transaction, progress: Progress) -> None:
     tx.put(*progress.changed_to())
-    tx.add(*progress.added(), *progress.metrics)
-    tx.add(*(snapshot for snapshot in progress.snapshots if not tx.count(Snapshot, id=snapshot.id)))
+    snapshots = (snapshot for snapshot in progress.snapshots if not tx.count(Snapshot, id=snapshot.id))
+    if new := [*progress.added(), *progress.metrics, *snapshots]:
+        tx.add(*new)
     tx.publish(*progress.events)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from penstock.adapters.blobs.behind import Behind, flush_folder
 from penstock.core.digests import Digesting, digest_bytes
@@ -21,6 +20,7 @@ _CHUNK = 1 << 20
 _BUFFER = 1 << 13
 """Bytes that are written together, and read at once."""
 _READ_ONLY = 0o444
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _ABANDONED_SECONDS = 60
 """A part that is older and that no writer holds any more will not be finished."""
 _FRESH_SECONDS = 60
@@ -49,22 +49,23 @@ class FolderBlobs:
         digest = digest_bytes(data)
         place = self._place(digest)
         if not self._again(digest, place):
-            with self._part() as file:
-                file.write(data)
-                self._settle(file, digest, place)
+            with self._part() as (part, descriptor):
+                _write(descriptor, data)
+                self._settle(part, descriptor, digest, place)
         return digest
 
     @contextmanager
     def writing(self) -> Iterator[Digesting]:
         """See `Blobs.writing`."""
-        with self._part() as file:
-            digesting = Digesting(file)
-            yield digesting
+        with self._part() as (part, descriptor):
+            with open(descriptor, "wb", buffering=_BUFFER, closefd=False) as file:
+                digesting = Digesting(file)
+                yield digesting
             place = self._place(digesting.digest)
             if self._again(digesting.digest, place):
-                os.unlink(file.name)
+                os.unlink(part)
             else:
-                self._settle(file, digesting.digest, place)
+                self._settle(part, descriptor, digesting.digest, place)
 
     def put_file(self, path: str) -> str:
         """See `Blobs.put_file`."""
@@ -171,13 +172,18 @@ class FolderBlobs:
                         part.unlink()
 
     @contextmanager
-    def _part(self) -> Iterator[IO[bytes]]:
-        """A file beside the blobs, to be settled or removed; gone when anything fails before that."""
+    def _part(self) -> Iterator[tuple[str, int]]:
+        """A file beside the blobs, open to be written and then settled or removed; gone when anything fails
+        before that.
+        """
         part = f"{self._folder}/{os.urandom(16).hex()}.part"
         try:
-            with _new(part) as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # until the end, whatever that is
-                yield file
+            descriptor = _new(part)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # until the end, whatever that is
+                yield part, descriptor
+            finally:
+                os.close(descriptor)
         except BaseException as error:
             with suppress(FileNotFoundError):
                 os.unlink(part)
@@ -188,38 +194,39 @@ class FolderBlobs:
                 fix="Nothing was left behind; free space on that disk and try again.",
             ) from error
 
-    def _settle(self, file: IO[bytes], digest: str, place: str) -> None:
+    def _settle(self, part: str, descriptor: int, digest: str, place: str) -> None:
         """Make the written bytes durable, and visible under their name: then, unless it is done behind us.
 
         They have the digest, so they count as verified until somebody touches the file.
         """
-        file.flush()
-        found = os.fstat(file.fileno())
+        found = os.fstat(descriptor)
         if (
             found.st_mode & 0o777 != _READ_ONLY
         ):  # files of this process are to be seen by fewer, blobs are not
-            os.fchmod(file.fileno(), _READ_ONLY)
+            os.fchmod(descriptor, _READ_ONLY)
         stamp = _stamp(found)
         if self._behind:
-            _move(file.name, place)
+            _move(part, place)
             self._behind.flush(place)
         else:
-            os.fsync(file.fileno())
-            _move(file.name, place)
+            os.fsync(descriptor)
+            _move(part, place)
             flush_folder(os.path.dirname(place))
         self._verified[digest] = stamp
 
 
-def _new(path: str) -> IO[bytes]:
+def _new(path: str) -> int:
     try:
-        return open(path, "xb", buffering=_BUFFER, opener=_read_only)
+        return os.open(path, _NEW, _READ_ONLY)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        return open(path, "xb", buffering=_BUFFER, opener=_read_only)
+        return os.open(path, _NEW, _READ_ONLY)
 
 
-def _read_only(path: str, flags: int) -> int:
-    return os.open(path, flags, _READ_ONLY)
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _move(part: str, place: str) -> None:

@@ -42,22 +42,21 @@ def _step(task: Task, blobs: Blobs) -> Work:
     hints = _hints(function)
     formats = task.node.settings.get("formats", {})
 
-    @laid_out()
     def work() -> tuple[Outputs, Measured]:
-        inputs = {
-            name: read(artifact, blobs, hints.get(name), worker=True)
-            for name, artifact in task.inputs.items()
-        }
-        given = {name: as_wanted(value, hints.get(name)) for name, value in task.values.items()}
-        value = function(**inputs, **given)
-        values = _named_outputs(task.node.outputs, value)
+        with laid_out():
+            inputs = {
+                name: read(artifact, blobs, hints.get(name), worker=True)
+                for name, artifact in task.inputs.items()
+            }
+            given = {name: as_wanted(value, hints.get(name)) for name, value in task.values.items()}
+            values = _named_outputs(task.node.outputs, function(**inputs, **given))
+            kept = {name: write(part, blobs, formats.get(name, "")) for name, part in values.items()}
         measured = [
             (name, number, 0)
             for part in values.values()
             if isinstance(part, Metrics)
             for name, number in part.items()
         ]
-        kept = {name: write(part, blobs, formats.get(name, "")) for name, part in values.items()}
         return kept, measured
 
     return work

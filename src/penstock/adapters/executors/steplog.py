@@ -18,6 +18,7 @@ import msgspec
 from penstock.pipelines.log import Entry
 
 MASK = "***"
+_encode = msgspec.json.Encoder().encode
 _HIDDEN = 4
 """Characters of the shortest line of a secret that is hidden by itself."""
 
@@ -45,7 +46,6 @@ class StepLog:
         self._file: IO[bytes] | None = None
         self._opening = Lock()
         self._send = send or self._append
-        self._encoder = msgspec.json.Encoder()
         self.measured: list[tuple[str, float, int]] = []
 
     def write(self, stream: str, text: str, **more: Any) -> None:
@@ -56,12 +56,12 @@ class StepLog:
             {"time": now, "stream": stream, "text": line, **more} for line in self.masked(text).splitlines()
         ]
         if lines:
-            self._send(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
+            self._send(b"".join(_encode(line) + b"\n" for line in lines))
 
     def take(self, lines: bytes) -> None:
         """Append whole lines of another log; what is hidden here is hidden in them as well."""
         if self._hidden:
-            lines = b"".join(self._encoder.encode(self._covered(line)) + b"\n" for line in lines.splitlines())
+            lines = b"".join(_encode(self._covered(line)) + b"\n" for line in lines.splitlines())
         self._send(lines)
 
     def _covered(self, line: bytes) -> dict[str, Any]:
