@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.face import Api, prints
+from penstock.cli.face import Api, prints, project_folder
 from penstock.cli.help import group
 from penstock.cli.pages import Page, Table, written
 from penstock.core.errors import InvalidValue
@@ -153,12 +153,13 @@ def expect(
     from penstock.cli.tables import expectations_file, is_file, looked_at, source_of
     from penstock.datasets.expectation_files import as_toml, inferred
     from penstock.datasets.expectations import rules_in
+    from penstock.pipelines.loading import redacted
 
     named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
     file = expectations_file(named, new=not again)
     found = looked_at(api, source, data_root, _moment(as_of))
     key = () if name or is_file(source) or ":" in source else source_of(source).key
-    expected = inferred(found.sketch, key)
+    expected = inferred(found.sketch, key, redacted(project_folder()))
     said = f"Inferred by `penstock data expect` from {found.sketch.rows:,} rows of {found.name}."
     file.parent.mkdir(exist_ok=True)
     written(file, as_toml(expected, named, said))

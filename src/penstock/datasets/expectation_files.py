@@ -29,24 +29,24 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LARGEST = 1 << 63
 
 
-def inferred(sketch: Sketch, key: tuple[str, ...] = ()) -> Expectations:
+def inferred(sketch: Sketch, key: tuple[str, ...] = (), hidden: Collection[str] = ()) -> Expectations:
     """What rows like these are: rules that all of them keep, with room where others may go further.
 
     Types, missing values where there was none, infinite values and a key of one column are errors. Ranges,
     with half their width more on both sides but not below 0 where nothing was, and lists of values only warn:
-    a new extreme is no error until somebody says so.
+    a new extreme is no error until somebody says so. Of `hidden` columns no rule tells values.
     """
     return Expectations(
         rows=1,
         columns={
-            column.name: _rules(column, unique=(column.name,) == key)
+            column.name: _rules(column, unique=(column.name,) == key, told=column.name not in hidden)
             for column in sketch.columns
             if column.dtype != "other" and column.count
         },
     )
 
 
-def _rules(column: ColumnSketch, *, unique: bool) -> Rules:
+def _rules(column: ColumnSketch, *, unique: bool, told: bool) -> Rules:
     rules: dict[str, Any] = {"type": column.dtype, "unique": unique}
     share = column.nulls / column.rows
     rules["nulls"] = 0.0 if not share else min(1.0, _rounded(2 * share, up=True))
@@ -54,14 +54,14 @@ def _rules(column: ColumnSketch, *, unique: bool) -> Rules:
     if column.dtype in {"int", "float"}:
         rules["finite"] = column.dtype == "float" and not column.odd
         room = (column.high - column.low) / 2
-        if math.isfinite(room) and room > 0:
+        if told and math.isfinite(room) and room > 0:
             low = 0.0 if column.low >= 0 else _rounded(column.low - room, up=False)
             bounds = (low, _rounded(column.high + room, up=True))
             whole = column.dtype == "int"
             rules["at_least"], rules["at_most"] = (int(bound) if whole else bound for bound in bounds)
             warn += ["at_least", "at_most"]
     listed = column.exact and len(column.top) <= CATEGORIES and column.count >= ENOUGH * len(column.top)
-    if column.dtype == "string" and listed:
+    if told and column.dtype == "string" and listed:
         rules["one_of"] = tuple(sorted(column.top))
         warn.append("one_of")
     return Rules(**rules, warn=tuple(warn))

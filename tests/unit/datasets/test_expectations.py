@@ -44,6 +44,12 @@ def test_what_is_inferred_holds_for_the_same_rows_and_comes_back_from_its_file()
     )
 
 
+def test_of_a_hidden_column_no_rule_tells_a_value():
+    expected = inferred(sketch(GOOD), hidden=("carrier", "delay"))
+    assert expected.columns["carrier"] == Rules(type="string", nulls=0.0)
+    assert expected.columns["delay"] == Rules(type="float", nulls=0.0, finite=True)
+
+
 @pytest.mark.parametrize("sketched", [False, True])
 def test_each_rule_tells_of_the_rows_that_break_it(sketched: bool):
     bad = pl.DataFrame(
