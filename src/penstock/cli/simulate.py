@@ -65,9 +65,14 @@ def simulate(
         Path | None,
         typer.Option("--write", metavar="FILE", help="Write the recommendation as a patch of penstock.toml."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option("--processes", min=0, help="How many live through it at once; 0: one for each CPU."),
+    ] = 0,
     home: HomeOption = DEFAULT_HOME,
 ) -> Page:
     """Live through past days under several policies at once, and recommend when to train again."""
+    from penstock.adapters.executors.machine import cpus
     from penstock.app.simulation.simulate import simulate as carry_out
     from penstock.app.simulation.wanted import require_time, wanted_of
     from penstock.cli.drawing import draw_pipelines
@@ -94,7 +99,7 @@ def simulate(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops it as Ctrl-C does
     try:
         with _progress() as on_instant:
-            told = carry_out(home / "simulation", wanted, on_instant)
+            told = carry_out(home / "simulation", wanted, on_instant, processes or cpus())
     except KeyboardInterrupt:
         raise StepFailed(
             what="The simulation was stopped.", fix="The same command goes on: what was trained is kept."

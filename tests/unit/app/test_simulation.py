@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,8 +22,10 @@ from typer.testing import CliRunner, Result
 
 from penstock.adapters.storage.store import open_store
 from penstock.app.simulation.advice import front, gap, recommended
+from penstock.app.simulation.beside import beside
 from penstock.app.simulation.patch import changed
 from penstock.app.simulation.policies import own_trigger
+from penstock.app.simulation.replay import instants
 from penstock.app.simulation.simulate import simulate
 from penstock.app.simulation.types import Policy, Wanted
 from penstock.app.simulation.wanted import wanted_of
@@ -149,7 +152,8 @@ def told(shop: Path) -> dict[str, Any]:
     """What a simulation tells that nothing has stopped."""
     days = ["--from", f"{START:%Y-%m-%d}", "--to", f"{END:%Y-%m-%d}", "--change", f"{CHANGE:%Y-%m-%d}"]
     policies = [word for name in NAMED for word in ("--policy", name)]
-    done = call(shop, *days, *policies, "--write", "better.patch", "--html", "page.html", "--json")
+    more = ("--write", "better.patch", "--html", "page.html", "--processes", "1")
+    done = call(shop, *days, *policies, *more, "--json")
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -256,6 +260,30 @@ def test_what_was_killed_goes_on_and_tells_the_same(shop: Path, graph: Graph, to
     assert len(kept) >= 2
     assert len(fits) == told["trainings"]["made"]
     assert steady(msgspec.json.decode(msgspec.json.encode(again))) == steady(told)
+
+
+def test_in_two_processes_the_same_comes_of_it(shop: Path, graph: Graph, told: dict[str, Any]) -> None:
+    over: list[tuple[int, int]] = []
+    asked = wanted(shop, graph, *NAMED)
+    found = simulate(shop / "two", asked, lambda n, total, _: over.append((n, total)), processes=2)
+    assert steady(msgspec.json.decode(msgspec.json.encode(found))) == steady(told)
+    assert over == sorted(over)
+    assert {total for _, total in over} == {over[-1][0]}
+    assert (shop / "two" / "beside-1" / "penstock.db").exists()
+
+
+def test_what_another_process_cannot_live_through_is_said(shop: Path, graph: Graph) -> None:
+    early = wanted(shop, graph, "never", start=FIRST + timedelta(days=1))
+    with (
+        beside(shop / "early-beside", early, instants(early)) as other,
+        pytest.raises(StepFailed, match="No model can be live on 2025-01-02"),
+    ):
+        other.hear(60)
+    with beside(shop / "killed-beside", early, instants(early)) as other:
+        [process] = multiprocessing.active_children()
+        process.kill()
+        with pytest.raises(StepFailed, match="has ended\\. The same command goes on"):
+            other.hear(60)
 
 
 UNSTEADY = ("seconds", "money", "front", "recommended", "why")

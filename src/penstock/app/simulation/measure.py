@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -146,13 +146,21 @@ def alarms(lived: Lived, changes: Sequence[datetime]) -> Alarms:
     )
 
 
-def ageing(oracle: Oracle, weeks: Weeks) -> list[Age]:
-    """How models age: all of them in each week that came after them, beside the youngest there was."""
-    sign = 1 if METRICS[weeks.metric].greater_is_better else -1
-    by_week: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for moment, version in oracle.trained.values():
+def aged(oracle: Oracle, weeks: Weeks) -> dict[str, tuple[float, list[Week]]]:
+    """By artifact the moment of each model's rows, in seconds since 1970, and the weeks after it."""
+    found = {}
+    for artifact, (moment, version) in oracle.trained.items():
         first, answers = oracle.compared(version)
-        for number, week in enumerate(weeks.of(answers, first)):
+        found[artifact] = moment, weeks.of(answers, first)
+    return found
+
+
+def ageing(models: Iterable[tuple[float, list[Week]]], metric: str) -> list[Age]:
+    """How models age: all of them (see `aged`) in each week after them, beside the youngest there was."""
+    sign = 1 if METRICS[metric].greater_is_better else -1
+    by_week: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for moment, weeks in models:
+        for number, week in enumerate(weeks):
             if week.value is not None:
                 by_week[number].append((moment, week.value))
     losses: dict[int, list[float]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -43,9 +43,15 @@ class Lived(msgspec.Struct, frozen=True):
 
 
 def replay(
-    world: World, wanted: Wanted, past: Past, oracle: Oracle, on_instant: OnInstant
+    world: World,
+    wanted: Wanted,
+    past: Past,
+    oracle: Oracle,
+    *,
+    moments: Sequence[datetime],
+    on_instant: OnInstant,
 ) -> dict[str, Lived]:
-    """Live through the history once, under every policy at the same time.
+    """Live through the history once, under every policy that is wanted, and look at these moments.
 
     At an instant, first what was asked since the last one is answered by the version that was champion then,
     then labels are told that have become known, then the ticks go on until nothing is left to do. So no
@@ -56,7 +62,6 @@ def replay(
     world.deploy()
     replaying.settle()
     _require_champions(world, wanted)
-    moments = instants(wanted)
     for number, moment in enumerate(moments, 1):
         world.clock.advance(moment)
         replaying.answer(moment)
@@ -68,18 +73,27 @@ def replay(
 
 def instants(wanted: Wanted) -> list[datetime]:
     """When it is looked: every so often, at the hours of the schedules, and at the end."""
-    found = {wanted.end}
+    found = {wanted.end}.union(*scheduled(wanted).values())
     moment = wanted.start + wanted.every
     while moment < wanted.end:
         found.add(moment)
         moment += wanted.every
-    config = parse_config(world_config(wanted))
-    for policy in wanted.policies:
-        for trigger in config.inside(policy.name).triggers:
-            for condition in trigger.every:
-                if isinstance(condition, ScheduleCondition):
-                    found.update(_slots(condition, wanted))
     return sorted(found)
+
+
+def scheduled(wanted: Wanted) -> dict[str, list[datetime]]:
+    """The slots of the schedules of each policy."""
+    config = parse_config(world_config(wanted))
+    return {
+        policy.name: [
+            slot
+            for trigger in config.inside(policy.name).triggers
+            for condition in trigger.every
+            if isinstance(condition, ScheduleCondition)
+            for slot in _slots(condition, wanted)
+        ]
+        for policy in wanted.policies
+    }
 
 
 def _slots(condition: ScheduleCondition, wanted: Wanted) -> Iterator[datetime]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from datetime import datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from penstock.app.simulation.advice import front, gap, recommended
+from penstock.app.simulation.beside import beside, shared_out
 from penstock.app.simulation.measure import (
     Weeks,
     ageing,
@@ -19,57 +21,69 @@ from penstock.app.simulation.measure import (
     intervals,
     quality,
     retrains,
-    seconds_of,
     worst,
 )
-from penstock.app.simulation.past import Oracle, read_past
-from penstock.app.simulation.replay import Lived, OnInstant, replay
+from penstock.app.simulation.part import Part, live_through
+from penstock.app.simulation.replay import OnInstant, instants
 from penstock.app.simulation.types import Wanted
-from penstock.app.simulation.world import World, open_world
 from penstock.checks.metrics import METRICS
 from penstock.core.errors import InvalidValue
-from penstock.deployments.truth import METRICS_OF
-from penstock.models.types import Placement, Signature
 from penstock.monitoring.measure import ENOUGH_LABELS
-from penstock.revisions.config import parse_config
-from penstock.runs.types import StepRun
+
+PATIENCE = 0.2
+"""Seconds between looks at how far other processes are."""
 
 
-def simulate(folder: Path, wanted: Wanted, on_instant: OnInstant) -> dict[str, Any]:
-    """Live through history under every policy; what came of it as data. `folder` keeps what was trained.
+def simulate(folder: Path, wanted: Wanted, on_instant: OnInstant, processes: int = 1) -> dict[str, Any]:
+    """Live through history under every policy, in so many processes at most; what came of it as data.
 
-    Stopped at any moment, the same call finds what was trained before and gives the same.
-    Raises StepFailed, InvalidValue, and Conflict when another simulation goes on there.
+    `folder` keeps what was trained. Stopped at any moment, the same call finds what was trained before and
+    gives the same, in however many processes. Raises StepFailed, InvalidValue, and Conflict when another
+    simulation goes on there.
     """
-    with open_world(folder, wanted) as world:
-        known_by = max(datetime.now(UTC), wanted.end)
-        past = read_past(wanted, world.executor, world.blobs, known_by)
-        oracle = Oracle(past, world.answers)
-        lived = replay(world, wanted, past, oracle, on_instant)
-        _, version = next(iter(oracle.trained.values()))
-        metric = _metric(wanted, version.signature)
-        weeks = Weeks(past, past.compared_with(version), metric, wanted.start, wanted.end)
-        told = _told(wanted, lived, weeks, _spending(world), _refused(world))
-        ages = ageing(oracle, weeks)
-        each = told["trainings"]["seconds"] / max(1, told["trainings"]["made"])
-        more = {"ageing": ages, "intervals": intervals(ages, each, wanted.price)}
-        found: dict[str, Any] = msgspec.to_builtins(told | {"predictions": len(past.ids)} | more)
-        return found
+    moments = instants(wanted)
+    mine, *theirs = (replace(wanted, policies=each) for each in shared_out(wanted, moments, processes))
+    with ExitStack() as stack:
+        others = [
+            stack.enter_context(beside(folder / f"beside-{number}", each, moments))
+            for number, each in enumerate(theirs, 1)
+        ]
+
+        def told_on(over: int, total: int, _moment: datetime) -> None:
+            for other in others:
+                other.hear()
+            slowest = min([over, *(other.over for other in others)])
+            on_instant(slowest, total, moments[max(0, slowest - 1)])
+
+        part, weeks = live_through(folder, mine, moments, told_on)
+        parts = [part]
+        for other in others:
+            while other.part is None:
+                other.hear(PATIENCE)
+                told_on(len(moments), len(moments), wanted.end)
+            parts.append(other.part)
+    told = _told(wanted, reduce(_joined, parts), weeks)
+    found: dict[str, Any] = to_builtins(told)
+    return found
 
 
-def _metric(wanted: Wanted, signature: Signature) -> str:
-    """The metric that the model is watched by, or the first of its task where it has another one."""
-    declared = parse_config(wanted.config).inside(wanted.environment).models.get(wanted.model)
-    known = METRICS_OF[signature.task]
-    return declared.monitor if declared and declared.monitor in known else known[0]
+def _joined(one: Part, other: Part) -> Part:
+    return Part(
+        lived=one.lived | other.lived,
+        seconds=one.seconds | other.seconds,
+        refused=one.refused | other.refused,
+        asked=one.asked + other.asked,
+        made=other.made | one.made,
+        aged=other.aged | one.aged,
+        predictions=one.predictions,
+    )
 
 
-def _told(
-    wanted: Wanted, lived: dict[str, Lived], weeks: Weeks, spending: Spending, refused: dict[str, int]
-) -> dict[str, Any]:
+def _told(wanted: Wanted, part: Part, weeks: Weeks) -> dict[str, Any]:
+    lived = {policy.name: part.lived[policy.name] for policy in wanted.policies}
     better = METRICS[weeks.metric].greater_is_better
+    cost = {name: part.seconds[name] for name in lived}
     weekly = {name: weeks.of(each.score) for name, each in lived.items()}
-    cost = {name: seconds_of(each, spending.of_run) for name, each in lived.items()}
     qualities = {name: value for name, each in weekly.items() if (value := quality(each)) is not None}
     if len(qualities) < len(lived):
         raise InvalidValue(
@@ -86,7 +100,7 @@ def _told(
         {
             "policy": name,
             "retrains": times[name],
-            "refused": refused.get(name, 0),
+            "refused": part.refused[name],
             "failed": sum(run.status == "failed" for run in lived[name].runs.values()),
             "seconds": cost[name],
             "money": cost[name] / 3600 * wanted.price,
@@ -102,6 +116,10 @@ def _told(
         }
         for name in lived
     ]
+    spent, ages = (
+        sum(part.made.values()),
+        ageing([part.aged[artifact] for artifact in sorted(part.aged)], weeks.metric),
+    )
     return {
         "project": wanted.project,
         "pipeline": wanted.graph.pipeline,
@@ -112,43 +130,9 @@ def _told(
         "to": wanted.end,
         "price": wanted.price,
         "policies": rows,
-        "trainings": {"asked": spending.asked, "made": spending.made, "seconds": spending.seconds},
+        "trainings": {"asked": part.asked, "made": len(part.made), "seconds": spent},
         "recommended": recommended(cost, times, gaps),
+        "predictions": part.predictions,
+        "ageing": ages,
+        "intervals": intervals(ages, spent / max(1, len(part.made)), wanted.price),
     }
-
-
-class Spending(msgspec.Struct, frozen=True, kw_only=True):
-    """What trainings took: `of_run` gives the seconds of a run, also of steps that were made for another.
-
-    `asked` runs published a model; `made` of these differ, and took `seconds` together.
-    """
-
-    of_run: Callable[[str], float]
-    asked: int
-    made: int
-    seconds: float
-
-
-def _spending(world: World) -> Spending:
-    with world.store.read() as reader:
-        steps = [(step, step.cached_from or step.id) for step in reader.find(StepRun)]
-        new = {step.id for step in reader.find(StepRun, status="succeeded") if step.run.isdecimal()}
-    seconds = {step.id: step.seconds for step, _ in steps}
-    by_run: dict[str, float] = defaultdict(float)
-    for step, origin in steps:
-        by_run[step.run] += seconds[origin]
-    published = [(step.run, origin) for step, origin in steps if step.name == "publish" and step.id in new]
-    first = {origin: run for run, origin in reversed(published)}
-    return Spending(
-        of_run=by_run.__getitem__,
-        asked=len(published),
-        made=len(first),
-        seconds=sum(by_run[run] for run in first.values()),
-    )
-
-
-def _refused(world: World) -> dict[str, int]:
-    """How many versions did not pass their gate, by policy."""
-    with world.store.read() as reader:
-        rejected = [place.environment for place in reader.find(Placement, role="rejected")]
-    return {name: rejected.count(name) for name in rejected}
