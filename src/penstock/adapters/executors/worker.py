@@ -39,6 +39,7 @@ from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
 from penstock.adapters.executors.usage import forget_peak, peak
 from penstock.core.channel import Channel
+from penstock.core.eager import Eager
 from penstock.core.errors import PenstockError
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable
@@ -166,7 +167,7 @@ def main() -> None:
     inlet, outlet = _take_over_standard_streams()
     threading.Thread(target=_die_with_the_pool, args=(inlet,), daemon=True).start()
     try:
-        Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs, *own).serve()
+        Worker(Channel(inlet, outlet, Request, Eager()), folder.resolve(), logs, blobs, *own).serve()
     except (EOFError, BrokenPipeError):  # the pool is gone: ending before the watcher has done its work would
         _end_with_all()  # leave behind what steps have started
 
