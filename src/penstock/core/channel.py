@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from penstock.core.eager import Eager
+
 _LENGTH = 4
 _CHUNK = 1 << 16
 Message = TypeVar("Message")
@@ -17,7 +19,8 @@ Message = TypeVar("Message")
 class Channel(Generic[Message]):
     """Whole messages over two file descriptors; `incoming` is the union of what may be received."""
 
-    def __init__(self, inlet: int, outlet: int, incoming: object) -> None:
+    def __init__(self, inlet: int, outlet: int, incoming: object, eager: Eager | None = None) -> None:
+        """With `eager`, it is what waits for messages that may take any time."""
         self._inlet = inlet
         self._outlet = outlet
         self._buffer = bytearray()
@@ -26,6 +29,7 @@ class Channel(Generic[Message]):
         self._writing = threading.Lock()  # what a step's threads print may be said from each of them
         self._poll = select.poll()
         self._poll.register(inlet, select.POLLIN)
+        self._eager = eager
 
     def send(self, message: object) -> None:
         """Send a message. Raises BrokenPipeError when nobody is there."""
@@ -51,6 +55,8 @@ class Channel(Generic[Message]):
         while (message := self._whole()) is None:
             if timeout is not None and not self._poll.poll(timeout * 1000):
                 return None
+            if timeout is None and self._eager:
+                self._eager.poll(self._poll)
             data = os.read(self._inlet, _CHUNK)
             if not data:
                 raise EOFError

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from penstock.adapters.executors.execute import execute
 from penstock.adapters.executors.imported import Imported
 from penstock.adapters.executors.steplog import StepLog, warnings_to
-from penstock.adapters.executors.usage import Peak
+from penstock.adapters.executors.usage import forget_peak, peak
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable
 from penstock.pipelines.types import Graph
@@ -41,7 +41,6 @@ class InlineExecutor:
         self._room = room
         self._waiting: list[Task] = []
         self._outcomes: list[Outcome] = []
-        self._peak = Peak()
 
     def free(self) -> int:
         """See `Executor.free`."""
@@ -85,7 +84,7 @@ class InlineExecutor:
         if task.workspace.python != sys.executable:
             sentence = f"it belongs to {task.workspace.python}, and what runs inline to {sys.executable}"
             return replace(outcome, error=sentence)
-        self._peak.forget()
+        forget_peak()
         try:
             with (
                 self._in(task.workspace),
@@ -99,7 +98,7 @@ class InlineExecutor:
                 err.finish()
         except OSError as error:
             return replace(outcome, error=f"its log cannot be kept: {error}")
-        return replace(outcome, memory=self._peak.read())
+        return replace(outcome, memory=peak())
 
     @contextlib.contextmanager
     def _in(self, workspace: Workspace) -> Iterator[None]:

@@ -12,6 +12,7 @@ from penstock.adapters.executors.process import WorkerGone, WorkerProcess, code_
 from penstock.adapters.executors.protocol import Answer, Do, Done, Draw, Drawn, Stale
 from penstock.adapters.executors.steplog import StepLog
 from penstock.adapters.isolation.program import Isolation
+from penstock.core.eager import Eager
 from penstock.core.errors import InvalidPipeline, names_of
 from penstock.pipelines.types import Graph
 from penstock.runs.room import ANYTHING, Room
@@ -54,6 +55,7 @@ class WorkerPool:
         self._blobs = blobs.absolute()
         self._jobs: list[_Job] = []
         self._next_round = 0.0
+        self._eager = Eager()
         self._idle: list[WorkerProcess] = []
 
     def free(self) -> int:
@@ -157,7 +159,8 @@ class WorkerPool:
         poll = select.poll()
         for _, worker in asked:
             poll.register(worker.outlet, select.POLLIN)
-        spoke = {outlet for outlet, _ in poll.poll(min([most, *(w.due() for _, w in asked)]) * 1000)}
+        most = min([most, *(worker.due() for _, worker in asked)])
+        spoke = {outlet for outlet, _ in self._eager.poll(poll, most)}
         now = time.monotonic()
         if not spoke or now >= self._next_round:
             self._next_round = now + _ROUND

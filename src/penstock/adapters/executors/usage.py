@@ -6,44 +6,34 @@ import os
 import resource
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
 _RESET = "/proc/self/clear_refs"
+_ENOUGH = 1 << 14
 
 
-class Peak:
-    """The peak of resident memory of this process, since it was forgotten where the system can (Linux).
-
-    `getrusage` tells it in a fiftieth of the time that /proc takes, but never less than what this process
-    was when it became a Python: it is believed when it tells more than the least that it ever told.
-    """
-
-    def __init__(self) -> None:
-        self._least = _most()
-
-    def forget(self) -> None:
-        """Begin to measure anew, where the system can."""
-        with suppress(FileNotFoundError):
-            reset = os.open(_RESET, os.O_WRONLY)
-            os.write(reset, b"5")
-            os.close(reset)
-        self._least = min(self._least, _most())
-
-    def read(self) -> int:
-        """The peak in bytes."""
-        most = _most()
-        return most if most > self._least else _told() or most
+def forget_peak() -> None:
+    """Begin to measure anew, where the system can (Linux)."""
+    with suppress(FileNotFoundError):
+        reset = os.open(_RESET, os.O_WRONLY)
+        os.write(reset, b"5")
+        os.close(reset)
 
 
-def _most() -> int:
+def peak() -> int:
+    """The peak of resident memory in bytes, since `forget_peak` where the system can, else ever."""
+    with suppress(FileNotFoundError):
+        said = os.pread(_status_of(os.getpid()), _ENOUGH, 0)
+        return int(said.partition(b"VmHWM:")[2].split(maxsplit=1)[0]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _told() -> int:
-    """What the system tells of the peak elsewhere, 0 where it does not."""
-    return _kilobytes(_STATUS, ("VmHWM",)) * 1024
+@cache
+def _status_of(pid: int) -> int:
+    """A descriptor that is kept: to open such a file takes longer than to read it."""
+    return os.open(f"/proc/{pid}/status", os.O_RDONLY)
 
 
 def cpu_seconds() -> float:

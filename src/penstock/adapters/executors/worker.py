@@ -37,8 +37,9 @@ from penstock.adapters.executors.protocol import (
 )
 from penstock.adapters.executors.steplog import StepLog, Streams, warnings_to
 from penstock.adapters.executors.tree import MARK, end_tree
-from penstock.adapters.executors.usage import Peak
+from penstock.adapters.executors.usage import forget_peak, peak
 from penstock.core.channel import Channel
+from penstock.core.eager import Eager
 from penstock.core.errors import PenstockError
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.loading import draw_target, make_importable
@@ -65,27 +66,17 @@ class Worker:
         self._imported = Imported(folder)
         self._streams = Streams()
         self._told: dict[str, str] = {}
-        self._peak = Peak()
 
     def serve(self) -> None:
         """Work until the pool is gone."""
         make_importable(self._folder)
         self._channel.send(Ready())
-        self._begin_anew()
+        _begin_anew()
         while request := self._channel.receive():
             answer = self._answer(request)
             self._imported.note()
             self._channel.send(answer)
-            self._begin_anew()  # while nobody waits for this process
-
-    def _begin_anew(self) -> None:
-        """Forget the peak of memory, and empty the file that standard error goes to.
-
-        What libraries in C print belongs to one step.
-        """
-        self._peak.forget()
-        os.ftruncate(2, 0)
-        os.lseek(2, 0, os.SEEK_SET)
+            _begin_anew()  # while nobody waits for this process
 
     def _answer(self, request: Request) -> Answer:
         if self._imported.changed() or self._told_otherwise(request):
@@ -125,7 +116,17 @@ class Worker:
             outcome = Outcome(
                 step_run=task.step_run, token=task.token, error=f"its log cannot be kept: {error}"
             )
-        return Done(replace(outcome, memory=self._peak.read()))
+        return Done(replace(outcome, memory=peak()))
+
+
+def _begin_anew() -> None:
+    """Forget the peak of memory, and empty the file that standard error goes to.
+
+    What libraries in C print belongs to one step.
+    """
+    forget_peak()
+    os.ftruncate(2, 0)
+    os.lseek(2, 0, os.SEEK_SET)
 
 
 def _printed() -> str:
@@ -166,7 +167,7 @@ def main() -> None:
     inlet, outlet = _take_over_standard_streams()
     threading.Thread(target=_die_with_the_pool, args=(inlet,), daemon=True).start()
     try:
-        Worker(Channel(inlet, outlet, Request), folder.resolve(), logs, blobs, *own).serve()
+        Worker(Channel(inlet, outlet, Request, Eager()), folder.resolve(), logs, blobs, *own).serve()
     except (EOFError, BrokenPipeError):  # the pool is gone: ending before the watcher has done its work would
         _end_with_all()  # leave behind what steps have started
 
