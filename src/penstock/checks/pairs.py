@@ -48,6 +48,14 @@ class Related(msgspec.Struct, frozen=True):
         return np.tanh(self.usual)
 
     @property
+    def matrix(self) -> Numbers:
+        """The usual correlations of the C columns, shape (C, C), of no pair where nobody knows."""
+        matrix = np.eye(len(self.names))
+        upper = np.triu_indices(len(matrix), 1)
+        matrix[upper] = matrix.T[upper] = np.nan_to_num(self.correlations)
+        return matrix
+
+    @property
     def least(self) -> tuple[float, float]:
         """The least spread of both numbers: about what P pairs have that are independent."""
         return 0.25, float(1 / np.sqrt(2 * len(self.usual)))

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.checks.joint import Joint, JointDays, joint
 from penstock.checks.pairs import Related, RelatedDays, related, strayed
 
 Numbers = NDArray[np.float64]
@@ -51,7 +52,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     `centre` and `spread` have shape (2, C), of distances and of how far means are off; `largest` are the
     largest standardised ones of each of R windows, in order, of two kinds (see `calibrate`), shape (2, R).
-    `related` is how columns go together, which is one more of the family.
+    `related` is how columns go together, and `joint` how far many are off at once: two more of the family.
     """
 
     names: tuple[str, ...]
@@ -62,6 +63,7 @@ class Calibration(msgspec.Struct, frozen=True):
     largest: Numbers
     rows: int
     related: Related | None = None
+    joint: Joint | None = None
 
     def standardised(
         self, found: Mapping[str, Counts], means: Mapping[str, float]
@@ -105,7 +107,7 @@ def calibrate(
     window of the second kind is of a day that never was: all days' differences from the mean, weighed at
     random, which keeps their covariance and reaches beyond the most extreme of a few days. What a few days
     leave unknown of how days differ widens both. Distances are those of Jensen and Shannon. How columns go
-    together on the same days (`pairs`) is drawn in the same way.
+    together on the same days (`pairs`) is drawn in the same way, and how far those are off at once.
     Sources: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), chapter 8, for blocks; V.
     Chernozhukov, D. Chetverikov and K. Kato (2013), Gaussian approximations and multiplier bootstrap for
     maxima of sums of high-dimensional random vectors, for the largest of many columns at once.
@@ -115,7 +117,7 @@ def calibrate(
     picked = random.integers(0, days, resamples)
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
     centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
-    heights = np.empty((2, len(columns) + (pairs is not None), resamples))
+    heights = np.empty((2, len(columns) + 2 * (pairs is not None), resamples))
     for index, column in enumerate(columns.values()):
         mean, apart = column.shares, _apart(column)
         widened = _widened(random, days, resamples)
@@ -134,16 +136,21 @@ def calibrate(
             least = max(noise, 1e-12 + 1e-9 * float(np.abs(column.means).max()))
             more, centre[1, index], spread[1, index] = _standard(real, made, least)
             heights[:, index] = np.maximum(heights[:, index], more)
-    together = None
+    together = jointly = None
     if pairs:
         usual, away = related(pairs), strayed(pairs)
         widened = _widened(random, days, resamples)
         drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
         found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]
-        heights[:, -1] = np.maximum(found[0][0], found[1][0])
+        heights[:, -2] = np.maximum(found[0][0], found[1][0])
         together = msgspec.structs.replace(
             usual, centre=np.array([each[1] for each in found]), spread=np.array([each[2] for each in found])
         )
+        jointly, real, made = joint(
+            _joint(columns, usual), rows, picked=picked, weights=weights, widened=widened, random=random
+        )
+        heights[:, -1], middle, scatter = _standard(real, made, jointly.least)
+        jointly = msgspec.structs.replace(jointly, centre=middle, spread=scatter)
     return Calibration(
         names=tuple(columns),
         reference={name: column.shares for name, column in columns.items()},
@@ -153,6 +160,7 @@ def calibrate(
         largest=np.sort(heights.max(axis=1), axis=1),
         rows=rows,
         related=together,
+        joint=jointly,
     )
 
 
@@ -247,6 +255,18 @@ def _off(column: Column) -> Numbers:
     chance = (len(sizes) - 1) * column.within**2
     own: Numbers = off * np.sqrt(max(0.0, 1 - chance / found) if found > 0 else 0.0)
     return own
+
+
+def _joint(columns: Mapping[str, Column], related: Related) -> JointDays:
+    """The means by day of columns of numbers that are looked at as pairs."""
+    some = [columns[name] for name in related.names]
+    return JointDays(
+        names=related.names,
+        rows=some[0].days.sum(axis=1),
+        means=np.array([each.means for each in some]).T,
+        within=np.array([each.within for each in some]),
+        correlated=related.matrix,
+    )
 
 
 def _proper(shares: Numbers) -> Numbers:

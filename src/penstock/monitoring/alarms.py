@@ -211,7 +211,8 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
         order="start",
     )
     first = found.moved[0].column
-    begun = since(before, first) if judged.what == "inputs" and first in window.drift else window.start
+    told = judged.what == "inputs" and not found.jointly and first in window.drift
+    begun = since(before, first) if told else window.start  # single columns tell little of what many began
     alarm = Alarm(
         id=tx.mint(Alarm),
         project=version.project,
@@ -284,11 +285,12 @@ def _why(judged: _Judged, begun: datetime) -> str:
         if judged.what == "relation"
         else f"the {judged.what} of version {window.version} are not those of training"
     )
+    apart = "several columns moved together, none far by itself: " if judged.judgement.jointly else ""
     rows = f"{judged.rows:,} answers"
     if judged.what in _TRUTHS:
         rows += f" whose labels are known, {window.completeness:.0%} of those"
     return (
-        f"{of} since {begun:%Y-%m-%d}: {shown}{more}"
+        f"{of} since {begun:%Y-%m-%d}: {apart}{shown}{more}"
         f" ({rows} on {window.start:%Y-%m-%d}, chance {_odds(judged.judgement.chance)})"
     )
 

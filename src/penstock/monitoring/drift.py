@@ -30,6 +30,8 @@ MISSING = 0.05
 IDENTIFIES = "most of its values are new ones, as those of an identifier are"
 PAIRS = 3
 """Pairs of columns that are named at most, those that went together most otherwise."""
+JOINTLY = 5
+"""Columns that are named at most where many moved a little, those that did most."""
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 
@@ -38,7 +40,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of a window: the columns that moved, the surest first, or why nothing is said.
 
     `chance` is how likely any column seems to move so far in a window without change; `aside` are columns of
-    which nothing is said, and why. Where the window was `learnt`, later ones are held against it.
+    which nothing is said, and why. Where the window was `learnt`, later ones are held against it. What moved
+    `jointly` did not move far enough by itself, and those are named that moved most.
     """
 
     moved: tuple[Moved, ...] = ()
@@ -46,6 +49,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     unsaid: str = ""
     aside: dict[str, str] = {}
     learnt: bool = False
+    jointly: bool = False
 
 
 def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict[str, str], str]:
@@ -112,7 +116,8 @@ def judged(
     """Hold a window's columns against the calibration, so that without change it alarms with `chance`.
 
     A column that answers hardly heed (see HEEDED) is told where it moved, and raises no alarm by itself. How
-    columns go together is asked only of those that stand still: what moves, takes its relations along.
+    columns go together is asked only of those that stand still: what moves, takes its relations along. What
+    many do a little is asked where nothing else alarms.
     """
     references = {column.name: column for column in days.profile.columns}
     counts = {
@@ -121,31 +126,37 @@ def judged(
     means = {name: found[name].mean if found[name].count else references[name].mean for name in counts}
     distances, heights = calibration.standardised(counts, means)
     bound = calibration.bound(chance)
-    order = sorted(range(len(heights)), key=lambda index: -heights[index])
-    moved = []
-    for index in order:
+
+    def told_of(index: int) -> Moved:
         name = calibration.names[index]
-        if heights[index] > bound:
-            of = _whole(days, name)
-            moved.append(
-                Moved(
-                    column=name,
-                    distance=round(float(distances[index]), 4),
-                    psi=round(psi(of, found[name]), 4),
-                    chance=calibration.chance(float(heights[index])),
-                    influence=round(influence.get(name, 1.0), 4) if influence else None,
-                    how=told(of, found[name]),
-                )
-            )
+        of = _whole(days, name)
+        return Moved(
+            column=name,
+            distance=round(float(distances[index]), 4),
+            psi=round(psi(of, found[name]), 4),
+            chance=calibration.chance(float(heights[index])),
+            influence=round(influence.get(name, 1.0), 4) if influence else None,
+            how=told(of, found[name]),
+        )
+
+    order = sorted(range(len(heights)), key=lambda index: -heights[index])
+    moved = [told_of(index) for index in order if heights[index] > bound]
     if products:
         moved += _apart(calibration, products, {each.column for each in moved}, bound)
     alarming = [each for each in moved if each.influence is None or each.influence >= HEEDED]
+    likely = min((each.chance for each in alarming), default=1.0)
+    jointly: list[Moved] = []
+    if not alarming and calibration.joint and (height := calibration.joint.height(means)) > bound:
+        likely = calibration.chance(height)
+        names = calibration.joint.most(means, JOINTLY)
+        jointly = [told_of(calibration.names.index(name)) for name in names]
     return Judgement(
-        moved=tuple(moved) if alarming else (),
-        chance=min((each.chance for each in alarming), default=1.0),
+        moved=tuple(moved if alarming else jointly),
+        chance=likely,
         aside={each.column: f"it moved ({each.how}), and answers hardly heed it" for each in moved}
         if not alarming
         else {},
+        jointly=bool(jointly),
     )
 
 
