@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.server import Server
 from penstock.adapters.predictor.table import Table
+from penstock.datasets.types import Column
+from penstock.models.types import Signature
 from penstock.serving.columns import Question, whole
 from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
-from penstock.serving.quick import read_row, read_usual
+from penstock.serving.quick import read_known, read_usual
 from penstock.testing.asked import asked
 from penstock.testing.contracts.prediction import plan
 from penstock.testing.fakes import MemoryBlobs
@@ -262,13 +265,47 @@ def test_what_is_read_at_once_is_what_the_general_way_reads(known: bytes, body: 
     read_usual(FORM % (b"1.5", b'"UA"', b"a"), fresh)
     read_usual(TABLE % (b"2", b"1.5, 2", b"2", b'"UA", null'), fresh)
     read_usual(known, fresh)
-    row = read_row(body, fresh)
-    for quick in (read_usual(body, fresh), None if row is None else whole(row)):
+    known_form = read_known(body, fresh)
+    for quick in (read_usual(body, fresh), None if known_form is None else whole(known_form)):
         if quick is None:
             continue
         # what tells its length is read the general way
         assert replace(quick, written=()) == decode_request(body, SIGMOID_SIGNATURE, len(body))
         assert as_written(quick) in ([], list(quick.columns.values()))
+
+
+PAIR = (
+    b'{"inputs": [{"name": "a", "shape": [2], "datatype": "FP64", "data": %b},'
+    b' {"name": "b", "shape": [2], "datatype": "FP64", "data": %b}]}'
+)
+halves = [
+    *(
+        b"[1, 2]",
+        b"[0.1, -2.5e-3]",
+        b"[1]",
+        b"[1, 2, 3]",
+        b"[[1, 2]",
+        b"2]]",
+        b"[[], 1]",
+        b"[1, [2, 3]",
+        b"4]",
+    ),
+    *(b"[1, null]", b"[1, 9007199254740992]", b"[1, 36893488147419103232]", b"[1, 4e38]", b"[1, 1e999]"),
+    *(b"[1,\n2]", b'[1, "2"]', b"[1, true]", b'[1, {"a": 2}]', b"[01, 2]", b"[1, 2,]", b"[NaN, 1]", b"[]"),
+]
+
+
+def test_arrays_of_numbers_are_what_the_general_way_reads() -> None:
+    nullable = Column(name="b", dtype="float", nullable=True)
+    signature = Signature(inputs=(Column(name="a", dtype="float"), nullable), task="regression", classes=())
+    read_usual(PAIR % (b"[1, 2]", b"[3, 4]"), signature)
+    read = 0
+    for body in (PAIR % pair for pair in itertools.product(halves, halves)):
+        if quick := read_known(body, signature):
+            read += 1
+            assert replace(whole(quick), written=()) == decode_request(body, signature, len(body))
+            assert as_written(whole(quick)) == list(whole(quick).columns.values())
+    assert read == 4 * 5  # the second column may have a null
 
 
 def as_written(question: Question) -> list[Any]:
@@ -283,8 +320,8 @@ def test_a_usual_request_is_read_at_once(rows: int, ends: bytes) -> None:
     fresh = replace(SIGMOID_SIGNATURE)
     body = encode_request({"wind": [1.0, None][:rows], "carrier": ["U,A]", "AA"][:rows]}, "order-7")
     body = body.replace(b":[", b":" + ends + b"[").replace(b",null", ends + b",null")
-    assert read_row(body, fresh) is None
-    first, row = read_usual(body, fresh), read_row(body, fresh)
+    assert read_known(body, fresh) is None
+    first, row = read_usual(body, fresh), read_known(body, fresh)
     again = read_usual(body, fresh) if row is None else whole(row)
     assert (row is None) == (rows > 1)
     assert first is not None

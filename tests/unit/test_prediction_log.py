@@ -102,6 +102,7 @@ def test_a_full_disk_tears_no_record_and_loses_none(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as full:
         full.setattr(os, "write", fill_up)
+        full.setattr(os, "writev", lambda file, lines: fill_up(file, b"".join(lines)))
         writer.append(record("second"))
         with pytest.raises(StorageFailed, match="No space left on device"):
             writer.flush()

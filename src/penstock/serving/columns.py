@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
@@ -84,10 +85,35 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return 1
 
 
-def whole(asked: Question | Row) -> Question:
-    """A question with all that one may have."""
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """The same of several `rows`: `columns` in the order of the signature, those of floats as arrays of 64
+    bits of shape (rows,), which are `written` so in the request, each JSON on one line. It has no id.
+    """
+
+    columns: dict[str, Any]
+    rows: int
+    written: tuple[bytes, ...]
+    id: str = ""
+
+
+Asked = Question | Row | Block
+
+
+def in_columns(asked: Asked) -> Question | Block:
+    """A question that has columns."""
+    return whole(asked) if isinstance(asked, Row) else asked
+
+
+def whole(asked: Asked) -> Question:
+    """A question with all that one may have, its columns as lists."""
     if isinstance(asked, Question):
         return asked
+    if isinstance(asked, Block):
+        lists = {
+            name: values.tolist() if isinstance(values, np.ndarray) else values
+            for name, values in asked.columns.items()
+        }
+        return Question(lists, asked.rows, written=asked.written)
     columns = {name: [value] for name, value in zip(asked.names, asked.values, strict=True)}
     return Question(columns, 1, asked.id, written=tuple(b"[%b]" % text for text in asked.written))
 

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.models.types import Signature
 from penstock.serving.answers import Scored
-from penstock.serving.columns import Question, Row
+from penstock.serving.columns import Block, Question, Row
 
 _encode = msgspec.json.Encoder().encode
 _MARK, _ONE = "\1", "[\1]"
@@ -36,6 +36,13 @@ class Written(NamedTuple):
     line: bytes
 
 
+class _Labels(dict[str, bytes]):
+    """The known labels as JSON, and those of numbers."""
+
+    def __missing__(self, label: str) -> bytes:
+        return _encode(label)
+
+
 class Pen:
     """Writes the answers of a version as a variant of its model."""
 
@@ -53,7 +60,7 @@ class Pen:
         self.place = place
         self.logged = logged
         model, version, variant, environment = place
-        self._labels = {label: _encode(label) for label in signature.classes}
+        self._labels = _Labels((label, _encode(label)) for label in signature.classes)
         self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
         self._whole = len(self._kept) == len(signature.inputs)
         about = _encode({"model": model, "environment": environment, "version": version, "variant": variant})
@@ -88,7 +95,7 @@ class Pen:
         return list(map(Written, replies, lines))
 
     def write(
-        self, scored: Scored, asked: Sequence[Question], ids: Iterable[str], now: datetime
+        self, scored: Scored, asked: Sequence[Question | Block], ids: Iterable[str], now: datetime
     ) -> list[Written]:
         """What a model said of the rows of several questions, each by its id, as their answers.
 
@@ -100,7 +107,7 @@ class Pen:
         parts = self._parts(said, scored, asked)
         return [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
 
-    def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question]) -> Iterator[_Part]:
+    def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question | Block]) -> Iterator[_Part]:
         """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
         labels = self._labelled(scored[1])
         chances = _encode(scored[2])[2:-2] if self._classes else b""
@@ -118,10 +125,9 @@ class Pen:
             at = end
 
     def _labelled(self, labels: Sequence[str]) -> list[bytes]:
-        known = self._labels
-        return [known.get(label) or _encode(label) for label in labels]
+        return list(map(self._labels.__getitem__, labels))
 
-    def _one(self, question: Question, name: bytes, part: _Part, now: bytes) -> Written:
+    def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> Written:
         rows, (score, label, _) = question.rows, part
         every, named = b"[%b]" % name, b""
         if rows > 1:

@@ -2,6 +2,9 @@
 
 It takes what the general way takes and gives the same columns, or it gives nothing: then the general way says
 what is wrong, or reads what is unusual (columns in another order, nested data, other datatypes).
+
+Of a form that was read before, the floats of many rows become an array at once, without an object for each
+(Langdale and Lemire 2019, "Parsing gigabytes of JSON per second").
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+import simdjson
 
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.columns import LARGEST_FLOAT, LARGEST_INTEGER, Question, Row
+from penstock.serving.columns import LARGEST_FLOAT, LARGEST_INTEGER, Block, Question, Row
 from penstock.serving.forms import RowForm, TableForm, row_form_of, table_form_of
 
 _MOST_KEPT = 256
@@ -33,6 +39,7 @@ _ONE, _LONE = tuple[Literal[1]], msgspec.Meta(min_length=1, max_length=1)
 class _Reader(msgspec.Struct):
     """What reads the requests to models of a signature, whose columns are `names`: those of `one` row whole,
     those of `many` rows first without their values, which are `values` by column; `row` reads those of one.
+    `floats` are the places of columns of floats, which `parser` reads, `others` those that `rest` reads.
     `rows` and `tables` are the forms in which such requests came; finding one was `tried` so often.
     """
 
@@ -42,6 +49,10 @@ class _Reader(msgspec.Struct):
     many: Callable[[bytes], Any]
     values: Callable[[bytes], tuple[list[Any], ...]]
     row: Callable[[bytes], tuple[Any, ...]]
+    floats: tuple[int, ...]
+    others: tuple[int, ...]
+    rest: Callable[[bytes], tuple[list[Any], ...]]
+    parser: simdjson.Parser
     rows: list[RowForm] = []
     tables: list[TableForm] = []
     tried: int = 0
@@ -52,14 +63,17 @@ class _Reader(msgspec.Struct):
         return len(self.rows) + len(self.tables) < _MOST_FORMS and self.tried <= _MOST_TRIED
 
 
-def read_row(body: bytes, signature: Signature) -> Row | None:
-    """The request, if it is a usual one of one row, in a form that was read before."""
+def read_known(body: bytes, signature: Signature) -> Row | Block | None:
+    """The request, if it is a usual one in a form that was read before. Not for several threads."""
     reader = _readers.get(id(signature)) or _reader(signature)
     try:
         for form in reader.rows:
             if read := form.read(body):
                 name, written = read
                 return Row(reader.names, reader.row(b"[%b]" % b",".join(written)), name, written)
+        for table in reader.tables:
+            if (found := table.read(body)) and found[0] != b"1":
+                return _block(reader, *found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     return None
@@ -69,9 +83,6 @@ def read_usual(body: bytes, signature: Signature) -> Question | None:
     """The request, if it is a usual one: columns in order and nothing asked for but the answer."""
     reader = _readers.get(id(signature)) or _reader(signature)
     try:
-        for form in reader.tables:
-            if read := form.read(body):
-                return _filled(reader, "", *read)
         try:
             request = reader.one(body)
         except msgspec.ValidationError:
@@ -90,29 +101,59 @@ def _many(body: bytes, reader: _Reader) -> Question | None:
     shape = request.inputs[0].shape
     if len(shape) != 1 or any(tensor.shape != shape for tensor in request.inputs):
         return None
-    question = _filled(reader, request.id, b"%d" % shape[0], written)
-    if reader.more() and (form := table_form_of(body, written)):
-        reader.tables.append(form)
-    return question
-
-
-def _filled(reader: _Reader, name: str, told: bytes, written: tuple[bytes, ...]) -> Question | None:
-    """The question of these columns, which also stay as they are written; None unless each has as many rows
-    as was told. Raises DecodeError.
-    """
     text = b"[%b]" % b",".join(written)
     values = reader.values(text)
-    rows = len(values[0])
-    if not rows or told != b"%d" % rows or len(set(map(len, values))) > 1:
+    if not shape[0] or any(len(each) != shape[0] for each in values):
         return None
-    texts = () if b"\n" in text else written
-    return Question(dict(zip(reader.names, values, strict=True)), rows, name, written=texts)
+    if reader.more() and (form := table_form_of(body, written)):
+        reader.tables.append(form)
+    columns = dict(zip(reader.names, values, strict=True))
+    return Question(columns, shape[0], request.id, written=() if b"\n" in text else written)
+
+
+def _block(reader: _Reader, told: bytes, written: tuple[bytes, ...]) -> Block | None:
+    """The question of these columns; None unless each has as many rows as was told, all on one line.
+
+    Raises DecodeError.
+    """
+    rows = int(told)
+    if not rows or told != b"%d" % rows:
+        return None
+    array = _array(reader, list(map(written.__getitem__, reader.floats)), rows)
+    found: dict[int, Any] = {} if array is None else dict(zip(reader.floats, array, strict=True))
+    if len(found) < len(written):
+        read, places = (reader.rest, reader.others) if found else (reader.values, range(len(written)))
+        text = b"[%b]" % b",".join(map(written.__getitem__, places))
+        lists = read(text)
+        if b"\n" in text or any(len(each) != rows for each in lists):
+            return None
+        found |= zip(places, lists, strict=True)
+    return Block({name: found[at] for at, name in enumerate(reader.names)}, rows, written)
+
+
+def _array(reader: _Reader, texts: list[bytes], rows: int) -> npt.NDArray[np.float64] | None:
+    """Columns of floats on one line, shape (columns, rows); None where they are something else, which others
+    tell.
+    """
+    if not texts or any(text.rfind(b"[") for text in texts):
+        return None  # an array of the parser would take in lists in lists
+    text = b"[%b]" % b",".join(texts)
+    try:
+        parsed: Any = reader.parser.parse(text)
+        if b"\n" in text or any(rows != len(each) for each in parsed):
+            return None
+        array = np.frombuffer(parsed.as_buffer(of_type="d")).reshape(len(texts), rows)
+    except (TypeError, ValueError, RuntimeError):  # null, no number, or an integer of more than 64 bits
+        return None
+    return array if np.abs(array).max() < LARGEST_FLOAT else None
 
 
 def _reader(signature: Signature) -> _Reader:
     """The reader of a signature; each is made once as long as its model is in use."""
     columns = signature.inputs
     lists = [_list_of(column) for column in columns]
+    floats = tuple(at for at, column in enumerate(columns) if column.dtype == "float")
+    others = tuple(at for at in range(len(columns)) if at not in floats)
     ones = [
         _tensor(column, _ONE, Annotated[kind, _LONE]) for column, kind in zip(columns, lists, strict=True)
     ]
@@ -123,6 +164,10 @@ def _reader(signature: Signature) -> _Reader:
         _decoder([_tensor(column, list[int], msgspec.Raw) for column in columns]),
         msgspec.json.Decoder(tuple[tuple(lists)]).decode,  # type: ignore[misc]
         msgspec.json.Decoder(tuple[tuple(map(_value_of, columns))]).decode,  # type: ignore[misc]
+        floats,
+        others,
+        msgspec.json.Decoder(tuple[tuple(lists[at] for at in others)]).decode,  # type: ignore[misc]
+        simdjson.Parser(),
     )
     if len(_readers) >= _MOST_KEPT:
         _readers.clear()

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from penstock.adapters.predictor.http import MOST_BYTES, Reply, Request, json, version_number
 from penstock.core.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from penstock.models.types import Signature
-from penstock.serving.columns import Question, Row
+from penstock.serving.columns import Block, Question, Row
 from penstock.serving.decode import decode_request, fits_id
 from penstock.serving.encode import encode_answer, encode_error, encode_with_bytes
 from penstock.serving.lookups import Keyed
-from penstock.serving.quick import read_row
+from penstock.serving.quick import read_known
 from penstock.serving.rows import (
     encode_predictions,
     encode_rows,
@@ -46,8 +46,8 @@ class Face(Protocol):
         """
         ...
 
-    def read_row(self, request: Request, served: ServedVersion) -> Row | None:
-        """What is asked, if it can be read most quickly."""
+    def read_known(self, request: Request, served: ServedVersion) -> Row | Block | None:
+        """What is asked, if it can be read most quickly; in the loop only."""
         ...
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
@@ -91,8 +91,8 @@ class Rows:
         """See `Face.read`."""
         return read_rows(request.body, served)
 
-    def read_row(self, request: Request, served: ServedVersion) -> Row | None:  # noqa: ARG002 - the same
-        """See `Face.read_row`."""
+    def read_known(self, request: Request, served: ServedVersion) -> Row | Block | None:  # noqa: ARG002 - the same
+        """See `Face.read_known`."""
         return None
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:
@@ -120,12 +120,12 @@ class Inference(Rows):
             )
         return decode_request(body, served.signature, int(length))
 
-    def read_row(self, request: Request, served: ServedVersion) -> Row | None:
-        """See `Face.read_row`."""
+    def read_known(self, request: Request, served: ServedVersion) -> Row | Block | None:
+        """See `Face.read_known`."""
         if JSON_LENGTH in request.headers:
             return None
-        row = read_row(request.body, served.signature)
-        return row if row is None or fits_id(row.id) else None
+        read = read_known(request.body, served.signature)
+        return read if read is None or fits_id(read.id) else None
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""

@@ -22,8 +22,8 @@ SEGMENT_SECONDS = 3600.0
 """After which a segment is closed, so that it can be packed, and forgotten in time."""
 PACKED = "packed"
 """The folder of what was packed: columns, in files that are called as segments."""
-_AT_ONCE = 64
-"""Records that are put together for a write: copying many megabytes would have everybody wait."""
+_AT_ONCE = os.sysconf("SC_IOV_MAX")
+"""Records of a write, which the kernel takes from where they are: copying them would have everybody wait."""
 MOST_WAITING = 100_000
 """Answers that wait for a disk that takes no bytes before further ones are refused."""
 
@@ -109,10 +109,7 @@ class LogWriter:
         try:
             size = self._size
             for at in range(0, len(batch), _AT_ONCE):
-                rest = memoryview(b"".join(batch[at : at + _AT_ONCE]))
-                size += len(rest)
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
+                size += _write_all(self._file, batch[at : at + _AT_ONCE])
             os.fsync(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
@@ -144,6 +141,16 @@ class LogWriter:
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
+
+
+def _write_all(file: int, lines: Sequence[bytes]) -> int:
+    """Write lines to a file; gives their bytes. Raises OSError, also when some of them are written."""
+    size, done = sum(map(len, lines)), os.writev(file, lines)
+    if done < size:
+        rest = memoryview(b"".join(lines))[done:]
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    return size
 
 
 def segments_in(folder: Path) -> Iterator[Path]:

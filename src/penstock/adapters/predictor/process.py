@@ -14,6 +14,14 @@ from penstock.core.errors import Unavailable
 
 PATIENCE = 20.0
 """Seconds that the process is given to end by itself."""
+_MEMORY = {
+    "OPENBLAS_NUM_THREADS": "1",  # nothing here wants them, and it is copied
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),  # else each longer body would come and go as pages
+}
+"""What keeps memory small, and keeps it: each time that the log was written, glibc gave back some megabytes,
+whose pages the next requests had to be given anew.
+"""
 
 
 class PredictorProcess:
@@ -64,11 +72,7 @@ class PredictorProcess:
                     *(*command, "--home", str(self._home), "--port", str(self._port)),
                     *self._options,
                 ],
-                env={
-                    **os.environ,
-                    "OPENBLAS_NUM_THREADS": "1",
-                    **self._online,
-                },  # nothing here wants them, and it is copied
+                env={**os.environ, **_MEMORY, **self._online},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

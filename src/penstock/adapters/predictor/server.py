@@ -31,7 +31,7 @@ from penstock.adapters.predictor.turns import Turns, Waiting, predict, rows_of
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled, taken_apart
 from penstock.serving.attributions import attributions, without
-from penstock.serving.columns import Question, whole
+from penstock.serving.columns import Question, in_columns, whole
 from penstock.serving.encode import encode_error
 from penstock.serving.lookups import Keyed
 from penstock.serving.types import Answer, ServedModel
@@ -146,7 +146,7 @@ class Server:
             if live is None:
                 return self._at_leisure(face, request)
             model = None if face.number else state.models.get(name)
-        read = (face.read_row(request, live.served) if pen else None) or face.read(request, live.served)
+        read = (face.read_known(request, live.served) if pen else None) or face.read(request, live.served)
         if isinstance(read, Keyed):
             return self._keyed(read, face, request, model, live=live, variant=variant)
         if live.outside:
@@ -192,7 +192,7 @@ class Server:
             for waiting, at in zip(group, range(0, len(ids), 2 * _ID_BYTES), strict=True)
         ]
         rows = rows_of(group)
-        tables = [] if rows else [whole(waiting.question) for waiting in group]
+        tables = [] if rows else [in_columns(waiting.question) for waiting in group]
         written = pen.write_rows(scored, rows, names, now) if rows else pen.write(scored, tables, names, now)
         if not written:
             return []
@@ -202,7 +202,7 @@ class Server:
             rows_of_all = sum(waiting.question.rows for waiting in group)
             self._metrics.unlogged(pen.place[0], pen.place[3], rows_of_all)
         if outside := group[0].live.outside:
-            for question in tables:
+            for question in map(whole, tables):
                 self._metrics.outside(*pen.place[:2], outside.count(question.columns))
         took = perf_counter() - answered
         self._metrics.answered(

@@ -16,7 +16,7 @@ from penstock.adapters.predictor.faces import Face
 from penstock.adapters.predictor.http import Give, Request
 from penstock.adapters.predictor.table import Live
 from penstock.serving.answers import Scored, predict_rows, predict_together
-from penstock.serving.columns import Question, Row, whole
+from penstock.serving.columns import Asked, Row, in_columns, whole
 from penstock.serving.pen import Pen
 
 MOST_ROWS = 256
@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     live: Live
     variant: str
     face: Face
-    question: Question | Row
+    question: Asked
     request: Request
     give: Give
     began: float
@@ -92,8 +92,9 @@ def predict(group: Sequence[Waiting]) -> Scored:
     rows = rows_of(group)
     if rows:
         return predict_rows(runtime, rows)
-    asked = [whole(each.question).columns for each in group]
-    return predict_together(runtime, asked) if len(asked) > 1 else runtime.predict(asked[0])
+    if len(group) > 1:
+        return predict_together(runtime, [whole(each.question).columns for each in group])
+    return runtime.predict(in_columns(group[0].question).columns)
 
 
 def rows_of(group: Sequence[Waiting]) -> list[Row]:
