@@ -285,7 +285,9 @@ def _why(judged: _Judged, begun: datetime) -> str:
         if judged.what == "relation"
         else f"the {judged.what} of version {window.version} are not those of training"
     )
-    apart = "together, columns are further off than days differ, most of all " if judged.judgement.jointly else ""
+    apart = (
+        "together, columns are further off than days differ, most of all " if judged.judgement.jointly else ""
+    )
     rows = f"{judged.rows:,} answers"
     if judged.what in _TRUTHS:
         rows += f" whose labels are known, {window.completeness:.0%} of those"
