@@ -182,8 +182,10 @@ def gc(
     """Remove bytes, environments and logs that nothing names any more; says what, unless told --yes."""
     found = api.post("/gc", keep=keep, yes=yes)
     items = [{**item, "bytes": size_text(item["bytes"])} for item in found["items"]]
-    said = "Removed." if yes else "Nothing was removed yet."
     table = Table(items, ("what", "count", "bytes"), "")
+    if not any(item["count"] for item in items):
+        return Page(found, (table, "There is nothing to remove."))
+    said = "Removed." if yes else "Nothing was removed yet."
     return Page(found, (table, said), () if yes else ("penstock gc --yes",))
 
 

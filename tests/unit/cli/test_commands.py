@@ -88,6 +88,14 @@ def test_connect_outside_of_a_project_says_where_to_go(penstock: Command, tmp_pa
     assert not (tmp_path / "home").exists()
 
 
+def test_gc_offers_to_remove_only_what_there_is(penstock: Command, project: Path) -> None:
+    penstock("connect")
+    told = penstock("gc")
+    assert told.exit_code == 0, told.stderr
+    assert "There is nothing to remove." in told.stdout
+    assert "--yes" not in told.stdout
+
+
 @pytest.mark.parametrize("word", READS)
 def test_every_list_is_a_page_and_json(penstock: Command, project: Path, word: str) -> None:
     penstock("connect")
