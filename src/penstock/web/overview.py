@@ -34,6 +34,7 @@ def overview(app: App) -> dict[str, Any]:
             }
             for model in models
         ],
+        "alarms": _items(app, "/alarms", limit=RECENT),
         "rollouts": _items(app, "/rollouts", limit=RECENT),
         "tests": _items(app, "/tests", limit=RECENT),
         "runs": _items(app, "/runs", limit=RECENT),

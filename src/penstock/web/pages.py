@@ -61,6 +61,23 @@ def alarm_page(path: str, data: Mapping[str, Any]) -> str:
     return page(path, {}, {name: part for name, part in data.items() if name != "shares"}, look)
 
 
+def windows_page(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    """Windows as HTML: every metric of the champions by day, drawn, then what each window was."""
+    windows = data["items"]
+    drawn = [
+        (f"{model} in {environment}", found)
+        for model, environment in dict.fromkeys((each["model"], each["environment"]) for each in windows)
+        for metric in _metrics(windows)
+        if (
+            found := chart(
+                [each for each in windows if (each["model"], each["environment"]) == (model, environment)],
+                metric,
+            )
+        )
+    ]
+    return _pages.get_template("windows.html").render(path=path, query=query, windows=windows, drawn=drawn)
+
+
 def snapshot_page(path: str, data: Mapping[str, Any]) -> str:
     """A snapshot as HTML: what its rows were, drawn, and which were left out."""
     look = Markup(profile_html(data["profile"], data["left_out"]))  # noqa: S704 rendered there
@@ -93,8 +110,13 @@ def login_page(error: str) -> str:
 
 
 def _headline(windows: list[dict[str, Any]]) -> str:
-    measured = {name for window in windows for name in (*window["metrics"], *window["estimated"])}
+    measured = _metrics(windows)
     return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)
+
+
+def _metrics(windows: list[dict[str, Any]]) -> list[str]:
+    """What windows were measured by, or estimated."""
+    return sorted({name for window in windows for name in (*window["metrics"], *window["estimated"])})
 
 
 def _holds_things(name: str, part: Any) -> bool:

@@ -35,11 +35,13 @@ from penstock.web.pages import (
     page,
     run_page,
     snapshot_page,
+    windows_page,
 )
 
 JSON_SUFFIX = ".json"
 XML_SUFFIX = ".xml"
 MARKDOWN_SUFFIX = ".md"
+WINDOWS = "/windows"
 ALARM = re.compile(r"/alarms/\d+")
 RUN = re.compile(r"/runs/\d+")
 SNAPSHOT = re.compile(r"/snapshots/[^/]+")
@@ -128,6 +130,8 @@ def _formed(path: str, form: str, query: Mapping[str, str], data: Any) -> Respon
 
 
 def _noun(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    if path == WINDOWS:
+        return windows_page(path, query, data)
     if ALARM.fullmatch(path):
         return alarm_page(path, data)
     if SNAPSHOT.fullmatch(path):

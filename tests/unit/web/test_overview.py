@@ -5,7 +5,7 @@ from litestar.testing import TestClient
 from msgspec.structs import replace
 
 from penstock.app import App
-from penstock.monitoring.types import Sliced, Window
+from penstock.monitoring.types import Alarm, Sliced, Window
 
 
 def test_the_metric_is_drawn_over_the_days(busy: App, web: TestClient[Litestar]) -> None:
@@ -18,6 +18,48 @@ def test_it_says_why_a_trigger_fired_and_links_the_run(busy: App, web: TestClien
     page = web.get("/").text
     assert "roc_auc 0.655 &lt;is&gt; 0.045 below 0.700" in page
     assert '<a href="/runs/5">5</a>' in page
+
+
+def test_an_alarm_is_told_with_its_sentence(busy: App, web: TestClient[Litestar]) -> None:
+    assert "Alarms" not in web.get("/").text
+    with busy.store.begin() as tx:
+        tx.add(
+            Alarm(
+                id="1",
+                project="flights",
+                environment="production",
+                model="delay",
+                version=1,
+                what="inputs",
+                raised=busy.clock.now(),
+                since=busy.clock.now(),
+                window="w",
+                last=busy.clock.now(),
+                windows=1,
+                rows=90,
+                chance=0.001,
+                false_alarms="1 per 90d",
+                columns=(),
+                why="temp: mean from 35 to 70",
+            )
+        )
+    page = web.get("/").text
+    assert '<a href="/alarms/1">1</a>' in page
+    assert "temp: mean from 35 to 70" in page
+
+
+def test_windows_are_drawn_by_each_of_their_metrics(busy: App, web: TestClient[Litestar]) -> None:
+    with busy.store.begin() as tx:
+        for window in tx.find(Window):
+            tx.put(replace(window, metrics={**window.metrics, "log_loss": 0.4}))
+    page = web.get("/windows?model=delay").text
+    assert page.count("<svg") == 2
+    assert "log_loss of delay in production by day" in page
+    assert '<a href="/windows/' in page
+
+
+def test_no_windows_are_told_as_none(web: TestClient[Litestar]) -> None:
+    assert "No window was measured yet." in web.get("/windows").text
 
 
 def test_the_last_events_come_first(busy: App, web: TestClient[Litestar]) -> None:
