@@ -348,6 +348,15 @@ def test_answers_are_explained_where_that_is_asked_for(house: House) -> None:
     assert house.ask("/predict/delay", {"rows": ROWS * 10, "explain": True}).status == 400
 
 
+def test_without_its_examples_a_version_answers_and_says_why_it_explains_nothing(house: House) -> None:
+    version = house.table.state.live["delay", 1].served
+    assert house.blobs.delete(version.examples)
+    refused = house.ask("/predict/delay", {"rows": ROWS, "explain": True})
+    assert refused.status >= 400
+    assert version.examples[:12] in refused.body.decode()
+    assert len(house.ask("/predict/delay", {"rows": ROWS}).json["rows"]) == len(ROWS)
+
+
 def test_the_other_protocols_explain_in_their_own_words(house: House) -> None:
     rows = house.ask("/predict/delay", {"rows": ROWS, "explain": True}).json["rows"]
     wanted = [row["explanation"] for row in rows]

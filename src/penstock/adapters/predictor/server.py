@@ -281,7 +281,8 @@ class Server:
         """The question with its answers explained, where it asks for that."""
         if not question.explain:
             return question
-        told = attributions(live.runtime, live.background, question.columns, live.served.signature)
+        background = await asyncio.to_thread(self._table.background, live)
+        told = attributions(live.runtime, background, question.columns, live.served.signature)
         explained = [
             await asyncio.to_thread(self._endless.timed, next, told) for _ in range(question.rows)
         ]  # row by row, so that what nobody waits for any more comes to its end

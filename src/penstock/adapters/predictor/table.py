@@ -38,7 +38,7 @@ Place = tuple[str, int]
 class Live(msgspec.Struct, frozen=True):
     """A loaded version. `together` says that questions of one moment are better asked at once, `apart` that
     another process answers, for which nobody else should have to wait. `redact` and `log_share` are its
-    model's, `background` the inputs of its recorded examples; `outside` tells of values that nobody expects.
+    model's; `outside` tells of values that nobody expects.
     """
 
     model: str
@@ -49,7 +49,6 @@ class Live(msgspec.Struct, frozen=True):
     apart: bool = False
     redact: tuple[str, ...] = ()
     log_share: int = 100
-    background: dict[str, list[Any]] = {}
     outside: Outside | None = None
 
 
@@ -237,11 +236,11 @@ class Table:
             import penstock.features.computed  # noqa: F401 - now, so that no request waits for Polars
         runtime = open_runtime(version, self._blobs, self._isolation)
         try:
-            examples = msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
+            examples = self._examples(version)
             wrong = disagreement(runtime, examples, version.signature)
             apart = isinstance(runtime, ChildRuntime)
             together = not wrong and not apart and gains_together(runtime, examples)
-        except (msgspec.DecodeError, KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError) as error:
             raise Corrupt(what="The recorded examples cannot be asked", found=str(error)) from error
         if wrong:
             raise Corrupt(what=wrong)
@@ -255,9 +254,20 @@ class Table:
             apart,
             model.redact,
             model.log_share,
-            examples.inputs,
             outside,
         )
+
+    def background(self, live: Live) -> dict[str, list[Any]]:
+        """The inputs of a version's recorded examples, read when they are asked for: few versions are ever
+        explained. Raises NotFound or Corrupt.
+        """
+        return self._examples(live.served).inputs
+
+    def _examples(self, version: ServedVersion) -> Examples:
+        try:
+            return msgspec.json.decode(self._blobs.get(version.examples), type=Examples)
+        except msgspec.DecodeError as error:
+            raise Corrupt(what="The recorded examples cannot be read", found=str(error)) from error
 
 
 def _compute(
