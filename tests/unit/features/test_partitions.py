@@ -150,6 +150,11 @@ def require_same(
 def test_an_entity_is_in_the_same_part_for_ever() -> None:
     entities = pl.DataFrame({"city": ["a", "b", "c", None], "zone": [1, 2, 300, 4]})
     assert part_of(entities, 8).to_list() == [7, 4, 6, None]
+    zeros = pl.DataFrame({"height": [0.0, -0.0, 1.5]})
+    assert part_of(zeros, 1000).to_list() == [
+        each for n in range(3) for each in part_of(zeros[n : n + 1], 1000)
+    ]
+    assert part_of(zeros, 1000).n_unique() == 2
     assert part_of(entities.cast({"zone": pl.Int16}), 8).to_list() == part_of(entities, 8).to_list()
 
 
