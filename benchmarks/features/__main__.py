@@ -1,4 +1,4 @@
-"""`python -m benchmarks.features [--quick] [--only PART …] [--large ROWS]`: the feature store."""
+"""`python -m benchmarks.features [--quick] [--only PART …] [--large | --parted ROWS]`: the feature store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 from benchmarks.features import joins, online, validation
 from benchmarks.features.bench import Bench
 from benchmarks.features.large import large
+from benchmarks.features.parted import parted
 from benchmarks.frame.area import measure
 
 PARTS = {
@@ -22,9 +23,13 @@ PARTS = {
 if __name__ == "__main__":
     words = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     words.add_argument("--large", type=int, metavar="ROWS")
+    words.add_argument("--parted", type=int, metavar="ROWS")
     asked, sys.argv[1:] = words.parse_known_args()
     parts = dict(PARTS)
-    if asked.large:  # takes from minutes to an hour, so it is a part only when it is asked for
-        parts["large"] = partial(large, asked.large)
-        sys.argv += [] if "--only" in sys.argv else ["--only", "large"]
+    named = {"large": (large, asked.large), "parted": (parted, asked.parted)}
+    # These take from minutes to an hour, so they are parts only when they are asked for.
+    wanted = {name: partial(part, rows) for name, (part, rows) in named.items() if rows}
+    if wanted:
+        parts |= wanted
+        sys.argv += [] if "--only" in sys.argv else ["--only", *wanted]
     measure("features", "The feature store beside Feast and bare programs.", Bench, parts)

@@ -33,6 +33,7 @@ import numpy as np, polars as pl
 from penstock import Metrics, each, feature_view, files, pipeline, step, training_rows
 
 visits = files("visits.csv", event_time="at", key="id")
+flat = files("visits.csv", name="flat")
 
 @feature_view(entity="shop", source=visits, ttl="3h")
 def newest(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -60,6 +61,11 @@ def twice(part: int) -> int:
     return 2 * part
 
 @step
+def agree(train: pl.DataFrame, holdout: pl.DataFrame, parts: pl.LazyFrame) -> None:
+    assert parts.collect().equals(train)
+    assert holdout.height == round(0.2 * (train.height + holdout.height))
+
+@step
 def fit(
     table: pl.DataFrame, array: np.ndarray, sizes: list[int], train: pl.DataFrame, parts: pl.LazyFrame
 ) -> Metrics:
@@ -72,6 +78,8 @@ def values(rows: int = 1000):
     made = table(rows)
     rows = training_rows(visits, [newest, lately], label="n", holdout="2h")
     same = training_rows(visits, [newest, lately], label="n", holdout="2h", partitions=3)
+    once, parted = (training_rows(flat, label="n", partitions=number) for number in (1, 3))
+    agree(once.train, once.holdout, parted.train)
     return fit(made, array(made), each(twice, part=parts(made)), rows.train, same.train)
 """
 LOCKED = """
@@ -148,9 +156,10 @@ def test_a_pipeline_gives_the_same_bytes_wherever_it_runs(tmp_path: Path, ray_ad
                 step.name: {name: found.digest for name, found in step.outputs.items()} for step in steps
             }
     assert given["inline"] == given["local"] == given[ray_address]
-    assert len(given["inline"]) == 19
-    whole, parts = given["inline"]["rows"], given["inline"]["rows-2"]
-    assert (whole["holdout"], whole["schema"]) == (parts["holdout"], parts["schema"])
+    assert len(given["inline"]) == 26
+    for one, parted in (("rows", "rows-2"), ("rows-3", "rows-4")):
+        whole, parts = given["inline"][one], given["inline"][parted]
+        assert (whole["holdout"], whole["schema"]) == (parts["holdout"], parts["schema"])
 
 
 def test_an_environment_is_made_once_on_a_node_from_the_lock_of_the_project(

@@ -11,11 +11,12 @@ from zlib import crc32
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from penstock.features.shares import Share
 from penstock.features.timelines import Features, Integers, Timeline
 
-_TEXT = "penstock.text"
+_PART = "penstock.part"
 
 
 def own_rows(entity: Sequence[str], share: Share) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -29,10 +30,12 @@ def part_of(entities: pl.DataFrame, of: int) -> pl.Series:
     It depends on the entity alone, on every machine and in every version of any library: a checksum of its
     text. Equal entities of other types, such as whole numbers of other widths, have the same.
     """
-    texts = entities.select(pl.concat_str(pl.all().cast(pl.String), separator="\0").alias(_TEXT)).to_series()
-    known = texts.unique().drop_nulls()
-    sums = pl.Series([crc32(text.encode()) % of for text in known.to_list()], dtype=pl.Int64)
-    return texts.replace_strict(known, sums, return_dtype=pl.Int64, default=None)
+    entities = entities.with_columns(selectors.float() + 0.0)  # of two zeros that are equal there is one text
+    known = entities.unique().drop_nulls()  # each text is made once: most rows are of an entity seen before
+    texts = known.select(pl.concat_str(pl.all().cast(pl.String), separator="\0")).to_series()
+    sums = pl.Series(_PART, [crc32(text.encode()) % of for text in texts.to_list()], dtype=pl.Int64)
+    found = entities.join(known.with_columns(sums), on=entities.columns, how="left", maintain_order="left")
+    return found[_PART]
 
 
 def by_parts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -15,8 +15,10 @@ from penstock.core.errors import InvalidValue
 from penstock.core.targets import resolve
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type, corrected, known
+from penstock.datasets.spilling import piece_of
 from penstock.datasets.types import WRITTEN, Column, Predictions
 from penstock.features.computed import with_computed
+from penstock.features.cutting import Cut, cut_in, cut_of, held_out, marks_of
 from penstock.features.holdout import Holdout, read_holdout
 from penstock.features.joins import Timelines, join
 from penstock.features.shares import Share
@@ -26,18 +28,6 @@ from penstock.features.views import FeatureView
 EXAMPLES = 500
 """Rows of the holdout that are kept as examples of what a model is asked."""
 _ROW = "penstock.row"
-
-
-class Gathered(NamedTuple):
-    """A training set of parts: of the first `whole` ones all rows are trained on, and of the next one `rest`.
-
-    `schema` is that of `TrainingSet`.
-    """
-
-    whole: int
-    rest: pl.DataFrame
-    holdout: pl.DataFrame
-    schema: dict[str, Any]
 
 
 def training_set(
@@ -59,12 +49,12 @@ def training_set(
     rows = tables[asked.source.name]
     _require_label(asked, rows)
     spine = _in_span(asked, _chosen(asked, rows, as_of).select(_columns(asked, rows)).collect(), as_of)
-    times = spine[asked.source.event_time]
+    cut = cut_in(spine, asked)
+    _require_both(asked, spine[asked.source.event_time], cut)
     table = _joined(asked, spine, tables, timelines)
-    held = held_out(spine, asked, times[-1])
-    train, apart = (part.drop(WRITTEN, strict=False) for part in (table.filter(~held), table.filter(held)))
-    _require_both(asked, train.height, apart.height, (times[0], times[-1]))
-    return TrainingSet(train, apart, _schema(asked, train.lazy(), apart, _own(asked, rows, timelines)))
+    train, apart = _parted(table, held_out(spine, asked, cut))
+    schema = schema_of(settings, train.lazy(), apart.lazy(), rows, timelines)
+    return TrainingSet(train, apart, schema)
 
 
 def training_part(
@@ -73,11 +63,11 @@ def training_part(
     as_of: datetime,
     timelines: Timelines,
     share: Share,
-) -> pl.DataFrame:
-    """A share of the rows of a training set, of training and holdout, in their order.
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A share of the rows of a training set in their order: those to train on, and those of the holdout.
 
-    Of all others only the numbers and the times are held in memory; the holdout has to be a span.
-    Raises InvalidValue as `training_set`.
+    Of all others only the numbers and the times are held in memory, and a number for each of those at a time
+    that a holdout by share cuts through. Raises InvalidValue as `training_set`.
     """
     asked = msgspec.convert(settings, RowsSettings)
     source = asked.source
@@ -86,34 +76,27 @@ def training_part(
     names = dict.fromkeys([*source.key, source.event_time, source.known_time or source.event_time])
     narrow = _chosen(asked, rows.select(list(dict.fromkeys([_ROW, *names, asked.label]))), as_of)
     chosen = _in_span(asked, narrow.select(_ROW, source.event_time).collect(), as_of)
+    columns, moment = _columns(asked, rows), pl.col(source.event_time)
+
+    def marks(at: datetime) -> pl.Series:
+        own = chosen.lazy().filter(moment == at).select(_ROW)
+        tied = rows.filter(moment == at).join(own, on=_ROW, how="semi").select(columns)
+        pieces = tied.collect_batches(chunk_size=piece_of(tied.collect_schema()))
+        return pl.concat([marks_of(piece, asked) for piece in pieces])
+
+    times = chosen[source.event_time]
+    cut = cut_of(asked, times, marks)
+    _require_both(asked, times, cut)
     first, end = share.bounds(chosen.height)
     own = chosen[first:end].select(_ROW)
     wide = rows.join(own.lazy(), on=_ROW, how="semi").collect(engine="streaming")
-    spine = own.join(wide, on=_ROW, how="left", maintain_order="left").select(_columns(asked, rows))
-    return _joined(asked, spine, tables, timelines)
+    spine = own.join(wide, on=_ROW, how="left", maintain_order="left").select(columns)
+    return _parted(_joined(asked, spine, tables, timelines), held_out(spine, asked, cut))
 
 
-def gathered(
-    settings: Mapping[str, Any], parts: Sequence[pl.LazyFrame], rows: pl.LazyFrame, timelines: Timelines
-) -> Gathered:
-    """Put together all shares that `training_part` has made; only the holdout is brought into memory.
-
-    `rows` are those of the source, of which nothing but the columns is asked. Raises InvalidValue as
-    `training_set`.
-    """
-    asked = msgspec.convert(settings, RowsSettings)
-    moment = pl.col(asked.source.event_time)
-    told = [each.select(first=moment.min(), last=moment.max(), rows=pl.len()) for each in parts]
-    ends = pl.concat(told).collect()
-    there = ends.filter(pl.col("rows") > 0)
-    first, last = there["first"][0], there["last"][-1]
-    until = last - read_holdout(asked.holdout).span
-    whole = (ends["last"] > until).fill_null(value=False).arg_max() or 0  # the first with rows to hold out
-    rest = parts[whole].filter(moment <= until).collect()
-    holdout = pl.concat(parts[whole:]).filter(moment > until).collect()
-    _require_both(asked, rest.height + int(ends["rows"][:whole].sum()), holdout.height, (first, last))
-    train = pl.concat([*parts[:whole], rest.lazy()])
-    return Gathered(whole, rest, holdout, _schema(asked, train, holdout, _own(asked, rows, timelines)))
+def _parted(table: pl.DataFrame, held: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    table = table.drop(WRITTEN, strict=False)
+    return table.filter(~held), table.filter(held)
 
 
 def _require_label(asked: RowsSettings, rows: pl.LazyFrame) -> None:
@@ -180,13 +163,14 @@ def _joined(
     return with_computed(table, asked.computed)
 
 
-def _require_both(asked: RowsSettings, train: int, apart: int, ends: tuple[datetime, datetime]) -> None:
-    if not train or not apart:
+def _require_both(asked: RowsSettings, times: pl.Series, cut: Cut) -> None:
+    if not 0 < cut.rows < times.len():
         raise InvalidValue(
             what=f"The training set of {asked.source.name} has an empty part",
             expected=f"labelled rows to learn from beside a holdout of {asked.holdout}",
-            found=f"{train} beside {apart}, from {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M}",
-            fix=_fix_of_empty(asked, train + apart),
+            found=f"{times.len() - cut.rows} beside {cut.rows}, "
+            f"from {times[0]:%Y-%m-%d %H:%M} to {times[-1]:%Y-%m-%d %H:%M}",
+            fix=_fix_of_empty(asked, times.len()),
         )
 
 
@@ -196,23 +180,6 @@ def _fix_of_empty(asked: RowsSettings, rows: int) -> str:
     if read_holdout(asked.holdout).share:
         return "Say a smaller share, or have more rows."
     return 'Change `span` or `holdout`: a share such as holdout="20%" always leaves some.'
-
-
-def held_out(rows: pl.DataFrame, asked: RowsSettings, newest: datetime) -> pl.Series:
-    """Whether each of n rows of the source, in order of event time, is of the holdout: booleans, shape (n,).
-
-    A span ends at the `newest` time. A share is the rows with the latest times, and of those with the same
-    time some by chance, which depends on the values of a row other than its label: rows with the same values
-    are on the same side, in whatever order they come.
-    """
-    time, holdout = asked.source.event_time, read_holdout(asked.holdout)
-    if not holdout.share:
-        return rows[time] > newest - holdout.span
-    marks = rows.drop(asked.label, WRITTEN, strict=False).hash_rows(seed=0)
-    order = pl.DataFrame({"time": rows[time], "mark": marks})
-    first = order.sort("time", "mark").row(-max(1, round(holdout.share * rows.height)))
-    later, same = pl.col("time") > first[0], pl.col("time") == first[0]
-    return order.select(later | same & (pl.col("mark") >= first[1])).to_series()
 
 
 def _last(spine: pl.DataFrame, time: str, holdout: Holdout) -> pl.DataFrame:
@@ -254,18 +221,28 @@ def resolved_view(target: str) -> FeatureView:
     return found
 
 
-def _schema(asked: RowsSettings, train: pl.LazyFrame, holdout: pl.DataFrame, own: set[str]) -> dict[str, Any]:
-    """What a model is asked: its columns, and rows spread evenly over the holdout.
+def schema_of(
+    settings: Mapping[str, Any],
+    train: pl.LazyFrame,
+    holdout: pl.LazyFrame,
+    rows: pl.LazyFrame,
+    timelines: Timelines | None,
+) -> dict[str, Any]:
+    """What a model is asked: its columns, and rows spread evenly over the holdout; see `TrainingSet`.
 
-    Times are no inputs of a model: nothing on the wire has their type. The source's `own` columns may be
-    null if they ever were; features always, since a live entity may have none that is fresh.
+    Times are no inputs of a model: nothing on the wire has their type. The source's own columns may be
+    null if they ever were; features always, since a live entity may have none that is fresh. Of `rows`,
+    those of the source, nothing but the columns is asked. Raises InvalidValue.
     """
+    asked = msgspec.convert(settings, RowsSettings)
+    own = _own(asked, rows, timelines)
     aside = {*asked.source.key, asked.source.event_time, asked.label}
-    schema = {name: dtype for name, dtype in holdout.schema.items() if name not in aside}
-    nulls = train.select(pl.col(name).null_count() for name in schema if name in own).collect()
+    schema = {name: dtype for name, dtype in holdout.collect_schema().items() if name not in aside}
+    counts = pl.concat([train, holdout]).select(pl.col(name).null_count() for name in schema if name in own)
+    nulls = counts.collect(engine="streaming")
     seen = nulls.row(0, named=True) if nulls.width else {}
     columns = [
-        Column(name=name, dtype=kind, nullable=name not in own or seen[name] + holdout[name].null_count() > 0)
+        Column(name=name, dtype=kind, nullable=name not in own or seen[name] > 0)
         for name, kind in ((name, column_type(dtype)) for name, dtype in schema.items())
         if kind != "time"
     ]
@@ -283,12 +260,19 @@ def _schema(asked: RowsSettings, train: pl.LazyFrame, holdout: pl.DataFrame, own
             expected="a feature, or a column of the source beside its key, times and label",
             fix="Give training_rows(...) a feature view, or the source more columns.",
         )
-    taken = min(EXAMPLES, holdout.height)
-    spread = [index * holdout.height // taken for index in range(taken)]
-    examples = holdout.select(
-        pl.col(column.name).cast(pl.String) if column.dtype == "string" else pl.col(column.name)
-        for column in columns
-    )[spread]
+    height = holdout.select(pl.len()).collect().item()
+    taken = min(EXAMPLES, height)
+    spread = [index * height // taken for index in range(taken)]
+    examples = (
+        holdout.select(
+            pl.col(column.name).cast(pl.String) if column.dtype == "string" else pl.col(column.name)
+            for column in columns
+        )
+        .with_row_index(_ROW)
+        .filter(pl.col(_ROW).is_in(spread))
+        .drop(_ROW)
+        .collect(engine="streaming")
+    )
     return {
         "columns": msgspec.to_builtins(columns),
         "label": asked.label,

@@ -52,8 +52,7 @@ def training_rows(
     days, and 20 % of rows without an event time. `computed` features, such as
     `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the prediction
     service computes them where a request does not give them. See `features.training_set`.
-    In `partitions` it is made by so many steps, which may run side by side; the rows are the same, and the
-    holdout is a span.
+    In `partitions` it is made by so many steps, which may run side by side; the rows are the same.
     Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
     """
     drawing = _drawing("training_rows")
@@ -88,15 +87,6 @@ def training_rows(
             expected="a column that is no key and no time of it",
             found=f"label={label!r}",
         )
-    if partitions > 1 and apart.share:
-        undated = "a source without an event time, which has a share of its rows held out"
-        raise InvalidPipeline(
-            what="Training rows in partitions have the end of their time held out",
-            expected='a source with an event time, and a span such as holdout="14d"',
-            found=undated if source.undated else f"holdout={holdout!r}",
-            fix="Leave `partitions` out, or "
-            + ("name the column with event_time=." if source.undated else "say a span."),
-        )
     settings = RowsSettings(
         source=source,
         label=label,
@@ -118,19 +108,22 @@ def training_rows(
     if partitions == 1:
         return cast(Rows, drawing.add(node, given | every))
     shares = [Share(number, partitions) for number in range(partitions)]
-    parts = {part_name("rows", share): _part(drawing, node, share, given | every) for share in shares}
+    parts: dict[str, StandIn] = {}
+    for share in shares:
+        parts |= _part(drawing, node, share, given | every)
     first = dict(next(iter(parts.items())) for parts in laid_out)
     whole = msgspec.structs.replace(node, settings={**node.settings, PARTS: partitions})
     return cast(Rows, drawing.add(whole, given | first | parts))
 
 
-def _part(drawing: Drawing, rows: Node, share: Share, given: Mapping[str, StandIn]) -> StandIn:
-    """The node that makes a share of training rows."""
+def _part(drawing: Drawing, rows: Node, share: Share, given: Mapping[str, StandIn]) -> dict[str, StandIn]:
+    """The node that makes a share of training rows: its two tables, named as inputs."""
     settings = {**rows.settings, PART: share.number, PARTS: share.of}
-    name = part_name(rows.name, share)
-    return drawing.add(
-        msgspec.structs.replace(rows, name=name, kind="part", outputs=("rows",), settings=settings), given
+    node = msgspec.structs.replace(
+        rows, name=part_name(rows.name, share), kind="part", outputs=("train", "holdout"), settings=settings
     )
+    made = drawing.add(node, given)
+    return {part_name(output, share): getattr(made, output) for output in node.outputs}
 
 
 def publish(

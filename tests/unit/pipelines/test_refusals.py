@@ -95,14 +95,6 @@ def draw_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
             "expected a column that is no key and no time of it; found label='at'",
         ),
         (
-            "training_rows(trips, label='late', holdout='20%', partitions=2)",
-            "in partitions have the end of their time held out: .* found holdout='20%'",
-        ),
-        (
-            "training_rows(files('flat'), label='late', partitions=2)",
-            r"found a source without an event time.* or name the column with event_time=\.",
-        ),
-        (
             "fit(training_rows(trips, label='late'), depth)",
             r"several outputs: expected one of \.train, \.holdout",
         ),

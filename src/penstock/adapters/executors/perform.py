@@ -149,8 +149,8 @@ def _part(task: Task, blobs: Blobs) -> Work:
         source, share = settings["source"]["name"], share_of(settings)
         assert share is not None  # noqa: S101 - it is drawn so
         tables = {source: read(task.inputs[source], blobs, pl.LazyFrame)}
-        made = training_part(settings, tables, task.as_of, timelines_of(task, blobs), share)
-        return {"rows": write(made, blobs)}, []
+        train, holdout = training_part(settings, tables, task.as_of, timelines_of(task, blobs), share)
+        return {"train": write(train, blobs), "holdout": write(holdout, blobs)}, []
 
     return work
 
@@ -176,7 +176,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         made = made_of(task, timelines, blobs)
         snapshots = [task.inputs[task.node.settings["source"]["name"]].meta["snapshot"]["id"]]
         snapshots += [each.meta["of"] for each in task.inputs.values() if each.format == "timeline"]
-        unexpected = training_as_expected(task.node.settings, pl.concat([made.rows, made.holdout.lazy()]))
+        unexpected = training_as_expected(task.node.settings, made.rows)
         _warned("training rows", unexpected)
         examples = {
             name: [_or_none(value) for value in values] for name, values in made.schema["examples"].items()
@@ -185,9 +185,10 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             views=tuple(view_of_inputs(view, timelines[view.name][0], examples) for view in found),
             computed=read_computed(task.node.settings.get("computed", {})),
         )
-        reference = unnamed(profile(made.seen, list(examples)), origins.personal)
+        seen, apart = made.seen
+        reference = unnamed(profile(seen, list(examples)), origins.personal)
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
-        rows, label = pl.concat([made.seen, made.holdout]), made.schema["label"]
+        rows, label = pl.concat([seen, apart]), made.schema["label"]
         if time == WRITTEN:
             rows, time = rows.with_columns(pl.lit(task.as_of).alias(WRITTEN)), ""
         told_of = rows.drop_nulls(label)
@@ -196,7 +197,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
             daily(told_of, time or WRITTEN, profile(told_of.select(label), [label])),
         )
         days = msgspec.to_builtins(known)
-        labels = msgspec.to_builtins(prior_of(made.seen[label]))
+        labels = msgspec.to_builtins(prior_of(seen[label]))
         told = {"examples": examples, "profile": profiled, "prior": labels, "days": days, "time": time}
         told["views"] = msgspec.to_builtins(origins.views)
         told["computed"] = msgspec.to_builtins(origins.computed)
@@ -205,7 +206,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         kept = write({**made.schema, **told}, blobs)
         return {
             "train": made.train,
-            "holdout": write(made.holdout, blobs),
+            "holdout": made.holdout,
             "schema": msgspec.structs.replace(kept, meta={"snapshots": list(dict.fromkeys(snapshots))}),
         }, []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -12,18 +13,20 @@ from penstock.datasets.spilling import HELD
 from penstock.features.joins import Timelines
 from penstock.features.keeping import read_timeline
 from penstock.features.shares import PARTS, number_in
-from penstock.features.training import gathered, training_set
+from penstock.features.training import schema_of, training_set
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact, Task
 
 
 class Made(NamedTuple):
-    """A training set: `train` as it is kept, its `rows`, and of these so many as are `seen` by statistics."""
+    """A training set: `train` and `holdout` as they are kept, all `rows` of both, and of each those that are
+    `seen` by statistics.
+    """
 
     train: Artifact
+    holdout: Artifact
     rows: pl.LazyFrame
-    seen: pl.DataFrame
-    holdout: pl.DataFrame
+    seen: tuple[pl.DataFrame, pl.DataFrame]
     schema: dict[str, Any]
 
 
@@ -42,24 +45,45 @@ def timelines_of(task: Task, blobs: Blobs) -> Timelines:
 def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
     """The training set of a `rows` node. Raises InvalidValue as `training_set`.
 
-    Where it is put together of parts, statistics see all rows, or if these are more than `HELD` values every
-    so manieth of them.
+    Where it is put together of parts, statistics see all rows, or of a table of more than `HELD` values
+    every so manieth of them.
     """
     settings = task.node.settings
     source = settings["source"]["name"]
     rows = read(task.inputs[source], blobs, pl.LazyFrame)
     if PARTS not in settings:
         whole = training_set(settings, {source: rows}, task.as_of, timelines)
-        train = write(whole.train, blobs)
-        return Made(train, whole.train.lazy(), whole.train, whole.holdout, whole.schema)
-    parts = [each for name, each in _in_order(task) if name != source and each.format == "arrow"]
-    made = gathered(settings, [read(each, blobs, pl.LazyFrame) for each in parts], rows, timelines)
-    kept = [*parts[: made.whole], write(made.rest, blobs)]
-    train = write_parts([each for each in kept if each.meta["rows"]], blobs)
-    lazy: pl.LazyFrame = read(train, blobs, pl.LazyFrame)
-    every = -(-train.meta["rows"] * len(train.meta["columns"]) // HELD)
-    seen = lazy.gather_every(every) if every > 1 else lazy
-    return Made(train, lazy, seen.collect(engine="streaming"), made.holdout, made.schema)
+        train, apart = write(whole.train, blobs), write(whole.holdout, blobs)
+        every = pl.concat([whole.train.lazy(), whole.holdout.lazy()])
+        return Made(train, apart, every, (whole.train, whole.holdout), whole.schema)
+    train = write_parts(_parts(task, "train"), blobs)
+    apart = _in_one(_parts(task, "holdout"), blobs)
+    learned, held = (read(each, blobs, pl.LazyFrame) for each in (train, apart))
+    schema = schema_of(settings, learned, held, rows, timelines)
+    return Made(train, apart, pl.concat([learned, held]), (_seen(train, learned), _seen(apart, held)), schema)
+
+
+def _parts(task: Task, output: str) -> list[Artifact]:
+    """What the parts of a training set have made, without those that made nothing."""
+    made = [each for name, each in _in_order(task) if name.rpartition(".")[0] == output]
+    return [each for each in made if each.meta["rows"]]
+
+
+def _in_one(parts: Sequence[Artifact], blobs: Blobs) -> Artifact:
+    """One file of all parts, as a holdout is measured on; a large one is never in memory as a whole."""
+    if len(parts) == 1:
+        return parts[0]
+    every = pl.concat([read(each, blobs, pl.LazyFrame) for each in parts])
+    return write(every if sum(map(_values, parts)) > HELD else every.collect(), blobs)
+
+
+def _seen(kept: Artifact, rows: pl.LazyFrame) -> pl.DataFrame:
+    every = -(-_values(kept) // HELD)
+    return (rows.gather_every(every) if every > 1 else rows).collect(engine="streaming")
+
+
+def _values(table: Artifact) -> int:
+    return int(table.meta["rows"] * len(table.meta["columns"]))
 
 
 def _in_order(task: Task) -> list[tuple[str, Artifact]]:

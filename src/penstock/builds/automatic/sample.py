@@ -12,7 +12,7 @@ import polars as pl
 from penstock.core.durations import duration
 from penstock.datasets import read
 from penstock.datasets.types import Source
-from penstock.features.training import held_out
+from penstock.features.cutting import cut_in, held_out
 from penstock.features.types import RowsSettings
 from penstock.pipelines.types import Graph
 
@@ -65,8 +65,8 @@ def _to_train_on(asked: RowsSettings, table: pl.DataFrame, rows: int) -> tuple[p
         return table, table.head(rows)
     newest: datetime = labelled[time][-1]
     if asked.span:
-        table = table.filter(moment > newest - duration(asked.span))
-    held = held_out(table, asked, newest)
+        table, labelled = (each.filter(moment > newest - duration(asked.span)) for each in (table, labelled))
+    held = held_out(table, asked, cut_in(labelled, asked))
     parts = table.filter(~held), table.filter(held)
     return table, pl.concat([_thinned(parts[0], rows), _thinned(parts[1], rows // 2)])
 
