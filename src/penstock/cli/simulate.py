@@ -73,7 +73,10 @@ def simulate(
 ) -> Page:
     """Live through past days under several policies at once, and recommend when to train again."""
     from penstock.adapters.executors.machine import cpus
-    from penstock.app.simulation.simulate import simulate as carry_out
+    from penstock.app.simulation.alone import alone
+
+    with alone():
+        from penstock.app.simulation.simulate import simulate as carry_out
     from penstock.app.simulation.wanted import require_time, wanted_of
     from penstock.cli.drawing import draw_pipelines
     from penstock.cli.project import configuration

@@ -11,6 +11,7 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from penstock.app.simulation.alone import THREADS, alone
 from penstock.app.simulation.part import Part, live_through
 from penstock.app.simulation.replay import scheduled
 from penstock.app.simulation.types import Policy, Wanted
@@ -51,8 +52,11 @@ def beside(folder: Path, wanted: Wanted, moments: Sequence[datetime]) -> Iterato
     """A process that lives through what is wanted; it ends with the block, or when this process does."""
     context = multiprocessing.get_context("spawn")  # of a process with threads nothing else can be made
     heard, said = context.Pipe(duplex=False)
-    process = context.Process(target=_live, args=(said, folder, wanted, tuple(moments)), daemon=True)
-    process.start()
+    with alone() as ours:
+        process = context.Process(
+            target=_live, args=(said, folder, wanted, tuple(moments), ours), daemon=True
+        )
+        process.start()
     said.close()
     try:
         yield Beside(heard)
@@ -62,7 +66,9 @@ def beside(folder: Path, wanted: Wanted, moments: Sequence[datetime]) -> Iterato
         heard.close()
 
 
-def _live(said: Connection, folder: Path, wanted: Wanted, moments: Sequence[datetime]) -> None:
+def _live(said: Connection, folder: Path, wanted: Wanted, moments: Sequence[datetime], ours: bool) -> None:
+    if ours:
+        del os.environ[THREADS]  # numpy is loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began this one ends it
     try:
         part, _ = live_through(folder, wanted, moments, lambda over, _total, _moment: said.send(over))
