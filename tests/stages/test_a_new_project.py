@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,18 @@ def settle(system: RemoteApi) -> None:
     assert system.call("POST", "/settle", {"wait": PATIENCE})["settled"]
 
 
+def forget_what_is_yet_to_be_known(project: Path) -> None:
+    """Without this an order whose fate gets known between two runs, one every five minutes, is new to the second."""
+    now = datetime.now(UTC)
+    for file in (project / "data" / "orders").iterdir():
+        pl.read_parquet(file).filter(pl.col("known_at") < now).write_parquet(file)
+
+
 def test_it_passes_its_own_checks_and_trains_without_a_server(penstock: Command, project: Path) -> None:
     assert penstock("check")["project"] == "shop"
     tests = subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=project, check=False)
     assert tests.returncode == 0
+    forget_what_is_yet_to_be_known(project)
     run = penstock("run", "shop.pipeline:train_returns")
     assert run["status"] == "succeeded"
     assert penstock("models", "show", "returns@1")["stage"] == "development"
