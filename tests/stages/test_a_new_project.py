@@ -76,7 +76,7 @@ def settle(system: RemoteApi) -> None:
 
 
 def forget_what_is_yet_to_be_known(project: Path) -> None:
-    """Without this an order whose fate gets known between two runs, one every five minutes, is new to the second."""
+    """Of 300 orders a day one may get known between two runs, and is news to the second."""
     now = datetime.now(UTC)
     for file in (project / "data" / "orders").iterdir():
         pl.read_parquet(file).filter(pl.col("known_at") < now).write_parquet(file)

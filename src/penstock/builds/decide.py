@@ -51,6 +51,7 @@ def orphans(running: Sequence[Build], alive: Collection[str], now: datetime) -> 
     return [b for b in running if b.id not in alive and (b.lease is None or b.lease.until <= now)]
 
 
+NO_PIPELINE = "The project has no pipeline."
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=3))
 """How long to wait after each time that a build was broken off, before it is begun again."""
 
@@ -89,7 +90,7 @@ def dangling(config: ProjectConfig, graphs: Sequence[Graph]) -> list[str]:
     gates = [*config.models.items(), *(each for e in config.environments for each in e.models.items())]
     guarded = [name for name, model in gates if not model.imported]
     sentences = [
-        f"A trigger starts the pipeline {name!r}, which there is not. {meant(name, pipelines)}"
+        f"A trigger starts the pipeline {name!r}, which there is not. {meant(name, pipelines) or NO_PIPELINE}"
         for name in dict.fromkeys(trigger.pipeline for trigger in triggers)
         if name not in pipelines
     ]
@@ -142,7 +143,7 @@ def _unread(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> list[
     }
     return [
         f"A trigger starts {trigger.pipeline!r} on new rows of {each.source!r}, which it does not read. "
-        f"{meant(each.source, reads[trigger.pipeline])}"
+        f"{meant(each.source, reads[trigger.pipeline]) or 'It reads no source.'}"
         for trigger in triggers
         for each in trigger.every
         if isinstance(each, ArrivalCondition)
@@ -204,7 +205,8 @@ def _unserved(triggers: Sequence[TriggerConfig], graphs: Sequence[Graph]) -> lis
             views, says = read[trigger.pipeline], f"A trigger starts {trigger.pipeline!r} on skew of "
             if each.view and each.view not in views:
                 sentences.append(
-                    f"{says}{each.view!r}, which it does not train on. {meant(each.view, views)}"
+                    f"{says}{each.view!r}, which it does not train on. "
+                    f"{meant(each.view, views) or 'It trains on none.'}"
                 )
             elif not views:
                 sentences.append(f"{says}what is read online, and it trains on no feature view.")
@@ -221,7 +223,7 @@ def _misfits(environment: EnvironmentConfig, graphs: Sequence[Graph]) -> list[st
         if pipeline not in known:
             sentences.append(
                 f"{environment.name} sets parameters of the pipeline {pipeline!r}, which there is not. "
-                f"{meant(pipeline, known)}"
+                f"{meant(pipeline, known) or NO_PIPELINE}"
             )
             continue
         for name, value in params.items():
@@ -231,7 +233,7 @@ def _misfits(environment: EnvironmentConfig, graphs: Sequence[Graph]) -> list[st
                 else:
                     sentences.append(
                         f"{environment.name} sets the parameter {name!r}, which {pipeline} does not have. "
-                        f"{meant(name, known[pipeline])}"
+                        f"{meant(name, known[pipeline]) or 'It has none.'}"
                     )
             except InvalidValue as error:
                 sentences.append(f"{environment.name} sets a parameter wrongly: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from penstock.cli.face import ActorOption, Api, ProjectOption, prints
 from penstock.cli.help import group
 from penstock.cli.pages import Facts, Page, Stream, Table
+from penstock.core.errors import NotFound
 from penstock.core.human import human
 
 BuildArgument = Annotated[str, typer.Argument(help="A build's number.")]
@@ -19,6 +21,8 @@ FollowOption = Annotated[
 ]
 POLL = 0.3
 """Seconds between looks at a build that is followed."""
+SOON = 5.0
+"""Seconds within which a build is made of what was just pushed."""
 _UNDER_WAY = {"queued", "running"}
 
 builds = group(help="Builds, the newest first; or one's report and log, retrying and cancelling.")
@@ -121,8 +125,8 @@ def _tests(api: Api, key: str) -> Iterator[dict[str, Any]]:
     """Each stage that begins and each test that has ended, and at last how the build did."""
     told: set[tuple[str, str]] = set()
     stage = ""
+    build = _awaited(api, key)
     while True:
-        build = api.get(f"/builds/{key}")
         if build["stage"] not in {"", stage}:
             stage = build["stage"]
             yield {"stage": stage}
@@ -134,6 +138,17 @@ def _tests(api: Api, key: str) -> Iterator[dict[str, Any]]:
             yield {name: build[name] for name in ("status", "release", "error")}
             return
         time.sleep(POLL)
+        build = api.get(f"/builds/{key}")
+
+
+def _awaited(api: Api, key: str) -> Any:
+    """A build that may have been followed as soon as its commit was pushed. Raises NotFound."""
+    until = time.monotonic() + SOON
+    while time.monotonic() < until:
+        with suppress(NotFound):
+            return api.get(f"/builds/{key}")
+        time.sleep(POLL)
+    return api.get(f"/builds/{key}")
 
 
 def _as_told(item: Mapping[str, Any]) -> str:
@@ -148,6 +163,8 @@ def _as_told(item: Mapping[str, Any]) -> str:
 def _pieces(api: Api, build: str, *, follow: bool) -> Iterator[dict[str, Any]]:
     """The log, up to now or to its end."""
     told: dict[str, Any] = {"next": 0}
+    if follow:
+        _awaited(api, build)
     while True:
         told = api.get(f"/builds/{build}/log", after=told["next"])
         if told["text"]:

@@ -108,7 +108,7 @@ def expectations_file(name: str, *, new: bool = False) -> Path:
         raise InvalidValue(what=f"{file} is there already.", fix="Use --again to write over it.")
     if not new and not file.exists():
         others = sorted(each.stem for each in file.parent.glob("*.toml"))
-        fix = meant(name, others) if others else f"Write it: penstock data expect {name}"
+        fix = meant(name, others) or f"Write it: penstock data expect {name}"
         raise NotFound(what=f"Nothing is expected of {name}: there is no {file}.", fix=fix)
     return file
 

@@ -9,12 +9,15 @@ from penstock.core.errors import InvalidValue
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Advice for a name that is not among the known: the one that was probably meant, or all there are."""
+    """Advice for a name that is not among the known: the one that was probably meant, or all there are.
+
+    Nothing where there are none.
+    """
     names = sorted(known)
     close = get_close_matches(word, names, n=1)
     if close:
         return f"Did you mean `{close[0]}`?"
-    return f"There is {', '.join(f'`{name}`' for name in names)}." if names else "There is none."
+    return f"There is {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def require_texts(of: str, **given: object) -> None:

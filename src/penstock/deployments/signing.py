@@ -194,7 +194,7 @@ def _require_waivable(report: GateReport, check: str) -> None:
             what=f"The version did not fail {check!r} in {report.environment}",
             expected=f"one of {', '.join(failed)}" if failed else "a check that it failed",
             found=check,
-            fix=meant(check, failed) if failed else "",
+            fix=meant(check, failed),
         )
     if check in UNWAIVABLE or is_sign_off(check):
         raise NotAllowed(what=f"{check} cannot be waived.", fix="It is penstock.toml that asks for it.")

@@ -160,7 +160,9 @@ class Models:
             known = reader.find(Model, withdrawn=None)
             model = next((model for model in known if model.id == name), None)
             if model is None:
-                fix = meant(name, (model.id for model in known))
+                fix = (
+                    meant(name, (model.id for model in known)) or "None is registered: penstock run PIPELINE."
+                )
                 raise NotFound(what=f"There is no model {name!r}", fix=fix)
             version = _version(reader, name, place)
             placements = reader.find(Placement, model=name, number=version.number)

@@ -144,7 +144,7 @@ def _params(table: Table) -> dict[str, Any]:
 
 
 def _branch(deploy: Table) -> str:
-    branch = deploy.get("branch", str)
+    branch = deploy.get("branch", str, such_as='"dev"')
     if not branch.strip():
         deploy.refuse("branch", "'branch' is empty", expected="the name of a branch, such as dev")
     return branch

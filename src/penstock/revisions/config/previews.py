@@ -36,7 +36,7 @@ def preview_name(environment: str, branches: str, branch: str) -> str:
 
 def read_branches(deploy: Table) -> str:
     """The pattern of a `deploy` that is on = "branch". Raises InvalidProject."""
-    pattern = deploy.get("branches", str)
+    pattern = deploy.get("branches", str, such_as='"feature/*"')
     if pattern.count("*") != 1 or pattern != pattern.strip():
         deploy.refuse(
             "branches",

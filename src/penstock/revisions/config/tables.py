@@ -84,11 +84,12 @@ class Table:
                     key, f"{key!r} is not a key of {place}", expected=one_of(keys), fix=question(key, keys)
                 )
 
-    def get(self, key: str, kind: type[V], default: V | None = None) -> V:
-        """The value of this kind; a key without a default must be there."""
+    def get(self, key: str, kind: type[V], default: V | None = None, *, such_as: str = "") -> V:
+        """The value of this kind; a key without a default must be there, and is asked for by an example."""
         if key not in self.values:
             if default is None:
-                self.refuse(None, f"{self.name} lacks the key {key!r}", expected=_KINDS[kind])
+                example = f" such as {such_as}" if such_as else ""
+                self.refuse(None, f"{self.name} lacks the key {key!r}", expected=_KINDS[kind] + example)
             return default
         value = self.values[key]
         if kind is float and type(value) is int:
@@ -143,7 +144,7 @@ class Table:
 
     def span(self, key: str, default: str | None = None) -> str:
         """A duration, as text."""
-        value = self.get(key, str, default)
+        value = self.get(key, str, default, such_as='"7d"')
         try:
             duration(value)
         except InvalidValue as error:

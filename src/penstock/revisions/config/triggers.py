@@ -57,7 +57,10 @@ def read_triggers(top: Table, environments: Sequence[str]) -> tuple[TriggerConfi
     for table in top.tables("triggers"):
         table.allow("pipeline", "environments", *_KEYS)
         trigger = _trigger(
-            table, table.get("pipeline", str), table.choices("environments", environments), channels
+            table,
+            table.get("pipeline", str, such_as='"train", a pipeline of the project'),
+            table.choices("environments", environments),
+            channels,
         )
         for earlier in triggers:
             shared = [e for e in trigger.environments if e in earlier.environments]
@@ -244,7 +247,7 @@ def _arrival(table: Table, kind: str) -> Condition:
     return ArrivalCondition(
         what=what,
         amount=_bytes(table, kind) if what == "bytes" else table.number(kind, 1, least=1),
-        source=table.get("source", str),
+        source=table.get("source", str, such_as='"orders", the name of a source'),
         settle=table.span("settle", "0s"),
         then=_own(table),
     )
@@ -271,7 +274,7 @@ def _signalled(table: Table, _zone: str) -> Condition:
 
 def _worse(table: Table, _zone: str) -> Condition:
     table.allow("worse", "by", "over", "labels", "sure", "estimated", "slice", "then")
-    by = table.get("by", float)
+    by = table.get("by", float, such_as="0.05, by how much it must be worse")
     if not 0 < by < float("inf"):
         table.refuse("by", "'by' has an impossible value", expected="a number above 0", found=str(by))
     part, estimated = table.get("slice", str, ""), table.get("estimated", bool, False)
@@ -322,14 +325,14 @@ def _own(table: Table) -> tuple[Then, ...]:
 
 
 def _budget(table: Table, key: str, example: str) -> str:
-    text = table.get(key, str)
+    text = table.get(key, str, such_as=f'"{example}"')
     try:
         budget(text)
     except (ValueError, InvalidValue):
         table.refuse(
             key,
             f"{key!r} has an impossible value",
-            expected=f"how often in which span, such as {example!r}",
+            expected=f'how often in which span, such as "{example}"',
             found=repr(text),
         )
     return text
