@@ -17,7 +17,8 @@ DIGEST_SHOWN = 12
 def human(value: Any) -> str:
     """A value in one line: times in UTC to the second, digests cut, four digits of a fraction.
 
-    People go by their names without the address; things within are only named or counted.
+    People go by their names without the address; things within are only named or counted,
+    and empty ones left out.
     """
     match value:
         case None:
@@ -34,7 +35,7 @@ def human(value: Any) -> str:
         case Mapping() if value and all(isinstance(part, Mapping) for part in value.values()):
             text = ", ".join(value)
         case Mapping():
-            text = ", ".join(f"{name} {human(part)}" for name, part in value.items())
+            text = ", ".join(f"{name} {told}" for name, part in value.items() if (told := human(part)))
         case [Mapping(), *_]:
             text = f"{len(value)} of them"
         case Sequence():

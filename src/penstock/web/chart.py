@@ -73,10 +73,7 @@ def chart(windows: Sequence[Mapping[str, Any]], metric: str) -> Chart | None:
     times = [_time(w) for w in drawn]
     values = [float(w["metrics"][metric]) for w in told]
     figures = [w["estimated"][metric] for w in guessed]
-    low = min([*values, *(figure["low"] for figure in figures)])
-    high = max([*values, *(figure["high"] for figure in figures)])
-    margin = max(FLOOR_OF_SPAN - (high - low), (high - low) * 0.1, 0.0) / 2
-    low, high = low - margin, high + margin
+    low, high = _scale([*values, *(figure[end] for figure in figures for end in ("low", "high"))])
     span = times[-1] - times[0] or 1.0
 
     def x(window: Mapping[str, Any]) -> float:
@@ -107,6 +104,45 @@ def chart(windows: Sequence[Mapping[str, Any]], metric: str) -> Chart | None:
             *(Point(x(w), y(f["low"]), "") for w, f in reversed(edges)),
         ),
     )
+
+
+def by_version(versions: Sequence[Mapping[str, Any]], metric: str) -> Chart | None:
+    """A metric by which versions were measured on held-out rows; None for fewer than two."""
+    told: list[Mapping[str, Any]] = sorted(
+        (v for v in versions if v["metrics"].get(metric) is not None), key=lambda v: v["number"]
+    )
+    if len(told) < 2:
+        return None
+    values = [float(version["metrics"][metric]) for version in told]
+    low, high = _scale(values)
+    first, last = told[0]["number"], told[-1]["number"]
+
+    def x(number: int) -> float:
+        return float(LEFT + (number - first) / (last - first) * (WIDTH - LEFT - RIGHT))
+
+    def y(value: float) -> float:
+        return float(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM))
+
+    marks = (told[0], told[len(told) // 2], told[-1])
+    return Chart(
+        metric=metric,
+        width=WIDTH,
+        height=HEIGHT,
+        points=tuple(
+            Point(x(each["number"]), y(value), f"{each['id']}: {value:.4g}, {each['added'][:10]}")
+            for each, value in zip(told, values, strict=True)
+        ),
+        levels=tuple((y(level), f"{level:.3f}") for level in (low, (low + high) / 2, high)),
+        days=tuple((x(each["number"]), f"v{each['number']}") for each in marks),
+        swaps=(),
+    )
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float]:
+    """The lowest and highest value of the scale, with some room."""
+    low, high = min(values), max(values)
+    margin = max(FLOOR_OF_SPAN - (high - low), (high - low) * 0.1, 0.0) / 2
+    return low - margin, high + margin
 
 
 def _time(window: Mapping[str, Any]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -62,9 +63,38 @@ def _host(scope: Scope) -> str:
     return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
-def only_json(request: Request[Any, Any, Any]) -> None:
-    """Raises InvalidValue unless the body says that it is JSON (see `require_json`)."""
-    require_json(request.content_type[0])
+def only_ours(request: Request[Any, Any, Any]) -> None:
+    """Raises InvalidValue for a body that is no JSON, and NotAllowed for a form of another site.
+
+    A browser says of each form which site it is of, and lets no page say otherwise.
+    """
+    origin = request.headers.get("origin", "")
+    if not is_form(request) or not origin:
+        require_json(request.content_type[0])
+    elif urlsplit(origin).netloc != request.headers.get("host"):
+        raise NotAllowed(
+            what="This form is of no page of this system",
+            found=origin,
+            fix="Programs send JSON, and a proxy passes on the header Host.",
+        )
+
+
+def is_form(request: Request[Any, Any, Any]) -> bool:
+    """Whether somebody pressed a button of a page."""
+    return request.content_type[0] == "application/x-www-form-urlencoded"
+
+
+def pressed_fields(body: bytes) -> dict[str, str]:
+    """What a button's form says."""
+    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+
+
+def page_of(request: Request[Any, Any, Any]) -> str:
+    """The page of this system on which a button was pressed."""
+    seen = urlsplit(request.headers.get("referer", ""))
+    if seen.netloc != request.headers.get("host"):
+        return "/"
+    return "/" + seen.path.lstrip("/") + (f"?{seen.query}" if seen.query else "")
 
 
 def require_json(content_type: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -13,13 +15,13 @@ from penstock.app.data.html import profile_html
 from penstock.app.experiments.html import run_html
 from penstock.core.errors import PenstockError
 from penstock.core.human import human, is_moment
-from penstock.web.chart import chart
+from penstock.web.buttons import Button, buttons
+from penstock.web.chart import by_version, chart
+from penstock.web.listings import LINKS, LISTINGS, PLACES, Listing
 from penstock.web.moved import pictures
 
 HEADLINE = "roc_auc"
 """The metric that is drawn where a model was measured by several."""
-LINK = "download"
-"""The name of values that are addresses of this site."""
 
 SHOWN_APART = ("profile", "left_out")
 """What of a snapshot is drawn."""
@@ -35,17 +37,45 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
-_pages.filters["columns"] = lambda row: [
-    (name, name, "") if name == LINK else (name, name) for name in row if name not in SENTENCES
+_pages.filters["heading"] = lambda column: column.partition("=")[0]
+_pages.filters["key"] = lambda column: column.partition("=")[2] or column
+_pages.filters["sentences"] = lambda row, columns: [
+    row[name] for name in SENTENCES if name not in columns and row.get(name)
 ]
-_pages.filters["sentences"] = lambda row: [row[name] for name in SENTENCES if row.get(name)]
+_pages.filters["columns"] = lambda row: [name for name in row if name not in SENTENCES]
+_pages.globals["links"] = LINKS
+_pages.globals["places"] = PLACES
 _pages.tests["moment"] = is_moment
 
 
 def overview_page(data: Mapping[str, Any]) -> str:
     """The overview as HTML."""
     charts = {model["id"]: chart(model["windows"], _headline(model["windows"])) for model in data["models"]}
-    return _pages.get_template("overview.html").render(**data, charts=charts)
+    return _pages.get_template("overview.html").render(**data, charts=charts, path="/")
+
+
+def model_page(
+    path: str,
+    data: Mapping[str, Any],
+    versions: Sequence[Mapping[str, Any]],
+    windows: Sequence[Mapping[str, Any]],
+) -> str:
+    """A model as HTML: its champions and its versions, drawn; then one version whole."""
+    version = data["version"]
+    by_day = [found for metric in _metrics(windows) if (found := chart(windows, metric))]
+    measured = [found for metric in version["metrics"] if (found := by_version(versions, metric))]
+    shown = {name: part for name, part in version.items() if name not in ("signature", "dependencies")}
+    return _pages.get_template("model.html").render(
+        path=path,
+        **{**data, "version": shown},
+        signature=version["signature"],
+        dependencies=version["dependencies"],
+        by_day=by_day,
+        measured=measured,
+        versions=versions,
+        listing=LISTINGS["/versions"],
+        buttons=partial(buttons, "placements"),
+    )
 
 
 def run_page(path: str, data: Mapping[str, Any], figures: Sequence[Mapping[str, Any]]) -> str:
@@ -90,13 +120,51 @@ def card_page(path: str, card: Mapping[str, Any]) -> str:
     return _pages.get_template("card.html").render(path=path, look=look)
 
 
-def page(path: str, query: Mapping[str, str], data: Mapping[str, Any], look: Markup | None = None) -> str:
-    """Any noun as HTML: what it says of itself, then a part for each of the things that it holds."""
-    parts = {name: part for name, part in data.items() if _holds_things(name, part)}
-    facts = {name: fact for name, fact in data.items() if name not in parts}
+def page(
+    path: str,
+    query: Mapping[str, str],
+    data: Mapping[str, Any],
+    look: Markup | None = None,
+    promotes: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Any noun as HTML: what it says of itself and what can be done with it, then the things that it holds.
+
+    `promotes` are the environments that releases are promoted to.
+    """
+    parts = [_part(path, name, part, promotes) for name, part in data.items() if _holds_things(name, part)]
+    facts = {name: fact for name, fact in data.items() if not _holds_things(name, fact)}
     return _pages.get_template("noun.html").render(
-        path=path, query=query, facts=facts, parts=parts, look=look
+        path=path, query=query, facts=facts, parts=parts, look=look, pressed=_pressed(path, data, promotes)
     )
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a noun holds, under its name: facts, or rows with the columns that are shown and their buttons."""
+
+    name: str
+    facts: Mapping[str, Any] = {}
+    rows: Sequence[Mapping[str, Any]] = ()
+    listing: Listing = Listing(())
+    verbs: Callable[[Mapping[str, Any]], list[Button]] | None = None
+
+
+def _part(path: str, name: str, given: Any, promotes: Sequence[Mapping[str, Any]]) -> Part:
+    if isinstance(given, Mapping):
+        return Part(name=name, facts=given)
+    place = path if name == "items" else name
+    columns = tuple(each for each in given[0] if each not in SENTENCES) if given else ()
+    verbs = partial(buttons, place, promotes=promotes)
+    return Part(
+        name=name,
+        rows=given[::-1] if place == "/events" else given,
+        listing=LISTINGS.get(place) or Listing(columns),
+        verbs=verbs if any(map(verbs, given)) else None,
+    )
+
+
+def _pressed(path: str, data: Mapping[str, Any], promotes: Sequence[Mapping[str, Any]]) -> list[Button]:
+    """What can be done with the noun of a page, which is one of a list."""
+    return buttons(path.rpartition("/")[0], data, promotes) if "id" in data else []
 
 
 def error_page(error: PenstockError) -> str:
@@ -109,12 +177,12 @@ def login_page(error: str) -> str:
     return _pages.get_template("login.html").render(error=error)
 
 
-def _headline(windows: list[dict[str, Any]]) -> str:
+def _headline(windows: Sequence[Mapping[str, Any]]) -> str:
     measured = _metrics(windows)
     return HEADLINE if HEADLINE in measured else min(measured, default=HEADLINE)
 
 
-def _metrics(windows: list[dict[str, Any]]) -> list[str]:
+def _metrics(windows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What windows were measured by, or estimated."""
     return sorted({name for window in windows for name in (*window["metrics"], *window["estimated"])})
 

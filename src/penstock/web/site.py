@@ -6,13 +6,13 @@ import logging
 import os
 import re
 from asyncio import to_thread
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.exceptions import HTTPException
-from litestar.response import Stream
+from litestar.response import Redirect, Stream
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.app import App
@@ -22,31 +22,34 @@ from penstock.app.api.roles import is_key
 from penstock.app.cards.markdown import card_markdown
 from penstock.core.errors import InvalidValue, NotAuthenticated, PenstockError
 from penstock.web.git import git_handler
-from penstock.web.guard import ALLOWED_HOSTS, LOOPBACK, only_json, only_known_hosts, only_near, token_of
+from penstock.web.guard import (
+    ALLOWED_HOSTS,
+    LOOPBACK,
+    is_form,
+    only_known_hosts,
+    only_near,
+    only_ours,
+    page_of,
+    pressed_fields,
+    token_of,
+)
 from penstock.web.hooks import hooks_handler, signals_handler
 from penstock.web.login import admit, asking, done, login_handlers
 from penstock.web.mlflow import mlflow_handlers
 from penstock.web.overview import overview
-from penstock.web.pages import (
-    alarm_page,
-    card_page,
-    error_page,
-    overview_page,
-    page,
-    run_page,
-    snapshot_page,
-    windows_page,
-)
+from penstock.web.pages import error_page, overview_page
+from penstock.web.shown import shown
 
 JSON_SUFFIX = ".json"
 XML_SUFFIX = ".xml"
 MARKDOWN_SUFFIX = ".md"
-WINDOWS = "/windows"
-ALARM = re.compile(r"/alarms/\d+")
-RUN = re.compile(r"/runs/\d+")
-SNAPSHOT = re.compile(r"/snapshots/[^/]+")
 CARD = re.compile(r"/models/[^/]+/card")
 MARKDOWN = re.compile(rf"{CARD.pattern}\.md")
+CONTENT = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What pages may load: nothing from elsewhere. No other page may show them in a frame of its own."""
 log = logging.getLogger("penstock.web")
 
 
@@ -85,19 +88,21 @@ def create_web(app: App, *, hosts: Collection[str] = ()) -> Litestar:
             if wanted == "/"
             else await to_thread(call, app, "GET", wanted, query)
         )
-        if RUN.fullmatch(wanted) and not form:
-            figures = await to_thread(call, app, "GET", f"{wanted}/figures", {})
-            return _html(run_page(wanted, data, _plain(figures["items"])))
-        return _formed(wanted, form, query, data)
+        return (
+            _formed(wanted, form, data) if form else _html(await to_thread(shown, app, wanted, query, data))
+        )
 
     @post("/{path:path}", status_code=HTTP_200_OK)
     async def verbs(request: Request[Any, Any, Any]) -> Response[Any]:
-        """Do something, told as a JSON object."""
-        only_json(request)
-        fields = _fields(await request.body())
+        """Do something, told as a JSON object, or by a button of a page, to which it goes back."""
+        pressed = is_form(request)
+        only_ours(request)
+        body = await request.body()
+        fields = pressed_fields(body) if pressed else _fields(body)
         if not is_key(app, token_of(request.headers)):
             only_near(request.scope, request.url.path, fields)
-        return _json(await done(app, request, request.url.path, fields))
+        told = await done(app, request, request.url.path, fields)
+        return Redirect(page_of(request), status_code=303) if pressed else _json(told)
 
     return Litestar(
         [
@@ -118,30 +123,13 @@ def _asked(path: str) -> tuple[str, str]:
     return path.removesuffix(form), form
 
 
-def _formed(path: str, form: str, query: Mapping[str, str], data: Any) -> Response[Any]:
-    """What a noun says, in the form that was asked for."""
+def _formed(path: str, form: str, data: Any) -> Response[Any]:
+    """What a noun says, in a form for programs."""
     if form == JSON_SUFFIX:
         return _json(data)
     if form == XML_SUFFIX:
         return _kept(data["xml"], path + form)
-    if form == MARKDOWN_SUFFIX:
-        return Response(card_markdown(data), media_type="text/markdown")
-    return _html(_noun(path, query, data))
-
-
-def _noun(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
-    if path == WINDOWS:
-        return windows_page(path, query, data)
-    if ALARM.fullmatch(path):
-        return alarm_page(path, data)
-    if SNAPSHOT.fullmatch(path):
-        return snapshot_page(path, _plain(data))
-    return card_page(path, data) if CARD.fullmatch(path) else page(path, query, data)
-
-
-def _plain(data: Any) -> Any:
-    """Data as programs get them: bytes in base64."""
-    return msgspec.to_builtins(data)
+    return Response(card_markdown(data), media_type="text/markdown")
 
 
 def _fields(body: bytes) -> dict[str, Any]:
@@ -166,7 +154,7 @@ def _kept(text: str, path: str) -> Response[str]:
 
 
 def _html(text: str, status: int = HTTP_200_OK) -> Response[str]:
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
+    headers = {"Content-Security-Policy": CONTENT}
     return Response(text, media_type=MediaType.HTML, headers=headers, status_code=status)
 
 
@@ -180,7 +168,7 @@ def _attachment(found: Download) -> Stream:
 
 
 def _refused(request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+    if (request.method == "GET" or is_form(request)) and "text/html" in request.headers.get("accept", ""):
         if isinstance(error, NotAuthenticated):
             return asking(str(error), error.status)
         return _html(error_page(error), error.status)

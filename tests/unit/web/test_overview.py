@@ -21,7 +21,8 @@ def test_it_says_why_a_trigger_fired_and_links_the_run(busy: App, web: TestClien
 
 
 def test_an_alarm_is_told_with_its_sentence(busy: App, web: TestClient[Litestar]) -> None:
-    assert "Alarms" not in web.get("/").text
+    heading = '<h2><a href="/alarms">Alarms</a></h2>'
+    assert heading not in web.get("/").text
     with busy.store.begin() as tx:
         tx.add(
             Alarm(
@@ -44,6 +45,7 @@ def test_an_alarm_is_told_with_its_sentence(busy: App, web: TestClient[Litestar]
             )
         )
     page = web.get("/").text
+    assert heading in page
     assert '<a href="/alarms/1">1</a>' in page
     assert "temp: mean from 35 to 70" in page
 
