@@ -40,7 +40,7 @@ def _of_trigger(row: Mapping[str, Any]) -> list[Button]:
 def _of_run(row: Mapping[str, Any]) -> list[Button]:
     if row["status"] in _UNDER_WAY:
         return [Button(label="cancel", path=f"/runs/{row['id']}/cancel")]
-    again = Button(label="go on from where it ended", path=f"/runs/{row['id']}/retry")
+    again = Button(label="go on", path=f"/runs/{row['id']}/retry")
     return [again] if row["status"] in {"failed", "cancelled"} else []
 
 

@@ -75,7 +75,7 @@ LISTINGS: Mapping[str, Listing] = {
         "None yet: the first release brings them.",
     ),
     "/events": Listing(
-        ("event=id", "time", "what=kind", "subject", "by=actor", "evidence", "because of=cause"),
+        ("event=id", "time", "what=kind", "subject", "by=actor", "because of=cause", "evidence"),
     ),
     "/explanations": Listing(("trigger", "since", "until", "looks", "firing")),
     "/firings": Listing(
@@ -97,7 +97,7 @@ LISTINGS: Mapping[str, Listing] = {
     ),
     "/runs": Listing(
         (
-            *("run=id", "pipeline", "environment", "status", "as of=as_of", "started", "finished"),
+            *("run=id", "pipeline", "environment", "status", "as of=as_of", "finished"),
             *("params", "release", "by=actor"),
         ),
         "None yet: penstock run PIPELINE, or a trigger.",
