@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.adapters.predictor.contests import Contests
@@ -19,7 +21,7 @@ from penstock.adapters.predictor.table import Table
 from penstock.adapters.predictor.tallies import SAMPLE, Tallying, merged
 from penstock.core.errors import StorageFailed
 from penstock.serving.types import Answer, ServedVersion
-from penstock.testing.contracts.prediction import plan
+from penstock.testing.contracts.prediction import NOON, plan
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.tiny_onnx import sigmoid_version
 
@@ -90,6 +92,33 @@ def test_a_plan_that_cannot_be_kept_is_followed_by_nobody(
     with pytest.raises(StorageFailed):
         first.duties.follow(plan(2, *versions))
     assert (first.champion, second.champion) == (1, 1)
+
+
+def test_a_plan_of_which_only_the_time_is_new_is_not_written_again(both: Both, tmp_path: Path) -> None:
+    versions = [both.version(number) for number in (1, 2)]
+    first, second = both.processes
+    first.duties.follow(plan(1, *versions))
+    written = (tmp_path / "serving" / "plan.json").stat()
+    for later in (NOON + timedelta(hours=1, microseconds=1), NOON + timedelta(days=1), NOON):
+        wanted = replace(plan(1, *versions), clock=later)
+        first.duties.follow(wanted)
+        assert [each.table.state.now() for each in (first, second)] == [later, later]
+        assert PlanFile(tmp_path).load() == wanted, "and so after a restart"
+    assert (tmp_path / "serving" / "plan.json").stat() == written
+    wanted = replace(plan(2, *versions), clock=NOON - timedelta(days=1))
+    first.duties.follow(wanted)
+    assert PlanFile(tmp_path).load() == wanted
+    real = replace(wanted, clock=None)
+    first.duties.follow(real)
+    assert PlanFile(tmp_path).load() == real
+
+
+def test_a_time_that_the_disk_lost_is_that_of_the_plan(tmp_path: Path) -> None:
+    kept = PlanFile(tmp_path)
+    kept.save(plan(1))
+    kept.save_clock(NOON + timedelta(hours=1))
+    (tmp_path / "serving" / "clock").write_bytes(bytes(32))
+    assert kept.load() == plan(1)
 
 
 def test_samples_of_several_processes_give_each_its_part() -> None:

@@ -38,7 +38,9 @@ EVERY = 0.01
 
 
 class Held:
-    """The most memory of this process beside files that are mapped, in megabytes, looked at every 10 ms."""
+    """The most memory of this process beside files that are mapped, in megabytes, looked at every 10 ms: the
+    system's own peak is that since the last step began, for which it was reset.
+    """
 
     def __init__(self) -> None:
         self.most = 0.0

@@ -19,6 +19,9 @@ def tell(work: Callable[[], Any], **more: float) -> Any:
 
 
 def peak() -> float:
-    """The most memory that this process has held, in megabytes; what it has mapped counts as well."""
+    """The most memory that this process has held, in megabytes; what it has mapped counts as well.
+
+    Of no use where steps run in this process: each begins to measure anew, for all that ask the system.
+    """
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3

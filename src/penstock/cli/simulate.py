@@ -73,7 +73,7 @@ def simulate(
 ) -> Page:
     """Live through past days under several policies at once, and recommend when to train again."""
     from penstock.adapters.executors.machine import cpus
-    from penstock.app.simulation.alone import alone
+    from penstock.app.alone import alone
 
     with alone():
         from penstock.app.simulation.simulate import simulate as carry_out

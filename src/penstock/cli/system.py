@@ -110,8 +110,10 @@ def up(  # noqa: PLR0917 the options of a command
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: everything is put away
     with failing_plainly(as_json=as_json), contextlib.suppress(KeyboardInterrupt):
         start = _moment(virtual) if virtual else None
-        from penstock.app import up as system
+        from penstock.app.alone import alone
 
+        with alone():
+            from penstock.app import up as system
         pages = resolve(PAGES)
         system.run(
             home,

@@ -14,7 +14,7 @@ _ENOUGH = 1 << 14
 
 
 def forget_peak() -> None:
-    """Begin to measure anew, where the system can (Linux)."""
+    """Begin to measure anew, where the system can (Linux): for everybody, VmHWM and ru_maxrss as well."""
     with suppress(FileNotFoundError):
         reset = os.open(_RESET, os.O_WRONLY)
         os.write(reset, b"5")

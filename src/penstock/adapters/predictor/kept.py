@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from penstock.serving.types import Offer, Plan, ServedModel
 PATIENCE = 15.0
 """Seconds to wait for the process of a system that was killed: it still ends its requests and its log."""
 PAUSE = 0.05
+_LONGEST = 32
+"""Letters of a moment in UTC, with microseconds or without."""
 
 
 @contextmanager
@@ -74,11 +76,13 @@ class PlanFile:
 
     def __init__(self, home: Path) -> None:
         self._path = home / "serving" / "plan.json"
+        self._clock = home / "serving" / "clock"
 
     def load(self) -> Plan:
         """The kept plan; one without models where none was kept. Raises Corrupt."""
         try:
-            return read_plan(self._path.read_bytes())
+            plan = read_plan(self._path.read_bytes())
+            return replace(plan, clock=self._later() or plan.clock)
         except FileNotFoundError:
             return Plan(clock=None, models=())
         except msgspec.DecodeError as error:
@@ -92,8 +96,32 @@ class PlanFile:
         """Replace the kept plan. Raises StorageFailed, leaving the old one."""
         try:
             _replace(self._path, msgspec.json.encode(plan))
+            self._clock.unlink(missing_ok=True)
         except OSError as error:
             raise StorageFailed(what="The serving plan cannot be kept", found=str(error)) from error
+
+    def save_clock(self, clock: datetime) -> None:
+        """Keep a virtual time in place of that of the kept plan. Raises StorageFailed.
+
+        Written over what was there and not flushed: it outlives this process, and where the machine went down
+        the control plane starts as well, and sends its plan.
+        """
+        try:
+            file = os.open(self._clock, os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.pwrite(file, clock.isoformat().ljust(_LONGEST).encode(), 0)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise StorageFailed(
+                what="The time of the serving plan cannot be kept", found=str(error)
+            ) from error
+
+    def _later(self) -> datetime | None:
+        """The virtual time that was kept after the plan, if any was, and is readable."""
+        with suppress(FileNotFoundError, ValueError):
+            return datetime.fromisoformat(self._clock.read_text(encoding="utf-8").strip())
+        return None
 
 
 def service_key(home: Path) -> str:

@@ -130,8 +130,15 @@ class Table:
             return Prepared(self._next.plan, self._next.loaded())
 
     def keep(self, plan: Plan) -> None:
-        """Keep a plan that is to be followed from now on, also after a restart. Raises StorageFailed."""
-        if plan != self.state.plan:
+        """Keep a plan that is to be followed from now on, also after a restart; of one that is as before but
+        for its time only that, since a year under a virtual clock has thousands. Raises StorageFailed.
+        """
+        before = self.state.plan
+        if plan == before:
+            return
+        if plan.clock and plan == msgspec.structs.replace(before, clock=plan.clock):
+            self._kept.save_clock(plan.clock)
+        else:
             self._kept.save(plan)
 
     def flip(self, plan: Plan) -> bool:

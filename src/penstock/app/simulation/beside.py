@@ -11,7 +11,7 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from penstock.app.simulation.alone import THREADS, alone
+from penstock.app.alone import THREADS, alone
 from penstock.app.simulation.part import Part, live_through
 from penstock.app.simulation.replay import scheduled
 from penstock.app.simulation.types import Policy, Wanted

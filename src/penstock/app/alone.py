@@ -1,4 +1,4 @@
-"""Linear algebra on one thread, for processes of which every processor has its own."""
+"""Linear algebra on one thread, for processes beside which others are busy."""
 
 from __future__ import annotations
 
