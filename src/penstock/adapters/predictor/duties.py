@@ -7,6 +7,7 @@ flip. Between the flips of two processes lie some milliseconds in which each ans
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 
 import msgspec
 
@@ -14,13 +15,13 @@ from penstock.adapters.predictor.contests import Contests, merged_contests
 from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.kept import read_plan
 from penstock.adapters.predictor.log import LogWriter
-from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
+from penstock.adapters.predictor.metrics import Counted, Metrics, counters_of, metrics_text
 from penstock.adapters.predictor.native import resident
 from penstock.adapters.predictor.peers import Peers
 from penstock.adapters.predictor.table import Prepared, Table, require_sense
 from penstock.adapters.predictor.tallies import Watched
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
-from penstock.serving.types import Contest, Loaded, Plan
+from penstock.serving.types import Contest, Counters, Loaded, Plan
 
 ROUNDS = 3
 """How often processes are led to the same plan before that is given up."""
@@ -42,6 +43,7 @@ class Duties:
         others: Sequence[int] = (),
     ) -> None:
         """`others` are the ports of the other processes of the service."""
+        self._name = token_hex(8)
         self._table = table
         self._log = log
         self._peers = Peers(self.own, key, others)
@@ -49,10 +51,18 @@ class Duties:
             "prepare": lambda body: endless.timed(table.prepare, decode_plan(body)),
             "flip": lambda body: table.flip(decode_plan(body)),
             "counted": lambda _: metrics.counted(),
+            "counters": lambda _: counters_of(self._name, metrics.counted()),
             "watched": lambda _: contests.watched(table.state),
             "flush": lambda _: log.flush(),
             "resident": lambda _: resident(),
         }
+
+        self.asked: dict[str, Callable[[], object]] = {
+            "resident": self.resident,
+            "observed": self.observed,
+            "counters": self.counters,
+        }
+        """What the control plane may ask for, by name."""
 
     def own(self, duty: str, body: bytes) -> bytes:
         """Do a duty in this process alone. Raises NotFound for one that there is not, and what it raises."""
@@ -87,6 +97,10 @@ class Duties:
         """What all have seen of the contests."""
         told = self._peers.every("watched")
         return merged_contests([msgspec.json.decode(each, type=list[Watched]) for each in told])
+
+    def counters(self) -> list[Counters]:
+        """What each has counted since it was started."""
+        return [msgspec.json.decode(each, type=Counters) for each in self._peers.every("counters")]
 
     def metrics(self) -> bytes:
         """What all have counted, in Prometheus' text format."""
