@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,16 @@ class Both:
         self.processes = (first, second)
         first.duties._peers = self  # type: ignore[assignment]
 
-    def every(self, duty: str, body: bytes = b"", *, warily: bool = False) -> list[bytes]:  # noqa: ARG002
-        return [each.duties.own(duty, body) for each in self.processes]
+    def every(
+        self,
+        duty: str,
+        own: Callable[[], Any],
+        read: Callable[[bytes], Any],
+        given: object = None,
+        *,
+        warily: bool = False,  # noqa: ARG002
+    ) -> list[Any]:
+        return [own(), read(self.processes[1].duties.own(duty, msgspec.json.encode(given)))]
 
     def version(self, number: int) -> ServedVersion:
         """A version that both can load."""
@@ -140,7 +149,7 @@ def test_samples_of_several_processes_give_each_its_part() -> None:
 def test_versions_of_one_signature_hold_it_once_in_a_plan_that_was_read() -> None:
     blobs = MemoryBlobs()
     whole = plan(1, sigmoid_version(blobs, 1), sigmoid_version(blobs, 2))
-    found = read_plan(msgspec.json.encode(whole))
+    found = read_plan(msgspec.json.encode(whole), {})
     first, second = found.models[0].versions
     assert found == whole
     assert first.signature is second.signature
