@@ -122,7 +122,7 @@ def _options() -> onnxruntime.SessionOptions:
 @contextmanager
 def _file_in_memory() -> Iterator[tuple[str, IO[bytes]]]:
     """A file that is on no disk, and its path for this process."""
-    with open(os.memfd_create("model"), "wb") as file:
+    with os.fdopen(os.memfd_create("model"), "wb") as file:
         yield f"/proc/self/fd/{file.fileno()}", file
 
 
