@@ -18,13 +18,13 @@ def many(bench: Bench) -> None:
     """By how much a process grows from one model to a thousand, of which a hundred are loaded."""
     folder = models(bench)
     ours, bare = Samples(), Samples()
-    words = ("many_server.py", str(folder), str(REGISTERED), str(LOADED), str(free_port()))
-    for name, samples, program in (
-        ("Penstock", ours, words),
-        ("bare ONNX Runtime", bare, ("bare_models.py", str(folder), str(LOADED))),
+    for name, samples, program, words in (
+        ("Penstock", ours, "many_server.py", [str(folder), str(REGISTERED), str(LOADED)]),
+        ("bare ONNX Runtime", bare, "bare_models.py", [str(folder), str(LOADED)]),
     ):
         for _ in range(min(bench.rounds, 3)):
-            with started(program[0], *program[1:], folder=folder) as (said, tell):
+            port = [str(free_port())] * (samples is ours)  # and with it a home that knows no models yet
+            with started(program, *words, *port, folder=folder) as (said, tell):
                 pid = int(said[0])
                 before = resident(pid)[0]
                 if int(tell("many")) != LOADED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from penstock.adapters.predictor.metrics import Metrics
 from penstock.adapters.predictor.table import Table
 from penstock.adapters.predictor.tallies import SAMPLE, Tallying, merged
 from penstock.core.errors import StorageFailed
-from penstock.serving.types import Answer, ServedVersion
+from penstock.serving.types import Answer, Holder, Offer, Plan, ServedModel, ServedVersion
 from penstock.testing.contracts.prediction import NOON, plan
 from penstock.testing.fakes import MemoryBlobs
 from penstock.testing.tiny_onnx import sigmoid_version
@@ -49,8 +50,16 @@ class Both:
         self.processes = (first, second)
         first.duties._peers = self  # type: ignore[assignment]
 
-    def every(self, duty: str, body: bytes = b"", *, warily: bool = False) -> list[bytes]:  # noqa: ARG002
-        return [each.duties.own(duty, body) for each in self.processes]
+    def every(
+        self,
+        duty: str,
+        own: Callable[[], Any],
+        read: Callable[[bytes], Any],
+        given: object = None,
+        *,
+        warily: bool = False,  # noqa: ARG002
+    ) -> list[Any]:
+        return [own(), read(self.processes[1].duties.own(duty, msgspec.json.encode(given)))]
 
     def version(self, number: int) -> ServedVersion:
         """A version that both can load."""
@@ -140,7 +149,51 @@ def test_samples_of_several_processes_give_each_its_part() -> None:
 def test_versions_of_one_signature_hold_it_once_in_a_plan_that_was_read() -> None:
     blobs = MemoryBlobs()
     whole = plan(1, sigmoid_version(blobs, 1), sigmoid_version(blobs, 2))
-    found = read_plan(msgspec.json.encode(whole))
+    found = read_plan(msgspec.json.encode(whole), {})
     first, second = found.models[0].versions
     assert found == whole
     assert first.signature is second.signature
+
+
+def test_what_a_plan_leaves_as_it_was_is_not_made_anew(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    old, new, idle = (sigmoid_version(process.blobs, number, resident=number < 3) for number in (1, 2, 3))
+    about: dict[str, Any] = {"environment": "production", "champion": 1}
+    models = [
+        ServedModel(name="swaps", versions=(old, new), **about),
+        ServedModel(name="stays", versions=(old,), **about),
+        ServedModel(name="waits", versions=(idle,), **{**about, "champion": 0}),
+    ]
+    process.duties.follow(Plan(clock=None, models=tuple(models)))
+    before = process.table.state
+    models[0] = replace(models[0], champion=2)
+    sent = msgspec.json.encode(Plan(clock=None, models=tuple(models)))
+    process.duties.follow(process.duties.read(sent))
+    after = process.table.state
+    assert after.models == {model.name: model for model in models}
+    for name in ("stays", "waits"):
+        assert after.models[name] is before.models[name]
+    assert after.live["stays", 1] is before.live["stays", 1]
+    assert after.pens["stays"] is before.pens["stays"]
+    assert after.pens["swaps"].place[1] == 2
+    assert after.models["swaps"].versions[0].signature is before.models["swaps"].versions[0].signature
+
+
+def test_a_pen_and_a_version_follow_what_their_model_logs(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    first = plan(1, sigmoid_version(process.blobs, 1))
+    process.duties.follow(first)
+    process.duties.follow(replace(first, models=(replace(first.models[0], log_share=0, redact=("wind",)),)))
+    state = process.table.state
+    assert (state.live["delay", 1].log_share, state.live["delay", 1].redact) == (0, ("wind",))
+    assert not state.pens["delay"].logged
+
+
+def test_a_plan_is_kept_as_it_is(tmp_path: Path) -> None:
+    blobs = MemoryBlobs()
+    model = plan(1, sigmoid_version(blobs, 1)).models[0]
+    holder = Holder(token="[1]", digest="]", project='"models":[')
+    for models in ((), (model,), (model, replace(model, name="[", champion=0))):
+        whole = Plan(clock=NOON, models=models, offer=Offer(holders=(holder,), open=True))
+        PlanFile(tmp_path).save(whole)
+        assert PlanFile(tmp_path).load() == whole

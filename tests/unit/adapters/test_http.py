@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tracemalloc
 
 import pytest
 import uvloop
@@ -86,6 +87,25 @@ class Told(asyncio.Transport):
 def bodies(told: bytes) -> list[bytes]:
     """The bodies of answers, without their headers."""
     return [part.partition(b"\r\n\r\n")[2] for part in told.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_a_connection_that_stays_open_holds_no_body() -> None:
+    body, told = b"." * 4_000_000, bytearray()
+
+    async def once() -> int:
+        listener = Listener(Echo(), [], lambda: None)
+        connection = http.Connection(Echo(), listener)
+        connection.connection_made(Told(told))
+        tracemalloc.start()
+        connection.data_received(b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for at in range(0, len(body), 250_000):
+            connection.data_received(body[at : at + 250_000])
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return held
+
+    assert uvloop.run(once()) < 250_000 < len(body)
+    assert bodies(bytes(told)) == [b"POST /a  4000000"]
 
 
 def test_requests_of_one_connection_are_answered_in_their_order() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -22,6 +24,10 @@ PROBABILITIES = "probabilities"
 TOGETHER = "penstock.together"
 """Of a graph's metadata: which columns, in order, make each input of several, as JSON."""
 
+SHORT = 256 * 1024
+"""Bytes of a model for which loading it twice is worth what that saves."""
+
+_PROVIDERS = ["CPUExecutionProvider"]
 _FLOAT = "tensor(float)"
 _NUMPY: dict[str, type[np.generic]] = {
     "tensor(double)": np.float64,
@@ -38,15 +44,9 @@ class OnnxRuntime:
     """
 
     def __init__(self, model: bytes, signature: Signature) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        _share_memory()
-        options.add_session_config_entry("session.use_env_allocators", "1")
+        """Raises Corrupt."""
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = _session(model)
         except Exception as error:
             raise Corrupt(
                 what="The model cannot be loaded by ONNX Runtime", found=str(error).split("\n")[0]
@@ -81,6 +81,49 @@ class OnnxRuntime:
         best = self._labels[out.argmax(axis=1)].tolist()
         score = out[:, -1] if len(self._classes) == 2 else out.max(axis=1)
         return score.tolist(), best, out.tolist()
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    """A session of a model, which keeps no copy of its bytes."""
+    if len(model) <= SHORT:
+        with suppress(Exception):  # what cannot be written as it was improved is loaded as longer ones are
+            return _improved(model)
+    with _file_in_memory() as (path, file):
+        file.write(model)
+        file.flush()
+        return onnxruntime.InferenceSession(path, _options(), providers=_PROVIDERS)
+
+
+def _improved(model: bytes) -> onnxruntime.InferenceSession:
+    """A session of the graph that another one has improved.
+
+    What improves graphs stays with the session that did so, and is larger than most models.
+    """
+    with _file_in_memory() as (path, _):
+        options = _options()
+        options.optimized_model_filepath = path
+        onnxruntime.InferenceSession(model, options, providers=_PROVIDERS)
+        options = _options()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(path, options, providers=_PROVIDERS)
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
+
+
+@contextmanager
+def _file_in_memory() -> Iterator[tuple[str, IO[bytes]]]:
+    """A file that is on no disk, and its path for this process."""
+    with os.fdopen(os.memfd_create("model"), "wb") as file:
+        yield f"/proc/self/fd/{file.fileno()}", file
 
 
 @lru_cache(1)

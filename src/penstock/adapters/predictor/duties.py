@@ -7,7 +7,9 @@ flip. Between the flips of two processes lie some milliseconds in which each ans
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from secrets import token_hex
+from typing import Any
 
 import msgspec
 
@@ -45,11 +47,11 @@ class Duties:
         """`others` are the ports of the other processes of the service."""
         self._name = token_hex(8)
         self._table = table
-        self._log = log
-        self._peers = Peers(self.own, key, others)
+        self._timed = endless.timed
+        self._peers = Peers(key, others)
         self._duties: dict[str, Callable[[bytes], object]] = {
-            "prepare": lambda body: endless.timed(table.prepare, decode_plan(body)),
-            "flip": lambda body: table.flip(decode_plan(body)),
+            "prepare": lambda body: self._prepare(self.read(body)),
+            "flip": lambda body: table.flip(self.read(body)),
             "counted": lambda _: metrics.counted(),
             "counters": lambda _: counters_of(self._name, metrics.counted()),
             "watched": lambda _: contests.watched(table.state),
@@ -70,6 +72,13 @@ class Duties:
             raise NotFound(what=f"There is no duty {duty!r}", expected=", ".join(self._duties), found=duty)
         return _encode(self._duties[duty](body))
 
+    def read(self, body: bytes) -> Plan:
+        """A plan as the control plane sends it. Raises InvalidValue."""
+        try:
+            return read_plan(body, self._table.state.models)
+        except msgspec.DecodeError as error:
+            raise InvalidValue(what="This is not a serving plan", found=str(error)) from None
+
     def follow(self, plan: Plan) -> list[Loaded]:
         """Have all processes load what is new, keep the plan, have all of them flip; gives what is loaded.
 
@@ -78,45 +87,53 @@ class Duties:
         """
         require_sense(plan)
         for _ in range(ROUNDS):
-            told = self._peers.every("prepare", _encode(plan), warily=True)
-            prepared = [_prepared(each) for each in told]
+            prepared = self._prepared(plan)
             followed = prepared[0].plan
             if any(each.plan != followed for each in prepared):
                 plan = max((each.plan for each in prepared), key=lambda other: _other_champions(plan, other))
                 continue  # a champion that one cannot load is nobody's
             self._table.keep(followed)
-            if all(each == b"true" for each in self._peers.every("flip", _encode(followed))):
+            flip = partial(self._table.flip, followed)
+            if all(self._peers.every("flip", flip, msgspec.json.decode, followed)):
                 return _loaded(prepared)
         raise Unavailable(what="The processes of the prediction service do not come to the same plan")
 
     def flush(self) -> None:
         """Make what all have answered durable. Raises StorageFailed or Unavailable."""
-        self._peers.every("flush")
+        self._every("flush", None)
 
     def observed(self) -> list[Contest]:
         """What all have seen of the contests."""
-        told = self._peers.every("watched")
-        return merged_contests([msgspec.json.decode(each, type=list[Watched]) for each in told])
+        return merged_contests(self._every("watched", list[Watched]))
 
     def counters(self) -> list[Counters]:
         """What each has counted since it was started."""
-        return [msgspec.json.decode(each, type=Counters) for each in self._peers.every("counters")]
+        return self._every("counters", Counters)
 
     def metrics(self) -> bytes:
         """What all have counted, in Prometheus' text format."""
-        return metrics_text(msgspec.json.decode(each, type=Counted) for each in self._peers.every("counted"))
+        return metrics_text(self._every("counted", Counted))
 
     def resident(self) -> int:
         """The bytes that all hold."""
-        return sum(int(each) for each in self._peers.every("resident"))
+        return sum(self._every("resident", int))
 
+    def _every(self, duty: str, kind: Any) -> list[Any]:
+        """What every process gives, of this kind."""
+        read = msgspec.json.Decoder(kind).decode
+        return self._peers.every(duty, lambda: read(self.own(duty, b"")), read)
 
-def decode_plan(body: bytes) -> Plan:
-    """A plan as the control plane sends it. Raises InvalidValue."""
-    try:
-        return read_plan(body)
-    except msgspec.DecodeError as error:
-        raise InvalidValue(what="This is not a serving plan", found=str(error)) from None
+    def _prepared(self, plan: Plan) -> list[Prepared]:
+        """What every process has prepared of a plan."""
+
+        def read(text: bytes) -> Prepared:
+            told = msgspec.json.decode(text, type=_Told)
+            return Prepared(read_plan(told.plan, {model.name: model for model in plan.models}), told.loaded)
+
+        return self._peers.every("prepare", partial(self._prepare, plan), read, plan, warily=True)
+
+    def _prepare(self, plan: Plan) -> Prepared:
+        return self._timed(self._table.prepare, plan)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -124,11 +141,6 @@ class _Told(msgspec.Struct, frozen=True):
 
     plan: msgspec.Raw
     loaded: list[Loaded]
-
-
-def _prepared(text: bytes) -> Prepared:
-    told = msgspec.json.decode(text, type=_Told)
-    return Prepared(read_plan(told.plan), told.loaded)
 
 
 def _other_champions(wanted: Plan, followed: Plan) -> int:

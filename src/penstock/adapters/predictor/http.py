@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         if self._refusal:
             return
         path, query = _place(self._url)
-        parts = self._parts
+        parts, self._parts = self._parts, []  # nobody needs them once they are asked
         request = Request(
             self._parser.get_method().decode(),
             path,

@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -53,20 +53,27 @@ class _Parts(msgspec.Struct, frozen=True):
     offer: Offer = Offer()
 
 
-def read_plan(text: bytes | msgspec.Raw) -> Plan:
-    """A plan as it was written. Versions of the same signature hold one: thousands may be registered.
+def read_plan(text: bytes | msgspec.Raw, before: Mapping[str, ServedModel]) -> Plan:
+    """A plan as it was written. Models that are as `before`, by name, are those, and versions of the same
+    signature hold one: thousands may be registered, of which a plan changes few.
 
     Raises msgspec.DecodeError.
     """
     parts = msgspec.json.decode(text, type=_Parts)
     known: dict[Signature, Signature] = {}
-    return Plan(
-        clock=parts.clock, models=tuple(_read(each, known) for each in parts.models), offer=parts.offer
-    )
+    models = tuple(_read(each, before, known) for each in parts.models)
+    return Plan(clock=parts.clock, models=models, offer=parts.offer)
 
 
-def _read(text: msgspec.Raw, known: dict[Signature, Signature]) -> ServedModel:
+def _read(
+    text: msgspec.Raw, before: Mapping[str, ServedModel], known: dict[Signature, Signature]
+) -> ServedModel:
     model = msgspec.json.decode(text, type=ServedModel)
+    same = before.get(model.name)
+    if model == same:
+        return same
+    for version in same.versions if same else ():
+        known.setdefault(version.signature, version.signature)
     shared = (replace(v, signature=known.setdefault(v.signature, v.signature)) for v in model.versions)
     return replace(model, versions=tuple(shared))
 
@@ -81,7 +88,7 @@ class PlanFile:
     def load(self) -> Plan:
         """The kept plan; one without models where none was kept. Raises Corrupt."""
         try:
-            plan = read_plan(self._path.read_bytes())
+            plan = read_plan(self._path.read_bytes(), {})
             return replace(plan, clock=self._later() or plan.clock)
         except FileNotFoundError:
             return Plan(clock=None, models=())
@@ -95,7 +102,7 @@ class PlanFile:
     def save(self, plan: Plan) -> None:
         """Replace the kept plan. Raises StorageFailed, leaving the old one."""
         try:
-            _replace(self._path, msgspec.json.encode(plan))
+            _replace(self._path, _written(plan))
             self._clock.unlink(missing_ok=True)
         except OSError as error:
             raise StorageFailed(what="The serving plan cannot be kept", found=str(error)) from error
@@ -128,7 +135,7 @@ def service_key(home: Path) -> str:
     """The secret that the control plane shows to the prediction service, made when it is first asked for."""
     path = home / "serving" / "key"
     if not path.exists():
-        _replace(path, secrets.token_urlsafe(32).encode(), mode=0o600)
+        _replace(path, [secrets.token_urlsafe(32).encode()], mode=0o600)
     return path.read_text()
 
 
@@ -148,14 +155,14 @@ def killed_in(home: Path, plan: Plan, place: int = 0) -> list[str]:
     contests = {each.contest for model in plan.models for each in model.challengers}
     before = _life(path)
     killed = sorted(contests if before.alive else contests & set(before.killed))
-    _replace(path, msgspec.json.encode(_Life(alive=True, killed=killed)))
+    _replace(path, [msgspec.json.encode(_Life(alive=True, killed=killed))])
     return killed
 
 
 def life_ends(home: Path, place: int = 0) -> None:
     """This process ends as it should."""
     path = _life_of(home, place)
-    _replace(path, msgspec.json.encode(_Life(killed=_life(path).killed)))
+    _replace(path, [msgspec.json.encode(_Life(killed=_life(path).killed))])
 
 
 def _life_of(home: Path, place: int) -> Path:
@@ -169,13 +176,22 @@ def _life(path: Path) -> _Life:
         return _Life()
 
 
-def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+def _written(plan: Plan) -> Iterator[bytes]:
+    """A plan as JSON, model by model: what was needed for all of it together would stay with the process."""
+    begin, models, end = msgspec.json.encode(replace(plan, models=())).partition(b"[")
+    yield begin + models
+    for at, model in enumerate(plan.models):
+        yield b"," * (at > 0) + msgspec.json.encode(model)
+    yield end
+
+
+def _replace(path: Path, parts: Iterable[bytes], mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(opened, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

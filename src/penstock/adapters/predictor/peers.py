@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
+from typing import TypeVar
 
 import msgspec
 
@@ -15,29 +16,40 @@ PATIENCE = 300.0
 """Seconds for which a process may load what it was told to."""
 OWN = "/-/own/"
 """Where a process is asked for what it alone does or knows."""
+R = TypeVar("R")
 
 
 class Peers:
     """Has every process do something. One that was killed is waited for: its port stays."""
 
-    def __init__(self, own: Callable[[str, bytes], bytes], key: str, others: Sequence[int]) -> None:
-        """`own` is what this process does; `others` are the ports at which the other ones are asked."""
-        self._own = own
+    def __init__(self, key: str, others: Sequence[int]) -> None:
+        """`others` are the ports at which the other ones are asked."""
         self._key = key
         self._others = tuple(others)
 
-    def every(self, duty: str, body: bytes = b"", *, warily: bool = False) -> list[bytes]:
-        """What each process gives, this one first. `warily` asks another before: who dies of it dies alone.
+    def every(
+        self,
+        duty: str,
+        own: Callable[[], R],
+        read: Callable[[bytes], R],
+        given: object = None,
+        *,
+        warily: bool = False,
+    ) -> list[R]:
+        """What each process gives, this one first: by `own`, and the others when they are told what is
+        `given`, as it is `read`. `warily` asks another before: who dies of it dies alone.
 
         Raises Unavailable when one does not do it.
         """
+        if not self._others:
+            return [own()]
+        body = b"" if given is None else msgspec.json.encode(given)
         first = [self._ask(port, duty, body) for port in self._others[: int(warily)]]
         rest = self._others[len(first) :]
-        if not rest:
-            return [self._own(duty, body), *first]
-        with ThreadPoolExecutor(len(rest)) as threads:
+        with ThreadPoolExecutor(max(1, len(rest))) as threads:
             asked = [threads.submit(self._ask, port, duty, body) for port in rest]
-            return [self._own(duty, body), *first, *(each.result() for each in asked)]
+            mine = own()
+            return [mine, *map(read, first), *(read(each.result()) for each in asked)]
 
     def _ask(self, port: int, duty: str, body: bytes) -> bytes:
         for last in (False, True):

@@ -15,6 +15,7 @@ from penstock.core.errors import Unavailable
 PATIENCE = 20.0
 """Seconds that the process is given to end by itself."""
 _MEMORY = {
+    "MALLOC_ARENA_MAX": "1",  # what a thread frees others may use: one receives a plan, another loads models
     "OPENBLAS_NUM_THREADS": "1",  # nothing here wants them, and it is copied
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),  # else each longer body would come and go as pages

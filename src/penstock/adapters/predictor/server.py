@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from penstock.adapters.predictor.about import About, nothing
 from penstock.adapters.predictor.contests import INLINE_ROWS, Asked, Contests
-from penstock.adapters.predictor.duties import Duties, decode_plan
+from penstock.adapters.predictor.duties import Duties
 from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.faces import Face, face_of
 from penstock.adapters.predictor.http import Give, Reply, Request, json
@@ -359,7 +359,7 @@ class Server:
     def _for_control(self, request: Request, method: str, rest: list[str]) -> Reply | _Coming:
         match method, rest:
             case "POST", ["plan"]:
-                return self._done(partial(self._duties.follow, decode_plan(request.body)))
+                return self._done(lambda: self._duties.follow(self._duties.read(request.body)))
             case "POST", ["flush"]:
                 return self._done(self._duties.flush)
             case "POST", ["own", duty]:

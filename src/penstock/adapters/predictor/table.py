@@ -189,13 +189,14 @@ class Table:
                 place = (wanted.name, version.number)
                 before = self.state.live.get(place)
                 if before and before.served.artifact == version.artifact:
-                    live[place] = msgspec.structs.replace(
+                    now = msgspec.structs.replace(
                         before,
                         environment=wanted.environment,
                         served=version,
                         redact=wanted.redact,
                         log_share=wanted.log_share,
                     )
+                    live[place] = before if now == before else now
                 elif version.resident or version.number == wanted.champion:
                     try:
                         live[place] = self._load(wanted, version)
@@ -215,17 +216,23 @@ class Table:
             if not model.challengers and (name, model.champion) in live
         }
         pens = {
-            name: Pen(
-                each.served.signature,
-                each.redact,
-                place=(name, each.served.number, "champion", each.environment),
-                logged=each.log_share >= ALL,
-            )
+            name: self._pen(name, each)
             for name, each in alone.items()
             if not NONE < each.log_share < ALL and not each.apart
         }
         offered = OfferedFeatures(plan, self._online, _compute)
         return State(plan, models, live, errors, alone, pens, self._online, offered)
+
+    def _pen(self, name: str, champion: Live) -> Pen:
+        """The pen of a champion, the one before where it goes on."""
+        if self.state.alone.get(name) is champion:
+            return self.state.pens[name]
+        return Pen(
+            champion.served.signature,
+            champion.redact,
+            place=(name, champion.served.number, "champion", champion.environment),
+            logged=champion.log_share >= ALL,
+        )
 
     def _with_a_champion(self, wanted: ServedModel, live: dict[Place, Live]) -> ServedModel:
         """The model, led by the champion before where the wanted one does not load."""
