@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from penstock.adapters.predictor.measured import measured
 from serving_processes import answering
 
 from penstock.adapters.blobs.folder import FolderBlobs
 from penstock.adapters.predictor.client import HttpPredictionService
 from penstock.adapters.predictor.kept import service_key
-from penstock.adapters.predictor.measured import measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.process import PredictorProcess
 from penstock.core.errors import NotAllowed, Unavailable

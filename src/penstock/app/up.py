@@ -126,6 +126,7 @@ def _serve(
         _Web(make_web(app), loop).run(sockets=[listening])
     finally:
         loop.stop()
+        app.traffic.look(app.clock.now())
         outside.stop()
         actions.stop()
         predictor.stop()

@@ -22,7 +22,6 @@ from penstock.adapters.notices.apprise import Apprise
 from penstock.adapters.notices.webhook import Webhook
 from penstock.adapters.online.choice import open_online
 from penstock.adapters.predictor.client import HttpPredictionService
-from penstock.adapters.predictor.measured import Measured, measured
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.pushes.log import JsonLinesPushes
 from penstock.adapters.remote.client import RemoteApi
@@ -55,6 +54,8 @@ from penstock.monitoring.alarms import Alarms
 from penstock.monitoring.archive import Archive
 from penstock.monitoring.service import Monitoring
 from penstock.monitoring.skews import Skews
+from penstock.monitoring.traffic import Watch
+from penstock.monitoring.types import Asked
 from penstock.revisions.config import RESERVED, parse_config
 from penstock.revisions.issues import Issues
 from penstock.revisions.merging import MergeRequests
@@ -143,6 +144,7 @@ class App(Workbench):
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.holds = Holds(self.store, self.blobs, self.clock)
         self.monitoring = Monitoring(self.store, self.blobs, self.log, self.clock)
+        self.traffic = Watch(self.store, self.service)
         self.archive = Archive(self.store, self.blobs, self.log)
         self._restoring = ThreadPoolExecutor(1, thread_name_prefix="penstock-restoring")
         self.apart = Apart(
@@ -209,6 +211,7 @@ class App(Workbench):
             ("builds", self.builds.tick),
             ("releases", rest(self.releases.tick)),
             ("monitoring", self.monitoring.tick),
+            ("traffic", self.traffic.tick),
             ("archive", self.archive.tick),
             ("alarms", rest(self.alarms.tick)),
             ("skews", rest(self.skews.tick)),
@@ -343,12 +346,11 @@ class App(Workbench):
             "problems": self.loop.problems if self.loop else {},
         }
 
-    def measured(self, model: str, version: int) -> Measured | None:
-        """What the prediction service that runs now has measured of a version; None where none runs."""
-        server = self.home.server()
-        with suppress(Unavailable):
-            return measured(server.predict_url, model, version) if server and server.predict_url else None
-        return None
+    def asked(self, model: str, version: int) -> Asked | None:
+        """How a version was asked up to now; None where it never was."""
+        if self.home.server():
+            self.traffic.look(self.clock.now())
+        return self.traffic.asked(model, version)
 
     def poked(self, answer: Answer) -> Answer:
         """Wake the loop, since something was asked for."""
@@ -369,6 +371,8 @@ class App(Workbench):
 
     def advance(self, to: datetime) -> None:
         """Advance the virtual clock, in the prediction service as well."""
+        if self.home.server():
+            self.traffic.look(self.clock.now())
         self.clock.advance(to)
         if self.home.server():
             self.rollouts.push()

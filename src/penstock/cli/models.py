@@ -221,6 +221,8 @@ def monitor(
         "version",
         "variant",
         "predictions",
+        "refused",
+        "p99 ms=p99",
         "labelled",
         "metrics",
         "estimated=guessed",
@@ -229,6 +231,8 @@ def monitor(
     rows = [
         {
             **window,
+            "refused": sum((window["traffic"] or {}).get("refused", {}).values()),
+            "p99": (window["traffic"] or {}).get("p99"),
             "worst": max(window["drift"].values(), default=None),
             "guessed": {name: figure["value"] for name, figure in window["estimated"].items()},
         }

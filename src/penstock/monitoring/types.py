@@ -10,6 +10,7 @@ import msgspec
 from penstock.datasets.types import Profile
 from penstock.features.types import ColumnSkew
 from penstock.revisions.config.conditions import Drifts
+from penstock.serving.types import Counters
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +207,43 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     labelled: int
     completeness: float
     estimate: Figure | None = None
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version was asked on a UTC day. `id` is that of the window of the day.
+
+    `times` counts the answered requests by how long they took, by the buckets of `serving.types.TIMES`; each
+    asked for some of the `rows`. `refused` are requests to its model that were answered with an error, by
+    status, on a champion.
+    """
+
+    id: str
+    environment: str
+    model: str
+    version: int
+    variant: str
+    start: datetime
+    rows: int
+    times: tuple[int, ...]
+    refused: dict[str, int] = {}
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters of the prediction service as of which its traffic was added up. There is one."""
+
+    id: str
+    counters: tuple[Counters, ...]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Traffic as people read it: quantiles of the time of requests in milliseconds."""
+
+    requests: int
+    rows: int
+    refused: dict[str, int]
+    p50: float
+    p95: float
+    p99: float
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
-from penstock.serving.types import Answer, Contest, Loaded, LoadReport, LogRecord, Plan, Probe, ServedVersion
+from penstock.serving.types import (
+    Answer,
+    Contest,
+    Counters,
+    Loaded,
+    LoadReport,
+    LogRecord,
+    Plan,
+    Probe,
+    ServedVersion,
+)
 
 if TYPE_CHECKING:  # the prediction process reads no tables
     import polars as pl
@@ -38,6 +48,10 @@ class PredictionService(Protocol):
 
     def observed(self) -> Sequence[Contest]:
         """What challengers and champions did since they are beside each other. Raises Unavailable."""
+        ...
+
+    def counters(self) -> Sequence[Counters]:
+        """What each process of the service has counted since it was started. Raises Unavailable."""
         ...
 
     def infer(

@@ -145,6 +145,33 @@ class Contest(msgspec.Struct, frozen=True, kw_only=True):
     died: bool = False
 
 
+TIMES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Bounds of the buckets in which the times of requests are counted, in seconds."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process has answered by a version as a variant since it was started: requests by their time, as
+    many counts as there are TIMES and one for what took longer, and rows.
+    """
+
+    model: str
+    version: int
+    variant: str
+    environment: str
+    rows: int
+    times: tuple[int, ...]
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process of the service has counted since it was started, which gives it its name. `refused`
+    are requests that were answered with an error: model, status and how many.
+    """
+
+    process: str
+    served: tuple[Served, ...]
+    refused: tuple[tuple[str, int, int], ...] = ()
+
+
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a load test measured. Times are in milliseconds from when a request was due, whether or not it
     could be sent then; `throughput` is in answers a second, memory in bytes that the service holds.

@@ -19,13 +19,16 @@ from penstock.serving.decode import decode_request
 from penstock.serving.encode import encode_request
 from penstock.serving.ports import Runtime
 from penstock.serving.types import (
+    TIMES,
     Answer,
     Contest,
+    Counters,
     Loaded,
     LoadReport,
     LogRecord,
     Plan,
     Probe,
+    Served,
     ServedModel,
     ServedVersion,
     Tally,
@@ -127,6 +130,8 @@ class FakePredictionService:
         )
         self.seen: dict[str, Contest] = {}
         self.loads: list[tuple[str, int, float, float]] = []
+        self.process = "first"
+        self.refused: list[tuple[str, int, int]] = []
         self.log = MemoryPredictionLog()
         self.plan = Plan(clock=None, models=())
         self._models: dict[str, ServedModel] = {}
@@ -177,6 +182,26 @@ class FakePredictionService:
             for model in self._models.values()
             for each in model.challengers
         ]
+
+    def counters(self) -> Sequence[Counters]:
+        """See `PredictionService.counters`. Every answer takes a millisecond."""
+        self._require_up()
+        places: dict[tuple[str, int, str, str], list[int]] = {}
+        for record in self.log.records:
+            place = (record.model, record.version, record.variant, record.environment)
+            places.setdefault(place, []).append(len(record.ids))
+        served = tuple(
+            Served(
+                model=model,
+                version=version,
+                variant=variant,
+                environment=environment,
+                rows=sum(rows),
+                times=(0, len(rows), *(0 for _ in TIMES[1:])),
+            )
+            for (model, version, variant, environment), rows in places.items()
+        )
+        return [Counters(process=self.process, served=served, refused=tuple(self.refused))]
 
     def infer(
         self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True

@@ -24,7 +24,7 @@ from penstock.core.errors import (
     Unavailable,
 )
 from penstock.serving.encode import decode_answer, encode_request
-from penstock.serving.types import Answer, Contest, Loaded, LoadReport, Plan, Probe, ServedVersion
+from penstock.serving.types import Answer, Contest, Counters, Loaded, LoadReport, Plan, Probe, ServedVersion
 
 _ERRORS: dict[int, type[PenstockError]] = {
     400: InvalidRequest,
@@ -63,6 +63,10 @@ class HttpPredictionService:
     def observed(self) -> Sequence[Contest]:
         """See `PredictionService.observed`."""
         return msgspec.json.decode(self._ask("GET", "/-/observed", headers=self._key), type=list[Contest])
+
+    def counters(self) -> Sequence[Counters]:
+        """See `PredictionService.counters`."""
+        return msgspec.json.decode(self._ask("GET", "/-/counters", headers=self._key), type=list[Counters])
 
     def infer(
         self, model: str, version: int, columns: Mapping[str, Sequence[Any]], *, log: bool = True

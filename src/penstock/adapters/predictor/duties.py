@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -16,13 +17,13 @@ from penstock.adapters.predictor.contests import Contests, merged_contests
 from penstock.adapters.predictor.endless import Endless
 from penstock.adapters.predictor.kept import read_plan
 from penstock.adapters.predictor.log import LogWriter
-from penstock.adapters.predictor.metrics import Counted, Metrics, metrics_text
+from penstock.adapters.predictor.metrics import Counted, Metrics, counters_of, metrics_text
 from penstock.adapters.predictor.native import resident
 from penstock.adapters.predictor.peers import Peers
 from penstock.adapters.predictor.table import Prepared, Table, require_sense
 from penstock.adapters.predictor.tallies import Watched
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
-from penstock.serving.types import Contest, Loaded, Plan
+from penstock.serving.types import Contest, Counters, Loaded, Plan
 
 ROUNDS = 3
 """How often processes are led to the same plan before that is given up."""
@@ -44,6 +45,7 @@ class Duties:
         others: Sequence[int] = (),
     ) -> None:
         """`others` are the ports of the other processes of the service."""
+        self._name = token_hex(8)
         self._table = table
         self._timed = endless.timed
         self._peers = Peers(key, others)
@@ -51,10 +53,18 @@ class Duties:
             "prepare": lambda body: self._prepare(self.read(body)),
             "flip": lambda body: table.flip(self.read(body)),
             "counted": lambda _: metrics.counted(),
+            "counters": lambda _: counters_of(self._name, metrics.counted()),
             "watched": lambda _: contests.watched(table.state),
             "flush": lambda _: log.flush(),
             "resident": lambda _: resident(),
         }
+
+        self.asked: dict[str, Callable[[], object]] = {
+            "resident": self.resident,
+            "observed": self.observed,
+            "counters": self.counters,
+        }
+        """What the control plane may ask for, by name."""
 
     def own(self, duty: str, body: bytes) -> bytes:
         """Do a duty in this process alone. Raises NotFound for one that there is not, and what it raises."""
@@ -95,6 +105,10 @@ class Duties:
     def observed(self) -> list[Contest]:
         """What all have seen of the contests."""
         return merged_contests(self._every("watched", list[Watched]))
+
+    def counters(self) -> list[Counters]:
+        """What each has counted since it was started."""
+        return self._every("counters", Counters)
 
     def metrics(self) -> bytes:
         """What all have counted, in Prometheus' text format."""

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Seconds."""
+from penstock.serving.types import TIMES, Counters, Served
+
 STAGES = ("preprocess", "predict", "postprocess")
 """The parts of a request as KServe names them, whose dashboards so find them."""
 MOST_RECENT = 1024
@@ -27,12 +27,12 @@ Stages = tuple[float, float, float]
 class Times(msgspec.Struct):
     """How long things took: how many fell into each bucket, the last one without a bound, and the sum."""
 
-    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(TIMES) + 1))
     total: float = 0.0
 
     def add(self, seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
         """Take in more, of shape (n,)."""
-        found = np.bincount(np.searchsorted(BOUNDS, seconds), minlength=len(self.counts))
+        found = np.bincount(np.searchsorted(TIMES, seconds), minlength=len(self.counts))
         self.merge(Times(found.tolist(), float(seconds.sum())))
 
     def merge(self, other: Times) -> None:
@@ -42,7 +42,7 @@ class Times(msgspec.Struct):
 
     def buckets(self) -> list[tuple[str, float]]:
         """How many took at most so long."""
-        names = [*map(str, BOUNDS), "+Inf"]
+        names = [*map(str, TIMES), "+Inf"]
         return list(zip(names, map(float, accumulate(self.counts)), strict=True))
 
 
@@ -69,7 +69,7 @@ class Counted(msgspec.Struct):
 
 
 class Metrics:
-    """Counts requests, rows and refusals."""
+    """Counters requests, rows and refusals."""
 
     def __init__(self) -> None:
         self._recent: list[tuple[Place, int, Stages]] = []
@@ -127,6 +127,23 @@ class Metrics:
                 self._answered[place].whole.add(times.sum(axis=1))
                 for stage, column in zip(self._answered[place].stages, times.T, strict=True):
                     stage.add(column)
+
+
+def counters_of(process: str, counted: Counted) -> Counters:
+    """What a process has counted, as the control plane keeps it by the day."""
+    served = tuple(
+        Served(
+            model=model,
+            version=version,
+            variant=variant,
+            environment=environment,
+            rows=each.rows,
+            times=tuple(each.whole.counts),
+        )
+        for each in counted.answered
+        for model, version, variant, environment in (each.place,)
+    )
+    return Counters(process=process, served=served, refused=tuple(counted.refused))
 
 
 def metrics_text(every: Iterable[Counted]) -> bytes:

@@ -364,10 +364,8 @@ class Server:
                 return self._done(self._duties.flush)
             case "POST", ["own", duty]:
                 return self._own(duty, request.body)
-            case "GET", ["resident"]:
-                return self._done(self._duties.resident)
-            case "GET", ["observed"]:
-                return self._done(self._duties.observed)
+            case "GET", [name] if name in self._duties.asked:
+                return self._done(self._duties.asked[name])
             case "GET", ["loaded"]:
                 return json(self._table.state.loaded())
         raise nothing(request)

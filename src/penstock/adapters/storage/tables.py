@@ -38,7 +38,7 @@ from penstock.lineage.nouns import Field, fields_of, unique_of
 from penstock.lineage.types import Attachment, Cursor, Secret, Setting, Tag
 from penstock.models.logged import LoggedModel
 from penstock.models.types import Alias, Model, Placement, Protection, RoleChange, Version
-from penstock.monitoring.types import Alarm, Prediction, Reading, Skew, Window
+from penstock.monitoring.types import Alarm, Heard, Prediction, Reading, Skew, Traffic, Window
 from penstock.revisions.types import (
     AccessToken,
     Approval,
@@ -145,6 +145,8 @@ TABLES: dict[type[msgspec.Struct], Table] = {
     ),
     Window: _table(Window, ("model", "environment", "start")),
     Reading: _table(Reading, ("window",)),
+    Traffic: _table(Traffic, ("model", "environment", "start")),
+    Heard: _table(Heard),
     Skew: _table(Skew, ("model", "environment", "start"), ("measured",)),
     Alarm: _table(Alarm, ("model", "environment", "ended")),
     Action: _table(Action, ("status",), ("firing",)),

@@ -17,7 +17,8 @@ from penstock.models.types import Placement, Version
 from penstock.monitoring.drift import shares
 from penstock.monitoring.measure import scored, unsaid_of
 from penstock.monitoring.slices import newest_slices
-from penstock.monitoring.types import Alarm, Reading, Window
+from penstock.monitoring.traffic import asked
+from penstock.monitoring.types import Alarm, Reading, Traffic, Window
 from penstock.revisions.config import parse_config
 from penstock.revisions.types import AccessToken, Approval, Branch, CommitStatus, Project, Revision, Upstream
 from penstock.runs.secrets import StepSecret
@@ -211,7 +212,9 @@ def unsaid(app: App, ref: str, limit: int = 1000) -> Any:
 def windows(app: App, model: str = "", variant: str = "", limit: int = 1000) -> Any:
     """Daily windows of monitoring, the newest first, without their profiles."""
     found = listed(app, Window, "-start", limit, model=model, variant=variant)["items"]
-    return {"items": [brief(window, "profile") for window in found]}
+    with app.store.read() as reader:
+        traffic = {each.id: asked([each]) for each in reader.find(Traffic, id=tuple(w.id for w in found))}
+    return {"items": [{**brief(each, "profile"), "traffic": traffic.get(each.id)} for each in found]}
 
 
 @route("GET", "/windows/{id}")
@@ -220,7 +223,23 @@ def window(app: App, id: str) -> Any:  # noqa: A002 the word in the address
     with app.store.read() as reader:
         found = reader.get(Window, id)
         readings = reader.find(Reading, window=id, order="time")
-    return {**brief(found, "profile"), "readings": readings}
+        traffic = reader.find(Traffic, id=id)
+    told = asked(traffic) if traffic else None
+    return {**brief(found, "profile"), "traffic": told, "readings": readings}
+
+
+@route("GET", "/traffic")
+def traffic(app: App, model: str = "", environment: str = "", limit: int = 1000) -> Any:
+    """How versions were asked by the day, the newest first: requests, rows, refusals by status, and times in
+    milliseconds.
+    """
+    found = listed(app, Traffic, "-start", limit, model=model, environment=environment)["items"]
+    return {
+        "items": [
+            {**brief(day, "times", "rows", "refused"), **msgspec.structs.asdict(asked([day]))}
+            for day in found
+        ]
+    }
 
 
 @route("GET", "/alarms")

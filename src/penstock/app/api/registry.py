@@ -50,8 +50,8 @@ def models(app: App, project: str = "", limit: int = LIMIT) -> Any:
 def model(app: App, ref: str) -> Any:
     """A model (`delay`), a version (`delay@3`) or a champion (`delay@production`), with what it has done.
 
-    `runtime` counts what it answered as champion, by the log of predictions; `service` is what the
-    prediction process that runs now has measured of it, null where none runs or it was not asked yet.
+    `runtime` counts what it answered as champion, by the log of predictions; `service` is how
+    the prediction service was asked for it, null where it never was.
     """
     entry = app.models.show(ref)
     version = entry.version
@@ -67,7 +67,7 @@ def model(app: App, ref: str) -> Any:
         "sign_offs": sign_offs,
         "waivers": waivers,
         "runtime": app.monitoring.service(entry.model.id, version.number),
-        "service": app.measured(entry.model.id, version.number),
+        "service": app.asked(entry.model.id, version.number),
     }
 
 

@@ -55,6 +55,7 @@ ROLES: dict[str, frozenset[str]] = {
     "GET /models/{ref}/slices": READ,
     "GET /models/{ref}/unsaid": READ,
     "GET /versions": READ,
+    "GET /traffic": READ,
     "GET /windows": READ,
     "GET /windows/{id}": READ,
     "GET /alarms": READ,

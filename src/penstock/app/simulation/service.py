@@ -18,6 +18,7 @@ from penstock.serving.ports import Runtime
 from penstock.serving.types import (
     Answer,
     Contest,
+    Counters,
     Loaded,
     LoadReport,
     LogRecord,
@@ -70,6 +71,10 @@ class Answering:
 
     def observed(self) -> Sequence[Contest]:
         """See `PredictionService.observed`: nothing challenges anything here."""
+        return ()
+
+    def counters(self) -> Sequence[Counters]:
+        """See `PredictionService.counters`: nobody asks over a wire here."""
         return ()
 
     def infer(

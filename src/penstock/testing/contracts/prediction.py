@@ -12,7 +12,7 @@ import pytest
 from penstock.core.errors import InvalidRequest, NotFound
 from penstock.serving.encode import encode_request
 from penstock.serving.ports import PredictionLog, PredictionService
-from penstock.serving.types import Loaded, LogRecord, Plan, ServedModel, ServedVersion
+from penstock.serving.types import TIMES, Loaded, LogRecord, Plan, ServedModel, ServedVersion
 
 MakeVersion = Callable[..., ServedVersion]
 """`make(number, resident=True)` gives a version of the sigmoid model whose weight is its number."""
@@ -62,6 +62,24 @@ class PredictionServiceContract:
         answer = service.infer("delay", 1, ROWS)
         assert (answer.version, answer.variant) == (1, "direct")
         assert [loaded.ready for loaded in service.loaded()] == [True, True]
+
+    def test_what_was_answered_is_counted(self, service: PredictionService, make: MakeVersion) -> None:
+        service.apply(plan(2, make(1), make(2)))
+        for _ in range(3):
+            service.infer("delay", 0, ROWS)
+        service.infer("delay", 1, ROWS)
+        [counters] = service.counters()
+        served = {
+            (each.model, each.version, each.variant, each.environment): each for each in counters.served
+        }
+        assert sorted(served) == [
+            ("delay", 1, "direct", "production"),
+            ("delay", 2, "champion", "production"),
+        ]
+        champion = served["delay", 2, "champion", "production"]
+        assert (champion.rows, sum(champion.times), len(champion.times)) == (6, 3, len(TIMES) + 1)
+        [again] = service.counters()
+        assert again == counters
 
     def test_another_plan_makes_another_champion(self, service: PredictionService, make: MakeVersion) -> None:
         service.apply(plan(1, make(1)))
