@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -29,11 +28,8 @@ _Part = tuple[bytes, bytes, bytes]
 """Scores and labels as JSON lists, and probabilities, row by row, without brackets."""
 
 
-class Written(NamedTuple):
-    """An answer as its client gets it, and the line with its end that the log keeps."""
-
-    reply: bytes
-    line: bytes
+Written = tuple[list[bytes], list[bytes]]
+"""Answers as their clients get them, and the lines with their ends that the log keeps of them, if any."""
 
 
 class _Labels(dict[str, bytes]):
@@ -71,13 +67,11 @@ class Pen:
         self._classes = len(signature.classes)
         self._row_reply = self._begin + b"}" + _outputs(1, self._classes, _ONE)
 
-    def write_rows(
-        self, scored: Scored, asked: Sequence[Row], ids: Iterable[str], now: datetime
-    ) -> list[Written]:
+    def write_rows(self, scored: Scored, asked: Sequence[Row], ids: Iterable[str], now: datetime) -> Written:
         """The same of questions of one row each."""
         said, when, kept = _encode(scored[0]), _encode(now), self._kept
         if b"null" in said:
-            return []
+            return [], []
         scores, labels = said[1:-1].split(b","), self._labelled(scored[1])
         chances = _encode(scored[2])[2:-2].split(b"],[") if self._classes else []
         names, line = list(map(_encode, ids)), self._row_line
@@ -86,26 +80,27 @@ class Pen:
         else:
             replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, strict=True))
         if not self.logged:
-            return [Written(reply, b"") for reply in replies]
+            return list(replies), []
         texts = [row.written if self._whole else [row.written[at] for at in kept] for row in asked]
         lines = [
             line % (name, when, *written, score, label)
             for name, written, score, label in zip(names, texts, scores, labels, strict=True)
         ]
-        return list(map(Written, replies, lines))
+        return list(replies), lines
 
     def write(
         self, scored: Scored, asked: Sequence[Question | Block], ids: Iterable[str], now: datetime
-    ) -> list[Written]:
+    ) -> Written:
         """What a model said of the rows of several questions, each by its id, as their answers.
 
         Gives nothing where it is not finite: then each question is to be told so alone.
         """
         said, when = _encode(scored[0]), _encode(now)
         if b"null" in said:
-            return []
+            return [], []
         parts = self._parts(said, scored, asked)
-        return [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
+        written = [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
+        return [reply for reply, _ in written], [line for _, line in written if self.logged]
 
     def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question | Block]) -> Iterator[_Part]:
         """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
@@ -127,7 +122,7 @@ class Pen:
     def _labelled(self, labels: Sequence[str]) -> list[bytes]:
         return list(map(self._labels.__getitem__, labels))
 
-    def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> Written:
+    def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> tuple[bytes, bytes]:
         rows, (score, label, _) = question.rows, part
         every, named = b"[%b]" % name, b""
         if rows > 1:
@@ -135,7 +130,7 @@ class Pen:
             named = b',"prediction_ids":' + every
         texts = question.written if self._whole else [question.written[at] for at in self._kept]
         outputs = _outputs(rows, self._classes, _MARK) % (part if self._classes else part[:2])
-        return Written(
+        return (
             b"%b%b}%b" % (self._begin % (name, name), named, outputs),
             self._line % (every, now, *texts, score, label) if self.logged else b"",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from operator import attrgetter
 
 import msgspec
 
@@ -23,6 +24,7 @@ MOST_ROWS = 256
 """Rows that are asked together at most."""
 ALONE = 16
 """Rows of one question from which on it gains less than it takes to put it together with others."""
+_question = attrgetter("question")
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -99,5 +101,5 @@ def predict(group: Sequence[Waiting]) -> Scored:
 
 def rows_of(group: Sequence[Waiting]) -> list[Row]:
     """The questions if all of them are such; else none."""
-    rows = [each.question for each in group if isinstance(each.question, Row)]
-    return rows if len(rows) == len(group) else []
+    asked = list(map(_question, group))
+    return asked if set(map(type, asked)) == {Row} else []
