@@ -20,9 +20,6 @@ from penstock.serving.columns import Block, Question, Row
 _encode = msgspec.json.Encoder().encode
 _MARK, _ONE = "\1", "[\1]"
 """Where a form is open, and where that is for the one value of a list; JSON holds neither."""
-_ID = b"\0"
-"""Where an id is to stand; JSON never holds it."""
-
 
 _Part = tuple[bytes, bytes, bytes]
 """Scores and labels as JSON lists, and probabilities, row by row, without brackets."""
@@ -126,7 +123,7 @@ class Pen:
         rows, (score, label, _) = question.rows, part
         every, named = b"[%b]" % name, b""
         if rows > 1:
-            every = _ids(rows).replace(_ID, name[1:-1])
+            every = name[1:-1].join(_ids(rows))
             named = b',"prediction_ids":' + every
         texts = question.written if self._whole else [question.written[at] for at in self._kept]
         outputs = _outputs(rows, self._classes, _MARK) % (part if self._classes else part[:2])
@@ -154,9 +151,9 @@ def _outputs(rows: int, classes: int, mark: str) -> bytes:
 
 
 @lru_cache(256)
-def _ids(rows: int) -> bytes:
-    """The ids of so many rows as JSON, each with a mark for the first one (see `row_ids`)."""
-    return b'["\0%b"]' % b'","\0'.join([b"", *(b"/%d" % row for row in range(1, rows))])
+def _ids(rows: int) -> tuple[bytes, ...]:
+    """The ids of so many rows as JSON, cut where the first one stands in each (see `row_ids`)."""
+    return b'["', b'","', *(b'/%d","' % row for row in range(1, rows - 1)), b'/%d"]' % (rows - 1)
 
 
 def _text(value: str) -> str:

@@ -9,8 +9,8 @@ from penstock.adapters.predictor.metrics import Metrics, metrics_text
 def test_what_the_service_measured_of_a_version_is_read_from_what_it_tells_prometheus() -> None:
     metrics = Metrics()
     for seconds in [0.0008] * 98 + [0.2, 0.2]:
-        metrics.answered([(("delay", 2, "champion", "production"), 3, (0.0, seconds, 0.0))])
-    metrics.answered([(("delay", 1, "champion", "production"), 1, (0.0, 4.0, 0.0))])
+        metrics.answered(("delay", 2, "champion", "production"), 3, [(0.0, seconds, 0.0)])
+    metrics.answered(("delay", 1, "champion", "production"), 1, [(0.0, 4.0, 0.0)])
     metrics.refused("delay", 400)
     metrics.refused("other", 400)
     found = read_metrics(metrics_text([metrics.counted()]).decode(), "delay", 2)

@@ -201,18 +201,17 @@ class Server:
             replies, lines = pen.write(scored, tables, names, now)
         if not replies:
             return []
+        rows_of_all = sum(waiting.question.rows for waiting in group)
         if pen.logged:
             self._log.append_lines(lines)
         else:
-            rows_of_all = sum(waiting.question.rows for waiting in group)
             self._metrics.unlogged(pen.place[0], pen.place[3], rows_of_all)
         if outside := group[0].live.outside:
             for question in map(whole, tables):
                 self._metrics.outside(*pen.place[:2], outside.count(question.columns))
         took = perf_counter() - answered
-        self._metrics.answered(
-            [(pen.place, w.question.rows, (w.read - w.began, answered - w.read, took)) for w in group]
-        )
+        stages = [(each.read - each.began, answered - each.read, took) for each in group]
+        self._metrics.answered(pen.place, rows_of_all, stages)
         return [Reply(200, reply) for reply in replies]
 
     def _aside(self, waiting: Waiting) -> bool:
@@ -330,7 +329,7 @@ class Server:
             self._metrics.outside(answer.model, answer.version, live.outside.count(question.columns))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
         place = (answer.model, answer.version, answer.variant, live.environment)
-        self._metrics.answered([(place, len(answer.ids), stages)])
+        self._metrics.answered(place, len(answer.ids), [stages])
         return reply
 
     def _logged(self, request: Request) -> bool:
