@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 
 import msgspec
 
@@ -29,13 +30,6 @@ Written = tuple[list[bytes], list[bytes]]
 """Answers as their clients get them, and the lines with their ends that the log keeps of them, if any."""
 
 
-class _Labels(dict[str, bytes]):
-    """The known labels as JSON, and those of numbers."""
-
-    def __missing__(self, label: str) -> bytes:
-        return _encode(label)
-
-
 class Pen:
     """Writes the answers of a version as a variant of its model."""
 
@@ -53,7 +47,6 @@ class Pen:
         self.place = place
         self.logged = logged
         model, version, variant, environment = place
-        self._labels = _Labels((label, _encode(label)) for label in signature.classes)
         self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
         self._whole = len(self._kept) == len(signature.inputs)
         about = _encode({"model": model, "environment": environment, "version": version, "variant": variant})
@@ -69,7 +62,7 @@ class Pen:
         said, when, kept = _encode(scored[0]), _encode(now), self._kept
         if b"null" in said:
             return [], []
-        scores, labels = said[1:-1].split(b","), self._labelled(scored[1])
+        scores, labels = said[1:-1].split(b","), list(map(_encode, scored[1]))
         chances = _encode(scored[2])[2:-2].split(b"],[") if self._classes else []
         names, line = list(map(_encode, ids)), self._row_line
         if self._classes:
@@ -101,11 +94,11 @@ class Pen:
 
     def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question | Block]) -> Iterator[_Part]:
         """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
-        labels = self._labelled(scored[1])
-        chances = _encode(scored[2])[2:-2] if self._classes else b""
         if len(asked) == 1:
-            yield said, b"[%b]" % b",".join(labels), chances.replace(b"],[", b",")
+            yield said, _encode(scored[1]), _encode(list(chain.from_iterable(scored[2])))[1:-1]
             return
+        labels = list(map(_encode, scored[1]))
+        chances = _encode(scored[2])[2:-2] if self._classes else b""
         scores, rows, at = said[1:-1].split(b","), chances.split(b"],["), 0
         for question in asked:
             end = at + question.rows
@@ -115,9 +108,6 @@ class Pen:
                 b",".join(rows[at:end]),
             )
             at = end
-
-    def _labelled(self, labels: Sequence[str]) -> list[bytes]:
-        return list(map(self._labels.__getitem__, labels))
 
     def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> tuple[bytes, bytes]:
         rows, (score, label, _) = question.rows, part
