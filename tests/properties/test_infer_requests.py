@@ -308,6 +308,31 @@ def test_arrays_of_numbers_are_what_the_general_way_reads() -> None:
     assert read == 4 * 5  # the second column may have a null
 
 
+ONE = (
+    b'{"inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [%b]},'
+    b' {"name": "b", "shape": [1], "datatype": "FP64", "data": [%b]}, '
+    b' {"name": "c", "shape": [1], "datatype": "INT64", "data": [%b]}]}'
+)
+single = [
+    *(b"1", b"-0.5e3", b" 2 ", b"null", b"36893488147419103232", b"4e38", b"1e999", b"01", b"NaN", b"true"),
+    *(b"", b" ", b"1,", b",1", b"1,2", b"1\n", b"[1", b"1]", b"[1]", b'"1"', b'1,"', b'",1', b'{"a":', b"1}"),
+]
+
+
+def test_rows_of_numbers_are_what_the_general_way_reads() -> None:
+    nullable = Column(name="b", dtype="float", nullable=True)
+    inputs = (Column(name="a", dtype="float"), nullable, Column(name="c", dtype="int"))
+    signature = Signature(inputs=inputs, task="regression", classes=())
+    read_usual(ONE % (b"1", b"2", b"3"), signature)
+    read = 0
+    for body in (ONE % each for each in itertools.product(single, repeat=3)):
+        if quick := read_known(body, signature):
+            read += 1
+            assert replace(whole(quick), written=()) == decode_request(body, signature, len(body))
+            assert as_written(whole(quick)) == list(whole(quick).columns.values())
+    assert read == 4 * 5 * 2  # the second column may have a null, the third no fraction
+
+
 def as_written(question: Question) -> list[Any]:
     """The columns as the prediction log has them: each on one line."""
     assert not any(b"\n" in bytes(text) for text in question.written)

@@ -46,22 +46,24 @@ def test_a_pen_writes_what_is_written_for_each_alone(
         [[each, 0.5, 1 / 3][: len(classes)] for each in score] if classes else [],
     )
     pen = Pen(signature, redact, place=('de"lay', 3, "champion", "100 %"))
-    written = pen.write(scored, asked, [each.id for each in asked], NOW)
-    for each, one, found in zip(asked, written, taken_apart(scored, [1, 3, 1]), strict=True):
+    written = zip(*pen.write(scored, asked, [each.id for each in asked], NOW), strict=True)
+    for each, (reply, line), found in zip(asked, written, taken_apart(scored, [1, 3, 1]), strict=True):
         answer = answer_of(found, first_id=each.id, model='de"lay', version=3, variant="champion")
-        assert one.reply == encode_answer(answer)
-        assert one.line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
+        assert reply == encode_answer(answer)
+        assert line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
     alone = [row(name) for name in ("order-7", 'ü"', "x", "y", "z")]
-    written = pen.write_rows(scored, alone, [each.id for each in alone], NOW)
-    for each, one, found in zip(map(whole, alone), written, taken_apart(scored, [1] * 5), strict=True):
+    written = zip(*pen.write_rows(scored, alone, [each.id for each in alone], NOW), strict=True)
+    for each, (reply, line), found in zip(
+        map(whole, alone), written, taken_apart(scored, [1] * 5), strict=True
+    ):
         answer = answer_of(found, first_id=each.id, model='de"lay', version=3, variant="champion")
-        assert one.reply == encode_answer(answer)
-        assert one.line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
+        assert reply == encode_answer(answer)
+        assert line == msgspec.json.encode(record_of(answer, each, "100 %", NOW, redact)) + b"\n"
 
 
 def test_a_pen_writes_nothing_of_what_is_not_finite() -> None:
     signature = Signature(inputs=(Column(name="wind", dtype="float"),), task="regression", classes=())
     pen = Pen(signature, (), place=("delay", 1, "champion", "test"))
     asked = Question({"wind": [1.0]}, 1, written=(b"[1.0]",))
-    assert not pen.write(([float("nan")], ["nan"], []), [asked], ["a"], NOW)
-    assert not pen.write_rows(([float("inf")], ["inf"], []), [row("a")], ["a"], NOW)
+    assert pen.write(([float("nan")], ["nan"], []), [asked], ["a"], NOW) == ([], [])
+    assert pen.write_rows(([float("inf")], ["inf"], []), [row("a")], ["a"], NOW) == ([], [])

@@ -71,18 +71,14 @@ class Question(msgspec.Struct, frozen=True):
 
 class Row(msgspec.Struct, frozen=True, gc=False):
     """A usual question of one row, as it is read most quickly: `values` of the columns called `names`, in the
-    order of the signature, which are `written` so in the request, each JSON on one line.
+    order of the signature, which are `written` so in the request, each JSON on one line. `rows` is 1.
     """
 
     names: tuple[str, ...]
     values: tuple[Any, ...]
     id: str
     written: tuple[bytes, ...]
-
-    @property
-    def rows(self) -> int:
-        """One."""
-        return 1
+    rows: int = 1
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):

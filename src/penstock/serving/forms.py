@@ -14,6 +14,10 @@ from penstock.models.types import Signature
 _STRING = rb'"[^"\\\x00-\x1f]*"|null'
 _PLAIN = rb"[-+.0-9a-zE]+"
 """A number, a boolean or null, which is made sure of when it is read."""
+_UP_TO_BRACKET = rb"[^\]]++"
+"""The same where no column holds text, found sooner. All are read together as one value for each column: none
+can then be more, or a part of one.
+"""
 _DATA = re.compile(rb'("data"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*)(?:%b|%b)(?=[ \t\r\n]*\])' % (_STRING, _PLAIN))
 _SHAPE = re.compile(rb'("shape"[ \t\r\n]*:[ \t\r\n]*\[)[0-9]+(\])')
 _DIGITS = 8
@@ -21,7 +25,9 @@ _ID = re.compile(rb'("id"[ \t\r\n]*:[ \t\r\n]*")([^"\\\x00-\x1f]*)(?=")')
 
 
 class RowForm:
-    """The form of requests of one row, whose values are one token each, which are given as they are."""
+    """The form of requests of one row, whose values are given as they are; whether each is one, reading them
+    tells.
+    """
 
     def __init__(self, pattern: bytes, columns: int, *, named: int) -> None:
         """`named` is which of the groups is the id, -1 for none."""
@@ -107,6 +113,8 @@ def row_form_of(body: bytes, signature: Signature) -> RowForm | None:
         text = (*parts, body[at:])[place]
         around = (text[: name.end(1)], text[name.end() :])
         pieces[place] = rb'([^"\\\x00-\x1f]*)'.join(map(re.escape, around))
-    tokens = [b"(%b)" % (_STRING if each.dtype == "string" else _PLAIN) for each in signature.inputs]
+    texts = [each.dtype == "string" for each in signature.inputs]
+    plain = _PLAIN if any(texts) else _UP_TO_BRACKET
+    tokens = [b"(%b)" % (_STRING if text else plain) for text in texts]
     pattern = b"".join(map(b"".join, zip(pieces, [*tokens, b""], strict=True)))
     return RowForm(pattern, columns, named=names[0][0] if names else -1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import chain
 
 import msgspec
 
@@ -21,26 +21,13 @@ from penstock.serving.columns import Block, Question, Row
 _encode = msgspec.json.Encoder().encode
 _MARK, _ONE = "\1", "[\1]"
 """Where a form is open, and where that is for the one value of a list; JSON holds neither."""
-_ID = b"\0"
-"""Where an id is to stand; JSON never holds it."""
-
 
 _Part = tuple[bytes, bytes, bytes]
 """Scores and labels as JSON lists, and probabilities, row by row, without brackets."""
 
 
-class Written(NamedTuple):
-    """An answer as its client gets it, and the line with its end that the log keeps."""
-
-    reply: bytes
-    line: bytes
-
-
-class _Labels(dict[str, bytes]):
-    """The known labels as JSON, and those of numbers."""
-
-    def __missing__(self, label: str) -> bytes:
-        return _encode(label)
+Written = tuple[list[bytes], list[bytes]]
+"""Answers as their clients get them, and the lines with their ends that the log keeps of them, if any."""
 
 
 class Pen:
@@ -60,7 +47,6 @@ class Pen:
         self.place = place
         self.logged = logged
         model, version, variant, environment = place
-        self._labels = _Labels((label, _encode(label)) for label in signature.classes)
         self._kept = [at for at, column in enumerate(signature.inputs) if column.name not in redact]
         self._whole = len(self._kept) == len(signature.inputs)
         about = _encode({"model": model, "environment": environment, "version": version, "variant": variant})
@@ -71,14 +57,12 @@ class Pen:
         self._classes = len(signature.classes)
         self._row_reply = self._begin + b"}" + _outputs(1, self._classes, _ONE)
 
-    def write_rows(
-        self, scored: Scored, asked: Sequence[Row], ids: Iterable[str], now: datetime
-    ) -> list[Written]:
+    def write_rows(self, scored: Scored, asked: Sequence[Row], ids: Iterable[str], now: datetime) -> Written:
         """The same of questions of one row each."""
         said, when, kept = _encode(scored[0]), _encode(now), self._kept
         if b"null" in said:
-            return []
-        scores, labels = said[1:-1].split(b","), self._labelled(scored[1])
+            return [], []
+        scores, labels = said[1:-1].split(b","), list(map(_encode, scored[1]))
         chances = _encode(scored[2])[2:-2].split(b"],[") if self._classes else []
         names, line = list(map(_encode, ids)), self._row_line
         if self._classes:
@@ -86,34 +70,35 @@ class Pen:
         else:
             replies = map(self._row_reply.__mod__, zip(names, names, scores, labels, strict=True))
         if not self.logged:
-            return [Written(reply, b"") for reply in replies]
+            return list(replies), []
         texts = [row.written if self._whole else [row.written[at] for at in kept] for row in asked]
         lines = [
             line % (name, when, *written, score, label)
             for name, written, score, label in zip(names, texts, scores, labels, strict=True)
         ]
-        return list(map(Written, replies, lines))
+        return list(replies), lines
 
     def write(
         self, scored: Scored, asked: Sequence[Question | Block], ids: Iterable[str], now: datetime
-    ) -> list[Written]:
+    ) -> Written:
         """What a model said of the rows of several questions, each by its id, as their answers.
 
         Gives nothing where it is not finite: then each question is to be told so alone.
         """
         said, when = _encode(scored[0]), _encode(now)
         if b"null" in said:
-            return []
+            return [], []
         parts = self._parts(said, scored, asked)
-        return [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
+        written = [self._one(*each, when) for each in zip(asked, map(_encode, ids), parts, strict=True)]
+        return [reply for reply, _ in written], [line for _, line in written if self.logged]
 
     def _parts(self, said: bytes, scored: Scored, asked: Sequence[Question | Block]) -> Iterator[_Part]:
         """What was `said`, the scores, and the labels and probabilities with it, of each question's rows."""
-        labels = self._labelled(scored[1])
-        chances = _encode(scored[2])[2:-2] if self._classes else b""
         if len(asked) == 1:
-            yield said, b"[%b]" % b",".join(labels), chances.replace(b"],[", b",")
+            yield said, _encode(scored[1]), _encode(list(chain.from_iterable(scored[2])))[1:-1]
             return
+        labels = list(map(_encode, scored[1]))
+        chances = _encode(scored[2])[2:-2] if self._classes else b""
         scores, rows, at = said[1:-1].split(b","), chances.split(b"],["), 0
         for question in asked:
             end = at + question.rows
@@ -124,18 +109,15 @@ class Pen:
             )
             at = end
 
-    def _labelled(self, labels: Sequence[str]) -> list[bytes]:
-        return list(map(self._labels.__getitem__, labels))
-
-    def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> Written:
+    def _one(self, question: Question | Block, name: bytes, part: _Part, now: bytes) -> tuple[bytes, bytes]:
         rows, (score, label, _) = question.rows, part
         every, named = b"[%b]" % name, b""
         if rows > 1:
-            every = _ids(rows).replace(_ID, name[1:-1])
+            every = name[1:-1].join(_ids(rows))
             named = b',"prediction_ids":' + every
         texts = question.written if self._whole else [question.written[at] for at in self._kept]
         outputs = _outputs(rows, self._classes, _MARK) % (part if self._classes else part[:2])
-        return Written(
+        return (
             b"%b%b}%b" % (self._begin % (name, name), named, outputs),
             self._line % (every, now, *texts, score, label) if self.logged else b"",
         )
@@ -159,9 +141,9 @@ def _outputs(rows: int, classes: int, mark: str) -> bytes:
 
 
 @lru_cache(256)
-def _ids(rows: int) -> bytes:
-    """The ids of so many rows as JSON, each with a mark for the first one (see `row_ids`)."""
-    return b'["\0%b"]' % b'","\0'.join([b"", *(b"/%d" % row for row in range(1, rows))])
+def _ids(rows: int) -> tuple[bytes, ...]:
+    """The ids of so many rows as JSON, cut where the first one stands in each (see `row_ids`)."""
+    return b'["', b'","', *(b'/%d","' % row for row in range(1, rows - 1)), b'/%d"]' % (rows - 1)
 
 
 def _text(value: str) -> str:

@@ -70,7 +70,8 @@ def read_known(body: bytes, signature: Signature) -> Row | Block | None:
         for form in reader.rows:
             if read := form.read(body):
                 name, written = read
-                return Row(reader.names, reader.row(b"[%b]" % b",".join(written)), name, written)
+                text = b"[%b]" % b",".join(written)
+                return None if b"\n" in text else Row(reader.names, reader.row(text), name, written)
         for table in reader.tables:
             if (found := table.read(body)) and found[0] != b"1":
                 return _block(reader, *found)

@@ -125,7 +125,7 @@ class Inference(Rows):
         if JSON_LENGTH in request.headers:
             return None
         read = read_known(request.body, served.signature)
-        return read if read is None or fits_id(read.id) else None
+        return read if read is None or not read.id or fits_id(read.id) else None
 
     def write(self, answer: Answer, question: Question, signature: Signature) -> Reply:  # noqa: ARG002 - the same
         """See `Face.write`."""

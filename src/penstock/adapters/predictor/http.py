@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
@@ -49,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
         return self.headers.get(name, b"")
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer on its way."""
 
     status: int
@@ -74,18 +75,13 @@ def version_number(text: str) -> int:
 
 
 class _Head(msgspec.Struct, frozen=True):
-    """The first line and the headers of a request, read; what has the same bytes is the same."""
+    """The first line and headers of a request, read; what has the same bytes is the same. `request` makes one
+    of a body.
+    """
 
-    method: str
-    path: str
-    query: bytes
-    headers: Mapping[bytes, bytes]
+    request: Callable[[bytes], Request]
     length: int
     keep: bool
-
-    def request(self, body: bytes) -> Request:
-        """The request with this body."""
-        return Request(self.method, self.path, self.query, self.headers, body)
 
 
 class Application(Protocol):
@@ -255,7 +251,8 @@ class Connection(asyncio.Protocol):
             if len(_heads) >= _MOST_KEPT:
                 _heads.clear()
             method = self._parser.get_method().decode()
-            _heads[data[:end]] = _Head(method, *_place(self._url), self._headers, length, self._kept)
+            request = partial(Request, method, *_place(self._url), self._headers)
+            _heads[data[:end]] = _Head(request, length, self._kept)
 
     def _put(self, request: Request, keep: bool) -> None:
         if self._busy or self._waiting:

@@ -72,7 +72,8 @@ class Metrics:
     """Counters requests, rows and refusals."""
 
     def __init__(self) -> None:
-        self._recent: list[tuple[Place, int, Stages]] = []
+        self._recent: list[tuple[Place, int, list[Stages]]] = []
+        self._recently = 0
         self._answered: dict[Place, Answered] = {}
         self._refused: dict[tuple[str, int], int] = {}
         self._unlogged: dict[tuple[str, str], int] = {}
@@ -80,10 +81,13 @@ class Metrics:
         self._features: Counter[int] = Counter()
         self._folding = threading.Lock()
 
-    def answered(self, requests: Iterable[tuple[Place, int, Stages]]) -> None:
-        """Requests were answered: by whom, of how many rows, and the seconds that each stage took."""
-        self._recent.extend(requests)
-        if len(self._recent) >= MOST_RECENT:
+    def answered(self, place: Place, rows: int, requests: list[Stages]) -> None:
+        """Requests of together so many `rows` were answered, by whom, and the seconds that each stage of each
+        took.
+        """
+        self._recent.append((place, rows, requests))
+        self._recently += len(requests)
+        if self._recently >= MOST_RECENT:
             self._fold()
 
     def refused(self, model: str, status: int) -> None:
@@ -116,10 +120,10 @@ class Metrics:
 
     def _fold(self) -> None:
         with self._folding:
-            recent, self._recent = self._recent, []
+            recent, self._recent, self._recently = self._recent, [], 0
             by_place: dict[Place, list[Stages]] = defaultdict(list)
-            for place, rows, stages in recent:
-                by_place[place].append(stages)
+            for place, rows, requests in recent:
+                by_place[place] += requests
                 kept = self._answered.get(place) or self._answered.setdefault(place, Answered(place))
                 kept.rows += rows
             for place, taken in by_place.items():

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
+from operator import attrgetter
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -31,7 +32,7 @@ from penstock.adapters.predictor.turns import Turns, Waiting, predict, rows_of
 from penstock.core.errors import NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled, taken_apart
 from penstock.serving.attributions import attributions, without
-from penstock.serving.columns import Question, in_columns, whole
+from penstock.serving.columns import Question, Row, in_columns, whole
 from penstock.serving.encode import encode_error
 from penstock.serving.lookups import Keyed
 from penstock.serving.types import Answer, ServedModel
@@ -45,6 +46,7 @@ INLINE_BYTES = 256 * 1024
 _ID_BYTES = 16
 _LOG = b"x-penstock-log"
 _log = logging.getLogger("penstock.predictor")
+_pen = attrgetter("pen")
 _Coming = Coroutine[Any, Any, Reply]
 
 
@@ -109,7 +111,7 @@ class Server:
         if len(self._under_way) >= MOST_UNDER_WAY and not request.path.startswith("/-/"):
             coming.close()
             sentence = "The prediction service has too much to do; ask again in a second."
-            give(self._refused(face, 503, sentence)._replace(headers=((b"retry-after", b"1"),)))
+            give(replace(self._refused(face, 503, sentence), headers=((b"retry-after", b"1"),)))
             return
         task = asyncio.get_running_loop().create_task(self._finish(face, coming, give))
         self._under_way.add(task)
@@ -157,7 +159,7 @@ class Server:
         )
         if model and model.challengers:
             return self._contest(waiting, model)
-        if self._aside(waiting):
+        if not isinstance(read, Row) and self._aside(waiting):
             return self._in_thread(waiting)
         self._turns.ask(waiting)
         return None
@@ -184,7 +186,7 @@ class Server:
         Raises StorageFailed.
         """
         pen, answered, now = group[0].pen, perf_counter(), self._table.state.now()
-        if pen is None or any(waiting.pen is not pen for waiting in group):
+        if pen is None or set(map(_pen, group)) != {pen}:
             return []
         ids = self._ids.randbytes(_ID_BYTES * len(group)).hex()
         names = [
@@ -193,22 +195,24 @@ class Server:
         ]
         rows = rows_of(group)
         tables = [] if rows else [in_columns(waiting.question) for waiting in group]
-        written = pen.write_rows(scored, rows, names, now) if rows else pen.write(scored, tables, names, now)
-        if not written:
-            return []
-        if pen.logged:
-            self._log.append_lines([line for _, line in written])
+        if rows:
+            replies, lines = pen.write_rows(scored, rows, names, now)
         else:
-            rows_of_all = sum(waiting.question.rows for waiting in group)
+            replies, lines = pen.write(scored, tables, names, now)
+        if not replies:
+            return []
+        rows_of_all = sum(waiting.question.rows for waiting in group)
+        if pen.logged:
+            self._log.append_lines(lines)
+        else:
             self._metrics.unlogged(pen.place[0], pen.place[3], rows_of_all)
         if outside := group[0].live.outside:
             for question in map(whole, tables):
                 self._metrics.outside(*pen.place[:2], outside.count(question.columns))
         took = perf_counter() - answered
-        self._metrics.answered(
-            [(pen.place, w.question.rows, (w.read - w.began, answered - w.read, took)) for w in group]
-        )
-        return [Reply(200, reply) for reply, _ in written]
+        stages = [(each.read - each.began, answered - each.read, took) for each in group]
+        self._metrics.answered(pen.place, rows_of_all, stages)
+        return [Reply(200, reply) for reply in replies]
 
     def _aside(self, waiting: Waiting) -> bool:
         """Whether the others are not to wait for an answer.
@@ -325,7 +329,7 @@ class Server:
             self._metrics.outside(answer.model, answer.version, live.outside.count(question.columns))
         stages = (waiting.read - waiting.began, answered - waiting.read, perf_counter() - answered)
         place = (answer.model, answer.version, answer.variant, live.environment)
-        self._metrics.answered([(place, len(answer.ids), stages)])
+        self._metrics.answered(place, len(answer.ids), [stages])
         return reply
 
     def _logged(self, request: Request) -> bool:

@@ -109,13 +109,13 @@ def accepted(header: bytes) -> str:
 
 
 def _with(granted: tuple[tuple[bytes, bytes], ...], give: Give) -> Give:
-    return lambda reply: give(reply._replace(headers=(*reply.headers, *granted)))
+    return lambda reply: give(replace(reply, headers=(*reply.headers, *granted)))
 
 
 def _packing(coding: str, give: Give) -> Give:
     def packed(reply: Reply) -> Reply:
         more = ((b"content-encoding", coding.encode()), (b"vary", b"accept-encoding"))
-        return reply._replace(body=_PACKED[coding](reply.body), headers=(*reply.headers, *more))
+        return replace(reply, body=_PACKED[coding](reply.body), headers=(*reply.headers, *more))
 
     def given(reply: Reply) -> None:
         if len(reply.body) < WORTH:

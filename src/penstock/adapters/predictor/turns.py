@@ -7,8 +7,11 @@ micro-batching without waiting; see docs/decisions).
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import accumulate, groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -23,6 +26,7 @@ MOST_ROWS = 256
 """Rows that are asked together at most."""
 ALONE = 16
 """Rows of one question from which on it gains less than it takes to put it together with others."""
+_live, _question, _rows = attrgetter("live"), attrgetter("question"), attrgetter("question.rows")
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -63,15 +67,12 @@ class Turns:
 
     def _end(self) -> None:
         asked, self._waiting = self._waiting, []
-        group: list[Waiting] = []
-        rows = 0
-        for waiting in asked:
-            if group and (waiting.live is not group[0].live or rows + waiting.question.rows > MOST_ROWS):
-                self._run(group)
-                group, rows = [], 0
-            group.append(waiting)
-            rows += waiting.question.rows
-        self._run(group)
+        for _, of_one in groupby(asked, _live):
+            group = list(of_one)
+            while group:
+                most = bisect_right(list(accumulate(map(_rows, group))), MOST_ROWS)
+                self._run(group[:most])
+                group = group[most:]
 
     def _run(self, group: list[Waiting]) -> None:
         """Ask a model several questions at once; where that fails, each alone: none suffers for another."""
@@ -99,5 +100,5 @@ def predict(group: Sequence[Waiting]) -> Scored:
 
 def rows_of(group: Sequence[Waiting]) -> list[Row]:
     """The questions if all of them are such; else none."""
-    rows = [each.question for each in group if isinstance(each.question, Row)]
-    return rows if len(rows) == len(group) else []
+    asked = list(map(_question, group))
+    return asked if set(map(type, asked)) == {Row} else []
