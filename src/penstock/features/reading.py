@@ -132,9 +132,10 @@ def _found(wanted: Together, records: Sequence[Record | None], now: datetime) ->
         None if record is None or status == "NOT_FOUND" else record.event
         for record, status in zip(records, stands, strict=True)
     ]
+    rows = [[counts.get(name) for name in wanted.features] for _, counts in told]
+    columns = map(list, zip(*rows, strict=True) if rows else [()] * len(wanted.features))
     found, some = [], "PRESENT" in stands
-    for name in wanted.features:
-        values = [counts.get(name) for _, counts in told]
+    for name, values in zip(wanted.features, columns, strict=True):
         if some and None in values:
             statuses = [of_feature(status, counts, name) for status, counts in told]
             happened = [  # none of a record that was kept before the view had the feature
