@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest, NotFound
 from penstock.core.words import meant
+from penstock.features.named import named_view
 from penstock.features.ports import OnlineStore
 from penstock.features.reading import Found, Together, Wanted, read_online, together
 from penstock.features.types import OnlineView, Origins
@@ -269,18 +270,10 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _view(name: str, views: Sequence[OfferedView], environment: str) -> OnlineView:
-    """The view that is meant: of the last environment that has it, the release's version before others."""
-    found = [each for each in views if each.view.name == name]
-    found = [each for each in found if each.deployed] or found
-    if not found:
-        known = sorted({each.view.name for each in views})
-        where = f" in {environment}" if environment else ""
-        raise NotFound(
-            what=f"There is no feature view {name!r}{where}.",
-            fix=meant(name, known) or "penstock features lists those that are deployed.",
-        )
-    _require_values(found[-1])
-    return found[-1].view
+    """The view that is meant, whose values are there. Raises NotFound."""
+    found = named_view(name, views, environment)
+    _require_values(found)
+    return found.view
 
 
 def _require_values(offered: OfferedView) -> None:
