@@ -149,7 +149,7 @@ def _found(wanted: Together, records: Sequence[Record | None], now: datetime) ->
 
 
 def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
-    lengths = {len(values) for values in entities.values()}
+    lengths = set(map(len, entities.values()))
     if len(lengths) != 1:
         raise InvalidValue(
             what="Entities are given column by column",
