@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from penstock.adapters.online.sqlite import SqliteOnline
 from penstock.core.errors import InvalidValue, StorageFailed, Unavailable
 from penstock.features.records import entity_key
 from penstock.testing.contracts import OnlineContract
-from penstock.testing.contracts.online import KEY, record
+from penstock.testing.contracts.online import KEY, OTHER, record
 from penstock.testing.redis import RedisServer
 
 
@@ -35,7 +37,19 @@ class TestSqliteOnline(OnlineContract):
         other = SqliteOnline(tmp_path / "online.db")
         other.write("visits", [(KEY, record(2, 2, 2))])
         other.close()
-        assert online.read([KEY], ["visits"]) == [{"visits": record(2, 2, 2)}]
+        assert online.read([KEY], ["visits"]) == [(record(2, 2, 2),)]
+
+    @pytest.mark.parametrize("keys", [[KEY], [KEY, OTHER]])
+    def test_who_has_read_holds_nobody_up(
+        self, online: SqliteOnline, tmp_path: Path, keys: list[bytes]
+    ) -> None:
+        online.write("visits", [(KEY, record(1, 1, 1))])
+        online.read(keys, ["visits"])
+        with closing(sqlite3.connect(tmp_path / "online.db")) as other:
+            [(waits, _, _)] = other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert not waits
+        online.write("visits", [(KEY, record(2, 2, 2))])
+        assert online.read(keys, ["visits"])[0] == (record(2, 2, 2),)
 
     def test_a_file_that_is_none_is_told_in_a_sentence(self, tmp_path: Path) -> None:
         (tmp_path / "online.db").write_bytes(b"nothing of the kind" * 100)

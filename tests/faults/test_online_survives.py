@@ -46,9 +46,9 @@ def test_a_server_that_is_restarted_in_the_middle_loses_nothing(redis_server: re
         if number == 150:
             restart.start()
         assert store.write("visits", [(key, encode_record(1, 1, {"n": number}))]) == 1
-        assert store.read([key], ["visits"]) == [{"visits": encode_record(1, 1, {"n": number})}]
+        assert store.read([key], ["visits"]) == [[encode_record(1, 1, {"n": number})]]
     restart.join()
-    assert all(store.read(keys, ["visits"]))
+    assert all(record for [record] in store.read(keys, ["visits"]))
     assert store.contents() == before
     store.close()
 
@@ -80,12 +80,12 @@ def test_who_cannot_wait_is_told_that_a_server_is_away_and_reads_again_when_it_i
     writer, reader = RedisOnline(redis_server.address), RedisOnline(redis_server.address, patient=False)
     key, record = entity_key(("n",), (1,)), encode_record(1, 1, {"n": 1})
     writer.write("visits", [(key, record)])
-    assert reader.read([key], ["visits"]) == [{"visits": record}]
+    assert reader.read([key], ["visits"]) == [[record]]
     redis_server.kill()
     with pytest.raises(Unavailable, match=r"The online store cannot be read: .* tried again once the Redis"):
         reader.read([key], ["visits"])
     redis_server.start()
-    assert reader.read([key], ["visits"]) == [{"visits": record}]
+    assert reader.read([key], ["visits"]) == [[record]]
     writer.close()
     reader.close()
 

@@ -18,8 +18,8 @@ Start = Callable[[Transaction, str], str]
 class OnlineStore(Protocol):
     """The newest record of each entity in each view (see `records`), found by its key."""
 
-    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
-        """For each key the records of these views, by view; those that there are not are left out.
+    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[Sequence[bytes | None]]:
+        """For each key the records of these views, one at least, in their order; None where there is none.
 
         Raises Unavailable.
         """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
@@ -25,8 +27,11 @@ class Wanted(NamedTuple):
     feature: str
 
 
-class Found(NamedTuple):
-    """A feature of n entities: its values, what became of each, and when it happened, each of length n."""
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """A feature of n entities: its values, what became of each, and when it happened, each of length n.
+
+    Features of a view share what is the same for all of them.
+    """
 
     values: list[Any]
     statuses: list[Status]
@@ -75,8 +80,7 @@ def read_online(
 ) -> list[Found]:
     """The features of n entities, which are given column by column, in the order of their places.
 
-    An entity with a null in it is nowhere. Those of a view share their list of events, where it has all of
-    them. Raises InvalidValue as `read_records`.
+    An entity with a null in it is nowhere. Raises InvalidValue as `read_records`.
     """
     records = read_records(online, [each.view for each in wanted], entities)
     if len(wanted) == 1:
@@ -98,53 +102,50 @@ def read_records(
     lack, differ in length, or hold other values than the entity's.
     """
     _check_length(entities)
-    together: dict[tuple[str, ...], list[OnlineView]] = {}
-    for view in views:
-        together.setdefault(tuple([column.name for column in view.entity]), []).append(view)
     records: dict[str, list[Record | None]] = {}
-    for entity, asked in together.items():
-        columns = [_column(entities, column, asked[0].name) for column in asked[0].entity]
-        keys = [entity_key(entity, row) for row in zip(*columns, strict=True)]
-        ids = [view.id for view in asked]
-        rows = online.read(keys, ids)
-        for name in ids:
-            records[name] = [decode_record(row[name]) if name in row else None for row in rows]
+    for asked in [views] if len(views) == 1 else _by_entity(views):
+        rows = online.read(_keys(entities, asked[0]), [view.id for view in asked])
+        for place, view in enumerate(asked):
+            records[view.id] = [None if (data := row[place]) is None else decode_record(data) for row in rows]
     return records
 
 
+def _keys(entities: Mapping[str, Sequence[Any]], view: OnlineView) -> list[bytes]:
+    columns = [_column(entities, column, view.name) for column in view.entity]
+    names = [column.name for column in view.entity]
+    return [entity_key(names, row) for row in zip(*columns)]  # noqa: B905 - of one length they are by now
+
+
+def _by_entity(views: Sequence[OnlineView]) -> Iterable[Sequence[OnlineView]]:
+    together: dict[tuple[Column, ...], list[OnlineView]] = {}
+    for view in views:
+        together.setdefault(view.entity, []).append(view)
+    return together.values()
+
+
 def _found(wanted: Together, records: Sequence[Record | None], now: datetime) -> list[Found]:
-    """The features of a view, row by row: most requests are of one entity."""
-    events: list[datetime | None] = []
-    found = [Found([], [], events) for _ in wanted.features]
-    into = [
-        (name, each.values.append, each.statuses.append)
-        for name, each in zip(wanted.features, found, strict=True)
+    """The features of a view. Mostly all of them are there, and are what their records are."""
+    view = wanted.view
+    told = [values_at(view, record, now) for record in records]
+    stands = [status for status, _ in told]
+    events = [
+        None if record is None or status == "NOT_FOUND" else record.event
+        for record, status in zip(records, stands, strict=True)
     ]
-    lacking = set()
-    for record in records:
-        stands, counts = values_at(wanted.view, record, now)
-        events.append(record.event if record and stands != "NOT_FOUND" else None)
-        for name, give, tell in into:
-            value = counts.get(name)
-            give(value)
-            if value is not None and stands == "PRESENT":
-                tell("PRESENT")
-            else:
-                tell(status := of_feature(stands, counts, name))
-                if status != stands and status == "NOT_FOUND":
-                    lacking.add(name)
-    if lacking:  # of a record that was kept before the view had them
-        return [
-            _apart(each) if name in lacking else each
-            for name, each in zip(wanted.features, found, strict=True)
-        ]
+    rows = [[counts.get(name) for name in wanted.features] for _, counts in told]
+    columns = map(list, zip(*rows, strict=True) if rows else [()] * len(wanted.features))
+    found, some = [], "PRESENT" in stands
+    for name, values in zip(wanted.features, columns, strict=True):
+        if some and None in values:
+            statuses = [of_feature(status, counts, name) for status, counts in told]
+            happened = [  # none of a record that was kept before the view had the feature
+                None if status == "NOT_FOUND" else event
+                for status, event in zip(statuses, events, strict=True)
+            ]
+            found.append(Found(values, statuses, events if happened == events else happened))
+        else:
+            found.append(Found(values, stands, events))
     return found
-
-
-def _apart(found: Found) -> Found:
-    """A feature with events of its own: none where it was not found."""
-    pairs = zip(found.statuses, found.events, strict=True)
-    return found._replace(events=[None if status == "NOT_FOUND" else event for status, event in pairs])
 
 
 def _check_length(entities: Mapping[str, Sequence[Any]]) -> None:
@@ -169,7 +170,10 @@ def _column(entities: Mapping[str, Sequence[Any]], column: Column, view: str) ->
             found=", ".join(entities),
         )
     kind, values = _KINDS[column.dtype], entities[column.name]
-    return values if set(map(type, values)) <= {kind} else [_value(value, column) for value in values]
+    for value in values:
+        if type(value) is not kind:
+            return [_value(value, column) for value in values]
+    return values
 
 
 def _value(value: Any, column: Column) -> Any:

@@ -118,8 +118,8 @@ class Features:
                 found=", ".join(entity) or "nothing",
             )
         key = entity_key(view.entity, [_typed(column, entity[column.name]) for column in state.entity])
-        data = self._online.read([key], [placed.id])[0].get(placed.id)
-        record = decode_record(data) if data else None
+        [[data]] = self._online.read([key], [placed.id])
+        record = None if data is None else decode_record(data)
         reading = view_online(placed, state)
         stands, counts = values_at(reading, record, now)
         return {

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.core.errors import InvalidRequest, NotFound
 from penstock.core.words import meant
+from penstock.features.named import named_view
 from penstock.features.ports import OnlineStore
 from penstock.features.reading import Found, Together, Wanted, read_online, together
 from penstock.features.types import OnlineView, Origins
@@ -30,7 +31,7 @@ class AskedFeatures(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     entities: dict[str, Any] | None = None
-    features: list[str] | None = None
+    features: tuple[str, ...] | None = None
     feature_service: str | None = None
     full_feature_names: bool | None = None
     include_feature_view_version_metadata: bool | None = None
@@ -42,7 +43,7 @@ class _Names(msgspec.Struct):
     feature_names: list[str]
 
 
-class Told(msgspec.Struct):
+class Told(msgspec.Struct, gc=False):
     """A column of an answer."""
 
     values: list[Any]
@@ -77,15 +78,17 @@ class OfferedFeatures:
         self._compute = compute
         self._ways: dict[tuple[Any, ...], _Way] = {}
 
-    def quick(self, asked: AskedFeatures, most: int) -> bool:
-        """Whether the answer takes microseconds: of few entities, from a store at hand, nothing computed.
-
-        Raises as `told`.
+    def told_at_once(self, asked: AskedFeatures, most: int, now: datetime) -> ToldFeatures | None:
+        """What `told` says if that takes microseconds: of at most so many entities, from a store at hand,
+        nothing computed. Raises as `told`.
         """
-        if not self._online.at_hand() or self._way(asked).origins.computed:
-            return False
-        columns = (asked.entities or {}).values()
-        return all(isinstance(values, list) and len(values) <= most for values in columns)
+        way = self._way(asked)
+        if way.origins.computed or not self._online.at_hand():
+            return None
+        for values in (asked.entities or {}).values():
+            if not isinstance(values, list) or len(values) > most:
+                return None
+        return self._told(way, asked, now)
 
     def told(self, asked: AskedFeatures, now: datetime) -> ToldFeatures:
         """The values at a moment, with what became of each and when it happened.
@@ -93,23 +96,25 @@ class OfferedFeatures:
         Raises InvalidValue for entities and features that do not fit, NotFound for a view or a model that is
         not there or has no values yet, and Unavailable where the online store does not answer.
         """
-        way = self._way(asked)
-        given = {name: _listed(name, values) for name, values in (asked.entities or {}).items()}
+        return self._told(self._way(asked), asked, now)
+
+    def _told(self, way: _Way, asked: AskedFeatures, now: datetime) -> ToldFeatures:
+        given = _listed(asked.entities or {})
         found = read_online(self._online, way.wanted, given, now)
         rows = len(next(iter(given.values())))
-        times: dict[int, list[str]] = {}
         results = [Told(values, ["PRESENT"] * rows, [NEVER] * rows) for values in given.values()]
+        events, times = None, list[str]()
         for each in found:
-            if id(each.events) not in times:
-                times[id(each.events)] = [
-                    NEVER if event is None else _written(event) for event in each.events
-                ]
-            results.append(Told(each.values, each.statuses, times[id(each.events)]))
+            if each.events is not events:
+                events = each.events
+                times = [NEVER if event is None else _written(event) for event in events]
+            results.append(Told(each.values, each.statuses, times))
         names = [*given, *way.names]
-        for name, values in self._computed(way, given, found, rows).items():
-            statuses = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
-            results.append(Told(values, statuses, [NEVER] * rows))
-            names.append(name)
+        if way.origins.computed:
+            for name, values in self._computed(way, given, found, rows).items():
+                statuses = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
+                results.append(Told(values, statuses, [NEVER] * rows))
+                names.append(name)
         return ToldFeatures(_Names(names), results)
 
     def _computed(
@@ -137,7 +142,7 @@ class OfferedFeatures:
 
     def _way(self, asked: AskedFeatures) -> _Way:
         key = (
-            *(asked.features or ()),
+            asked.features,
             asked.feature_service,
             asked.full_feature_names,
             asked.environment,
@@ -265,18 +270,10 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _view(name: str, views: Sequence[OfferedView], environment: str) -> OnlineView:
-    """The view that is meant: of the last environment that has it, the release's version before others."""
-    found = [each for each in views if each.view.name == name]
-    found = [each for each in found if each.deployed] or found
-    if not found:
-        known = sorted({each.view.name for each in views})
-        where = f" in {environment}" if environment else ""
-        raise NotFound(
-            what=f"There is no feature view {name!r}{where}.",
-            fix=meant(name, known) or "penstock features lists those that are deployed.",
-        )
-    _require_values(found[-1])
-    return found[-1].view
+    """The view that is meant, whose values are there. Raises NotFound."""
+    found = named_view(name, views, environment)
+    _require_values(found)
+    return found.view
 
 
 def _require_values(offered: OfferedView) -> None:
@@ -288,10 +285,11 @@ def _require_values(offered: OfferedView) -> None:
         )
 
 
-def _listed(name: str, values: Any) -> list[Any]:
-    if not isinstance(values, list):
-        raise InvalidRequest(expected=f"a list of values of {name}", found=type(values).__name__)
-    return values
+def _listed(entities: dict[str, Any]) -> dict[str, list[Any]]:
+    for name, values in entities.items():
+        if not isinstance(values, list):
+            raise InvalidRequest(expected=f"a list of values of {name}", found=type(values).__name__)
+    return entities
 
 
 def _written(event: datetime) -> str:

@@ -158,7 +158,7 @@ class Shop:
     def keeps(self, views: list[str]) -> list[str]:
         """Of which views there is a record of a."""
         [found] = self.app.online.read([entity_key(("shop",), ("a",))], views)
-        return [name for name in views if name in found]
+        return [name for name, record in zip(views, found, strict=True) if record]
 
     def told(self) -> int:
         """What is told by the name of the view."""

@@ -71,19 +71,18 @@ class RedisOnline:
             ) from error
         self._write = self._redis.register_script(_WRITE)
 
-    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[dict[str, bytes]]:
+    def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[Sequence[bytes | None]]:
         """See `OnlineStore`: one round trip, however many entities."""
         names = list(views)
 
-        def ask() -> list[list[bytes | None]]:
+        def ask() -> list[Sequence[bytes | None]]:
             with self._redis.pipeline(transaction=False) as pipeline:
                 for key in keys:
                     pipeline.hmget(_PREFIX + key, names)
-                found: list[list[bytes | None]] = pipeline.execute()
+                found: list[Sequence[bytes | None]] = pipeline.execute()
                 return found
 
-        rows = self._asked("read", ask)
-        return [{v: value for v, value in zip(names, row, strict=True) if value is not None} for row in rows]
+        return self._asked("read", ask)
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
         """See `OnlineStore`; of many rows `AT_ONCE` are written together, and all once it returns."""

@@ -49,9 +49,8 @@ class Offered:
         if len(request.body) > SHORT or b"content-encoding" in request.headers:
             return self._in_thread(request, holder)
         asked = _allowed(read_asked(request.body), holder)
-        if state.offered.quick(asked, FEW):
-            return Reply(200, _encode(state.offered.told(asked, state.now())))
-        return self._in_thread(request, holder)
+        told = state.offered.told_at_once(asked, FEW, state.now())
+        return Reply(200, _encode(told)) if told else self._in_thread(request, holder)
 
     async def _in_thread(self, request: Request, holder: Holder | None) -> Reply:
         state = self._table.state
@@ -66,7 +65,8 @@ class Offered:
     def _holder(self, request: Request, offer: Offer) -> Holder | None:
         """Who asks, None for somebody who need not say so. Raises NotAuthenticated."""
         headers = request.headers
-        shown = token_in(headers.get(b"authorization", b"").decode("latin-1"))
+        said = headers.get(b"authorization")
+        shown = token_in(said.decode("latin-1")) if said else ""
         if not shown and offer.open and _is_near(headers.get(b"host", b"")) and not _handed_on(request):
             return None
         text = shown.encode()

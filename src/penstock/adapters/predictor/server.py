@@ -350,14 +350,14 @@ class Server:
     # Everything else.
 
     def _route(self, request: Request) -> Reply | _Coming:
+        if request.path == PATH and request.method == "POST":
+            return self._offered.answer(request)
         match request.method, request.path.split("/")[1:]:
             case method, ["-", *rest]:
                 self._require_key(request)
                 return self._for_control(request, method, rest)
             case "GET", ["metrics"]:
                 return self._told()
-            case "POST", _ if request.path == PATH:
-                return self._offered.answer(request)
         return self._about.told(request)
 
     def _for_control(self, request: Request, method: str, rest: list[str]) -> Reply | _Coming:

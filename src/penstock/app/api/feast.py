@@ -39,7 +39,7 @@ def online_features(
     """
     asked = AskedFeatures(
         entities=entities,
-        features=[str(each) for each in features or []],
+        features=tuple(map(str, features or [])),
         feature_service=feature_service,
         full_feature_names=full_feature_names,
         environment=environment,

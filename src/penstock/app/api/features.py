@@ -9,8 +9,8 @@ import msgspec
 from penstock.app.api.lists import LIMIT, brief, listed
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
-from penstock.core.errors import InvalidValue, NotFound
-from penstock.core.words import meant
+from penstock.core.errors import InvalidValue
+from penstock.features.named import named_view
 from penstock.features.types import Placed
 from penstock.monitoring.types import Skew
 
@@ -81,21 +81,8 @@ def skew(app: App, id: str) -> Any:  # noqa: A002 the word in the address
 
 
 def found_view(app: App, project: str, environment: str, name: str) -> Placed:
-    """The view that is meant; without an environment, the last one that it has reached. Raises NotFound.
-
-    It is the version of the release there, or, where that lacks the view, one that a model was trained on.
-    """
-    placed = app.features.placed(project, environment)
-    found = [each for each in placed if each.view.name == name]
-    found = [each for each in found if each.deployed] or found
-    if not found:
-        known = sorted({each.view.name for each in placed})
-        where = f" in {environment}" if environment else ""
-        raise NotFound(
-            what=f"There is no feature view {name!r}{where}.",
-            fix=meant(name, known) or "penstock features lists those that are deployed.",
-        )
-    return found[-1]
+    """The view that is meant (see `named_view`). Raises NotFound."""
+    return named_view(name, app.features.placed(project, environment), environment)
 
 
 def _told(app: App, placed: Placed) -> dict[str, Any]:
