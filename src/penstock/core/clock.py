@@ -20,3 +20,8 @@ class SystemClock:
     def now(self) -> datetime:
         """The machine's present moment in UTC."""
         return datetime.now(UTC)
+
+
+def midnight(time: datetime) -> datetime:
+    """When the day of a moment began, in UTC."""
+    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

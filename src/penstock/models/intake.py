@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from penstock.core.durations import duration
 from penstock.core.errors import Corrupt, InvalidValue, NotAllowed, NotFound
 from penstock.core.events import Event
-from penstock.lineage.ports import Blobs, Reader, Store, Transaction
+from penstock.lineage.cursors import move, position_of
+from penstock.lineage.ports import Blobs, Store, Transaction
 from penstock.lineage.tags import check_tags, set_tags
-from penstock.lineage.types import Cursor
 from penstock.models.decide import draft, snapshots_of
 from penstock.models.imports import imported_by
 from penstock.models.types import PICKLE, Model, Version, owner_of
@@ -57,7 +57,7 @@ class Intake:
     def tick(self, now: datetime) -> bool:
         """Register the versions of runs that succeeded since the last tick."""
         with self._store.read() as reader:
-            finished = reader.events(after=_position(reader), kind="run.succeeded", limit=_AT_ONCE)
+            finished = reader.events(after=position_of(reader, _CURSOR), kind="run.succeeded", limit=_AT_ONCE)
         taken = [self._take_in(event, now) for event in finished]
         return any(taken)
 
@@ -75,12 +75,11 @@ class Intake:
             published = []
         drafts = [self._draft(run, steps, artifact, now) for artifact in published]
         with self._store.begin() as tx:
-            if _position(tx) >= event.id:
+            if position_of(tx, _CURSOR) >= event.id:
                 return False
             for drafted in drafts:
                 self._register(tx, drafted, event, now)
-            cursor = Cursor(id=_CURSOR, position=event.id)
-            (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
+            move(tx, _CURSOR, event.id)
         return bool(drafts)
 
     def _draft(self, run: Run, steps: list[StepRun], artifact: Artifact, now: datetime) -> _Draft | Event:
@@ -179,11 +178,6 @@ class Intake:
             "risk": declared.risk if declared else "",
             "owners": list(declared.owners) if declared else [],
         } | ({"imported": imported.told()} if imported else {})
-
-
-def _position(reader: Reader) -> int:
-    found = reader.find(Cursor, id=_CURSOR)
-    return found[0].position if found else 0
 
 
 def _told(version: Version, kind: str, subject: str, cause: Event, **evidence: Any) -> Event:

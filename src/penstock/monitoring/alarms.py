@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from penstock.core.clock import midnight
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
+from penstock.lineage.cursors import move, position_of
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
-from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.drift import ENOUGH, Judgement, chance_of, since
-from penstock.monitoring.ingest import position_of
 from penstock.monitoring.judging import Judge, part_of_day
 from penstock.monitoring.measure import HALF
 from penstock.monitoring.types import Alarm, Unsaid, What, Window
@@ -59,7 +59,7 @@ class Alarms:
 
     def tick(self, now: datetime) -> bool:
         """Judge the windows whose day ended since the last call."""
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = midnight(now)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
             begun = position_of(reader, _CURSOR)
@@ -81,8 +81,7 @@ class Alarms:
                 _tell(tx, each)
             tx.put(*(replace(tx.get(Window, window.id), truth="passed") for window in passed))
             self._end(tx, windows, now)
-            cursor = Cursor(id=_CURSOR, position=boundary)
-            (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
+            move(tx, _CURSOR, boundary)
         return bool(windows or labelled)
 
     def _found(self, reader: Reader, window: Window, what: What, first: Sequence[Window] = ()) -> _Judged:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from penstock.core.clock import midnight
 from penstock.core.durations import duration
 from penstock.core.errors import NotFound
 from penstock.deployments.environments import Environments
@@ -24,7 +25,7 @@ class Archive:
     def tick(self, now: datetime) -> bool:
         """Pack what is closed and taken in; once a day, forget what is too old. Raises StorageFailed."""
         packed = [self._pack(segment) for segment in self._log.segments()]
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = midnight(now)
         if self._looked != today:
             self._forget(today)
             self._looked = today

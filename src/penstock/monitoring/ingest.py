@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from penstock.core.clock import midnight
 from penstock.datasets.pairs import products
 from penstock.datasets.profiles import merge, profile_like, psi
 from penstock.datasets.types import Column, Profile
+from penstock.lineage.cursors import position_of
 from penstock.lineage.ports import Reader
-from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring.types import Prediction, Window
 from penstock.serving.lookups import GIVEN
@@ -58,7 +59,7 @@ def rows_of(records: Iterable[LogRecord]) -> list[Answered]:
 
 def window_of(prediction: Prediction) -> Window:
     """The empty window of the UTC day that a prediction belongs to."""
-    start = prediction.time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight(prediction.time)
     p = prediction
     return Window(
         id=f"{p.environment}:{p.model}@{p.version}:{p.variant}:{start.date()}",
@@ -112,12 +113,6 @@ def cursor_of(segment: str) -> str:
 def position_in(reader: Reader, segment: str) -> int:
     """How far a segment of the log is taken in, in bytes."""
     return position_of(reader, cursor_of(segment))
-
-
-def position_of(reader: Reader, cursor: str) -> int:
-    """Where a cursor stands, 0 before it was moved."""
-    found = reader.find(Cursor, id=cursor)
-    return found[0].position if found else 0
 
 
 def _only(profile: Profile, names: Collection[str]) -> Profile:

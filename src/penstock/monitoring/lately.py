@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.checks.measures import interval, measure
+from penstock.core.clock import midnight
 from penstock.core.errors import UndefinedMetric
 from penstock.deployments.truth import METRICS_OF, answered_numbers
 from penstock.lineage.ports import Between, Reader
@@ -99,7 +100,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 def _windows(reader: Reader, version: Version, environment: str, start: datetime, part: str) -> list[_Told]:
     """The windows that a span touches, the oldest first."""
-    first = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight(start)
     fields = ("id", "start", "end", "tellings", "predictions", "labelled", *(("slices",) if part else ()))
     rows = reader.pick(Window, fields, **_answers(version, environment), start=Between(first), order="start")
     if not part:

@@ -9,14 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from penstock.core.clock import Clock
+from penstock.core.clock import Clock, midnight
 from penstock.core.errors import NotFound
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.deployments.ports import Outcomes
 from penstock.deployments.truth import truth_number
+from penstock.lineage.cursors import move, position_of
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
-from penstock.lineage.types import Cursor
 from penstock.models.types import Version
 from penstock.monitoring import slices
 from penstock.monitoring.estimators import Estimators
@@ -26,7 +26,6 @@ from penstock.monitoring.ingest import (
     grown,
     known,
     position_in,
-    position_of,
     rows_of,
     window_of,
 )
@@ -181,7 +180,7 @@ class Monitoring:
             fresh = self._sliced(tx, [row for row in rows if row.prediction.id not in stored])
             tx.add(*(row.prediction for row in fresh))
             self._grow(tx, fresh, now)
-            _move(tx, cursor_of(segment), after)
+            move(tx, cursor_of(segment), after)
         return True
 
     def _sliced(self, reader: Reader, rows: Sequence[Answered]) -> list[Answered]:
@@ -224,7 +223,7 @@ class Monitoring:
 
     def _close(self, now: datetime) -> bool:
         """Publish what was measured by then for the windows that ended since the last call."""
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = midnight(now)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
             if position_of(reader, _CLOSED) >= boundary:
@@ -237,7 +236,7 @@ class Monitoring:
             windows = [self._told(tx, window) for window in tx.find(Window, start=Between(since, today))]
             tx.put(*windows)
             tx.publish(*(_closed(self._version(tx, w.model, w.version).project, w, now) for w in windows))
-            _move(tx, _CLOSED, boundary)
+            move(tx, _CLOSED, boundary)
         return bool(windows)
 
     def _told(self, reader: Reader, window: Window) -> Window:
@@ -257,11 +256,6 @@ class Monitoring:
         if key not in self._versions:
             self._versions[key] = reader.get(Version, key)
         return self._versions[key]
-
-
-def _move(tx: Transaction, key: str, position: int) -> None:
-    cursor = Cursor(id=key, position=position)
-    (tx.put if tx.find(Cursor, id=key) else tx.add)(cursor)
 
 
 def _closed(project: str, window: Window, now: datetime) -> Event:

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.checks.shares import parse_share
+from penstock.core.clock import midnight
 from penstock.core.errors import PenstockError
 from penstock.core.events import Event
 from penstock.datasets.tables import write_table
 from penstock.deployments.environments import Environments
 from penstock.features.skew import Fill, lag_of, to_compare
 from penstock.features.types import ColumnSkew, OnlineView, online_id
+from penstock.lineage.cursors import move, position_of
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
-from penstock.lineage.types import Cursor
 from penstock.models.types import Version
-from penstock.monitoring.ingest import position_of
 from penstock.monitoring.types import Skew, Window
 from penstock.pipelines.features import skew_graph, views_in
 from penstock.revisions.config import SKEW, ModelConfig
@@ -69,7 +69,7 @@ class Skews:
         return self._begin(now) | self._finish(now)
 
     def _begin(self, now: datetime) -> bool:
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = midnight(now)
         boundary = int(today.timestamp())
         with self._store.read() as reader:
             begun = position_of(reader, _CURSOR)
@@ -83,8 +83,7 @@ class Skews:
                 return False
             for each in ready:
                 _started(tx, each, now)
-            cursor = Cursor(id=_CURSOR, position=boundary)
-            (tx.put if tx.count(Cursor, id=_CURSOR) else tx.add)(cursor)
+            move(tx, _CURSOR, boundary)
         return bool(ready)
 
     def _ready(self, reader: Reader, window: Window) -> Iterator[_Ready]:

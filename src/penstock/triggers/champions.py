@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from penstock.core.clock import midnight
 from penstock.core.durations import duration
 from penstock.deployments.types import GateReport
 from penstock.lineage.ports import Between, Blobs, Reader
@@ -72,7 +73,7 @@ class Champions:
         self, reader: Reader, champion: Placement, condition: WorseCondition, span: _Span, now: datetime
     ) -> dict[str, Figure]:
         """Of the days that are over: each answer of today would change it, and there may be very many."""
-        start, end = _midnight(span.start + _DAY - timedelta(microseconds=1)), _midnight(now)
+        start, end = midnight(span.start + _DAY - timedelta(microseconds=1)), midnight(now)
         days = Between(start, max(start, end))
         answers = reader.count(Prediction, **_answers_of(champion), time=days)
         key = (champion.environment, champion.model, condition.over)
@@ -110,10 +111,6 @@ def _answers_of(champion: Placement) -> dict[str, Any]:
         "version": champion.number,
         "variant": "champion",
     }
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _labelled_until(reader: Reader, champion: Placement, span: _Span) -> datetime | None:

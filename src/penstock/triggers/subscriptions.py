@@ -6,8 +6,8 @@ from datetime import datetime
 
 from penstock.builds.types import Release
 from penstock.deployments.environments import Environments
+from penstock.lineage.cursors import move, position_of
 from penstock.lineage.ports import Blobs, Reader, Store
-from penstock.lineage.types import Cursor
 from penstock.revisions.config import ChannelConfig
 from penstock.triggers.actions import channel_details, made_action
 from penstock.triggers.types import Action
@@ -31,7 +31,7 @@ class Subscriptions:
         begins again reads again, it tells under the same names.
         """
         with self._store.read() as reader:
-            kept = _position(reader)
+            kept = position_of(reader, CURSOR)
             seen = max(self._seen, kept)
             events = reader.events(after=seen, limit=_PAGE)
             if not events:
@@ -58,8 +58,7 @@ class Subscriptions:
         if actions or last - kept >= _PAGE:
             with self._store.begin() as tx:
                 tx.add(*(action for action in actions if not tx.count(Action, id=action.id)))
-                cursor = Cursor(id=CURSOR, position=last)
-                (tx.put if tx.count(Cursor, id=CURSOR) else tx.add)(cursor)
+                move(tx, CURSOR, last)
         self._seen = last
         return True
 
@@ -83,7 +82,3 @@ class Subscriptions:
             return furthest.config.channels, furthest.release.event
         newest = reader.find(Release, project=project, order="-number", limit=1)
         return (self._environments.config(newest[0]).channels, newest[0].event) if newest else ((), 0)
-
-
-def _position(reader: Reader) -> int:
-    return next((cursor.position for cursor in reader.find(Cursor, id=CURSOR)), 0)

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import queue
 import re
 import select
 import shutil
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -343,6 +345,38 @@ def test_a_commit_without_a_project_is_told_at_once(
 def test_an_unknown_commit_breaks_the_build_off(builder: LocalBuilder, forge: FakeForge) -> None:
     build = Build(id="9", project="tiny", commit="9" * 40, branch="dev", created=NOW, log="logs/builds/9.log")
     assert built(builder, build).error.startswith("The build broke off: tiny has no commit")
+
+
+def test_a_build_is_told_while_what_it_made_is_still_being_removed(
+    forge: FakeForge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+    slow, removals, remove = threading.Event(), [], shutil.rmtree
+
+    def slowly(folder: Path, **options: bool) -> None:
+        removals.append("begins")
+        slow.wait(PATIENCE)
+        remove(folder, **options)
+        removals.append("ends")
+
+    def ended() -> Built:
+        while not (found := builder.finished()):
+            woken.get(timeout=PATIENCE)
+        return found[0]
+
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    builder = LocalBuilder(tmp_path, forge, FolderBlobs(tmp_path / "blobs"), wake=lambda: woken.put(None))
+    build = Build(id="1", project="tiny", commit="9" * 40, branch="dev", created=NOW, log="logs/builds/1.log")
+    builder.start(build, "/nowhere")
+    assert ended().broken
+    assert "ends" not in removals
+    assert (builder.free(), builder.stages()) == (1, {})
+    builder.start(build, "/nowhere")  # once more, in the same folder
+    slow.set()
+    assert ended().broken
+    builder.close()
+    assert removals == ["begins", "ends"] * 2
+    assert not list((tmp_path / "builds").iterdir())
 
 
 def test_closing_kills_what_the_tests_started_and_reports_nothing(

@@ -61,14 +61,16 @@ class LocalBuilder:
 
     def free(self) -> int:
         """See `Builder.free`."""
-        return self._room - len(self._threads)
+        return self._room - len(self._stages)
 
     def start(self, build: Build, data_root: str) -> None:
         """See `Builder.start`."""
         self._stages[build.id] = "waiting"
         self._processes.allow(*self._places(build))
+        self._threads = {key: thread for key, thread in self._threads.items() if thread.is_alive()}
+        before = self._threads.get(build.id)
         thread = threading.Thread(
-            target=self._work, args=(build, data_root), name=f"build-{build.id}", daemon=True
+            target=self._work, args=(build, data_root, before), name=f"build-{build.id}", daemon=True
         )
         self._threads[build.id] = thread
         thread.start()
@@ -77,8 +79,7 @@ class LocalBuilder:
         """See `Builder.finished`."""
         ended = []
         while not self._ended.empty():
-            built = self._ended.get()
-            self._threads.pop(built.build).join()
+            built = self._ended.get()  # its thread goes on to remove what it has made, which may take long
             del self._stages[built.build]
             self._attempts.pop(built.build, None)
             ended.append(built)
@@ -139,35 +140,40 @@ class LocalBuilder:
         for thread in self._threads.values():
             thread.join()
 
-    def _work(self, build: Build, data_root: str) -> None:
+    def _work(self, build: Build, data_root: str, before: threading.Thread | None) -> None:
         def tell(stage: str) -> None:
             self._stages[build.id] = stage
             self._wake()
 
         log, folder = self._places(build)
         try:
+            if before:
+                before.join()  # it removes the same folder
             for place in (log, folder):
                 place.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
             for stale in folder.parent.iterdir():  # what killed attempts left
-                if stale.name == build.id or stale.name not in self._stages:
+                if stale.name == build.id or stale.name not in self._threads:
                     shutil.rmtree(stale, ignore_errors=True)
             folder.mkdir()
             attempt = Attempt(self._tools, build, data_root=data_root, folder=folder, log=log, tell=tell)
             self._attempts[build.id] = attempt
-            self._ended.put(attempt.work())
+            self._end(attempt.work())
         except Stopped:
             if not self._closed:  # cancelled: nobody waits for this answer, but the room is free
-                self._ended.put(Built(build=build.id, token=build.token, error="It was cancelled."))
-            return  # else it stays claimed, and is queued again by whoever opens the home next
+                self._end(Built(build=build.id, token=build.token, error="It was cancelled."))
+            # else it stays claimed, and is queued again by whoever opens the home next
         except Exception as error:  # noqa: BLE001 - whatever it was, a build that is silent would never end
             _log.exception("build %s broke off", build.id)
             what = f"The build broke off: {error}"
             tests = self.tests().get(build.id, ())
-            self._ended.put(Built(build=build.id, token=build.token, tests=tests, error=what, broken=True))
+            self._end(Built(build=build.id, token=build.token, tests=tests, error=what, broken=True))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            self._wake()
+
+    def _end(self, built: Built) -> None:
+        self._ended.put(built)
+        self._wake()
 
     def _places(self, build: Build) -> tuple[Path, Path]:
         """Where the programs of a build write to: its log, and its folder."""
