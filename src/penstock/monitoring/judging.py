@@ -22,7 +22,7 @@ from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, lik
 from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
-from penstock.monitoring.types import What, Window
+from penstock.monitoring.types import Alarm, What, Window
 
 
 class Judge:
@@ -91,7 +91,7 @@ class Judge:
     ) -> Judgement:
         """Judge how the truth followed from the inputs; it is `learnt` where too little is known to judge by.
 
-        `first` are windows that were learnt just now, of any version.
+        `first` are windows that were looked at just now and did not move, of any version.
         """
         found = self._beyond(reader, version, window)
         if not found:
@@ -99,21 +99,27 @@ class Judge:
         reference = self._reference(reader, version, window, first)
         if lacks := relation.lacking(reference):
             return Judgement(unsaid=lacks, learnt=True)
-        rows = len(next(iter(found.values())))
-        key = (version.days, like(rows), tuple(found), msgspec.json.encode(reference))
-        if key not in self._calibrations:  # a reference stands still once it is long enough
-            self._calibrations[key] = relation.calibrated(reference, found)
-        return relation.judged(self._calibrations[key], found, chance)
+        return relation.judged(relation.calibrated(reference, found), found, chance)
 
     def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
-        """Held-out days, and where these are few, the first windows of the version as well."""
+        """Held-out days, and until there are enough the windows of the version that came before this one, but
+        those of an alarm that stands: what was over by itself is how days are.
+        """
         days = self._days_of(version)
         reference = days.relation if days else Sums()
-        if relation.lacking(reference):
+        lacks = relation.MOST_DAYS - len(reference.days)
+        if lacks > 0:
             of = {**_of(window), "version": version.number}
-            known = reader.find(Window, **of, truth="learnt", order="start")
+            about = {name: of[name] for name in ("model", "environment", "version")}
+            standing = reader.find(Alarm, **about, what="relation", ended=None)
+            before = min((alarm.since for alarm in standing), default=None)
+            known = [
+                each
+                for truth in ("learnt", "judged")
+                for each in reader.find(Window, **of, truth=truth, start=Between(None, before), order="start")
+            ]
             known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
-            for first in known:
+            for first in sorted(known, key=lambda each: each.start)[:lacks]:
                 key = (version.days, first.id)
                 if key not in self._learnt:
                     self._learnt[key] = self._summed(reader, version, first)
