@@ -13,6 +13,8 @@ RESAMPLES = 10_000
 """More than of columns: what wild days come out at is a matter of the rarest draws."""
 FREEDOM = 3
 """Degrees of freedom of how days scatter: Student's t with fewer has no spread that could be learnt."""
+LASTING = 3
+"""Days in a row that tell of the spread of days as much as one."""
 _ROUNDS = 50
 
 
@@ -35,10 +37,10 @@ def calibrate_means(numbers: Mapping[str, Means], rows: int, *, seed: int) -> Ca
 
     A day counts as one, of however many rows it is, as far as days differ (the random effects model). How the
     next may be off is drawn in two kinds, as by `shifts.calibrate`: as one of the days was, and as none was.
-    One factor scales all numbers, so that days scatter as Student's t with FREEDOM degrees of freedom and the
-    spread of those seen: a few days do not tell how wild the rarest is, and where they last, as weather does,
-    many tell as little as few. The chance of a window's own rows is normal, so that rows whose days do not
-    differ are judged as sharply as ever.
+    One factor scales all numbers. It says that days scatter as Student's t with FREEDOM degrees of freedom,
+    since a few days do not tell how wild the rarest is; and how little is known of their spread, since days
+    last, as weather does, and many in a row tell as little as few. The chance of a window's own rows is
+    normal, so that rows whose days do not differ are judged as sharply as ever.
     Sources: R. DerSimonian and N. Laird, Meta-analysis in clinical trials (1986); K. Lange, R. Little and J.
     Taylor, Robust statistical modeling using the t distribution (1989).
     """
@@ -46,7 +48,9 @@ def calibrate_means(numbers: Mapping[str, Means], rows: int, *, seed: int) -> Ca
     days = len(next(iter(numbers.values())).rows)
     picked = random.integers(0, days, RESAMPLES)
     weights = random.normal(size=(RESAMPLES, days)) / np.sqrt(days)
-    wild = np.sqrt((FREEDOM - 2) / random.chisquare(FREEDOM, RESAMPLES) * (days + 1) / (days - 1))
+    telling = days / LASTING - 1
+    wild = np.sqrt((FREEDOM - 2) / random.chisquare(FREEDOM, RESAMPLES))
+    wild *= np.sqrt(telling / random.chisquare(telling, RESAMPLES) * (days + 1) / (days - 1))
     usual, spread = np.empty(len(numbers)), np.empty(len(numbers))
     heights = np.empty((2, len(numbers), RESAMPLES))
     for index, number in enumerate(numbers.values()):

@@ -86,7 +86,7 @@ class Alarms:
         return bool(windows or labelled)
 
     def _found(self, reader: Reader, window: Window, what: What, first: Sequence[Window] = ()) -> _Judged:
-        """What is to be said of a window. `first` are those before it in which nothing was found just now."""
+        """What is to be said of a window. `first` are those that were learnt just now."""
         version = reader.get(Version, f"{window.model}@{window.version}")
         allowed = self._allowed(reader, version, window.environment)
         chance, judge = chance_of(*budget(allowed)), self._judge
@@ -99,11 +99,11 @@ class Alarms:
         return _Judged(window, what, version, allowed, judgement)
 
     def _by_labels(self, reader: Reader, windows: Sequence[Window]) -> Iterator[_Judged]:
-        first: list[Window] = []
+        learnt: list[Window] = []
         for window in windows:
             yield self._found(reader, window, "labels")
-            found = self._found(reader, window, "relation", first)
-            first += [] if found.judgement.moved else [window]
+            found = self._found(reader, window, "relation", learnt)
+            learnt += [window] if found.judgement.learnt else []
             yield found
 
     def _allowed(self, reader: Reader, version: Version, environment: str) -> str:
@@ -258,7 +258,9 @@ def _tell(tx: Transaction, judged: _Judged) -> None:
     columns = [Unsaid(what=what, column=column, why=why) for column, why in found.aside.items()]
     window = tx.get(Window, judged.window.id)
     others = [each for each in window.unsaid if each.what != what]
-    truth = window.truth if what != "relation" else "learnt" if found.learnt else "judged"
+    truth = window.truth
+    if what == "relation":
+        truth = "learnt" if found.learnt else "moved" if found.moved else "judged"
     tx.put(replace(window, unsaid=(*others, *whole, *columns), truth=truth))
 
 

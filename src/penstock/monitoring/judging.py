@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -22,7 +23,9 @@ from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, lik
 from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
-from penstock.monitoring.types import Alarm, What, Window
+from penstock.monitoring.types import What, Window
+
+_WEEK = timedelta(days=7)
 
 
 class Judge:
@@ -91,7 +94,7 @@ class Judge:
     ) -> Judgement:
         """Judge how the truth followed from the inputs; it is `learnt` where too little is known to judge by.
 
-        `first` are windows that were looked at just now and did not move, of any version.
+        `first` are windows that were learnt just now, of any version.
         """
         found = self._beyond(reader, version, window)
         if not found:
@@ -102,22 +105,23 @@ class Judge:
         return relation.judged(relation.calibrated(reference, found), found, chance)
 
     def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
-        """Held-out days, and until there are enough the windows of the version that came before this one, but
-        those of an alarm that stands: what was over by itself is how days are.
+        """Held-out days, and until there are enough windows of the version: its first where these are few,
+        and then those more than a week old in which nothing had moved, nor in the week around them: what
+        begins slowly does not hide itself.
         """
         days = self._days_of(version)
         reference = days.relation if days else Sums()
         lacks = relation.MOST_DAYS - len(reference.days)
         if lacks > 0:
             of = {**_of(window), "version": version.number}
-            about = {name: of[name] for name in ("model", "environment", "version")}
-            standing = reader.find(Alarm, **about, what="relation", ended=None)
-            before = min((alarm.since for alarm in standing), default=None)
+            moved = reader.pick(Window, ("start",), **of, truth="moved")
+            before = Between(None, window.start - _WEEK)
             known = [
                 each
-                for truth in ("learnt", "judged")
-                for each in reader.find(Window, **of, truth=truth, start=Between(None, before), order="start")
+                for each in reader.find(Window, **of, truth="judged", start=before)
+                if all(abs(each.start - start) > _WEEK for (start,) in moved)
             ]
+            known += reader.find(Window, **of, truth="learnt")
             known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
             for first in sorted(known, key=lambda each: each.start)[:lacks]:
                 key = (version.days, first.id)
