@@ -214,6 +214,17 @@ def test_days_without_an_alarm_teach_how_days_differ_where_few_were_held_out(
     assert len(world.raised("relation")) == alarms
 
 
+def test_a_wild_day_that_was_over_by_itself_is_how_days_are_a_week_later() -> None:
+    world = World(held=20)
+    for day in range(45):
+        world.known(less=1.8 * (day % 11 == 2))
+    world.tick()
+    moved = [number for number, window in enumerate(world.windows()) if window.truth == "moved"]
+    assert moved[0] == 2
+    assert len(moved) < 4
+    assert all(alarm.windows == 1 for alarm in world.raised("relation"))
+
+
 def test_a_change_that_stays_is_not_learnt_as_how_days_are() -> None:
     world = World(held=20)
     for _ in range(3):

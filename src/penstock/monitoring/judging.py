@@ -106,20 +106,22 @@ class Judge:
 
     def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
         """Held-out days, and until there are enough windows of the version: its first where these are few,
-        and then those more than a week old in which nothing had moved, nor in the week around them: what
-        begins slowly does not hide itself.
+        and then those more than a week old, but for weeks around a change that was seen more than once. What
+        begins slowly does not hide itself, and what was over by itself is how days are.
         """
         days = self._days_of(version)
         reference = days.relation if days else Sums()
         lacks = relation.MOST_DAYS - len(reference.days)
         if lacks > 0:
             of = {**_of(window), "version": version.number}
-            moved = reader.pick(Window, ("start",), **of, truth="moved")
+            moved = [start for (start,) in reader.pick(Window, ("start",), **of, truth="moved")]
+            stayed = [a for a in moved if any(timedelta(0) < abs(a - b) <= _WEEK for b in moved)]
             before = Between(None, window.start - _WEEK)
             known = [
                 each
-                for each in reader.find(Window, **of, truth="judged", start=before)
-                if all(abs(each.start - start) > _WEEK for (start,) in moved)
+                for truth in ("judged", "moved")
+                for each in reader.find(Window, **of, truth=truth, start=before)
+                if all(abs(each.start - start) > _WEEK for start in stayed)
             ]
             known += reader.find(Window, **of, truth="learnt")
             known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
