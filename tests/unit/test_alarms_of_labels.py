@@ -195,10 +195,44 @@ def test_where_few_held_out_days_are_known_the_first_windows_are_those_that_late
         world.known()
     world.known(less=2)
     world.tick()
-    assert [window.truth for window in world.windows()] == ["passed", *["learnt"] * 3, "judged", "judged"]
+    assert [window.truth for window in world.windows()] == ["passed", *["learnt"] * 3, "judged", "moved"]
     [unsaid] = [each for each in world.windows()[3].unsaid if each.what == "relation"]
     assert "labels of 5,700 answers on 19 days are known" in unsaid.why
     assert len(world.raised("relation")) == 1
+
+
+@pytest.mark.parametrize(("differ", "alarms"), [(0.0, 1), (0.7, 0)])
+def test_days_without_an_alarm_teach_how_days_differ_where_few_were_held_out(
+    differ: float, alarms: int
+) -> None:
+    world = World(held=20)
+    for day in range(24):
+        world.known(less=differ * (-1) ** day)
+    assert world.raised("relation") == []
+    world.known(less=2)
+    world.tick()
+    assert len(world.raised("relation")) == alarms
+
+
+def test_a_wild_day_that_was_over_by_itself_is_how_days_are_a_week_later() -> None:
+    world = World(held=20)
+    for day in range(45):
+        world.known(less=1.8 * (day % 11 == 2))
+    world.tick()
+    moved = [number for number, window in enumerate(world.windows()) if window.truth == "moved"]
+    assert moved[0] == 2
+    assert len(moved) < 4
+    assert all(alarm.windows == 1 for alarm in world.raised("relation"))
+
+
+def test_a_change_that_stays_is_not_learnt_as_how_days_are() -> None:
+    world = World(held=20)
+    for _ in range(3):
+        world.known()
+    for _ in range(30):
+        world.known(less=2.2)
+    world.tick()
+    assert [window.truth for window in world.windows()][3:] == ["moved"] * 30
 
 
 def test_labels_of_many_days_that_come_at_once_are_judged_in_order_of_the_days() -> None:

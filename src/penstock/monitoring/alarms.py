@@ -257,7 +257,9 @@ def _tell(tx: Transaction, judged: _Judged) -> None:
     columns = [Unsaid(what=what, column=column, why=why) for column, why in found.aside.items()]
     window = tx.get(Window, judged.window.id)
     others = [each for each in window.unsaid if each.what != what]
-    truth = window.truth if what != "relation" else "learnt" if found.learnt else "judged"
+    truth = window.truth
+    if what == "relation":
+        truth = "learnt" if found.learnt else "moved" if found.moved else "judged"
     tx.put(replace(window, unsaid=(*others, *whole, *columns), truth=truth))
 
 

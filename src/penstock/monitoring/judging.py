@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,8 @@ from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
 from penstock.monitoring.types import What, Window
+
+_WEEK = timedelta(days=7)
 
 
 class Judge:
@@ -99,21 +102,30 @@ class Judge:
         reference = self._reference(reader, version, window, first)
         if lacks := relation.lacking(reference):
             return Judgement(unsaid=lacks, learnt=True)
-        rows = len(next(iter(found.values())))
-        key = (version.days, like(rows), tuple(found), msgspec.json.encode(reference))
-        if key not in self._calibrations:  # a reference stands still once it is long enough
-            self._calibrations[key] = relation.calibrated(reference, found)
-        return relation.judged(self._calibrations[key], found, chance)
+        return relation.judged(relation.calibrated(reference, found), found, chance)
 
     def _reference(self, reader: Reader, version: Version, window: Window, now: Sequence[Window]) -> Sums:
-        """Held-out days, and where these are few, the first windows of the version as well."""
+        """Held-out days, and until there are enough windows of the version: its first where these are few,
+        and then those more than a week old, but for weeks around a change that was seen more than once. What
+        begins slowly does not hide itself, and what was over by itself is how days are.
+        """
         days = self._days_of(version)
         reference = days.relation if days else Sums()
-        if relation.lacking(reference):
+        lacks = relation.MOST_DAYS - len(reference.days)
+        if lacks > 0:
             of = {**_of(window), "version": version.number}
-            known = reader.find(Window, **of, truth="learnt", order="start")
+            moved = [start for (start,) in reader.pick(Window, ("start",), **of, truth="moved")]
+            stayed = [a for a in moved if any(timedelta(0) < abs(a - b) <= _WEEK for b in moved)]
+            before = Between(None, window.start - _WEEK)
+            known = [
+                each
+                for truth in ("judged", "moved")
+                for each in reader.find(Window, **of, truth=truth, start=before)
+                if all(abs(each.start - start) > _WEEK for start in stayed)
+            ]
+            known += reader.find(Window, **of, truth="learnt")
             known += [w for w in now if all(getattr(w, name) == value for name, value in of.items())]
-            for first in known:
+            for first in sorted(known, key=lambda each: each.start)[:lacks]:
                 key = (version.days, first.id)
                 if key not in self._learnt:
                     self._learnt[key] = self._summed(reader, version, first)

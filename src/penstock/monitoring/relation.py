@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from penstock.checks.means import Means, calibrate_means
 from penstock.checks.measures import Numbers
-from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column, calibrate
+from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration
 from penstock.datasets.days import Sums
 from penstock.deployments.truth import answered_numbers
 from penstock.models.types import Signature
@@ -25,6 +26,9 @@ TRUTH, ERROR = "truth", "error"
 """What is watched: how far the truth lies above what was expected of it, and how much larger errors are."""
 DOUBTED = " of doubtful answers"
 """The same where answers are weighed by how doubtful they are: what changes a little is seen there first."""
+MOST_DAYS = 60
+"""Days of a reference at which it stands still: a change so slow that each day is hidden by those before is
+seen against the version's first weeks."""
 
 
 def beyond(
@@ -67,8 +71,8 @@ def lacking(reference: Sums) -> str:
 
 def calibrated(reference: Sums, found: dict[str, Numbers]) -> Calibration:
     """How days of a reference look without change, in windows of about so many answers as `found` is of."""
-    columns = {name: _column(reference, name) for name in found if name in reference.sums}
-    return calibrate(columns, like(len(next(iter(found.values())))), seed=SEED)
+    numbers = {name: _means(reference, name) for name in found if name in reference.sums}
+    return calibrate_means(numbers, like(len(next(iter(found.values())))), seed=SEED)
 
 
 def judged(calibration: Calibration, found: dict[str, Numbers], chance: float) -> Judgement:
@@ -94,11 +98,11 @@ def judged(calibration: Calibration, found: dict[str, Numbers], chance: float) -
     return Judgement(moved=tuple(moved), chance=min((each.chance for each in moved), default=1.0))
 
 
-def _column(reference: Sums, name: str) -> Column:
-    rows = np.array(reference.rows, dtype=np.int64)
+def _means(reference: Sums, name: str) -> Means:
+    rows = np.array(reference.rows, dtype=np.float64)
     sums, squares = np.array(reference.sums[name]), np.array(reference.squares[name])
     inside = float(squares.sum() - (sums**2 / rows).sum()) / max(1, int(rows.sum()) - len(rows))
-    return Column(rows[:, None], sums / rows, math.sqrt(max(0.0, inside)))
+    return Means(rows, sums / rows, math.sqrt(max(0.0, inside)))
 
 
 def _told(name: str, before: float, now: float) -> str:

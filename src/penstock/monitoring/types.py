@@ -68,9 +68,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     the share of these (0 to 1). `estimated` are the metrics as far as they can be told without labels.
     `drift` is the distance (PSI) of each input column from the training profile. `unsaid` tells, once its day
     is over, of what nothing is said. `truth` is what its labels were used for once they were known:
-    it was `judged` by them, they belong to what later windows are held against (`learnt`), or neither, since
-    another version answered by then or it is no whole day (`passed`). `slices` are those that the model's
-    project declares.
+    it was `judged` by them and the relation had not `moved`, or had; they belong to what later windows are
+    held against (`learnt`), or neither, since another version answered by then or it is no whole day
+    (`passed`). `slices` are those that the model's project declares.
     """
 
     id: str
@@ -91,7 +91,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     estimated: dict[str, Figure] = {}
     unsaid: tuple[Unsaid, ...] = ()
     lookups: int = 0
-    truth: Literal["", "passed", "learnt", "judged"] = ""
+    truth: Literal["", "passed", "learnt", "judged", "moved"] = ""
     slices: tuple[Sliced, ...] = ()
     tellings: int = 0
 
