@@ -230,9 +230,7 @@ def window(app: App, id: str) -> Any:  # noqa: A002 the word in the address
 
 @route("GET", "/traffic")
 def traffic(app: App, model: str = "", environment: str = "", limit: int = 1000) -> Any:
-    """How versions were asked by the day, the newest first: requests, rows, refusals by status, and times in
-    milliseconds.
-    """
+    """How versions were asked by the day, and in how many milliseconds answered, the newest first."""
     found = listed(app, Traffic, "-start", limit, model=model, environment=environment)["items"]
     return {
         "items": [

@@ -1,4 +1,4 @@
 """Migrations: the way from each released schema to the next."""
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision of the newest migration: what `tables` describes."""
