@@ -1,5 +1,6 @@
 """How versions were asked by the day, added up from counters that begin anew with each process."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,6 +110,32 @@ def test_another_control_process_goes_on_where_the_last_one_was(store: Store, se
     Watch(store, service).look(NOON)
     [day] = days(store).values()
     assert (sum(day.times), day.refused) == (5, {"400": 1})
+
+
+def test_what_was_told_earlier_is_not_taken_for_newer(store: Store) -> None:
+    class Overtaken(Counting):
+        """Counts on, and is looked at by somebody else, before its first answer arrives."""
+
+        other: threading.Thread | None = None
+
+        def counters(self) -> list[Counters]:
+            told = self.told
+            if self.other is None:
+                self.told = [counters("a", served(3), refused=3)]
+                self.other = threading.Thread(target=watch.look, args=(NOON,))
+                self.other.start()
+                self.other.join(0.1)  # it has to wait; if it need not, it is done by then
+            return told
+
+    service = Overtaken()
+    service.told = [counters("a", served(1), refused=1)]
+    watch = Watch(store, service)
+    watch.look(NOON)
+    assert service.other
+    service.other.join()
+    watch.look(NOON)
+    [day] = days(store).values()
+    assert (sum(day.times), day.refused) == (3, {"400": 3})
 
 
 def test_versions_and_variants_are_kept_apart(store: Store, service: Counting, watch: Watch) -> None:

@@ -126,10 +126,12 @@ def _serve(
         _Web(make_web(app), loop).run(sockets=[listening])
     finally:
         loop.stop()
-        app.traffic.look(app.clock.now())
         outside.stop()
         actions.stop()
-        predictor.stop()
+        try:
+            app.traffic.look(app.clock.now())
+        finally:
+            predictor.stop()
 
 
 class _Web(uvicorn.Server):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 
 from msgspec.structs import replace
 
+from penstock.core.clock import midnight
 from penstock.core.errors import Unavailable
 from penstock.lineage.ports import Reader, Store, Transaction
 from penstock.models.types import Placement
@@ -39,6 +41,7 @@ class Watch:
         self._service = service
         self._elapsed = elapsed
         self._due = float("-inf")
+        self._looking = threading.Lock()
 
     def tick(self, now: datetime) -> bool:
         """Look, unless it was done lately. Nothing follows of it, so that nothing has changed."""
@@ -47,7 +50,20 @@ class Watch:
         return False
 
     def look(self, now: datetime) -> None:
-        """Add what was counted up to now to the day of `now`; a service that is away is asked again later."""
+        """Add what was counted up to now to the day of `now`; a service that is away is asked again later.
+
+        One at a time: what was told earlier must not be taken for what is newer.
+        """
+        with self._looking:
+            self._look(now)
+
+    def asked(self, model: str, version: int) -> Asked | None:
+        """How a version was asked, wherever and as whatever it was; None where it never was."""
+        with self._store.read() as reader:
+            days = reader.find(Traffic, model=model, version=version)
+        return asked(days) if days else None
+
+    def _look(self, now: datetime) -> None:
         self._due = self._elapsed() + EVERY
         try:
             told = tuple(self._service.counters())
@@ -57,17 +73,10 @@ class Watch:
             if told == _heard(reader):
                 return
         with self._store.begin() as tx:
-            day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             before = {each.process: each for each in _heard(tx)}
             for each in told:
-                self._add(tx, increase(before.get(each.process), each), day)
+                self._add(tx, increase(before.get(each.process), each), midnight(now))
             (tx.put if tx.count(Heard, id=_ONE) else tx.add)(Heard(id=_ONE, counters=told))
-
-    def asked(self, model: str, version: int) -> Asked | None:
-        """How a version was asked, wherever and as whatever it was; None where it never was."""
-        with self._store.read() as reader:
-            days = reader.find(Traffic, model=model, version=version)
-        return asked(days) if days else None
 
     def _add(self, tx: Transaction, more: Counters, day: datetime) -> None:
         for each in more.served:

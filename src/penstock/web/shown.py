@@ -21,39 +21,41 @@ from penstock.web.pages import (
     windows_page,
 )
 
+Query = Mapping[str, str]
 Data = Mapping[str, Any]
 
 
-def shown(app: App, path: str, query: Mapping[str, str], data: Data) -> str:
+def shown(app: App, path: str, query: Query, data: Data) -> str:
     """What the address of a noun says, as a page."""
     for pattern, special in _PAGES.items():
         if re.fullmatch(pattern, path):
-            return special(app, path, data)
-    return windows_page(path, query, data) if path == "/windows" else page(path, query, data)
+            return special(app, path, query, data)
+    return page(path, query, data)
 
 
-def _run(app: App, path: str, data: Data) -> str:
+def _run(app: App, path: str, _query: Query, data: Data) -> str:
     return run_page(path, data, _items(app, f"{path}/figures"))
 
 
-def _model(app: App, path: str, data: Data) -> str:
+def _model(app: App, path: str, _query: Query, data: Data) -> str:
     name = data["model"]["id"]
     versions = _items(app, "/versions", model=name)
     return model_page(path, data, versions, _items(app, "/windows", model=name, limit=WINDOWS))
 
 
-def _release(app: App, path: str, data: Data) -> str:
+def _release(app: App, path: str, query: Query, data: Data) -> str:
     promotes = [each for each in _items(app, "/environments") if each["deploy"] == "promote"]
-    return page(path, {}, data, promotes=promotes)
+    return page(path, query, data, promotes=promotes)
 
 
-_PAGES: Mapping[str, Callable[[App, str, Data], str]] = {
+_PAGES: Mapping[str, Callable[[App, str, Query, Data], str]] = {
     r"/runs/\d+": _run,
     r"/models/[^/]+": _model,
-    r"/models/[^/]+/card": lambda _app, path, data: card_page(path, data),
-    r"/alarms/\d+": lambda _app, path, data: alarm_page(path, data),
-    r"/snapshots/[^/]+": lambda _app, path, data: snapshot_page(path, _plain(data)),
+    r"/models/[^/]+/card": lambda _app, path, _query, data: card_page(path, data),
+    r"/alarms/\d+": lambda _app, path, _query, data: alarm_page(path, data),
+    r"/snapshots/[^/]+": lambda _app, path, _query, data: snapshot_page(path, _plain(data)),
     r"/releases(/[^/]+)?": _release,
+    r"/windows": lambda _app, path, query, data: windows_page(path, query, data),
 }
 
 

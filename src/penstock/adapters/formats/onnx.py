@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
+from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 import msgspec
@@ -121,7 +122,11 @@ def _options() -> onnxruntime.SessionOptions:
 
 @contextmanager
 def _file_in_memory() -> Iterator[tuple[str, IO[bytes]]]:
-    """A file that is on no disk, and its path for this process."""
+    """A file that is on no disk, where the system knows such, and its path for this process."""
+    if not hasattr(os, "memfd_create"):
+        with NamedTemporaryFile() as file:
+            yield file.name, file
+        return
     with os.fdopen(os.memfd_create("model"), "wb") as file:
         yield f"/proc/self/fd/{file.fileno()}", file
 

@@ -69,7 +69,7 @@ class Counted(msgspec.Struct):
 
 
 class Metrics:
-    """Counters requests, rows and refusals."""
+    """Counts requests, rows and refusals."""
 
     def __init__(self) -> None:
         self._recent: list[tuple[Place, int, list[Stages]]] = []
