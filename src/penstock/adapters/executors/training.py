@@ -15,6 +15,9 @@ from penstock.features.keeping import read_timeline
 from penstock.features.shares import PARTS, number_in
 from penstock.features.training import schema_of, training_set
 from penstock.lineage.ports import Blobs
+from penstock.pipelines.features import timeline_of
+from penstock.runs.lists import FORMAT as LIST
+from penstock.runs.lists import read_list
 from penstock.runs.types import Artifact, Task
 
 
@@ -32,14 +35,15 @@ class Made(NamedTuple):
 
 def timelines_of(task: Task, blobs: Blobs) -> Timelines:
     """What the views of a task have made, by view: one timeline, or all its parts in their order."""
+    made = {view["name"]: task.inputs[timeline_of(view["name"])] for view in task.node.settings["views"]}
     return {
-        view["name"]: [
-            read_timeline(blobs.path(artifact.digest))
-            for name, artifact in _in_order(task)
-            if artifact.format == "timeline" and name.partition(".")[0] == view["name"]
-        ]
-        for view in task.node.settings["views"]
+        name: [read_timeline(blobs.path(part.digest)) for part in _timelines(kept, blobs)]
+        for name, kept in made.items()
     }
+
+
+def _timelines(kept: Artifact, blobs: Blobs) -> list[Artifact]:
+    return read_list(blobs.get(kept.digest)) if kept.format == LIST else [kept]
 
 
 def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
@@ -65,7 +69,8 @@ def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
 
 def _parts(task: Task, output: str) -> list[Artifact]:
     """What the parts of a training set have made, without those that made nothing."""
-    made = [each for name, each in _in_order(task) if name.rpartition(".")[0] == output]
+    named = sorted(task.inputs.items(), key=lambda each: number_in(each[0]))
+    made = [each for name, each in named if name.rpartition(".")[0] == output]
     return [each for each in made if each.meta["rows"]]
 
 
@@ -84,7 +89,3 @@ def _seen(kept: Artifact, rows: pl.LazyFrame) -> pl.DataFrame:
 
 def _values(table: Artifact) -> int:
     return int(table.meta["rows"] * len(table.meta["columns"]))
-
-
-def _in_order(task: Task) -> list[tuple[str, Artifact]]:
-    return sorted(task.inputs.items(), key=lambda each: number_in(each[0]))
