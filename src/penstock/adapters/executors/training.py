@@ -57,11 +57,11 @@ def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
     rows = read(task.inputs[source], blobs, pl.LazyFrame)
     if PARTS not in settings:
         whole = training_set(settings, {source: rows}, task.as_of, timelines)
-        train, apart = write(whole.train, blobs), write(whole.holdout, blobs)
+        train, apart = write(whole.train, blobs), _in_one([whole.holdout.lazy()], blobs)
         every = pl.concat([whole.train.lazy(), whole.holdout.lazy()])
         return Made(train, apart, every, (whole.train, whole.holdout), whole.schema)
     train = write_parts(_parts(task, "train"), blobs)
-    apart = _in_one(_parts(task, "holdout"), blobs)
+    apart = _in_one([read(each, blobs, pl.LazyFrame) for each in _parts(task, "holdout")], blobs)
     learned, held = (read(each, blobs, pl.LazyFrame) for each in (train, apart))
     schema = schema_of(settings, learned, held, rows, timelines)
     return Made(train, apart, pl.concat([learned, held]), (_seen(train, learned), _seen(apart, held)), schema)
@@ -74,12 +74,9 @@ def _parts(task: Task, output: str) -> list[Artifact]:
     return [each for each in made if each.meta["rows"]]
 
 
-def _in_one(parts: Sequence[Artifact], blobs: Blobs) -> Artifact:
-    """One file of all parts, as a holdout is measured on; a large one is never in memory as a whole."""
-    if len(parts) == 1:
-        return parts[0]
-    every = pl.concat([read(each, blobs, pl.LazyFrame) for each in parts])
-    return write(every if sum(map(_values, parts)) > HELD else every.collect(), blobs)
+def _in_one(parts: Sequence[pl.LazyFrame], blobs: Blobs) -> Artifact:
+    """One file of all parts, as a holdout is measured on: written, and to be read, piece by piece."""
+    return write(pl.concat(parts), blobs)
 
 
 def _seen(kept: Artifact, rows: pl.LazyFrame) -> pl.DataFrame:
