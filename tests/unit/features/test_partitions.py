@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from penstock import feature_view, files
 from penstock.core.errors import InvalidValue
 from penstock.datasets.types import Events
+from penstock.features import keeping, laying
 from penstock.features.joins import Timelines, join
 from penstock.features.keeping import read_timeline
 from penstock.features.laying import lay_out, parted
@@ -71,9 +72,14 @@ def events(chance: Random, count: int) -> dict[str, list[object]]:
     }
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("holdout", ["20h", "20%"])
 @pytest.mark.parametrize("of", [2, 3, 30])
-def test_the_rows_are_the_same(of: int, holdout: str) -> None:
+def test_the_rows_are_the_same(of: int, holdout: str, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:  # a part is larger than memory too
+        monkeypatch.setattr(laying, "HELD", 10)
+        for module in (laying, keeping):
+            monkeypatch.setattr(module, "piece_of", lambda _: 3)
     chance = Random(of)
     own = events(chance, 90) | {"trip": [chance.randrange(70) for _ in range(90)]}
     own |= {"late": [chance.choice((True, False, None)) for _ in range(90)]}
