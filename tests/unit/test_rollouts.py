@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from msgspec.structs import replace
@@ -271,15 +272,31 @@ def test_a_champion_that_cannot_answer_these_rows_is_compared_by_its_record(worl
     assert "needs carrier, which these rows lack" in verdict.evidence["champion_source"]
 
 
-def test_of_a_long_holdout_a_part_is_evenly_taken_and_the_evidence_says_so(world: World):
-    world.train()
+def test_of_a_long_holdout_labelled_rows_are_evenly_taken_without_holding_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    long = pl.concat([HOLDOUT] * (ROWS // 100)).with_row_index("number")
+    long = long.with_columns(late=pl.when(pl.col("number") % 3 > 0).then("late"), wind=pl.col("number") / 1.0)
+    labelled = long.drop_nulls("late")["wind"]
+    asked, read = [], []
+
+    def score(row: Any) -> float:
+        asked.append(row["wind"])
+        return (row["wind"] or 0.0) % 10 / 10
+
+    world.train(score)
     world.settle()
-    long = pl.concat([HOLDOUT] * (ROWS // 400 + 1))
-    world.train(holdout=long)
+    version = world.train(score, holdout=long)
+    file, get = world.blobs.path(version.holdout), world.blobs.get
+    monkeypatch.setattr(world.blobs, "path", {version.holdout: file}.__getitem__)
+    monkeypatch.setattr(world.blobs, "get", lambda digest: read.append(digest) or get(digest))
     world.settle()
     verdict = world.verdict(2, "roc_auc >= champion")
-    assert (verdict.evidence["measured"], verdict.evidence["holdout"]) == (ROWS, long.height)
-    assert f"on {ROWS} holdout rows of {long.height}, evenly taken" in verdict.evidence["champion_source"]
+    assert (verdict.evidence["measured"], verdict.evidence["holdout"]) == (ROWS, len(labelled))
+    assert f"on {ROWS} holdout rows of {len(labelled)}, evenly taken" in verdict.evidence["champion_source"]
+    assert asked[-ROWS:] == labelled[np.linspace(0, len(labelled) - 1, ROWS).astype(int)].to_list()
+    assert version.examples in read
+    assert version.holdout not in read
 
 
 def test_nothing_is_decided_while_the_prediction_service_is_down(world: World):

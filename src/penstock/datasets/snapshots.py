@@ -75,7 +75,7 @@ def take_snapshot(
             found = check(rows, expected, sketch=seen, named_by=source.named_by)
             warnings = refuse(found, f"The rows of the source {source.name}", source.name)
         with blobs.writing() as file:
-            write_table(rows, file)
+            write_table(rows.lazy(), file)
         moment = pl.col(source.event_time)
         ends = rows.lazy().select(first=moment.min(), last=moment.max()).collect(engine="streaming")
     return Snapshot(

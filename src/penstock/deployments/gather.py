@@ -25,6 +25,7 @@ from penstock.serving.types import Loaded, LoadReport, Probe
 ROWS = 20_000
 """Rows of a holdout that are asked at most: some seconds of the prediction service."""
 BATCH = 2_000
+_ROW = "penstock.row"
 
 
 def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
@@ -59,15 +60,13 @@ def gather(  # noqa: PLR0917 a candidate, and where and beside what it is asked
     )
     if not version.holdout:
         return facts
-    frame = pl.read_ipc(blobs.get(version.holdout))
-    labelled = frame.filter(pl.col(version.label).is_not_null())
-    rows = _spread(labelled, ROWS)
+    labelled, rows = _labelled(blobs.path(version.holdout), version.label, ROWS)
     mine, asked = _quality(service, version, rows, version.label)
     theirs, answers = _quality(service, champion, rows, version.label) if champion else (Quality(), None)
     beside = champion and signature_fits(version.signature, champion.signature) and answers
     return msgspec.structs.replace(
         facts,
-        holdout=labelled.height,
+        holdout=labelled,
         measured=rows.height,
         candidate=mine,
         champion_measured=theirs,
@@ -166,8 +165,15 @@ def _batches(rows: pl.DataFrame) -> Iterator[dict[str, list[Any]]]:
         yield part.to_dict(as_series=False)
 
 
-def _spread(rows: pl.DataFrame, most: int) -> pl.DataFrame:
-    """At most `most` rows, evenly taken, the same ones each time."""
-    if rows.height <= most:
-        return rows
-    return rows[np.linspace(0, rows.height - 1, most).astype(np.int64)]
+def _labelled(holdout: str, label: str, most: int) -> tuple[int, pl.DataFrame]:
+    """How many rows of a file have a label, and at most `most` of them, evenly taken, always the same.
+
+    It may be larger than memory: it is read column by column, and of each piece only these rows are kept.
+    """
+    table = pl.scan_ipc(holdout).with_row_index(_ROW)
+    known = table.filter(pl.col(label).is_not_null()).select(_ROW).collect(engine="streaming")[_ROW]
+    places = np.linspace(0, len(known) - 1, most).astype(np.int64) if len(known) > most else slice(None)
+    wanted = pl.col(_ROW).is_in(known[places].implode())
+    names = [name for name in table.collect_schema() if name != _ROW]
+    columns = [table.filter(wanted).select(name).collect(engine="streaming") for name in names]
+    return len(known), pl.concat(columns, how="horizontal")

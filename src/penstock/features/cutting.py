@@ -1,4 +1,4 @@
-"""Where training rows end and the holdout begins, for all rows at once and for a part of them alike."""
+"""Where training rows end and the holdout begins."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from penstock.datasets.types import WRITTEN
 from penstock.features.holdout import read_holdout
 from penstock.features.types import RowsSettings
 
+Marks = Callable[[datetime], pl.Series]
+"""Gives the `marks_of` those of some rows that happened at a time, in their order."""
+
 
 class Cut(NamedTuple):
     """Held out are so many `rows`: all after `time`, and those at it of this `mark` or a higher one."""
@@ -21,8 +24,8 @@ class Cut(NamedTuple):
     mark: int | None = None
 
 
-def cut_of(asked: RowsSettings, times: pl.Series, marks: Callable[[datetime], pl.Series]) -> Cut:
-    """Where rows of these times, shape (n,), are cut; `marks` gives the `marks_of` those of one time.
+def cut_of(asked: RowsSettings, times: pl.Series, marks: Marks) -> Cut:
+    """Where rows of these times, shape (n,), are cut.
 
     A span ends at the newest time. A share is the rows with the latest times, and of those with the same
     time some by chance: the ones of the highest marks. Marks are asked for only where a time is cut through.
@@ -42,20 +45,20 @@ def cut_of(asked: RowsSettings, times: pl.Series, marks: Callable[[datetime], pl
     return Cut(time, later + int((chance >= mark).sum()), mark)
 
 
-def cut_in(rows: pl.DataFrame, asked: RowsSettings) -> Cut:
-    """Where rows of the source that are all at hand are cut; see `cut_of`."""
-    time = asked.source.event_time
-    return cut_of(asked, rows[time], lambda at: marks_of(rows.filter(pl.col(time) == at), asked))
-
-
-def held_out(rows: pl.DataFrame, asked: RowsSettings, cut: Cut) -> pl.Series:
-    """Whether each of n rows of the source is of the holdout: booleans, shape (n,)."""
-    times = rows[asked.source.event_time]
+def held_out(times: pl.Series, cut: Cut, marks: Marks) -> pl.Series:
+    """Whether each of n rows of these times is of the holdout: booleans, shape (n,)."""
     held = times > cut.time
     if cut.mark is None:
         return held
     same = times == cut.time
-    return held | (same & (marks_of(rows, asked) >= cut.mark) if cut.mark else same)
+    if not cut.mark:
+        return held | same
+    return held.scatter(same.arg_true(), marks(cut.time) >= cut.mark)
+
+
+def marks_in(rows: pl.DataFrame, asked: RowsSettings) -> Marks:
+    """The marks of rows of the source that are all at hand."""
+    return lambda at: marks_of(rows.filter(pl.col(asked.source.event_time) == at), asked)
 
 
 def marks_of(rows: pl.DataFrame, asked: RowsSettings) -> pl.Series:

@@ -6,6 +6,7 @@ import mmap
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import DTypeLike, NDArray
 
-from penstock.datasets.spilling import HELD, Spilled, append, held, piece_of
+from penstock.datasets.spilling import HELD, Spilled, append, held, lazily, piece_of
 from penstock.features.keeping import (
     Sections,
     record,
@@ -28,7 +29,7 @@ from penstock.features.timelines import COUNT, Integers, Rows, Timeline, portion
 from penstock.lineage.ports import Writing
 
 PARTS = 64
-"""Parts of a view that is larger than memory; each of them has to fit into it."""
+"""Parts on the disk of a view that is larger than memory; each of them has to fit into it."""
 _AT_ONCE = 1 << 18
 """Rows that are brought into the order of the whole at once."""
 _NUMBER, _START = "penstock.number", "penstock.start"
@@ -67,6 +68,26 @@ def lay_out(made: Made, file: Writing) -> int:
     return parts.rows
 
 
+def parted(made: Made, of: int) -> Iterator[Made]:
+    """What a view makes, in so many parts by entity; to be used one after another.
+
+    It is read once, and put aside on the disk; of none but the part in use anything is held in memory.
+    Raises as `lay_out`.
+    """
+    pieces = made.pieces(piece_of(made.schema))
+    with Spilled() as rows:
+        for piece in pieces:
+            rows.scatter(piece, piece.select(_part_of(made, of)).to_series())
+        for part in range(of):
+            yield made.only(lazily(partial(rows.pieces, part), made.schema))
+
+
+def _part_of(made: Made, of: int) -> pl.Expr:
+    """The part of each row by its entity. Of two equal zeros one has another hash: nought is added."""
+    floats = {name for name in made.entity if made.schema[name].is_float()}
+    return pl.struct(pl.col(name) + 0.0 if name in floats else name for name in made.entity).hash() % of
+
+
 def _put_aside(
     pieces: Iterable[pl.DataFrame], made: Made, schema: pl.Schema, rows: Spilled, others: Spilled
 ) -> list[str]:
@@ -76,7 +97,7 @@ def _put_aside(
     """
     plain, other = split(schema)
     wanted = dict.fromkeys([*made.entity, made.moment, made.known, *plain])
-    part = pl.struct(made.entity).hash() % PARTS
+    part = _part_of(made, PARTS)
     nulls: set[str] = set()
     number = 0
     for piece in pieces:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 
 import polars as pl
 
@@ -11,8 +12,6 @@ from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
-from penstock.features.partitions import own_rows
-from penstock.features.shares import Share
 from penstock.features.timelines import Features, Rows, Timeline, timeline_of
 from penstock.features.types import OnlineView, ViewSettings
 from penstock.features.views import FeatureView
@@ -21,14 +20,13 @@ from penstock.features.views import FeatureView
 class Made:
     """The rows of a view, not computed yet, the name of their column of known times, and their features."""
 
-    def __init__(self, view: FeatureView, table: pl.LazyFrame, share: Share | None = None) -> None:
-        """Call a view on the rows of its source; of what it makes only the entities of a share are taken.
+    def __init__(self, view: FeatureView, table: pl.LazyFrame) -> None:
+        """Call a view on the rows of its source.
 
         Raises InvalidValue when it fails, gives no lazy table, lacks an entity or the event time, or hides
         when a row was known.
         """
         self._view = view
-        self._own = own_rows(view.settings.entity, share) if share else None
         declared = view.settings
         with self.refused():
             self._rows = _lazy(view(table), declared.name)
@@ -49,6 +47,12 @@ class Made:
         require_columns([*self.schema.names(), *made], declared.pii, f"The feature view {declared.name}")
         self.features = [name for name in self.schema if name not in {*entity, moment, self.known}]
 
+    def only(self, rows: pl.LazyFrame) -> Made:
+        """As if these of its rows were all."""
+        some = copy(self)
+        some._rows = rows  # noqa: SLF001 - its own
+        return some
+
     def timeline(self) -> Timeline[Rows]:
         """All rows as a timeline. Raises InvalidValue when the view fails."""
         with self.refused():
@@ -58,8 +62,7 @@ class Made:
     def pieces(self, rows: int) -> Iterator[pl.DataFrame]:
         """The rows in their order, so many at once but in the end. Raises InvalidValue as `timeline`."""
         with self.refused():
-            for piece in self._rows.collect_batches(chunk_size=rows, maintain_order=True):
-                yield self._own(piece) if self._own else piece
+            yield from self._rows.collect_batches(chunk_size=rows, maintain_order=True)
 
     def laid_out(self, rows: pl.DataFrame) -> Timeline[Rows]:
         """Some of the rows as a timeline. Raises InvalidValue for values that cannot be laid out."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from penstock.core.errors import InvalidValue
 from penstock.features.types import ViewSettings
 
 PART, PARTS = "part", "partitions"
-"""The settings of a node that say which part it makes, from 0, and of how many."""
+"""The settings of a node that say which part it makes, from 0, and how many there are."""
+SPINE = "rows.spine"
+"""The input of a node that says which rows all shares are made of."""
 MOST = 1000
-"""Partitions of a training set: each is a step of a run, for the rows and for every view."""
+"""Partitions of a training set: each is a step of a run."""
 
 
 class Share(NamedTuple):
@@ -26,19 +27,14 @@ class Share(NamedTuple):
 
 
 def part_name(name: str, share: Share) -> str:
-    """What the node that makes a share is called: `rows.3of8`, counted from 1; all of one part is `name`."""
-    return f"{name}.{share.number + 1}of{share.of}" if share.of > 1 else name
+    """What the node that makes a share is called: `rows.3of8`, counted from 1."""
+    return f"{name}.{share.number + 1}of{share.of}"
 
 
 def number_in(name: str) -> int:
     """The number of the share that a node makes, by its name."""
     number = name.rpartition(".")[2].partition("of")[0]
     return int(number) if number.isdecimal() else 0
-
-
-def share_of(settings: Mapping[str, Any]) -> Share | None:
-    """The share that a node of these settings makes; None where it makes all."""
-    return Share(settings[PART], settings[PARTS]) if PART in settings else None
 
 
 def parted(view: ViewSettings, wanted: int) -> int:

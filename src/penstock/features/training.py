@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,16 +19,15 @@ from penstock.datasets.columns import column_type, corrected, known
 from penstock.datasets.spilling import piece_of
 from penstock.datasets.types import WRITTEN, Column, Predictions
 from penstock.features.computed import with_computed
-from penstock.features.cutting import Cut, cut_in, cut_of, held_out, marks_of
+from penstock.features.cutting import Cut, cut_of, held_out, marks_in, marks_of
 from penstock.features.holdout import Holdout, read_holdout
 from penstock.features.joins import Timelines, join
-from penstock.features.shares import Share
 from penstock.features.types import RowsSettings, TrainingSet
 from penstock.features.views import FeatureView
 
 EXAMPLES = 500
 """Rows of the holdout that are kept as examples of what a model is asked."""
-_ROW = "penstock.row"
+_ROW, _HELD, _MARK = "penstock.row", "penstock.held", "penstock.mark"
 
 
 def training_set(
@@ -49,49 +49,60 @@ def training_set(
     rows = tables[asked.source.name]
     _require_label(asked, rows)
     spine = _in_span(asked, _chosen(asked, rows, as_of).select(_columns(asked, rows)).collect(), as_of)
-    cut = cut_in(spine, asked)
-    _require_both(asked, spine[asked.source.event_time], cut)
+    times, marks = spine[asked.source.event_time], marks_in(spine, asked)
+    cut = cut_of(asked, times, marks)
+    _require_both(asked, times, cut)
     table = _joined(asked, spine, tables, timelines)
-    train, apart = _parted(table, held_out(spine, asked, cut))
+    train, apart = _parted(table, held_out(times, cut, marks))
     schema = schema_of(settings, train.lazy(), apart.lazy(), rows, timelines)
     return TrainingSet(train, apart, schema)
 
 
-def training_part(
-    settings: Mapping[str, Any],
-    tables: Mapping[str, pl.LazyFrame],
-    as_of: datetime,
-    timelines: Timelines,
-    share: Share,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A share of the rows of a training set in their order: those to train on, and those of the holdout.
+def spine_of(settings: Mapping[str, Any], rows: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
+    """Which rows of the source a training set is made of, in their order, and which are of the holdout.
 
-    Of all others only the numbers and the times are held in memory, and a number for each of those at a time
-    that a holdout by share cuts through. Raises InvalidValue as `training_set`.
+    A row for each: its number in the source and whether it is held out. Beside these the times of all rows
+    are held in memory, and a number for each of those at a time that a holdout by share cuts through.
+    Raises InvalidValue as `training_set`.
     """
     asked = msgspec.convert(settings, RowsSettings)
     source = asked.source
-    _require_label(asked, tables[source.name])
-    rows = tables[source.name].with_row_index(_ROW)
+    _require_label(asked, rows)
+    numbered = rows.with_row_index(_ROW)
     names = dict.fromkeys([*source.key, source.event_time, source.known_time or source.event_time])
-    narrow = _chosen(asked, rows.select(list(dict.fromkeys([_ROW, *names, asked.label]))), as_of)
+    narrow = _chosen(asked, numbered.select(list(dict.fromkeys([_ROW, *names, asked.label]))), as_of)
     chosen = _in_span(asked, narrow.select(_ROW, source.event_time).collect(), as_of)
     columns, moment = _columns(asked, rows), pl.col(source.event_time)
 
+    @cache
     def marks(at: datetime) -> pl.Series:
-        own = chosen.lazy().filter(moment == at).select(_ROW)
-        tied = rows.filter(moment == at).join(own, on=_ROW, how="semi").select(columns)
+        own = chosen.filter(moment == at).select(_ROW)
+        tied = numbered.filter(moment == at).join(own.lazy(), on=_ROW, how="semi").select(_ROW, *columns)
         pieces = tied.collect_batches(chunk_size=piece_of(tied.collect_schema()))
-        return pl.concat([marks_of(piece, asked) for piece in pieces])
+        found = [piece.select(_ROW, marks_of(piece.drop(_ROW), asked).alias(_MARK)) for piece in pieces]
+        return own.join(pl.concat(found), on=_ROW, how="left", maintain_order="left")[_MARK]
 
     times = chosen[source.event_time]
     cut = cut_of(asked, times, marks)
     _require_both(asked, times, cut)
-    first, end = share.bounds(chosen.height)
-    own = chosen[first:end].select(_ROW)
-    wide = rows.join(own.lazy(), on=_ROW, how="semi").collect(engine="streaming")
-    spine = own.join(wide, on=_ROW, how="left", maintain_order="left").select(columns)
-    return _parted(_joined(asked, spine, tables, timelines), held_out(spine, asked, cut))
+    return chosen.select(_ROW, held_out(times, cut, marks).alias(_HELD))
+
+
+def training_part(
+    settings: Mapping[str, Any], rows: pl.LazyFrame, spine: pl.DataFrame, timelines: Timelines
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Some consecutive rows of a `spine_of` the source: those to train on, and those of the holdout.
+
+    Of the source nothing is read before the first of them and after the last.
+    """
+    asked = msgspec.convert(settings, RowsSettings)
+    own = spine.select(_ROW)
+    first = int(numbers.min()) if len(numbers := own[_ROW].to_numpy()) else 0
+    end = int(numbers.max()) + 1 if len(numbers) else 0
+    read = rows.slice(first, end - first).with_row_index(_ROW, first)
+    wide = read.join(own.lazy(), on=_ROW, how="semi").collect(engine="streaming")
+    table = own.join(wide, on=_ROW, how="left", maintain_order="left").select(_columns(asked, rows))
+    return _parted(_joined(asked, table, {}, timelines), spine[_HELD])
 
 
 def _parted(table: pl.DataFrame, held: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -13,7 +13,7 @@ from penstock.core.errors import InvalidPipeline
 from penstock.datasets.places import secrets_of
 from penstock.datasets.types import Source
 from penstock.features.holdout import USUAL, USUAL_UNDATED, read_holdout
-from penstock.features.shares import PART, PARTS, Share, part_name, parted, require_parts
+from penstock.features.shares import PART, PARTS, SPINE, Share, part_name, parted, require_parts
 from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
@@ -103,17 +103,17 @@ def training_rows(
         code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
     given = {source.name: _snapshot(drawing, source)}
-    laid_out = [_timelines(drawing, view, partitions) for view in views]
-    every = {name: part for parts in laid_out for name, part in parts.items()}
+    laid_out = {timeline_of(view.settings.name): _timeline(drawing, view, partitions) for view in views}
     if partitions == 1:
-        return cast(Rows, drawing.add(node, given | every))
-    shares = [Share(number, partitions) for number in range(partitions)]
+        return cast(Rows, drawing.add(node, given | laid_out))
+    bare = msgspec.structs.replace(settings, views=(), computed={})
+    spine = Node(name=SPINE, kind="spine", outputs=("rows",), settings=_as_data(bare))
+    known = given | laid_out | {SPINE: drawing.add(spine, given)}
     parts: dict[str, StandIn] = {}
-    for share in shares:
-        parts |= _part(drawing, node, share, given | every)
-    first = dict(next(iter(parts.items())) for parts in laid_out)
+    for number in range(partitions):
+        parts |= _part(drawing, node, Share(number, partitions), known)
     whole = msgspec.structs.replace(node, settings={**node.settings, PARTS: partitions})
-    return cast(Rows, drawing.add(whole, given | first | parts))
+    return cast(Rows, drawing.add(whole, given | laid_out | parts))
 
 
 def _part(drawing: Drawing, rows: Node, share: Share, given: Mapping[str, StandIn]) -> dict[str, StandIn]:
@@ -189,25 +189,22 @@ def _snapshot(drawing: Drawing, source: Source) -> StandIn:
     return _once(drawing, node, twice, "Give one of them another name: files(..., name=).")
 
 
-def _timelines(drawing: Drawing, view: FeatureView, wanted: int) -> dict[str, StandIn]:
-    """The nodes that lay out what a view makes of its source, in partitions; a pipeline has each once."""
+def _timeline(drawing: Drawing, view: FeatureView, wanted: int) -> StandIn:
+    """The node that lays out what a view makes of its source, in partitions; a pipeline has each once."""
     declared = view.settings
     read = about(_snapshot(drawing, declared.source)).refers_to
     assert isinstance(read, Output)  # noqa: S101 - a node was drawn
-    of = parted(declared, wanted)
-    found = {}
-    for share in (Share(number, of) for number in range(of)):
-        node = Node(
-            name=part_name(timeline_of(declared), share),
-            kind="timeline",
-            inputs={declared.source.name: read},
-            outputs=("rows",),
-            settings={"view": _as_data(declared)} | ({PART: share.number, PARTS: of} if of > 1 else {}),
-            code=views_digest({declared.name: declared.target}),
-        )
-        twice = f"Two feature views are called {declared.name}."
-        found[node.name] = _once(drawing, node, twice, "Give one of them another name.")
-    return found
+    of, name = parted(declared, wanted), timeline_of(declared.name)
+    node = Node(
+        name=f"{name}.of{of}" if of > 1 else name,
+        kind="timeline",
+        inputs={declared.source.name: read},
+        outputs=("rows",),
+        settings={"view": _as_data(declared)} | ({PARTS: of} if of > 1 else {}),
+        code=views_digest({declared.name: declared.target}),
+    )
+    twice = f"Two feature views are called {declared.name}."
+    return _once(drawing, node, twice, "Give one of them another name.")
 
 
 def _once(drawing: Drawing, node: Node, twice: str, fix: str) -> StandIn:

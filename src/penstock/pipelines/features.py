@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from penstock.core.digests import digest_value
-from penstock.features.shares import PART, PARTS
+from penstock.features.shares import PARTS
 from penstock.features.types import ViewSettings
 from penstock.pipelines.types import Graph, Node, Output, Value
 
@@ -71,12 +71,12 @@ def _timeline_in(graph: Graph, name: str) -> tuple[ViewSettings, Node, Node]:
     view = views_in(graph)[name].view
     nodes = {node.name: node for node in graph.nodes}
     laid_out = next(n for n in graph.nodes if n.kind == "timeline" and n.settings["view"]["name"] == name)
-    whole = {key: value for key, value in laid_out.settings.items() if key not in {PART, PARTS}}
-    laid_out = msgspec.structs.replace(laid_out, name=timeline_of(view), settings=whole)
+    whole = {key: value for key, value in laid_out.settings.items() if key != PARTS}
+    laid_out = msgspec.structs.replace(laid_out, name=timeline_of(name), settings=whole)
     [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
     return view, nodes[read], laid_out
 
 
-def timeline_of(view: ViewSettings) -> str:
-    """The name of the node that lays out what a view makes of its source."""
-    return f"{view.name}.timeline"
+def timeline_of(view: str) -> str:
+    """What that which a view makes of its source is called, as an input and as the node that lays it out."""
+    return f"{view}.timeline"

@@ -64,10 +64,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` says what is done: `step` calls the user's function `target`
     (`package.module:function`), `snapshot` reads a source, `timeline` lays out what a feature view makes of
-    it, `rows` joins a training set, `part` a share of its rows, `publish` makes a model ready for the
-    registry, `import` one that was made elsewhere, `features` makes the newest values of a feature view for
-    the online store, `skew` holds what was read online of a view against what training reads, `choose` gives
-    whichever of its inputs `then` and `otherwise` its `condition` asks for.
+    it, `rows` joins a training set, `spine` says which rows it is made of where it is made in partitions and
+    `part` joins a share of them, `publish` makes a model ready for the registry, `import` one that was made
+    elsewhere, `features` makes the newest values of a feature view for the online store, `skew` holds what
+    was read online of a view against what training reads, `choose` gives whichever of its inputs `then` and
+    `otherwise` its `condition` asks for.
     `over` names the inputs that are lists of equal length, for whose elements the node is run one by one;
     it is empty for a node that is run once. `when` holds the ways that must all be taken for it to run.
     `settings` are data that belong to the node itself, such as the source's declaration.
@@ -76,7 +77,17 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: Literal[
-        "step", "snapshot", "timeline", "part", "rows", "publish", "import", "features", "skew", "choose"
+        "step",
+        "snapshot",
+        "timeline",
+        "spine",
+        "part",
+        "rows",
+        "publish",
+        "import",
+        "features",
+        "skew",
+        "choose",
     ]
     target: str = ""
     inputs: dict[str, Input] = {}

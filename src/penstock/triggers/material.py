@@ -64,7 +64,7 @@ def _asking(watch: Watch, why: str, *, alarm: str = "", **rows: str) -> Material
     """A graph whose training rows are these."""
     nodes = tuple(
         msgspec.structs.replace(node, settings={**node.settings, **rows})
-        if node.kind in {"rows", "part"}
+        if node.kind in {"rows", "spine", "part"}
         else node
         for node in watch.runs.nodes
     )

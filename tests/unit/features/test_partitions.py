@@ -17,13 +17,15 @@ from msgspec.structs import replace
 from penstock import feature_view, files
 from penstock.core.errors import InvalidValue
 from penstock.datasets.types import Events
-from penstock.features.joins import Timelines
+from penstock.features import keeping, laying
+from penstock.features.joins import Timelines, join
 from penstock.features.keeping import read_timeline
-from penstock.features.laying import lay_out
+from penstock.features.laying import lay_out, parted
 from penstock.features.made import Made
-from penstock.features.partitions import part_of
-from penstock.features.shares import Share, parted, require_parts
-from penstock.features.training import schema_of, training_part, training_set
+from penstock.features.shares import Share, require_parts
+from penstock.features.shares import parted as parts_of
+from penstock.features.timelines import Features, Timeline
+from penstock.features.training import schema_of, spine_of, training_part, training_set
 from penstock.features.types import RowsSettings
 from penstock.testing.fakes import MemoryBlobs
 
@@ -51,6 +53,11 @@ def calm(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select("city", "at", "told", "wind")
 
 
+@feature_view(entity=("height", "zone"), source=weather)
+def heights(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
+
+
 VIEWS = (newest, lately, calm)
 
 
@@ -65,9 +72,14 @@ def events(chance: Random, count: int) -> dict[str, list[object]]:
     }
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("holdout", ["20h", "20%"])
 @pytest.mark.parametrize("of", [2, 3, 30])
-def test_the_rows_are_the_same(of: int, holdout: str) -> None:
+def test_the_rows_are_the_same(of: int, holdout: str, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:  # a part is larger than memory too
+        monkeypatch.setattr(laying, "HELD", 10)
+        for module in (laying, keeping):
+            monkeypatch.setattr(module, "piece_of", lambda _: 3)
     chance = Random(of)
     own = events(chance, 90) | {"trip": [chance.randrange(70) for _ in range(90)]}
     own |= {"late": [chance.choice((True, False, None)) for _ in range(90)]}
@@ -83,18 +95,22 @@ def test_the_rows_are_the_same(of: int, holdout: str) -> None:
         source=trips, label="late", holdout=holdout, span="4d", views=tuple(view.settings for view in VIEWS)
     )
     settings = msgspec.to_builtins(replace(asked, computed={"storm": "most * 2"}))
-    blobs, timelines = MemoryBlobs(), {}
+    timelines = {}
     for view in VIEWS:
-        parts = parted(view.settings, of)
+        parts = parts_of(view.settings, of)
         assert parts == (1 if view is lately or view is calm else of)
-        made = []
-        for number in range(parts):
-            share = Share(number, parts) if parts > 1 else None
-            with blobs.writing() as file:
-                lay_out(Made(view, tables["weather"], share), file)
-            made.append(read_timeline(blobs.path(file.digest)))
-        timelines[view.settings.name] = made
+        timelines[view.settings.name] = laid_out(Made(view, tables["weather"]), parts)
     require_same(settings, tables, timelines, of)
+
+
+def laid_out(made: Made, of: int) -> list[Timeline[Features]]:
+    """The timelines of the parts of a view."""
+    blobs, found = MemoryBlobs(), []
+    for part in parted(made, of):
+        with blobs.writing() as file:
+            lay_out(part, file)
+        found.append(read_timeline(blobs.path(file.digest)))
+    return found
 
 
 @given(
@@ -128,34 +144,49 @@ def require_same(
     settings: dict[str, Any], tables: dict[str, pl.LazyFrame], timelines: Timelines, of: int
 ) -> None:
     """Parts give what is made at once, or refuse with the same sentence."""
+    source = settings["source"]["name"]
     try:
         whole = training_set(settings, tables, LATER)
     except InvalidValue as error:
-        refused = re.escape(str(error))
-        for number in range(of):
-            with pytest.raises(InvalidValue, match=refused):
-                training_part(settings, tables, LATER, timelines, Share(number, of))
+        with pytest.raises(InvalidValue, match=re.escape(str(error))):
+            spine_of(settings, tables[source], LATER)
         return
-    shares = [training_part(settings, tables, LATER, timelines, Share(n, of)) for n in range(of)]
+    spine = spine_of(settings, tables[source], LATER)
+    bounds = [Share(number, of).bounds(spine.height) for number in range(of)]
+    shares = [training_part(settings, tables[source], spine[slice(*each)], timelines) for each in bounds]
     sizes = [train.height + holdout.height for train, holdout in shares]
     assert max(sizes) - min(sizes) <= 1
     train, holdout = (pl.concat(tables) for tables in zip(*shares, strict=True))
     assert train.equals(whole.train)
     assert holdout.equals(whole.holdout)
-    source = settings["source"]["name"]
     found = schema_of(settings, train.lazy(), holdout.lazy(), tables[source], timelines)
     assert found == whole.schema
 
 
-def test_an_entity_is_in_the_same_part_for_ever() -> None:
-    entities = pl.DataFrame({"city": ["a", "b", "c", None], "zone": [1, 2, 300, 4]})
-    assert part_of(entities, 8).to_list() == [7, 4, 6, None]
-    zeros = pl.DataFrame({"height": [0.0, -0.0, 1.5]})
-    assert part_of(zeros, 1000).to_list() == [
-        each for n in range(3) for each in part_of(zeros[n : n + 1], 1000)
-    ]
-    assert part_of(zeros, 1000).n_unique() == 2
-    assert part_of(entities.cast({"zone": pl.Int16}), 8).to_list() == part_of(entities, 8).to_list()
+def test_the_source_is_read_once_for_all_parts() -> None:
+    read = []
+
+    def told(piece: pl.DataFrame) -> pl.DataFrame:
+        read.append(piece.height)
+        return piece
+
+    table = pl.DataFrame(events(Random(1), 40) | {"wind": [1.0] * 40}).lazy()
+    parts = laid_out(Made(newest, table.map_batches(told)), 7)
+    assert sum(read) == 40
+    assert sum(bool(len(part.event)) for part in parts) > 1
+
+
+def test_equal_entities_of_other_types_are_found_in_their_part() -> None:
+    """Zeros of both signs are one entity; whole numbers may have another width in the rows."""
+    keys = {"height": [0.0, -0.0, -0.0, 1.5, None, 9.0], "zone": [1, 1, 300, 300, 1, 9]}
+    times = {"at": [NOON] * 6, "told": [NOON] * 6}
+    table = pl.DataFrame(keys | times).with_row_index("n")
+    rows = table.select("at", "height", pl.col("zone").cast(pl.Int16))
+    seen = table[:5].lazy()
+    whole = join(rows, "at", [heights], {"weather": seen})
+    assert whole["n"].to_list() == [1, 1, 2, 3, None, None]
+    for of in (2, 9):
+        assert join(rows, "at", [heights], {}, {"heights": laid_out(Made(heights, seen), of)}).equals(whole)
 
 
 @pytest.mark.parametrize("wanted", [0, 1.5, True, "4", 1001])

@@ -19,8 +19,10 @@ from penstock.core.targets import resolve
 from penstock.datasets.types import WRITTEN, Quarantined, Snapshot, Source
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.code import code_digest, views_digest
+from penstock.pipelines.features import timeline_of
 from penstock.pipelines.metrics import Metrics
 from penstock.pipelines.parameters import as_wanted
+from penstock.runs.lists import write_list
 from penstock.runs.types import Artifact, Task
 
 Outputs = dict[str, Artifact]
@@ -112,9 +114,9 @@ def _left_out(taken: Snapshot, blobs: Blobs) -> str:
 def _timeline(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
-    from penstock.features.laying import lay_out
+    from penstock.features.laying import lay_out, parted
     from penstock.features.made import Made
-    from penstock.features.shares import share_of
+    from penstock.features.shares import PARTS
     from penstock.features.training import resolved_view
     from penstock.features.types import ViewSettings
     from penstock.features.views import FeatureView
@@ -125,11 +127,32 @@ def _timeline(task: Task, blobs: Blobs) -> Work:
 
     def work() -> tuple[Outputs, Measured]:
         [artifact] = task.inputs.values()
-        made = Made(view, read(artifact, blobs, pl.LazyFrame), share_of(task.node.settings))
-        with blobs.writing() as file:
-            rows = lay_out(made, file)
-        meta = {"rows": rows, "of": artifact.meta["snapshot"]["id"]}
-        return {"rows": Artifact(digest=file.digest, format="timeline", size=file.size, meta=meta)}, []
+        made = Made(view, read(artifact, blobs, pl.LazyFrame))
+
+        def kept(made: Made) -> Artifact:
+            with blobs.writing() as file:
+                rows = lay_out(made, file)
+            return Artifact(digest=file.digest, format="timeline", size=file.size, meta={"rows": rows})
+
+        if of := task.node.settings.get(PARTS):
+            laid_out = write_list([kept(part) for part in parted(made, of)], blobs)
+        else:
+            laid_out = kept(made)
+        meta = laid_out.meta | {"of": artifact.meta["snapshot"]["id"]}
+        return {"rows": msgspec.structs.replace(laid_out, meta=meta)}, []
+
+    return work
+
+
+def _spine(task: Task, blobs: Blobs) -> Work:
+    import polars as pl
+
+    from penstock.features.training import spine_of
+
+    def work() -> tuple[Outputs, Measured]:
+        [artifact] = task.inputs.values()
+        rows = read(artifact, blobs, pl.LazyFrame)
+        return {"rows": write(spine_of(task.node.settings, rows, task.as_of), blobs)}, []
 
     return work
 
@@ -138,7 +161,7 @@ def _part(task: Task, blobs: Blobs) -> Work:
     import polars as pl
 
     from penstock.adapters.executors.training import timelines_of
-    from penstock.features.shares import share_of
+    from penstock.features.shares import PART, PARTS, SPINE, Share
     from penstock.features.training import training_part
 
     settings = task.node.settings
@@ -146,10 +169,12 @@ def _part(task: Task, blobs: Blobs) -> Work:
     _check_code(task, lambda: views_digest(views))
 
     def work() -> tuple[Outputs, Measured]:
-        source, share = settings["source"]["name"], share_of(settings)
-        assert share is not None  # noqa: S101 - it is drawn so
-        tables = {source: read(task.inputs[source], blobs, pl.LazyFrame)}
-        train, holdout = training_part(settings, tables, task.as_of, timelines_of(task, blobs), share)
+        rows, spine = (
+            read(task.inputs[name], blobs, pl.LazyFrame) for name in (settings["source"]["name"], SPINE)
+        )
+        first, end = Share(settings[PART], settings[PARTS]).bounds(task.inputs[SPINE].meta["rows"])
+        own = spine.slice(first, end - first).collect()
+        train, holdout = training_part(settings, rows, own, timelines_of(task, blobs))
         return {"train": write(train, blobs), "holdout": write(holdout, blobs)}, []
 
     return work
@@ -175,7 +200,7 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         timelines = timelines_of(task, blobs)
         made = made_of(task, timelines, blobs)
         snapshots = [task.inputs[task.node.settings["source"]["name"]].meta["snapshot"]["id"]]
-        snapshots += [each.meta["of"] for each in task.inputs.values() if each.format == "timeline"]
+        snapshots += [task.inputs[timeline_of(view)].meta["of"] for view in views]
         unexpected = training_as_expected(task.node.settings, made.rows)
         _warned("training rows", unexpected)
         examples = {
@@ -294,6 +319,7 @@ _KINDS: dict[str, Callable[[Task, Blobs], Work]] = {
     "step": _step,
     "snapshot": _snapshot,
     "timeline": _timeline,
+    "spine": _spine,
     "part": _part,
     "rows": _rows,
     "publish": _publish,

@@ -15,6 +15,9 @@ from penstock.features.keeping import read_timeline
 from penstock.features.shares import PARTS, number_in
 from penstock.features.training import schema_of, training_set
 from penstock.lineage.ports import Blobs
+from penstock.pipelines.features import timeline_of
+from penstock.runs.lists import FORMAT as LIST
+from penstock.runs.lists import read_list
 from penstock.runs.types import Artifact, Task
 
 
@@ -32,14 +35,15 @@ class Made(NamedTuple):
 
 def timelines_of(task: Task, blobs: Blobs) -> Timelines:
     """What the views of a task have made, by view: one timeline, or all its parts in their order."""
+    made = {view["name"]: task.inputs[timeline_of(view["name"])] for view in task.node.settings["views"]}
     return {
-        view["name"]: [
-            read_timeline(blobs.path(artifact.digest))
-            for name, artifact in _in_order(task)
-            if artifact.format == "timeline" and name.partition(".")[0] == view["name"]
-        ]
-        for view in task.node.settings["views"]
+        name: [read_timeline(blobs.path(part.digest)) for part in _timelines(kept, blobs)]
+        for name, kept in made.items()
     }
+
+
+def _timelines(kept: Artifact, blobs: Blobs) -> list[Artifact]:
+    return read_list(blobs.get(kept.digest)) if kept.format == LIST else [kept]
 
 
 def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
@@ -53,11 +57,11 @@ def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
     rows = read(task.inputs[source], blobs, pl.LazyFrame)
     if PARTS not in settings:
         whole = training_set(settings, {source: rows}, task.as_of, timelines)
-        train, apart = write(whole.train, blobs), write(whole.holdout, blobs)
+        train, apart = write(whole.train, blobs), _in_one([whole.holdout.lazy()], blobs)
         every = pl.concat([whole.train.lazy(), whole.holdout.lazy()])
         return Made(train, apart, every, (whole.train, whole.holdout), whole.schema)
     train = write_parts(_parts(task, "train"), blobs)
-    apart = _in_one(_parts(task, "holdout"), blobs)
+    apart = _in_one([read(each, blobs, pl.LazyFrame) for each in _parts(task, "holdout")], blobs)
     learned, held = (read(each, blobs, pl.LazyFrame) for each in (train, apart))
     schema = schema_of(settings, learned, held, rows, timelines)
     return Made(train, apart, pl.concat([learned, held]), (_seen(train, learned), _seen(apart, held)), schema)
@@ -65,16 +69,14 @@ def made_of(task: Task, timelines: Timelines, blobs: Blobs) -> Made:
 
 def _parts(task: Task, output: str) -> list[Artifact]:
     """What the parts of a training set have made, without those that made nothing."""
-    made = [each for name, each in _in_order(task) if name.rpartition(".")[0] == output]
+    named = sorted(task.inputs.items(), key=lambda each: number_in(each[0]))
+    made = [each for name, each in named if name.rpartition(".")[0] == output]
     return [each for each in made if each.meta["rows"]]
 
 
-def _in_one(parts: Sequence[Artifact], blobs: Blobs) -> Artifact:
-    """One file of all parts, as a holdout is measured on; a large one is never in memory as a whole."""
-    if len(parts) == 1:
-        return parts[0]
-    every = pl.concat([read(each, blobs, pl.LazyFrame) for each in parts])
-    return write(every if sum(map(_values, parts)) > HELD else every.collect(), blobs)
+def _in_one(parts: Sequence[pl.LazyFrame], blobs: Blobs) -> Artifact:
+    """One file of all parts, as a holdout is measured on: written, and to be read, piece by piece."""
+    return write(pl.concat(parts), blobs)
 
 
 def _seen(kept: Artifact, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -84,7 +86,3 @@ def _seen(kept: Artifact, rows: pl.LazyFrame) -> pl.DataFrame:
 
 def _values(table: Artifact) -> int:
     return int(table.meta["rows"] * len(table.meta["columns"]))
-
-
-def _in_order(task: Task) -> list[tuple[str, Artifact]]:
-    return sorted(task.inputs.items(), key=lambda each: number_in(each[0]))

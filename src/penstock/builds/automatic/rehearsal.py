@@ -100,7 +100,7 @@ class _Rehearsal:
         for node in self._graph.nodes:
             if spread(node):
                 self._do_each(node)
-            elif not (node.shared or node.kind == "part") and self._wanted(node):  # those make what is there
+            elif node.kind in _DOES and self._wanted(node):  # what makes rows is here already
                 self._done(node, _DOES[node.kind](self, node))
         return Rehearsed(self._inputs, self._outputs, tuple(self._published))
 

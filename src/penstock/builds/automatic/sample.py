@@ -12,7 +12,7 @@ import polars as pl
 from penstock.core.durations import duration
 from penstock.datasets import read
 from penstock.datasets.types import Source
-from penstock.features.cutting import cut_in, held_out
+from penstock.features.cutting import cut_of, held_out, marks_in
 from penstock.features.types import RowsSettings
 from penstock.pipelines.types import Graph
 
@@ -66,7 +66,8 @@ def _to_train_on(asked: RowsSettings, table: pl.DataFrame, rows: int) -> tuple[p
     newest: datetime = labelled[time][-1]
     if asked.span:
         table, labelled = (each.filter(moment > newest - duration(asked.span)) for each in (table, labelled))
-    held = held_out(table, asked, cut_in(labelled, asked))
+    cut = cut_of(asked, labelled[time], marks_in(labelled, asked))
+    held = held_out(table[time], cut, marks_in(table, asked))
     parts = table.filter(~held), table.filter(held)
     return table, pl.concat([_thinned(parts[0], rows), _thinned(parts[1], rows // 2)])
 
