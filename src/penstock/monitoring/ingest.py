@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from penstock.datasets.pairs import products
-from penstock.datasets.profiles import merge, profile_like, psi
+from penstock.datasets.profiles import merge, only, profile_like, psi
 from penstock.datasets.types import Column, Profile
 from penstock.lineage.ports import Reader
 from penstock.lineage.types import Cursor
@@ -83,10 +83,10 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
     logged = set(rows[0].inputs).intersection(*(row.inputs for row in rows))  # others are redacted
     if window.profile.rows:
         logged &= {column.name for column in window.profile.columns}
-    training = _only(version.profile, logged & {column.name for column in version.signature.inputs})
+    training = only(version.profile, logged & {column.name for column in version.signature.inputs})
     frame = _frame(rows, version.signature.inputs)
     asked = msgspec.structs.replace(profile_like(frame, training), products=products(frame, training))
-    profile = merge(_only(window.profile, logged), asked) if window.profile.rows else asked
+    profile = merge(only(window.profile, logged), asked) if window.profile.rows else asked
     predictions = window.predictions + len(rows)
     return msgspec.structs.replace(
         window,
@@ -118,11 +118,6 @@ def position_of(reader: Reader, cursor: str) -> int:
     """Where a cursor stands, 0 before it was moved."""
     found = reader.find(Cursor, id=cursor)
     return found[0].position if found else 0
-
-
-def _only(profile: Profile, names: Collection[str]) -> Profile:
-    """A profile of some of its columns."""
-    return msgspec.structs.replace(profile, columns=tuple(c for c in profile.columns if c.name in names))
 
 
 def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:
