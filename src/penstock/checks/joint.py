@@ -134,8 +134,8 @@ def joint(
 
 class _Apart(msgspec.Struct, frozen=True):
     """How far days, or stretches of them, are `off` in spreads of a window, shape (D, K), which are
-    `scatter`, shape (K,); how much of the variance of a row they lack beside a window, shape (D,), and what `noise` rows
-    have in common, of one row, shape (K, K).
+    `scatter`, shape (K,); how much of the variance of a row they lack beside a window, shape (D,), and what
+    rows have in common by chance, of one row (`noise`), shape (K, K).
     """
 
     off: Numbers

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.checks.joint import Joint, JointDays, joint
 from penstock.checks.pairs import Related, RelatedDays, related, strayed
-from penstock.checks.stretches import independent, sums
+from penstock.checks.stretches import sums, telling
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -120,14 +120,14 @@ def calibrate(
     random = np.random.default_rng(seed)
     stretches = {name: _in_a_row(column, span) for name, column in columns.items()}
     days = len(next(iter(stretches.values())).days)
-    alike = independent(len(next(iter(columns.values())).days), span)
+    told = telling(np.column_stack([_numbers(column) for column in stretches.values()]), span)
     picked = random.integers(0, days, resamples)
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
     centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
     heights = np.zeros((2, len(columns) + 2 * (pairs is not None), resamples))
     for index, (name, column) in enumerate(stretches.items()):
         mean, apart = column.shares, _apart(column)
-        widened = _widened(random, alike, resamples)
+        widened = told.widened(random, resamples)
         size = max(1, round(1 / (1 / rows + 1 / max(1, columns[name].days.sum()))))
         real, made = (
             jensen_shannon(_shares(random.multinomial(size, _proper(mean + moved))), mean)
@@ -148,7 +148,7 @@ def calibrate(
         usual = related(pairs)
         if span == 1:
             away = strayed(pairs)
-            widened = _widened(random, alike, resamples)
+            widened = told.widened(random, resamples)
             drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
             found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]
             heights[:, -2] = np.maximum(found[0][0], found[1][0])
@@ -157,7 +157,7 @@ def calibrate(
                 centre=np.array([each[1] for each in found]),
                 spread=np.array([each[2] for each in found]),
             )
-        widened = _widened(random, alike, resamples)
+        widened = told.widened(random, resamples)
         jointly, real, made = joint(
             _joint(columns, usual),
             rows,
@@ -226,14 +226,9 @@ def _relative(p: Numbers, middle: Numbers) -> Numbers:
         return np.where(p > 0, p * np.log2(p / middle), 0.0)
 
 
-def _widened(random: np.random.Generator, days: float, resamples: int) -> Numbers:
-    """How much further than the spread of D days the next may be, shape (R, 1).
-
-    Student's predictive distribution: the spread of a few days may be too small, and their mean is off.
-    """
-    scale = (days - 1) / random.chisquare(days - 1, resamples)
-    widened: Numbers = np.sqrt(scale * (days + 1) / (days - 1))[:, None]
-    return widened
+def _numbers(column: Column) -> Numbers:
+    """The mean of each day, or else the share of each cell, shape (D, 1) or (D, B)."""
+    return column.means[:, None] if column.means is not None else _shares(column.days)
 
 
 def _in_a_row(column: Column, span: int) -> Column:
