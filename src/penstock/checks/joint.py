@@ -83,8 +83,8 @@ def joint(
 ) -> tuple[Joint, Numbers, Numbers]:
     """What is usual, but for `centre` and `spread`, and the sums of R windows of `window` rows, of both kinds
     that `calibrate` draws: of the days `picked`, shape (R,), and of all days by `weights`, shape (R, D), both
-    `widened`, shape (R, 1). Where windows are of `span` days, so are the S stretches of days that are picked
-    and weighed.
+    `widened`, shape (R, K), since the spread of a column may be too small by chance, each by itself. Where
+    windows are of `span` days, stretches of as many days in a row are picked and weighed in place of days.
 
     What rows of a day have in common by chance is drawn too, where days had more rows than a window. Had they
     fewer, a window is looked at as if it had as many: it scatters less in every direction than what is drawn,

@@ -157,7 +157,7 @@ def calibrate(
                 centre=np.array([each[1] for each in found]),
                 spread=np.array([each[2] for each in found]),
             )
-        widened = told.widened(random, resamples)
+        widened = told.widened(random, resamples, len(usual.names))
         jointly, real, made = joint(
             _joint(columns, usual),
             rows,

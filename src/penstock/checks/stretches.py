@@ -20,15 +20,15 @@ class Telling(msgspec.Struct, frozen=True):
     spread: float
     mean: float
 
-    def widened(self, random: np.random.Generator, resamples: int) -> NDArray[np.float64]:
-        """How much further than the spread of these the next may be, shape (R, 1).
+    def widened(self, random: np.random.Generator, resamples: int, columns: int = 1) -> NDArray[np.float64]:
+        """How much further than the spread of these the next may be, of each of C columns, shape (R, C).
 
         Student's predictive distribution: the spread of a few may be too small, and their mean is off, from
         which theirs was taken.
         """
         freedom = max(2.0, self.spread - 1)
-        scale = freedom / random.chisquare(freedom, resamples)
-        widened: NDArray[np.float64] = np.sqrt(scale * (self.mean + 1) / max(1.0, self.mean - 1))[:, None]
+        scale = freedom / random.chisquare(freedom, (resamples, columns))
+        widened: NDArray[np.float64] = np.sqrt(scale * (self.mean + 1) / max(1.0, self.mean - 1))
         return widened
 
 
