@@ -51,9 +51,9 @@ def recurring(size: float) -> list[Change]:
 
 
 KINDS: dict[str, tuple[Kind, float]] = {
-    "abrupt, {:g} spreads in 5 of 50 columns": (steady(MOVED), 0.13),
+    "abrupt, {:g} spreads in 5 of 50 columns": (steady(MOVED), 0.165),
     "abrupt, {:g} spreads in 25 of 50 columns": (steady(25), 0.1),
-    "gradual, {:g} spreads a day more in 5 of 50": (growing, 0.04),
+    "gradual, {:g} spreads a day more in 5 of 50": (growing, 0.054),
     "recurring, {:g} spreads in 5 of 50 for 2 of 5 days": (recurring, 0.15),
 }
 """Kinds of change by their size, and a size that Evidently sees after 4 days in the median, or nearly (see
