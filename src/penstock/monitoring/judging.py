@@ -12,7 +12,7 @@ import polars as pl
 from msgspec.structs import replace
 
 from penstock.checks.measures import Numbers
-from penstock.checks.shifts import FEWEST_DAYS, Calibration
+from penstock.checks.shifts import FEWEST_DAYS, Calibration, Column
 from penstock.datasets.days import SCORE, Days, Sums, continued, followed, summed
 from penstock.datasets.profiles import merge, only, profile_like
 from penstock.datasets.types import Profile
@@ -39,6 +39,8 @@ class Judge:
         self._calibrations: dict[tuple[Any, ...], Calibration] = {}
         self._learnt: dict[tuple[str, str], Sums] = {}
         self._outputs: dict[tuple[str, str], Profile] = {}
+        self._watched: dict[tuple[Any, ...], tuple[dict[str, Column], dict[str, str], str]] = {}
+        self._moved: dict[tuple[Any, ...], bool] = {}
 
     def keep(self, answering: Collection[str]) -> None:
         """Forget the days of all but these."""
@@ -46,6 +48,8 @@ class Judge:
         self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
         self._learnt = {key: each for key, each in self._learnt.items() if key[0] in answering}
         self._outputs = {key: each for key, each in self._outputs.items() if key[0] in answering}
+        self._watched = {key: each for key, each in self._watched.items() if key[0] in answering}
+        self._moved = {key: each for key, each in self._moved.items() if key[0] in answering}
 
     def of_answers(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
@@ -60,6 +64,7 @@ class Judge:
                 unsaid=f"its {window.predictions} answers are fewer than the {ENOUGH} that it takes"
             )
         found = self._of_days(reader, version, [window], what, chance / 2)
+        self._moved[version.days, window.id, what, chance / 2] = bool(found.moved)
         if found.moved or found.unsaid:
             return found
         days = self._quiet(reader, version, window, what, chance / 2)
@@ -79,8 +84,12 @@ class Judge:
         for each in reader.find(Window, **of, predictions=Between(ENOUGH), order="-start", limit=2 * SPAN):
             if len(found) == SPAN:
                 break
-            alone = not part_of_day(reader, each)
-            if alone and not self._of_days(reader, version, [each], what, chance).moved:
+            if part_of_day(reader, each):
+                continue
+            key = (version.days, each.id, what, chance)
+            if key not in self._moved:
+                self._moved[key] = bool(self._of_days(reader, version, [each], what, chance).moved)
+            if not self._moved[key]:
                 found.append(each)
         return found[::-1]
 
@@ -203,7 +212,10 @@ class Judge:
         days = days or self._days_of(version)
         if days is None:
             return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
-        columns, aside, unsaid = watched(days, names)
+        known = (version.days, days.days, *sorted(names))
+        if known not in self._watched:
+            self._watched[known] = watched(days, names)
+        columns, aside, unsaid = self._watched[known]
         if unsaid:
             return Judgement(unsaid=unsaid, aside=aside)
         now = {column.name: column for column in seen.columns}
