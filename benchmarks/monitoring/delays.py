@@ -57,7 +57,8 @@ KINDS: dict[str, tuple[Kind, float]] = {
     "recurring, {:g} spreads in 5 of 50 for 2 of 5 days": (recurring, 0.18),
 }
 """Kinds of change by their size, which is one that Evidently sees after 5, 3.5, 4.5 and 2 days in the median
-(see `sizes`; of the last, 0.16 takes it 9). Where everybody sees a change on its first day, nothing is told.
+(see `sizes`; of the last no size that was tried is within a day of 4: 0.16 takes it 9). Where everybody sees
+a change on its first day, nothing is told.
 """
 LADDER = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6)
 """The sizes that were tried, as shares of the middle one of each kind."""
