@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from benchmarks.frame.area import measure
 from benchmarks.frame.bench import Bench
-from benchmarks.monitoring.drift import delay, false_alarms, power
+from benchmarks.monitoring.delays import delay
+from benchmarks.monitoring.drift import false_alarms, power
 from benchmarks.monitoring.estimates import estimates
 from benchmarks.monitoring.pairs import pairs
 from benchmarks.monitoring.relation import relation

@@ -68,7 +68,8 @@ class Contender(msgspec.Struct, frozen=True):
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A reference of `days` of so many `rows`, and windows with their changes, which are `off` in what they
-    are by themselves (`shift`) or in what they have in common (`apart`); see `programs/streams.py`.
+    are by themselves (`shift`) or in what they have in common (`apart`); see `programs/streams.py`. Windows
+    are streams of so many days each, of which none is looked at after one that is `enough` beyond its bound.
     """
 
     seed: int
@@ -78,6 +79,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     daily: float
     days: int = DAYS
     off: str = "shift"
+    stream: int = 1_000_000
+    enough: float = 1e300
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +109,8 @@ def nannyml() -> Environment:
 
 
 OURS = Contender("Penstock", "", "penstock_drift.py", evidently)
+DAILY = Contender("Penstock", "", "penstock_days.py", evidently)
+"""The same, where windows are days that follow one another."""
 EVIDENTLY = Contender("Evidently", "evidently", "evidently_drift.py", evidently)
 NANNYML = Contender("NannyML", "nannyml", "nannyml_drift.py", nannyml)
 PEERS = (EVIDENTLY, NANNYML)

@@ -1,10 +1,9 @@
-"""False alarms without change, what is found of changes, and how soon, beside the peers."""
+"""False alarms without change, and what is found of changes, beside the peers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 from msgspec.structs import replace
 
@@ -12,7 +11,7 @@ from benchmarks.frame.bench import Bench
 from benchmarks.frame.measure import Samples
 from benchmarks.frame.results import Bar
 from benchmarks.monitoring.contenders import (
-    EVIDENTLY,
+    DAILY,
     OURS,
     PEERS,
     Change,
@@ -61,7 +60,7 @@ def false_alarms(bench: Bench) -> None:
                 )
                 for s in range(references)
             ]
-            ours, why = findings(bench, tasks, OURS)
+            ours, why = findings(bench, tasks, DAILY)
             windows = references * each
             mine = _share(ours, why, lambda found: bool(found.columns))
             for peer in PEERS:
@@ -110,55 +109,6 @@ def power(bench: Bench) -> None:
                     bar=None if daily else Bar(at_most=5),
                     note=f"{references * each} windows; {peer.name}: {fewer}",
                 )
-
-
-def delay(bench: Bench) -> None:
-    """Streams with a change from their first day on: after how many days it is seen.
-
-    Peers are given the bound that one in ninety of their own windows without change exceeds.
-    """
-    size, daily, streams = 500, 0.05, 1 if bench.quick else 4
-    still = 10 if bench.quick else 90
-    changes: list[Change] = list(chain([STILL] * still, *KINDS.values()))
-    tasks = [
-        Task(
-            seed=300 + s, rows=size, window=size, changes=changes if s == 0 else changes[still:], daily=daily
-        )
-        for s in range(streams)
-    ]
-    ours, why = findings(bench, tasks, OURS)
-    for peer in PEERS:
-        theirs, reason = findings(bench, tasks, peer)
-        require_same(ours, theirs)
-        bound = max((found.height for found in theirs[0].windows[:still]), default=1.0) if theirs else 1.0
-        for place, (kind, days) in enumerate(KINDS.items()):
-            mine = [_days(stream, days, place, lambda found: bool(found.columns)) for stream in ours]
-            other = [_days(stream, days, place, lambda found, b=bound: found.height > b) for stream in theirs]
-            bench.results.add(
-                f"days until a change is seen, {kind}",
-                "days",
-                Samples(values=[float(each) for each in mine], error=why),
-                Samples(values=[float(each) for each in other], error=reason),
-                peer.name,
-                peer.version(),
-                bar=Bar(times=2 if peer is EVIDENTLY else 1),
-                note=f"{streams} streams of {len(days)} days; later is counted as {len(days) + 1}",
-            )
-
-
-LONG = 15
-"""Days of a stream with a change."""
-KINDS: dict[str, list[Change]] = {
-    "abrupt, 0.25 spreads in 5 of 50 columns": [(0.25, 5)] * LONG,
-    "abrupt, 0.2 spreads in 25 of 50 columns": [(0.2, 25)] * LONG,
-    "gradual, 0.04 spreads a day in 5 of 50": [(0.04 * (day + 1), 5) for day in range(LONG)],
-    "recurring, 0.3 spreads in 5 of 50 for 2 of 5 days": [(0.3 * (day % 5 < 2), 5) for day in range(LONG)],
-}
-
-
-def _days(stream: Findings, days: Sequence[Change], place: int, seen: Callable[[Found], bool]) -> int:
-    windows = stream.windows[len(stream.windows) - LONG * (len(KINDS) - place) :][: len(days)]
-    return next((day for day, found in enumerate(windows, 1) if seen(found)), len(days) + 1)
 
 
 def _share(found: Sequence[Findings], why: str, of: Callable[[Found], float]) -> Samples:

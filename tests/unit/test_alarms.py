@@ -268,11 +268,13 @@ def test_two_systems_that_judge_at_once_raise_one_alarm() -> None:
 def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn: list[set[str]] = []
+    drawn: list[str] = []
 
-    def drawing(columns: dict[str, Column], rows: int, pairs: RelatedDays | None) -> Calibration:
-        drawn.append(set(columns))
-        return calibrated(columns, rows, pairs)
+    def drawing(
+        columns: dict[str, Column], rows: int, pairs: RelatedDays | None, *, span: int
+    ) -> Calibration:
+        drawn.append(f"{', '.join(columns)} of {span}")
+        return calibrated(columns, rows, pairs, span=span)
 
     monkeypatch.setattr("penstock.monitoring.judging.calibrated", drawing)
     world = World()
@@ -282,7 +284,7 @@ def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_an
         world.answer()
         world.answer(2, environment="staging")
         world.alarms.tick(world.clock.advance(DAY))
-    assert sorted(map(sorted, drawn)) == [["carrier", "wind"], [SCORE]]
+    assert sorted(drawn) == [f"{SCORE} of 1", f"{SCORE} of 3", "wind, carrier of 1", "wind, carrier of 3"]
 
 
 def test_days_count_what_profiles_count() -> None:

@@ -86,7 +86,7 @@ def test_windows_without_change_stay_within_what_is_drawn_whatever_their_size(
             window,
             picked=random.integers(0, 60, 500),
             weights=random.normal(size=(500, 60)) / np.sqrt(60),
-            widened=np.ones((500, 1)),
+            widened=np.ones((500, 30)),
             random=random,
         )
         bound = max(np.quantile(real, 0.9), np.quantile(made, 0.9))

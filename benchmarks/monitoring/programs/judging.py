@@ -22,7 +22,8 @@ def judge(
 ) -> None:
     """Learn the reference, look at each window of the task, and print what was found and what it took.
 
-    Rows are made the kind of `table` that a contender is used with before its time begins.
+    Rows are made the kind of `table` that a contender is used with before its time begins. Of a stream of
+    `task["stream"]` windows those after one that is `task["enough"]` beyond its bound are not looked at.
     """
     task = json.loads(Path(sys.argv[1]).read_bytes())
     seed, days, daily = task["seed"], task["days"], task["daily"]
@@ -34,10 +35,14 @@ def judge(
     known = learn(given, days, task["window"])
     learnt = time.perf_counter() - started
     del given
-    windows, took = [], []
+    windows, took, seen = [], [], False
     for number, (amount, moved) in enumerate(task["changes"]):
         window = day(seed, LIVE + number, task["window"], daily=daily, moved=moved, **{task["off"]: amount})
         marks.append(digest(window))
+        seen = number % task["stream"] > 0 and (seen or windows[-1]["height"] > task["enough"])
+        if seen:
+            windows.append({"columns": [], "height": 0.0})
+            continue
         given = table(window)
         started = time.perf_counter()
         columns, height = look(known, given)

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.checks.stretches import sums
+
 Numbers = NDArray[np.float64]
 BEYOND = 1.5
 """By how many spreads a column must be off to count."""
@@ -77,10 +79,12 @@ def joint(
     weights: Numbers,
     widened: Numbers,
     random: np.random.Generator,
+    span: int = 1,
 ) -> tuple[Joint, Numbers, Numbers]:
     """What is usual, but for `centre` and `spread`, and the sums of R windows of `window` rows, of both kinds
     that `calibrate` draws: of the days `picked`, shape (R,), and of all days by `weights`, shape (R, D), both
-    `widened`, shape (R, 1).
+    `widened`, shape (R, K), since the spread of a column may be too small by chance, each by itself. Where
+    windows are of `span` days, stretches of as many days in a row are picked and weighed in place of days.
 
     What rows of a day have in common by chance is drawn too, where days had more rows than a window. Had they
     fewer, a window is looked at as if it had as many: it scatters less in every direction than what is drawn,
@@ -90,29 +94,32 @@ def joint(
     brought to that of the others. So the few that moved stand out (P. Hall and J. Jin, Innovated higher
     criticism, 2010). The sum of what is beyond a threshold is from J. Fan, Test of significance based on
     wavelet thresholding and Neyman's truncation (1996). Each day is looked at by what *other* days have in
-    common, as a window is.
+    common, as a window is, and so is a stretch of days: there are more days than stretches that do not
+    overlap, and a direction is the same in both.
     """
     rows = np.maximum(days.rows, 1)
-    size = min(window, int(np.median(rows)))
-    usual, chance = np.average(days.means, axis=0, weights=rows), days.within**2
-    off = days.means - usual
-    own = np.maximum(0.0, np.average(off**2 - chance / rows[:, None], axis=0, weights=rows))
-    before, after = chance / rows[:, None] + own, chance / size + own
-    scatter = np.sqrt(after) + 1e-12 + 1e-9 * np.abs(days.means).max(axis=0)
-    off *= np.sqrt(np.minimum(1.0, after / np.maximum(before, 1e-300))) / scatter
-    lacking = np.maximum(0.0, 1 / size - 1 / rows)
-    noise = days.correlated * np.outer(days.within / scatter, days.within / scatter)
+    usual = np.average(days.means, axis=0, weights=rows)
+    each = _apart(days, rows, days.means - usual, window / span)
+    if span == 1:
+        whole = each
+    else:
+        together = sums(rows, span)
+        means = sums(days.means * rows[:, None], span) / together[:, None]
+        whole = _apart(days, together, means - usual, window)
+    off, lacking = whole.off, whole.lacking
 
     def shared(some: NDArray[np.bool_]) -> Numbers:
-        found = off[some]
-        return _shared(found.T @ found / len(found) + lacking[some].mean() * noise, len(found))
+        found = each.off[some]
+        return _shared(found.T @ found / len(found) + each.lacking[some].mean() * each.noise, len(found))
 
-    place, whole = np.arange(len(off)) % FOLDS, shared(np.ones(len(off), dtype=bool))
-    alone = np.empty_like(off)
-    for fold in range(FOLDS):
-        alone[place == fold] = off[place == fold] @ (np.eye(len(whole)) - shared(place != fold))
-    values, vectors = np.linalg.eigh(noise)
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T @ (np.eye(len(whole)) - whole)
+    unshared = np.eye(len(days.names)) - shared(np.ones(len(rows), dtype=bool))
+    place, at, alone = np.arange(len(off)) * FOLDS // len(off), np.arange(len(rows)), np.empty_like(off)
+    for fold in np.unique(place):
+        ours = np.flatnonzero(place == fold)
+        others = (at < ours[0]) | (at >= ours[-1] + span)
+        alone[ours] = off[ours] @ (np.eye(len(days.names)) - shared(others))
+    values, vectors = np.linalg.eigh(whole.noise)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T @ unshared
     real, made = (
         widened * moved + np.sqrt(more)[:, None] * (random.normal(size=(len(picked), len(root))) @ root)
         for moved, more in (
@@ -121,7 +128,34 @@ def joint(
         )
     )
     left = np.maximum(ALONE, np.sqrt((alone**2).mean(axis=0) + lacking.mean() * (root**2).sum(axis=0)))
-    return Joint(days.names, usual, scatter, whole, left, 0.0, 1.0), _sums(real / left), _sums(made / left)
+    known = Joint(days.names, usual, whole.scatter, np.eye(len(days.names)) - unshared, left, 0.0, 1.0)
+    return known, _sums(real / left), _sums(made / left)
+
+
+class _Apart(msgspec.Struct, frozen=True):
+    """How far days, or stretches of them, are `off` in spreads of a window, shape (D, K), which are
+    `scatter`, shape (K,); how much of the variance of a row they lack beside a window, shape (D,), and what
+    rows have in common by chance, of one row (`noise`), shape (K, K).
+    """
+
+    off: Numbers
+    scatter: Numbers
+    lacking: Numbers
+    noise: Numbers
+
+
+def _apart(days: JointDays, rows: NDArray[np.int64], off: Numbers, window: float) -> _Apart:
+    """How far days of so many rows are off, as they would be if they had a window's."""
+    size, chance = min(window, int(np.median(rows))), days.within**2
+    own = np.maximum(0.0, np.average(off**2 - chance / rows[:, None], axis=0, weights=rows))
+    before, after = chance / rows[:, None] + own, chance / size + own
+    scatter = np.sqrt(after) + 1e-12 + 1e-9 * np.abs(days.means).max(axis=0)
+    return _Apart(
+        off * np.sqrt(np.minimum(1.0, after / np.maximum(before, 1e-300))) / scatter,
+        scatter,
+        np.maximum(0.0, 1 / size - 1 / rows),
+        days.correlated * np.outer(days.within / scatter, days.within / scatter),
+    )
 
 
 def _shared(covariance: Numbers, days: int) -> Numbers:

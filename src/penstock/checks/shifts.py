@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.checks.joint import Joint, JointDays, joint
 from penstock.checks.pairs import Related, RelatedDays, related, strayed
+from penstock.checks.stretches import sums, telling
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -98,6 +99,7 @@ def calibrate(
     seed: int,
     resamples: int = RESAMPLES,
     pairs: RelatedDays | None = None,
+    span: int = 1,
 ) -> Calibration:
     """Draw windows of `rows` rows out of the reference as they would come if nothing had changed.
 
@@ -108,20 +110,25 @@ def calibrate(
     random, which keeps their covariance and reaches beyond the most extreme of a few days. What a few days
     leave unknown of how days differ widens both. Distances are those of Jensen and Shannon. How columns go
     together on the same days (`pairs`) is drawn in the same way, and how far those are off at once.
+
+    Where a window is of `span` days, stretches of so many days in a row take the place of days, so that what
+    lasts from one day to the next does so in what is drawn. Pairs are of single days, and left out there.
     Sources: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), chapter 8, for blocks; V.
     Chernozhukov, D. Chetverikov and K. Kato (2013), Gaussian approximations and multiplier bootstrap for
     maxima of sums of high-dimensional random vectors, for the largest of many columns at once.
     """
     random = np.random.default_rng(seed)
-    days = len(next(iter(columns.values())).days)
+    stretches = {name: _in_a_row(column, span) for name, column in columns.items()}
+    days = len(next(iter(stretches.values())).days)
+    told = telling(np.column_stack([_numbers(column) for column in stretches.values()]), span)
     picked = random.integers(0, days, resamples)
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
     centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
-    heights = np.empty((2, len(columns) + 2 * (pairs is not None), resamples))
-    for index, column in enumerate(columns.values()):
+    heights = np.zeros((2, len(columns) + 2 * (pairs is not None), resamples))
+    for index, (name, column) in enumerate(stretches.items()):
         mean, apart = column.shares, _apart(column)
-        widened = _widened(random, days, resamples)
-        size = max(1, round(1 / (1 / rows + 1 / max(1, column.days.sum()))))
+        widened = told.widened(random, resamples)
+        size = max(1, round(1 / (1 / rows + 1 / max(1, columns[name].days.sum()))))
         real, made = (
             jensen_shannon(_shares(random.multinomial(size, _proper(mean + moved))), mean)
             for moved in (widened * apart[picked], widened * (weights @ apart))
@@ -138,16 +145,27 @@ def calibrate(
             heights[:, index] = np.maximum(heights[:, index], more)
     together = jointly = None
     if pairs:
-        usual, away = related(pairs), strayed(pairs)
-        widened = _widened(random, days, resamples)
-        drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
-        found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]
-        heights[:, -2] = np.maximum(found[0][0], found[1][0])
-        together = msgspec.structs.replace(
-            usual, centre=np.array([each[1] for each in found]), spread=np.array([each[2] for each in found])
-        )
+        usual = related(pairs)
+        if span == 1:
+            away = strayed(pairs)
+            widened = told.widened(random, resamples)
+            drawn = [usual.sizes(widened * moved) for moved in (away[picked], weights @ away)]
+            found = [_standard(*each) for each in zip(*drawn, usual.least, strict=True)]
+            heights[:, -2] = np.maximum(found[0][0], found[1][0])
+            together = msgspec.structs.replace(
+                usual,
+                centre=np.array([each[1] for each in found]),
+                spread=np.array([each[2] for each in found]),
+            )
+        widened = told.widened(random, resamples, len(usual.names))
         jointly, real, made = joint(
-            _joint(columns, usual), rows, picked=picked, weights=weights, widened=widened, random=random
+            _joint(columns, usual),
+            rows,
+            picked=picked,
+            weights=weights,
+            widened=widened,
+            random=random,
+            span=span,
         )
         heights[:, -1], middle, scatter = _standard(real, made, jointly.least)
         jointly = msgspec.structs.replace(jointly, centre=middle, spread=scatter)
@@ -208,14 +226,19 @@ def _relative(p: Numbers, middle: Numbers) -> Numbers:
         return np.where(p > 0, p * np.log2(p / middle), 0.0)
 
 
-def _widened(random: np.random.Generator, days: int, resamples: int) -> Numbers:
-    """How much further than the spread of D days the next may be, shape (R, 1).
+def _numbers(column: Column) -> Numbers:
+    """The mean of each day, or else the share of each cell, shape (D, 1) or (D, B)."""
+    return column.means[:, None] if column.means is not None else _shares(column.days)
 
-    Student's predictive distribution: the spread of a few days may be too small, and their mean is off.
-    """
-    scale = (days - 1) / random.chisquare(days - 1, resamples)
-    widened: Numbers = np.sqrt(scale * (days + 1) / (days - 1))[:, None]
-    return widened
+
+def _in_a_row(column: Column, span: int) -> Column:
+    """A column by each stretch of so many days in a row."""
+    if span == 1:
+        return column
+    days, means = sums(column.days, span), column.means
+    if means is not None:
+        means = sums(means * column.days.sum(axis=1), span) / np.maximum(1, days.sum(axis=1))
+    return Column(days, means, column.within)
 
 
 def _apart(column: Column) -> Numbers:

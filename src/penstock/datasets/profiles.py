@@ -53,6 +53,11 @@ def unnamed(profile: Profile, columns: Collection[str]) -> Profile:
     return replace(profile, columns=tuple(told))
 
 
+def only(profile: Profile, names: Collection[str]) -> Profile:
+    """A profile of some of its columns."""
+    return msgspec.structs.replace(profile, columns=tuple(c for c in profile.columns if c.name in names))
+
+
 def prior_of(labels: pl.Series) -> Prior:
     """What a label was, as text and, where it is a number, on average."""
     known = labels.drop_nulls()

@@ -42,6 +42,8 @@ class _Judged(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         """Of how many answers something was found."""
+        if self.judgement.days:
+            return sum(day.predictions for day in self.judgement.days)
         return self.window.labelled if self.what in _TRUTHS else self.window.predictions
 
 
@@ -210,8 +212,9 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
         order="start",
     )
     first = found.moved[0].column
-    told = judged.what == "inputs" and not found.jointly and first in window.drift
-    begun = since(before, first) if told else window.start  # single columns tell little of what many began
+    # distances of single days tell little of what many columns began, or of what several days showed
+    told = judged.what == "inputs" and not found.jointly and not found.days and first in window.drift
+    begun = since(before, first) if told else (found.days or (window,))[0].start
     alarm = Alarm(
         id=tx.mint(Alarm),
         project=version.project,
@@ -241,6 +244,7 @@ def _raise(tx: Transaction, judged: _Judged, now: datetime) -> None:
                 "why": alarm.why,
                 "window": window.id,
                 "chance": alarm.chance,
+                "days": max(1, len(found.days)),
                 "false_alarms": judged.allowed,
                 "columns": [msgspec.to_builtins(each) for each in found.moved],
             },
@@ -286,15 +290,19 @@ def _why(judged: _Judged, begun: datetime) -> str:
         if judged.what == "relation"
         else f"the {judged.what} of version {window.version} are not those of training"
     )
-    apart = (
-        "together, columns are further off than days differ, most of all " if judged.judgement.jointly else ""
-    )
+    days = judged.judgement.days
+    together = f"over the last {len(days)} days, " if days else ""
+    if judged.judgement.jointly:
+        together += "together, columns are further off than days differ, most of all "
     rows = f"{judged.rows:,} answers"
     if judged.what in _TRUTHS:
         rows += f" whose labels are known, {window.completeness:.0%} of those"
+    on = f"{window.start:%Y-%m-%d}"
+    if days:
+        on = f"{len(days)} days from {days[0].start:%Y-%m-%d} to {on}"
     return (
-        f"{of} since {begun:%Y-%m-%d}: {apart}{shown}{more}"
-        f" ({rows} on {window.start:%Y-%m-%d}, chance {_odds(judged.judgement.chance)})"
+        f"{of} since {begun:%Y-%m-%d}: {together}{shown}{more}"
+        f" ({rows} on {on}, chance {_odds(judged.judgement.chance)})"
     )
 
 

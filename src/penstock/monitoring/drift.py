@@ -32,6 +32,8 @@ PAIRS = 3
 """Pairs of columns that are named at most, those that went together most otherwise."""
 JOINTLY = 5
 """Columns that are named at most where many moved a little, those that did most."""
+SPAN = 3
+"""Days that are looked at together where each by itself is as in training."""
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 
@@ -41,7 +43,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `chance` is how likely any column seems to move so far in a window without change; `aside` are columns of
     which nothing is said, and why. Where the window was `learnt`, later ones are held against it. What moved
-    `jointly` did not move far enough by itself, and those are named that moved most.
+    `jointly` did not move far enough by itself, and those are named that moved most. Where the newest of some
+    `days`, in order, is no change by itself, they were looked at together.
     """
 
     moved: tuple[Moved, ...] = ()
@@ -50,6 +53,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     aside: dict[str, str] = {}
     learnt: bool = False
     jointly: bool = False
+    days: tuple[Window, ...] = ()
 
 
 def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict[str, str], str]:
@@ -94,9 +98,11 @@ def together(
     return RelatedDays(tuple(heeded), rows, found, spread, like(size_of(products)))
 
 
-def calibrated(columns: Mapping[str, Column], rows: int, pairs: RelatedDays | None = None) -> Calibration:
-    """What a window of about so many rows looks like without change: as many or a few less."""
-    return calibrate(columns, like(rows), seed=SEED, pairs=pairs)
+def calibrated(
+    columns: Mapping[str, Column], rows: int, pairs: RelatedDays | None = None, *, span: int = 1
+) -> Calibration:
+    """What a window of about so many rows of `span` days looks like without change: as many or a few less."""
+    return calibrate(columns, like(rows), seed=SEED, pairs=pairs, span=span)
 
 
 def like(rows: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from penstock.core.clock import midnight
 from penstock.datasets.pairs import products
-from penstock.datasets.profiles import merge, profile_like, psi
+from penstock.datasets.profiles import merge, only, profile_like, psi
 from penstock.datasets.types import Column, Profile
 from penstock.lineage.cursors import position_of
 from penstock.lineage.ports import Reader
@@ -84,10 +84,10 @@ def grown(window: Window, rows: Sequence[Answered], version: Version, now: datet
     logged = set(rows[0].inputs).intersection(*(row.inputs for row in rows))  # others are redacted
     if window.profile.rows:
         logged &= {column.name for column in window.profile.columns}
-    training = _only(version.profile, logged & {column.name for column in version.signature.inputs})
+    training = only(version.profile, logged & {column.name for column in version.signature.inputs})
     frame = _frame(rows, version.signature.inputs)
     asked = msgspec.structs.replace(profile_like(frame, training), products=products(frame, training))
-    profile = merge(_only(window.profile, logged), asked) if window.profile.rows else asked
+    profile = merge(only(window.profile, logged), asked) if window.profile.rows else asked
     predictions = window.predictions + len(rows)
     return msgspec.structs.replace(
         window,
@@ -113,11 +113,6 @@ def cursor_of(segment: str) -> str:
 def position_in(reader: Reader, segment: str) -> int:
     """How far a segment of the log is taken in, in bytes."""
     return position_of(reader, cursor_of(segment))
-
-
-def _only(profile: Profile, names: Collection[str]) -> Profile:
-    """A profile of some of its columns."""
-    return msgspec.structs.replace(profile, columns=tuple(c for c in profile.columns if c.name in names))
 
 
 def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import reduce
 from itertools import islice
 from typing import Any
 
@@ -12,14 +13,14 @@ import polars as pl
 from msgspec.structs import replace
 
 from penstock.checks.measures import Numbers
-from penstock.checks.shifts import FEWEST_DAYS, Calibration
+from penstock.checks.shifts import FEWEST_DAYS, Calibration, Column
 from penstock.datasets.days import SCORE, Days, Sums, continued, followed, summed
-from penstock.datasets.profiles import profile_like
-from penstock.datasets.types import ColumnProfile, Products, Profile
+from penstock.datasets.profiles import merge, only, profile_like
+from penstock.datasets.types import Profile
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Signature, Version
 from penstock.monitoring import relation
-from penstock.monitoring.drift import ENOUGH, Judgement, calibrated, judged, like, together, watched
+from penstock.monitoring.drift import ENOUGH, SPAN, Judgement, calibrated, judged, like, together, watched
 from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
@@ -40,7 +41,9 @@ class Judge:
         self._days: dict[str, Days] = {}
         self._calibrations: dict[tuple[Any, ...], Calibration] = {}
         self._learnt: dict[tuple[str, str], Sums] = {}
-        self._outputs: dict[tuple[str, str], dict[str, ColumnProfile]] = {}
+        self._outputs: dict[tuple[str, str], Profile] = {}
+        self._watched: dict[tuple[Any, ...], tuple[dict[str, Column], dict[str, str], str]] = {}
+        self._moved: dict[tuple[Any, ...], bool] = {}
 
     def keep(self, answering: Collection[str]) -> None:
         """Forget the days of all but these."""
@@ -48,40 +51,83 @@ class Judge:
         self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
         self._learnt = {key: each for key, each in self._learnt.items() if key[0] in answering}
         self._outputs = {key: each for key, each in self._outputs.items() if key[0] in answering}
+        self._watched = {key: each for key, each in self._watched.items() if key[0] in answering}
+        self._moved = {key: each for key, each in self._moved.items() if key[0] in answering}
 
     def of_answers(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
     ) -> Judgement:
-        """Judge what was asked, or with `what` "outputs" what was answered."""
+        """Judge what was asked, or with `what` "outputs" what was answered: on this day, and where it is
+        as in training, on the last days together, each with half of the chance.
+        """
         if part := part_of_day(reader, window):
             return Judgement(unsaid=part)
         if window.predictions < ENOUGH:
             return Judgement(
                 unsaid=f"its {window.predictions} answers are fewer than the {ENOUGH} that it takes"
             )
+        found = self._of_days(reader, version, [window], what, chance / 2)
+        self._moved[version.days, window.id, what, chance / 2] = bool(found.moved)
+        if found.moved or found.unsaid:
+            return found
+        days = self._quiet(reader, version, window, what, chance / 2)
+        if len(days) < SPAN:
+            return found
+        lately = self._of_days(reader, version, days, what, chance / 2)
+        return replace(lately, days=tuple(days), aside=found.aside) if lately.moved else found
+
+    def _quiet(
+        self, reader: Reader, version: Version, window: Window, what: What, chance: float
+    ) -> list[Window]:
+        """The version's last whole days up to a window, SPAN at most, of those that are as in training each
+        by itself: what is over and was told does not count again.
+        """
+        of = {**_of(window), "version": window.version, "start": Between(None, window.start)}
+        found = [window]
+        for each in reader.find(Window, **of, predictions=Between(ENOUGH), order="-start", limit=2 * SPAN):
+            if len(found) == SPAN:
+                break
+            if part_of_day(reader, each):
+                continue
+            key = (version.days, each.id, what, chance)
+            if key not in self._moved:
+                self._moved[key] = bool(self._of_days(reader, version, [each], what, chance).moved)
+            if not self._moved[key]:
+                found.append(each)
+        return found[::-1]
+
+    def _of_days(
+        self, reader: Reader, version: Version, days: Sequence[Window], what: What, chance: float
+    ) -> Judgement:
+        """Judge one day, or several together."""
         inputs = {column.name for column in version.signature.inputs}
-        if what == "inputs":
-            asked = {column.name: column for column in window.profile.columns}
-            products = window.profile.products
-            return self._judged(version, inputs, asked, window.predictions, chance, products=products)
-        return self._of_outputs(reader, version, window, {SCORE} - inputs, chance)
+        if what == "outputs":
+            return self._of_outputs(reader, version, days, {SCORE} - inputs, chance)
+        seen = _together([day.profile for day in days])
+        return self._judged(version, inputs, seen, _answers(days), chance, span=len(days))
 
     def _of_outputs(
-        self, reader: Reader, version: Version, window: Window, names: Collection[str], chance: float
+        self,
+        reader: Reader,
+        version: Version,
+        windows: Sequence[Window],
+        names: Collection[str],
+        chance: float,
     ) -> Judgement:
         """Held-out days are what answers are held against, and where these are few, the version's first
         whole days as well.
         """
-        days, seen = self._days_of(version), self._answered(reader, version, window)
+        days = self._days_of(version)
         held = sum(any(row) for row in days.counts.get(SCORE, ())) if days and names else 0
         lacks = FEWEST_DAYS - held if held else 0
         if days and lacks > 0:
-            first = _first(reader, window, lacks)
+            first = _first(reader, windows[0], lacks)
             if len(first) < lacks:
                 return Judgement(unsaid=_awaited(held, len(first) + 1))
-            more = {each.id: self._answered(reader, version, each)[SCORE] for each in first}
+            more = {each.id: self._answered(reader, version, each).columns[0] for each in first}
             days = continued(days, SCORE, more)
-        return self._judged(version, names, seen, window.predictions, chance, days=days)
+        seen = _together([self._answered(reader, version, window) for window in windows])
+        return self._judged(version, names, seen, _answers(windows), chance, days=days, span=len(windows))
 
     def of_labels(self, reader: Reader, version: Version, window: Window, chance: float) -> Judgement:
         """Judge what really happened, by the labels that are known."""
@@ -146,7 +192,7 @@ class Judge:
         errors = expected_losses(known, window.profile, version.profile).get("mae", 0.0)
         return relation.beyond(version.signature, known, answers, errors)
 
-    def _answered(self, reader: Reader, version: Version, window: Window) -> dict[str, ColumnProfile]:
+    def _answered(self, reader: Reader, version: Version, window: Window) -> Profile:
         """The statistics of a window's scores; of a day that is over they are read once."""
         key = (version.days, window.id)
         if key not in self._outputs:
@@ -154,7 +200,7 @@ class Judge:
             self._outputs[key] = self._seen(version, scores)
         return self._outputs[key]
 
-    def _seen(self, version: Version, values: pl.Series) -> dict[str, ColumnProfile]:
+    def _seen(self, version: Version, values: pl.Series) -> Profile:
         """The statistics of values that are no inputs, as those of training were kept under their name."""
         days = self._days_of(version)
         known = [column for column in days.profile.columns if column.name == values.name] if days else []
@@ -162,39 +208,43 @@ class Judge:
             values = values.cast(pl.Float64, strict=False)
         elif known and known[0].dtype == "bool":
             values = values.str.to_lowercase().replace(_SPOKEN)
-        seen = profile_like(values.to_frame(), Profile(rows=0, columns=tuple(known)))
-        return {column.name: column for column in seen.columns}
+        return profile_like(values.to_frame(), Profile(rows=0, columns=tuple(known)))
 
     def _judged(
         self,
         version: Version,
         names: Collection[str],
-        now: dict[str, ColumnProfile],
+        seen: Profile,
         rows: int,
         chance: float,
         *,
-        products: Products | None = None,
         days: Days | None = None,
+        span: int = 1,
     ) -> Judgement:
         days = days or self._days_of(version)
         if days is None:
             return Judgement(unsaid=f"nobody knows how the rows of version {version.number} were by day")
-        columns, aside, unsaid = watched(days, names)
+        known = (version.days, days.days, *sorted(names))
+        if known not in self._watched:
+            self._watched[known] = watched(days, names)
+        columns, aside, unsaid = self._watched[known]
         if unsaid:
             return Judgement(unsaid=unsaid, aside=aside)
+        now = {column.name: column for column in seen.columns}
         columns = {name: column for name, column in columns.items() if name in now}  # others are redacted
-        pairs = together(days, columns, products, version.influence)
+        pairs = together(days, columns, seen.products, version.influence)
         key = (
             version.days,
             days.days,
             like(rows),
             tuple(columns),
             (pairs.names, pairs.window) if pairs else (),
+            span,
         )
         if key not in self._calibrations:  # environments may share a model
-            self._calibrations[key] = calibrated(columns, rows, pairs)
+            self._calibrations[key] = calibrated(columns, rows, pairs, span=span)
         calibration = self._calibrations[key]
-        found = judged(calibration, now, days, version.influence, chance, products=products)
+        found = judged(calibration, now, days, version.influence, chance, products=seen.products)
         return replace(found, aside=aside | found.aside)
 
     def _days_of(self, version: Version) -> Days | None:
@@ -203,6 +253,16 @@ class Judge:
         if version.days not in self._days:
             self._days[version.days] = msgspec.json.decode(self._blobs.get(version.days), type=Days)
         return self._days[version.days]
+
+
+def _together(profiles: Sequence[Profile]) -> Profile:
+    """The statistics of several days, of the columns that each of them has."""
+    names = set[str].intersection(*({column.name for column in each.columns} for each in profiles))
+    return reduce(merge, (only(each, names) for each in profiles))
+
+
+def _answers(windows: Sequence[Window]) -> int:
+    return sum(window.predictions for window in windows)
 
 
 def _first(reader: Reader, window: Window, count: int) -> list[Window]:
