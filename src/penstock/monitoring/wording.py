@@ -47,11 +47,11 @@ def told(before: TextProfile, now: TextProfile, apart: float) -> str:
 
 
 def shares_of(before: TextProfile, now: TextProfile) -> dict[str, tuple[float, float]]:
-    """The share of texts that have each word, in training and now; of words that are not among the commonest
-    of training, 0 and by how much more it is than theirs can have been.
+    """The share of texts that have each word, in training and now. Words beyond the commonest of training had
+    the share of the rarest of those at most, and are there where they have more now.
     """
     rare = min(before.words.values(), default=0) / before.rows
-    new = {word: (0.0, max(0.0, count / now.rows - rare)) for word, count in now.new.items()}
+    new = {word: (rare, count / now.rows) for word, count in now.new.items() if count > rare * now.rows}
     return {word: (n / before.rows, now.words[word] / now.rows) for word, n in before.words.items()} | new
 
 
