@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.datasets.types import ColumnProfile, TextProfile
 
-SIZE = 32
+SIZE = 16
 """Numbers that a text's words become; one more is how many words it has."""
 WORDS = 200
 """Words of the reference that are counted one by one, the commonest."""
