@@ -245,7 +245,7 @@ def _relative(p: Numbers, middle: Numbers) -> Numbers:
 
 
 def _numbers(column: Column) -> Numbers:
-    """The mean of each day, of texts those of all their numbers, or else the share of each cell, shape (D, 1),
+    """The mean of each day, of texts those of all numbers, or else the share of each cell, shape (D, 1),
     (D, K) or (D, B).
     """
     if column.text is not None:
