@@ -51,6 +51,10 @@ class Joint(msgspec.Struct, frozen=True):
         """By how many spreads the sum is above its centre."""
         return (float(_sums(self._off(means)[1])) - self.centre) / self.spread
 
+    def apart(self, means: Mapping[str, float]) -> float:
+        """How many times as far the means are from the usual as those of windows are without change."""
+        return float(np.sqrt((self._off(means)[0] ** 2).mean()))
+
     def most(self, means: Mapping[str, float], count: int) -> list[str]:
         """The columns that moved most, so many at most: by themselves, and in the same direction beside what
         others let expect, that no column is named from which others moved away.

@@ -29,12 +29,21 @@ _FLOOR = 0.5 / np.sqrt(8)
 class Column(msgspec.Struct, frozen=True):
     """The counts of a reference by day and cell, shape (D, B).
 
-    Of numbers also the mean of each day, shape (D,), and the spread of the rows of a day.
+    Of numbers also the mean of each day, shape (D,), and the spread of the rows of a day. Of texts, whose
+    cells are being there and missing, the means of the numbers that they become.
     """
 
     days: Counts
     means: Numbers | None = None
     within: float = 0.0
+    text: JointDays | None = None
+
+    def of(self, some: NDArray[np.bool_]) -> Column:
+        """The column on some of its days, shape (D,)."""
+        means, text = self.means, self.text
+        if text is not None:
+            text = msgspec.structs.replace(text, rows=text.rows[some], means=text.means[some])
+        return Column(self.days[some], None if means is None else means[some], self.within, text)
 
     @property
     def shares(self) -> Numbers:
@@ -54,6 +63,7 @@ class Calibration(msgspec.Struct, frozen=True):
     `centre` and `spread` have shape (2, C), of distances and of how far means are off; `largest` are the
     largest standardised ones of each of R windows, in order, of two kinds (see `calibrate`), shape (2, R).
     `related` is how columns go together, and `joint` how far many are off at once: two more of the family.
+    `texts` are what those of a column are about.
     """
 
     names: tuple[str, ...]
@@ -65,13 +75,18 @@ class Calibration(msgspec.Struct, frozen=True):
     rows: int
     related: Related | None = None
     joint: Joint | None = None
+    texts: dict[str, Joint] = {}
 
     def standardised(
-        self, found: Mapping[str, Counts], means: Mapping[str, float]
+        self,
+        found: Mapping[str, Counts],
+        means: Mapping[str, float],
+        texts: Mapping[str, Mapping[str, float]] | None = None,
     ) -> tuple[Numbers, Numbers]:
         """The distances of a window's counts, and how far each column is off, shape (C,).
 
-        That is by how many spreads its distance is above the centre, or of numbers its mean, if that is more.
+        That is by how many spreads its distance is above the centre, or of numbers its mean, if that is more,
+        and so of `texts` by name what they are about.
         """
         shape = len(self.names), max((len(each) for each in self.reference.values()), default=0)
         shares, usual = np.zeros(shape), np.zeros(shape)  # a cell that nothing is in adds nothing
@@ -81,7 +96,8 @@ class Calibration(msgspec.Struct, frozen=True):
         distances = jensen_shannon(shares, usual)
         off = np.array([abs(means[n] - self.means[n]) if n in self.means else np.nan for n in self.names])
         heights = (np.array([distances, off]) - self.centre) / self.spread
-        return distances, np.fmax(heights[0], heights[1])
+        about = [self.texts[n].height(texts[n]) if texts and n in self.texts else np.nan for n in self.names]
+        return distances, np.fmax(np.fmax(heights[0], heights[1]), about)
 
     def chance(self, height: float) -> float:
         """How likely any of the columns comes out so far above its centre in a window without change."""
@@ -125,6 +141,15 @@ def calibrate(
     weights = random.normal(size=(resamples, days)) / np.sqrt(days)
     centre, spread = np.full((2, len(columns)), np.nan), np.ones((2, len(columns)))
     heights = np.zeros((2, len(columns) + 2 * (pairs is not None), resamples))
+
+    def jointly(of: JointDays) -> tuple[Numbers, Joint]:
+        widened = told.widened(random, resamples, len(of.names))
+        drawn = {"picked": picked, "weights": weights, "widened": widened}
+        usual, real, made = joint(of, rows, **drawn, random=random, span=span)
+        found, middle, scatter = _standard(real, made, usual.least)
+        return found, msgspec.structs.replace(usual, centre=middle, spread=scatter)
+
+    texts = {}
     for index, (name, column) in enumerate(stretches.items()):
         mean, apart = column.shares, _apart(column)
         widened = told.widened(random, resamples)
@@ -143,7 +168,10 @@ def calibrate(
             least = max(noise, 1e-12 + 1e-9 * float(np.abs(column.means).max()))
             more, centre[1, index], spread[1, index] = _standard(real, made, least)
             heights[:, index] = np.maximum(heights[:, index], more)
-    together = jointly = None
+        if (text := columns[name].text) is not None:
+            more, texts[name] = jointly(text)
+            heights[:, index] = np.maximum(heights[:, index], more)
+    together = at_once = None
     if pairs:
         usual = related(pairs)
         if span == 1:
@@ -157,18 +185,7 @@ def calibrate(
                 centre=np.array([each[1] for each in found]),
                 spread=np.array([each[2] for each in found]),
             )
-        widened = told.widened(random, resamples, len(usual.names))
-        jointly, real, made = joint(
-            _joint(columns, usual),
-            rows,
-            picked=picked,
-            weights=weights,
-            widened=widened,
-            random=random,
-            span=span,
-        )
-        heights[:, -1], middle, scatter = _standard(real, made, jointly.least)
-        jointly = msgspec.structs.replace(jointly, centre=middle, spread=scatter)
+        heights[:, -1], at_once = jointly(_joint(columns, usual))
     return Calibration(
         names=tuple(columns),
         reference={name: column.shares for name, column in columns.items()},
@@ -178,7 +195,8 @@ def calibrate(
         largest=np.sort(heights.max(axis=1), axis=1),
         rows=rows,
         related=together,
-        joint=jointly,
+        joint=at_once,
+        texts=texts,
     )
 
 
@@ -227,7 +245,11 @@ def _relative(p: Numbers, middle: Numbers) -> Numbers:
 
 
 def _numbers(column: Column) -> Numbers:
-    """The mean of each day, or else the share of each cell, shape (D, 1) or (D, B)."""
+    """The mean of each day, of texts those of all numbers, or else the share of each cell, shape (D, 1),
+    (D, K) or (D, B).
+    """
+    if column.text is not None:
+        return column.text.means
     return column.means[:, None] if column.means is not None else _shares(column.days)
 
 
@@ -238,7 +260,11 @@ def _in_a_row(column: Column, span: int) -> Column:
     days, means = sums(column.days, span), column.means
     if means is not None:
         means = sums(means * column.days.sum(axis=1), span) / np.maximum(1, days.sum(axis=1))
-    return Column(days, means, column.within)
+    if (text := column.text) is not None:
+        size = sums(text.rows, span)
+        of = sums(text.means * text.rows[:, None], span) / np.maximum(1, size)[:, None]
+        text = msgspec.structs.replace(text, rows=size, means=of)
+    return Column(days, means, column.within, text)
 
 
 def _apart(column: Column) -> Numbers:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.datasets.pairs import Pairs, cell_of_numbers, paired
 from penstock.datasets.profiles import cells
+from penstock.datasets.texts import TextDays, text_days
 from penstock.datasets.types import ColumnProfile, Profile
 
 MOST_DAYS = 400
@@ -39,7 +40,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
     its bins or categories, for categories one more for all others, and one more for nulls. `means` are those
     of the D days for columns of numbers, and that of all where a day has none. `relation` is how the truth
     of held-out rows lay beside what was expected of it (see `monitoring.relation`), `pairs` how columns of
-    numbers went together on each of the D days.
+    numbers went together on each of the D days, `texts` what those of a column were about.
     """
 
     profile: Profile
@@ -48,6 +49,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
     means: dict[str, tuple[float, ...]] = {}
     relation: Sums = Sums()
     pairs: Pairs = Pairs()
+    texts: dict[str, TextDays] = {}
 
 
 def summed(days: pl.Series, numbers: Mapping[str, NDArray[np.float64]]) -> Sums:
@@ -99,6 +101,7 @@ def daily(frame: pl.DataFrame, time: str, reference: Profile) -> Days:
         counts=counts,
         means=means,
         pairs=paired(frame, place, days.len(), reference),
+        texts={each.name: text_days(frame[each.name], place, days.len(), each) for each in reference.texts},
     )
 
 

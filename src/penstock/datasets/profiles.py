@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
 from penstock.datasets.pairs import added
+from penstock.datasets.texts import is_text, merged, text_like, text_profile
 from penstock.datasets.types import ColumnProfile, Prior, Profile
 
 BINS = 10
@@ -38,24 +39,27 @@ def profile(frame: pl.DataFrame, columns: Sequence[str] = ()) -> Profile:
         name for name, dtype in frame.schema.items() if column_type(dtype) not in {"time", "other"}
     ]
     many = frame.height >= MANY
-    return Profile(
-        rows=frame.height, columns=_each(lambda name: _reference(frame[name]), names, at_once=many)
-    )
+    known = _each(lambda name: _reference(frame[name]), names, at_once=many)
+    texts = tuple(text_profile(frame[each.name]) for each in known if is_text(frame[each.name], each))
+    return Profile(rows=frame.height, columns=known, texts=texts)
 
 
 def unnamed(profile: Profile, columns: Collection[str]) -> Profile:
-    """A profile that does not name the values of some of its columns: they are counted together."""
+    """A profile that does not name the values of some of its columns, nor words: those are counted as one."""
     replace = msgspec.structs.replace
     told = [
         replace(each, top={}, other=each.other + sum(each.top.values())) if each.name in columns else each
         for each in profile.columns
     ]
-    return replace(profile, columns=tuple(told))
+    texts = tuple(each for each in profile.texts if each.name not in columns)
+    return replace(profile, columns=tuple(told), texts=texts)
 
 
 def only(profile: Profile, names: Collection[str]) -> Profile:
     """A profile of some of its columns."""
-    return msgspec.structs.replace(profile, columns=tuple(c for c in profile.columns if c.name in names))
+    columns = tuple(column for column in profile.columns if column.name in names)
+    texts = tuple(text for text in profile.texts if text.name in names)
+    return msgspec.structs.replace(profile, columns=columns, texts=texts)
 
 
 def prior_of(labels: pl.Series) -> Prior:
@@ -82,7 +86,8 @@ def profile_like(frame: pl.DataFrame, reference: Profile) -> Profile:
     known = {column.name: column for column in reference.columns}
     marks = _marks({value for column in reference.columns for value in column.top})
     columns = _each(lambda name: _like(frame[name], known[name], marks), known, at_once=frame.height >= VAST)
-    return Profile(rows=frame.height, columns=columns)
+    texts = tuple(text_like(frame[each.name], each) for each in reference.texts)
+    return Profile(rows=frame.height, columns=columns, texts=texts)
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -94,6 +99,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         rows=a.rows + b.rows,
         columns=tuple(_merged(left, right) for left, right in pairs),
         products=added(a.products, b.products),
+        texts=merged(a.texts, b.texts),
     )
 
 

@@ -168,12 +168,30 @@ class Products(msgspec.Struct, frozen=True, kw_only=True):
     sums: bytes
 
 
+class TextProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the texts of a column were about, as sums over `rows`, which merge (see `datasets.texts`).
+
+    `sums` are those of the numbers that texts become, `length` counts their words. `words` are the commonest
+    of the reference, and `new` the commonest others, each with how many of the texts have it.
+    """
+
+    name: str
+    rows: int
+    sums: tuple[float, ...] = ()
+    length: int = 0
+    words: dict[str, int] = {}
+    new: dict[str, int] = {}
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The compact statistics of a table. `products` are there where it was asked how columns go together."""
+    """The compact statistics of a table. `products` are there where it was asked how columns go together,
+    `texts` tell more of those columns that hold text.
+    """
 
     rows: int
     columns: tuple[ColumnProfile, ...]
     products: Products | None = None
+    texts: tuple[TextProfile, ...] = ()
 
 
 class Prior(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,8 +15,9 @@ from penstock.checks.shifts import FEWEST_DAYS, FEWEST_ROWS, Calibration, Column
 from penstock.datasets.days import Days
 from penstock.datasets.pairs import correlations, of_days, pairs_of, size_of
 from penstock.datasets.profiles import cells, psi
-from penstock.datasets.types import ColumnProfile, Products
+from penstock.datasets.types import ColumnProfile, Products, TextProfile
 from penstock.models.types import Version
+from penstock.monitoring import wording
 from penstock.monitoring.types import Moved, What, Window
 
 ENOUGH = 30
@@ -73,15 +74,7 @@ def watched(days: Days, names: Collection[str]) -> tuple[dict[str, Column], dict
             f"how much one day differs from another takes {FEWEST_ROWS} of {FEWEST_DAYS}"
         )
         return {}, aside, short
-    kept = {
-        name: Column(
-            column.days[first > 0],
-            None if column.means is None else column.means[first > 0],
-            column.within,
-        )
-        for name, column in enough.items()
-    }
-    return kept, aside, ""
+    return {name: column.of(first > 0) for name, column in enough.items()}, aside, ""
 
 
 def together(
@@ -118,32 +111,42 @@ def judged(
     chance: float,
     *,
     products: Products | None = None,
+    texts: Sequence[TextProfile] = (),
 ) -> Judgement:
     """Hold a window's columns against the calibration, so that without change it alarms with `chance`.
 
     A column that answers hardly heed (see HEEDED) is told where it moved, and raises no alarm by itself. How
     columns go together is asked only of those that stand still: what moves, takes its relations along. What
-    many do a little is asked where nothing else alarms.
+    many do a little is asked where nothing else alarms. `texts` tell of those columns that hold text.
     """
     references = {column.name: column for column in days.profile.columns}
+    seen = {each.name: each for each in texts}
+    about = {name: wording.means_of(seen[name]) for name in calibration.texts}
     counts = {
-        name: np.array(cells(found[name], references[name]), dtype=np.int64) for name in calibration.names
+        name: np.array([each.count, each.nulls] if name in about else cells(each, references[name]))
+        for name, each in ((name, found[name]) for name in calibration.names)
     }
     means = {name: found[name].mean if found[name].count else references[name].mean for name in counts}
-    distances, heights = calibration.standardised(counts, means)
+    distances, heights = calibration.standardised(counts, means, about)
     bound = calibration.bound(chance)
 
     def told_of(index: int) -> Moved:
         name = calibration.names[index]
         of = _whole(days, name)
+        text = name in about
         return Moved(
             column=name,
-            distance=round(float(distances[index]), 4),
-            psi=round(psi(of, found[name]), 4),
+            distance=None if text else round(float(distances[index]), 4),
+            psi=None if text else round(psi(of, found[name]), 4),
             chance=calibration.chance(float(heights[index])),
             influence=round(influence.get(name, 1.0), 4) if influence else None,
-            how=told(of, found[name]),
+            how=about_text(name) if text else told(of, found[name]),
         )
+
+    def about_text(name: str) -> str:
+        apart = calibration.texts[name].apart(about[name])
+        how = wording.told(_text(days, name), seen[name], apart)
+        return ", ".join([how, *_missing(_whole(days, name), found[name])])
 
     order = sorted(range(len(heights)), key=lambda index: -heights[index])
     moved = [told_of(index) for index in order if heights[index] > bound]
@@ -195,16 +198,22 @@ def told(before: ColumnProfile, now: ColumnProfile) -> str:
 
     Missing values and new categories are told of beside what moved most, where training had none of them.
     """
-    rows, were = now.count + now.nulls, before.count + before.nulls
-    said = [_most(before, now)]
-    if now.nulls and not before.nulls:
-        said.append(f"values are missing in {now.nulls:,} of {rows:,} rows, in training in none")
-    elif abs(now.nulls / rows - before.nulls / were) > MISSING:
-        said.append(f"missing values from {before.nulls / were:.0%} to {now.nulls / rows:.0%}")
+    rows = now.count + now.nulls
+    said = [_most(before, now), *_missing(before, now)]
     fresh = 0 if before.edges or before.other else now.count - sum(now.top.get(v, 0) for v in before.top)
     if fresh:
         said.append(f"new categories, which training never saw, in {fresh:,} of {rows:,} rows")
     return ", ".join(said)
+
+
+def _missing(before: ColumnProfile, now: ColumnProfile) -> list[str]:
+    """What is to be said of missing values, if anything."""
+    rows, were = now.count + now.nulls, before.count + before.nulls
+    if now.nulls and not before.nulls:
+        return [f"values are missing in {now.nulls:,} of {rows:,} rows, in training in none"]
+    if abs(now.nulls / rows - before.nulls / were) > MISSING:
+        return [f"missing values from {before.nulls / were:.0%} to {now.nulls / rows:.0%}"]
+    return []
 
 
 def _most(before: ColumnProfile, now: ColumnProfile) -> str:
@@ -224,19 +233,23 @@ def _most(before: ColumnProfile, now: ColumnProfile) -> str:
 
 
 def shares(version: Version, window: Window, columns: Sequence[Moved]) -> list[dict[str, Any]]:
-    """The share of each bin or category in training and in a window, for columns that moved."""
+    """The share of each bin or category in training and in a window, or that of texts with each word, for
+    columns that moved.
+    """
     found = {column.name: column for column in window.profile.columns}
-    return [
-        {
-            "column": reference.name,
-            "cells": _names(reference),
-            "training": _parts(cells(reference, reference)),
-            "window": _parts(cells(found[reference.name], reference)),
-        }
-        for moved in columns
-        for reference in version.profile.columns
-        if reference.name == moved.column and moved.column in found
-    ]
+    texts, were = ({each.name: each for each in of.profile.texts} for of in (window, version))
+    references = {column.name: column for column in version.profile.columns}
+    shown = []
+    for name in (each.column for each in columns if each.column in references and each.column in found):
+        reference = references[name]
+        if name in texts:
+            words = wording.shares_of(were[name], texts[name])
+            names, both = list(words), [list(each) for each in zip(*words.values(), strict=True)]
+        else:
+            names = _names(reference)
+            both = [_parts(cells(each, reference)) for each in (reference, found[name])]
+        shown.append({"column": name, "cells": names, "training": both[0], "window": both[1]})
+    return shown
 
 
 def _names(column: ColumnProfile) -> list[str]:
@@ -274,8 +287,13 @@ def chance_of(times: int, span: timedelta) -> float:
 
 
 def _column(days: Days, profile: ColumnProfile) -> Column:
-    """A column's counts; of numbers the means too, and what spread is left within days."""
+    """A column's counts; of numbers the means too, and what spread is left within days; of text what it is
+    about.
+    """
     counts = np.array(days.counts[profile.name], dtype=np.int64)
+    if profile.name in days.texts:
+        there = np.column_stack([counts[:, :-1].sum(axis=1), counts[:, -1]])
+        return Column(there, text=wording.joint_days(days.texts[profile.name]))
     if not profile.edges or profile.name not in days.means:
         return Column(counts)
     means, sizes = np.array(days.means[profile.name]), counts.sum(axis=1)
@@ -287,9 +305,19 @@ def _identifies(days: Days, name: str, column: Column) -> bool:
     """Whether most values are beyond the commonest, as those of an identifier are."""
     profile = next(each for each in days.profile.columns if each.name == name)
     total = column.days.sum()
-    return not profile.edges and total > 0 and column.days[:, -2].sum() / total > IDENTIFIER
+    return (
+        not profile.edges
+        and column.text is None
+        and total > 0
+        and column.days[:, -2].sum() / total > IDENTIFIER
+    )
 
 
 def _whole(days: Days, name: str) -> ColumnProfile:
     """The profile of a column that the window is held against."""
     return next(column for column in days.profile.columns if column.name == name)
+
+
+def _text(days: Days, name: str) -> TextProfile:
+    """What the texts of training were about."""
+    return next(text for text in days.profile.texts if text.name == name)

@@ -121,7 +121,8 @@ def _frame(rows: Sequence[Answered], columns: Sequence[Column]) -> pl.DataFrame:
 
 
 def _drift(training: Profile, now: Profile) -> dict[str, float]:
-    reference = {column.name: column for column in training.columns}
+    texts = {text.name for text in training.texts}  # whose values are new ones every day
+    reference = {column.name: column for column in training.columns if column.name not in texts}
     return {
         column.name: psi(reference[column.name], column)
         for column in now.columns

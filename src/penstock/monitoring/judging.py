@@ -232,6 +232,8 @@ class Judge:
             return Judgement(unsaid=unsaid, aside=aside)
         now = {column.name: column for column in seen.columns}
         columns = {name: column for name, column in columns.items() if name in now}  # others are redacted
+        if not columns:
+            return Judgement(unsaid="all that is watched of it is redacted", aside=aside)
         pairs = together(days, columns, seen.products, version.influence)
         key = (
             version.days,
@@ -244,7 +246,15 @@ class Judge:
         if key not in self._calibrations:  # environments may share a model
             self._calibrations[key] = calibrated(columns, rows, pairs, span=span)
         calibration = self._calibrations[key]
-        found = judged(calibration, now, days, version.influence, chance, products=seen.products)
+        found = judged(
+            calibration,
+            now,
+            days,
+            version.influence,
+            chance,
+            products=seen.products,
+            texts=seen.texts,
+        )
         return replace(found, aside=aside | found.aside)
 
     def _days_of(self, version: Version) -> Days | None:
