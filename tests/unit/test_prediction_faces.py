@@ -317,6 +317,7 @@ def test_prometheus_is_told_of_requests_rows_and_refusals(house: House) -> None:
     house.ask("/predict/delay", {"rows": ROWS})
     house.ask("/v2/models/delay/infer", encode_request(COLUMNS))
     house.ask("/predict/delay", {"rows": []})
+    house.ask("/v2/models/delay/versions/1/infer", {"inputs": []})
     house.ask("/predict/" + "x" * 50, {"rows": ROWS})
     told = house.ask("/metrics")
     assert told.headers["content-type"].startswith("text/plain")
@@ -327,10 +328,14 @@ def test_prometheus_is_told_of_requests_rows_and_refusals(house: House) -> None:
     [rows] = families["penstock_predictions"].samples
     assert (rows.labels, rows.value) == (place, 4)
     refused = {
-        (s.labels["model"], s.labels["status"]): s.value
+        (s.labels["model"], s.labels["variant"], s.labels["status"]): s.value
         for s in families["penstock_refused_requests"].samples
     }
-    assert refused == {("delay", "400"): 1, ("", "404"): 1}
+    assert refused == {
+        ("delay", "champion", "400"): 1,
+        ("delay", "direct", "400"): 1,
+        ("", "champion", "404"): 1,
+    }
     for stage in ("preprocess", "predict", "postprocess"):
         last = next(s for s in families[f"request_{stage}_seconds"].samples if s.name.endswith("_count"))
         assert (last.labels, last.value) == ({"model_name": "delay"}, 2)

@@ -213,8 +213,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """How a version was asked on a UTC day. `id` is that of the window of the day.
 
     `times` counts the answered requests by how long they took, by the buckets of `serving.types.TIMES`; each
-    asked for some of the `rows`. `refused` are requests to its model that were answered with an error, by
-    status, on a champion.
+    asked for some of the `rows`. `refused` are requests to its model by name that were answered with an
+    error, by status, on a champion.
     """
 
     id: str

@@ -164,7 +164,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """What one process of the service has counted since it was started, which gives it its name. `refused`
-    are requests that were answered with an error: model, status and how many.
+    are requests to a model by its name that were answered with an error: model, status and how many.
     """
 
     process: str

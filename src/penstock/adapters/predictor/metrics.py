@@ -56,13 +56,15 @@ class Answered(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """What one process has counted. Refusals are by model and status, `unlogged` are the rows that were
-    answered and left out of the prediction log, `outside` values that break a rule, by model, version, column
-    and rule, `features` requests for features by their names, by status.
+    """What one process has counted.
+
+    Refusals are by model, variant ("direct" where a version was asked by its number, else "champion") and
+    status, `unlogged` are the rows that were answered and left out of the log, `outside` values that break a
+    rule, by model, version, column and rule, `features` requests for features by their names, by status.
     """
 
     answered: list[Answered]
-    refused: list[tuple[str, int, int]]
+    refused: list[tuple[str, str, int, int]]
     unlogged: list[tuple[str, str, int]] = []
     outside: list[tuple[str, int, str, str, int]] = []
     features: list[tuple[int, int]] = []
@@ -75,7 +77,7 @@ class Metrics:
         self._recent: list[tuple[Place, int, list[Stages]]] = []
         self._recently = 0
         self._answered: dict[Place, Answered] = {}
-        self._refused: dict[tuple[str, int], int] = {}
+        self._refused = Counter[tuple[str, str, int]]()
         self._unlogged: dict[tuple[str, str], int] = {}
         self._outside: Counter[tuple[str, int, str, str]] = Counter()
         self._features: Counter[int] = Counter()
@@ -90,9 +92,9 @@ class Metrics:
         if self._recently >= MOST_RECENT:
             self._fold()
 
-    def refused(self, model: str, status: int) -> None:
+    def refused(self, model: str, variant: str, status: int) -> None:
         """A request to a model was answered with an error."""
-        self._refused[model, status] = self._refused.get((model, status), 0) + 1
+        self._refused[model, variant, status] += 1
 
     def features(self, status: int) -> None:
         """A request for features by their names was answered."""
@@ -111,7 +113,7 @@ class Metrics:
     def counted(self) -> Counted:
         """All counts so far; may be asked for in another thread."""
         self._fold()
-        refused = [(model, status, count) for (model, status), count in list(self._refused.items())]
+        refused = [(*place, count) for place, count in list(self._refused.items())]
         unlogged = [(*place, rows) for place, rows in list(self._unlogged.items())]
         outside = [(*place, count) for place, count in list(self._outside.items())]
         return Counted(
@@ -134,7 +136,9 @@ class Metrics:
 
 
 def counters_of(process: str, counted: Counted) -> Counters:
-    """What a process has counted, as the control plane keeps it by the day."""
+    """What a process has counted, as the control plane keeps it by the day: what is asked of a version by its
+    number, as gates ask what is to be refused, is no refusal of the champion.
+    """
     served = tuple(
         Served(
             model=model,
@@ -147,7 +151,10 @@ def counters_of(process: str, counted: Counted) -> Counters:
         for each in counted.answered
         for model, version, variant, environment in (each.place,)
     )
-    return Counters(process=process, served=served, refused=tuple(counted.refused))
+    refused = tuple(
+        (model, status, n) for model, variant, status, n in counted.refused if variant != "direct"
+    )
+    return Counters(process=process, served=served, refused=refused)
 
 
 def metrics_text(every: Iterable[Counted]) -> bytes:
@@ -159,7 +166,7 @@ def metrics_text(every: Iterable[Counted]) -> bytes:
 
 def _merged(every: Iterable[Counted]) -> Counted:
     answered: dict[Place, Answered] = {}
-    refused: dict[tuple[str, int], int] = defaultdict(int)
+    refused: Counter[tuple[str, str, int]] = Counter()
     unlogged: dict[tuple[str, str], int] = defaultdict(int)
     outside: Counter[tuple[str, int, str, str]] = Counter()
     features: Counter[int] = Counter()
@@ -170,8 +177,8 @@ def _merged(every: Iterable[Counted]) -> Counted:
             kept.whole.merge(more.whole)
             for stage, other in zip(kept.stages, more.stages, strict=True):
                 stage.merge(other)
-        for model, status, count in counted.refused:
-            refused[model, status] += count
+        for model, variant, status, count in counted.refused:
+            refused[model, variant, status] += count
         for model, environment, count in counted.unlogged:
             unlogged[model, environment] += count
         for model, version, column, rule, count in counted.outside:
@@ -211,10 +218,12 @@ class _Collector:
         yield requests
         yield rows
         refused = CounterMetricFamily(
-            "penstock_refused_requests", "Requests answered with an error.", labels=("model", "status")
+            "penstock_refused_requests",
+            "Requests answered with an error.",
+            labels=("model", "variant", "status"),
         )
-        for model, status, count in self._counted.refused:
-            refused.add_metric((model, str(status)), count)
+        for model, variant, status, count in self._counted.refused:
+            refused.add_metric((model, variant, str(status)), count)
         yield refused
         unlogged = CounterMetricFamily(
             "penstock_unlogged_predictions",

@@ -387,7 +387,7 @@ class Server:
         if face is None:
             return Reply(status, encode_error(sentence))
         name = face.model if face.model in self._table.state.models else ""
-        self._metrics.refused(name, status)
+        self._metrics.refused(name, "direct" if face.number else "champion", status)
         return face.refuse(status, sentence)
 
     def _only_model(self) -> str:
