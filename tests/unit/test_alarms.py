@@ -284,7 +284,7 @@ def test_days_without_change_are_drawn_once_for_a_training_wherever_its_model_an
         world.answer()
         world.answer(2, environment="staging")
         world.alarms.tick(world.clock.advance(DAY))
-    assert sorted(drawn) == [f"{SCORE} of 1", f"{SCORE} of 3", "wind, carrier of 1", "wind, carrier of 3"]
+    assert sorted(drawn) == [f"{what} of {span}" for what in (SCORE, "wind, carrier") for span in (1, 2, 3)]
 
 
 def test_days_count_what_profiles_count() -> None:

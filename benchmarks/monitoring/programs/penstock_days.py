@@ -16,7 +16,7 @@ from penstock.datasets.days import Days
 from penstock.datasets.pairs import products
 from penstock.datasets.profiles import merge, profile_like
 from penstock.datasets.types import Profile
-from penstock.monitoring.drift import SPAN, Judgement, calibrated, judged, together, watched
+from penstock.monitoring.drift import SPANS, Judgement, calibrated, judged, together, watched
 
 STREAM = json.loads(Path(sys.argv[1]).read_bytes())["stream"]
 
@@ -28,7 +28,9 @@ class Known:
         self.days, day = learn(frame, days, window)
         columns, _, _ = watched(self.days, frame.columns)
         pairs = together(self.days, frame.columns, products(frame.head(window), self.days.profile), {})
-        self.calibrations = {1: day, SPAN: calibrated(columns, SPAN * window, pairs, span=SPAN)}
+        self.calibrations = {1: day} | {
+            span: calibrated(columns, span * window, pairs, span=span) for span in SPANS
+        }
         self.looked, self.quiet = 0, list[Profile]()
 
 
@@ -42,15 +44,16 @@ def look(known: Known, window: pl.DataFrame) -> Found:
     profile = Profile(rows=profile.rows, columns=profile.columns, products=products(window, days.profile))
     found = _judged(days, known.calibrations[1], profile)
     if not found.moved:
-        known.quiet = [*known.quiet[1 - SPAN :], profile]
-        if len(known.quiet) == SPAN:
-            found = _judged(days, known.calibrations[SPAN], reduce(merge, known.quiet))
+        known.quiet = [*known.quiet[1 - max(SPANS) :], profile]
+        for span in SPANS:
+            if not found.moved and span <= len(known.quiet):
+                found = _judged(days, known.calibrations[span], reduce(merge, known.quiet[-span:]))
     return [moved.column for moved in found.moved], CHANCE / found.chance
 
 
 def _judged(days: Days, calibration: Calibration, profile: Profile) -> Judgement:
     columns = {column.name: column for column in profile.columns}
-    return judged(calibration, columns, days, {}, CHANCE / 2, products=profile.products)
+    return judged(calibration, columns, days, {}, CHANCE / (1 + len(SPANS)), products=profile.products)
 
 
 if __name__ == "__main__":

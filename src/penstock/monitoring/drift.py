@@ -33,8 +33,8 @@ PAIRS = 3
 """Pairs of columns that are named at most, those that went together most otherwise."""
 JOINTLY = 5
 """Columns that are named at most where many moved a little, those that did most."""
-SPAN = 3
-"""Days that are looked at together where each by itself is as in training."""
+SPANS = (2, 3)
+"""Days that are looked at together where each by itself is as in training, the fewest first."""
 _STEP = 2 ** (1 / 3)
 SEED = 20130301
 

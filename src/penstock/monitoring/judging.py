@@ -20,7 +20,7 @@ from penstock.datasets.types import Profile
 from penstock.lineage.ports import Between, Blobs, Reader
 from penstock.models.types import Signature, Version
 from penstock.monitoring import relation
-from penstock.monitoring.drift import ENOUGH, SPAN, Judgement, calibrated, judged, like, together, watched
+from penstock.monitoring.drift import ENOUGH, SPANS, Judgement, calibrated, judged, like, together, watched
 from penstock.monitoring.estimates import expected_losses
 from penstock.monitoring.estimators import Estimators
 from penstock.monitoring.measure import answers_of, scores_of, within
@@ -58,7 +58,7 @@ class Judge:
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
     ) -> Judgement:
         """Judge what was asked, or with `what` "outputs" what was answered: on this day, and where it is
-        as in training, on the last days together, each with half of the chance.
+        as in training, on the last days together, each look with an equal part of the chance.
         """
         if part := part_of_day(reader, window):
             return Judgement(unsaid=part)
@@ -66,26 +66,28 @@ class Judge:
             return Judgement(
                 unsaid=f"its {window.predictions} answers are fewer than the {ENOUGH} that it takes"
             )
-        found = self._of_days(reader, version, [window], what, chance / 2)
-        self._moved[version.days, window.id, what, chance / 2] = bool(found.moved)
+        chance /= 1 + len(SPANS)
+        found = self._of_days(reader, version, [window], what, chance)
+        self._moved[version.days, window.id, what, chance] = bool(found.moved)
         if found.moved or found.unsaid:
             return found
-        days = self._quiet(reader, version, window, what, chance / 2)
-        if len(days) < SPAN:
-            return found
-        lately = self._of_days(reader, version, days, what, chance / 2)
-        return replace(lately, days=tuple(days), aside=found.aside) if lately.moved else found
+        quiet = self._quiet(reader, version, window, what, chance)
+        for days in (quiet[-span:] for span in SPANS if span <= len(quiet)):
+            lately = self._of_days(reader, version, days, what, chance)
+            if lately.moved:
+                return replace(lately, days=tuple(days), aside=found.aside)
+        return found
 
     def _quiet(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float
     ) -> list[Window]:
-        """The version's last whole days up to a window, SPAN at most, of those that are as in training each
-        by itself: what is over and was told does not count again.
+        """The version's last whole days up to a window, as many as are looked at, of those that are as in
+        training each by itself: what is over and was told does not count again.
         """
         of = {**_of(window), "version": window.version, "start": Between(None, window.start)}
-        found = [window]
-        for each in reader.find(Window, **of, predictions=Between(ENOUGH), order="-start", limit=2 * SPAN):
-            if len(found) == SPAN:
+        found, most = [window], max(SPANS)
+        for each in reader.find(Window, **of, predictions=Between(ENOUGH), order="-start", limit=2 * most):
+            if len(found) == most:
                 break
             if part_of_day(reader, each):
                 continue
