@@ -111,8 +111,10 @@ def read_records(
 
 
 def _keys(entities: Mapping[str, Sequence[Any]], view: OnlineView) -> list[bytes]:
-    columns = [_column(entities, column, view.name) for column in view.entity]
-    names = [column.name for column in view.entity]
+    names, columns = [], []
+    for column in view.entity:
+        names.append(column.name)
+        columns.append(_column(entities, column, view.name))
     return [entity_key(names, row) for row in zip(*columns)]  # noqa: B905 - of one length they are by now
 
 
