@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 
+from penstock.adapters.predictor.awake import Awake
 from penstock.core.errors import NotFound
 from penstock.serving.encode import encode_error
 
@@ -97,6 +98,7 @@ class Lines(Protocol):
 
     now: float
     ending: bool
+    awake: Awake
 
     def opened(self, connection: Connection) -> bool:
         """Whether there is room for a connection."""
@@ -113,6 +115,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, application: Application, lines: Lines) -> None:
         self._application = application
         self._lines = lines
+        self._awake = lines.awake
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._busy = self._turning = self._over = self._begun = self._lingers = False
@@ -136,6 +139,8 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._over:
             return
+        if not self._awake.heard:
+            self._awake.hear()
         if not self._begun and self._is_known(data):
             return
         first, self._complete = not self._begun, 0

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Callable, Sequence
 
+from penstock.adapters.predictor.awake import Awake
 from penstock.adapters.predictor.http import Application, Connection
 
 _SPARE = 128
@@ -26,6 +27,7 @@ class Listener:
         """`turned` is called at each look: the loop turns."""
         self.now = 0.0
         self.ending = False
+        self.awake = Awake()
         self._application = application
         self._sockets = sockets
         self._turned = turned
