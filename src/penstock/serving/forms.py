@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 from penstock.models.types import Signature
 
-_STRING = rb'"[^"\\\x00-\x1f]*"|null'
-_PLAIN = rb"[-+.0-9a-zE]+"
+_STRING = rb'(?>"[^"\\\x00-\x1f]*+"|null)'
+_PLAIN = rb"[-+.0-9a-zE]++"
 """A number, a boolean or null, which is made sure of when it is read."""
 _UP_TO_BRACKET = rb"[^\]]++"
 """The same where no column holds text, found sooner. All are read together as one value for each column: none
 can then be more, or a part of one.
 """
+_NAME = rb'[^"\\\x00-\x1f]*+'
+"""No token gives back what it took: a request of another form is known for one at once."""
 _DATA = re.compile(rb'("data"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*)(?:%b|%b)(?=[ \t\r\n]*\])' % (_STRING, _PLAIN))
 _SHAPE = re.compile(rb'("shape"[ \t\r\n]*:[ \t\r\n]*\[)[0-9]+(\])')
 _DIGITS = 8
@@ -29,11 +31,17 @@ class RowForm:
     tells.
     """
 
-    def __init__(self, pattern: bytes, columns: int, *, named: int) -> None:
-        """`named` is which of the groups is the id, -1 for none."""
-        self._match = re.compile(pattern).fullmatch
+    def __init__(self, around: Sequence[bytes], tokens: Sequence[bytes], *, named: int) -> None:
+        """`around` stands before, between and behind the `tokens`, the patterns of the values and, if there
+        is one, of the id, which is the token `named`; -1 for none.
+        """
+        steps = [b".{%d}" % len(text) for text in around]  # to compare what is known comes cheaper at the end
+        patterns = [*(b"(%b)" % token for token in tokens), b""]
+        pattern = b"".join(map(b"".join, zip(steps, patterns, strict=True)))
+        self._match = re.compile(pattern, re.DOTALL).fullmatch
+        self._form = b"%b".join(text.replace(b"%", b"%%") for text in around)
         self._named = named
-        self._columns = slice(named == 0, columns + (named == 0))
+        self._values = slice(named == 0, len(tokens) - (named > 0))
 
     def read(self, body: bytes) -> tuple[str, tuple[bytes, ...]] | None:
         """The id of a request, and its values; None for another form."""
@@ -41,7 +49,9 @@ class RowForm:
         if found is None:
             return None
         texts = found.groups()
-        return (texts[self._named].decode() if self._named >= 0 else ""), texts[self._columns]
+        if self._form % texts != body:
+            return None
+        return (texts[self._named].decode() if self._named >= 0 else ""), texts[self._values]
 
 
 class TableForm:
@@ -108,13 +118,12 @@ def row_form_of(body: bytes, signature: Signature) -> RowForm | None:
     ]
     if len(names) > 1:
         return None
-    pieces = [*map(re.escape, parts), re.escape(body[at:])]
-    for place, name in names:
-        text = (*parts, body[at:])[place]
-        around = (text[: name.end(1)], text[name.end() :])
-        pieces[place] = rb'([^"\\\x00-\x1f]*)'.join(map(re.escape, around))
+    around = [*parts, body[at:]]
     texts = [each.dtype == "string" for each in signature.inputs]
     plain = _PLAIN if any(texts) else _UP_TO_BRACKET
-    tokens = [b"(%b)" % (_STRING if text else plain) for text in texts]
-    pattern = b"".join(map(b"".join, zip(pieces, [*tokens, b""], strict=True)))
-    return RowForm(pattern, columns, named=names[0][0] if names else -1)
+    tokens = [_STRING if text else plain for text in texts]
+    for place, name in names:
+        text = around[place]
+        around[place : place + 1] = [text[: name.end(1)], text[name.end() :]]
+        tokens.insert(place, _NAME)
+    return RowForm(around, tokens, named=names[0][0] if names else -1)

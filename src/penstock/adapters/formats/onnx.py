@@ -142,11 +142,11 @@ def _share_memory() -> None:
 
 def _floats(columns: list[Sequence[Any]]) -> npt.NDArray[np.float32]:
     """The k columns of n numbers as an array of shape (k, n); what is missing is not a number."""
-    if any(isinstance(each, np.ndarray) for each in columns):
+    if np.ndarray in set(map(type, columns)):
         return np.array(columns, dtype=np.float32)
     try:
         packed = struct.pack(
-            f"{sum(map(len, columns))}f", *chain.from_iterable(columns)
+            f"{len(columns) * len(columns[0])}f", *chain.from_iterable(columns)
         )  # twice as fast as below
     except (struct.error, OverflowError):
         return np.array(columns, dtype=np.float32)
