@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.log import LogWriter
 from penstock.adapters.predictor.past import JsonlPredictionLog
 from penstock.adapters.predictor.server import Server
-from penstock.adapters.predictor.table import Table
+from penstock.adapters.predictor.table import FEW, Table
 from penstock.datasets.types import Column
 from penstock.features.records import encode_record, entity_key
 from penstock.features.types import Computed, OnlineView, Origins
@@ -127,6 +128,26 @@ def test_what_a_row_gives_is_taken_as_it_is_and_each_entity_is_read_once(
     ]
     assert [row["features"]["weather"]["status"] for row in told] == ["PRESENT", "GIVEN", "PRESENT"]
     assert sorted(reads) == [(3, [FLEET.id]), (3, [WEATHER.id])]
+
+
+def test_a_few_entities_are_read_at_once_where_the_store_is_at_hand_and_others_aside(
+    tower: Tower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[bool] = []
+    read = tower.online.read
+
+    def noting(keys: Any, views: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return read(keys, views)
+
+    monkeypatch.setattr(tower.online, "read", noting)
+    row = {"origin": "JFK", "carrier": "UA"}
+    tower.ask(row)
+    tower.ask(*[row] * (FEW + 1))
+    assert threads == [True, False]
+    monkeypatch.setattr(tower.online, "at_hand", lambda: False)
+    tower.ask(row)
+    assert threads == [True, False, False]
 
 
 def test_the_log_holds_what_was_found_and_by_which_key(tower: Tower) -> None:

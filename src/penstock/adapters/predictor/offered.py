@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from penstock.adapters.predictor.http import Reply, Request
-from penstock.adapters.predictor.table import Table
+from penstock.adapters.predictor.table import FEW, Table
 from penstock.adapters.predictor.terms import unpacked
 from penstock.core.credentials import token_in
 from penstock.core.digests import digest_bytes
@@ -21,8 +21,6 @@ from penstock.serving.feast import AskedFeatures, read_asked
 from penstock.serving.types import Holder, Offer
 
 PATH = "/get-online-features"
-FEW = 50
-"""Entities that are read at once, where the store is at hand; for more a thread is taken."""
 SHORT = 64 * 1024
 """Bytes of such a request."""
 LONGEST = 60.0

@@ -150,7 +150,9 @@ class Server:
             model = None if face.number else state.models.get(name)
         read = (face.read_known(request, live.served) if pen else None) or face.read(request, live.served)
         if isinstance(read, Keyed):
-            return self._keyed(read, face, request, model, live=live, variant=variant)
+            if not state.at_hand(read):
+                return self._keyed(read, face, request, model, live=live, variant=variant)
+            read = state.filled(read)
         if live.outside:
             read = whole(read)
             live.outside.require(read.columns)

@@ -31,6 +31,8 @@ ON_DEMAND = 8
 """Versions that stay loaded although they are only asked for by number now and then."""
 NONE, ALL = 0, 100
 """Percent of the answers that the log keeps where it keeps none or every one."""
+FEW = 50
+"""Entities that are read at once, where the store is at hand; for more a thread is taken."""
 Place = tuple[str, int]
 """A model's name and a version's number."""
 
@@ -68,6 +70,10 @@ class State(msgspec.Struct, frozen=True):
     pens: dict[str, Pen]
     online: OnlineStore
     offered: OfferedFeatures
+
+    def at_hand(self, read: Keyed) -> bool:
+        """Whether `filled` takes microseconds, so that others may wait for it."""
+        return len(read.rows) <= FEW and not read.served.origins.computed and self.online.at_hand()
 
     def filled(self, read: Question | Keyed) -> Question:
         """The question, with what stands online where rows lack it. Raises InvalidRequest."""
