@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from redis.connection import AbstractConnection
 
@@ -45,7 +45,7 @@ class TestSqliteOnline(OnlineContract):
     ) -> None:
         online.write("visits", [(KEY, record(1, 1, 1))])
         online.read(keys, ["visits"])
-        with closing(sqlite3.connect(tmp_path / "online.db")) as other:
+        with closing(apsw.Connection(str(tmp_path / "online.db"))) as other:
             [(waits, _, _)] = other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert not waits
         online.write("visits", [(KEY, record(2, 2, 2))])

@@ -1,13 +1,19 @@
-"""Online values in a SQLite file, which several processes read and write."""
+"""Online values in a SQLite file, which several processes read and write.
+
+It is read and written by apsw alone: where two libraries have one file open in a process, one lets go of the
+other's locks.
+"""
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import apsw
 
 from penstock.core.errors import StorageFailed, Unavailable
 from penstock.features.records import STAMP
@@ -44,26 +50,28 @@ class SqliteOnline:
         """The file is made when it is first used."""
         self._path = path
         self._taken = threading.Lock()
-        self._opened: sqlite3.Connection | None = None
-        self._readers: list[sqlite3.Connection] = []
+        self._opened: apsw.Connection | None = None
+        self._readers: list[apsw.Connection] = []
         self._mine = threading.local()
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[Sequence[bytes | None]]:
         """See `OnlineStore`: each thread on a connection of its own, so that none waits for another.
 
-        Many keys are read as they are at one moment: to begin and end a read takes longer than a key's.
+        Many keys are read as they are at one moment: to begin and end a read takes longer than a key's. An
+        answer is taken whole, for only then is the read at its end.
         """
         records = _records(len(views))
         try:
             execute = getattr(self._mine, "execute", None) or self._reader()
             if len(keys) == 1:
-                return [execute(records, (keys[0], *views)).fetchone()]
+                [row] = execute(records, (keys[0], *views))
+                return [row]
             execute("BEGIN")
             try:
-                return [execute(records, (key, *views)).fetchone() for key in keys]
+                return [row for key in keys for row in execute(records, (key, *views))]
             finally:
                 execute("COMMIT")
-        except sqlite3.DatabaseError as error:
+        except apsw.Error as error:
             raise self._unreadable(error) from error
 
     def write(self, view: str, rows: Sequence[tuple[bytes, bytes]]) -> int:
@@ -71,14 +79,14 @@ class SqliteOnline:
         with self._taken:
             try:
                 connection = self._connection()
-                before = connection.total_changes
+                before = connection.total_changes()
                 with connection:
                     connection.executemany(_WRITE, ((key, view, record) for key, record in rows))
-            except sqlite3.DatabaseError as error:
+            except apsw.Error as error:
                 raise StorageFailed(
                     what="The online store cannot be written", found=f"{error} in {self._path}"
                 ) from error
-            return connection.total_changes - before
+            return connection.total_changes() - before
 
     def remove(self, view: str, since: str) -> str:
         """See `OnlineStore`: a place is the last key that was looked at, in hexadecimal digits."""
@@ -90,7 +98,7 @@ class SqliteOnline:
                 if last is not None:
                     with connection:
                         connection.execute(_REMOVE, (after, last, view))
-            except sqlite3.DatabaseError as error:
+            except apsw.Error as error:
                 raise StorageFailed(
                     what="The online store cannot be written", found=f"{error} in {self._path}"
                 ) from error
@@ -104,8 +112,8 @@ class SqliteOnline:
         """See `OnlineStore`."""
         with self._taken:
             try:
-                [(mark,)] = self._connection().execute("PRAGMA user_version")
-            except sqlite3.DatabaseError as error:
+                mark = self._connection().pragma("user_version")
+            except apsw.Error as error:
                 raise self._unreadable(error) from error
             return str(mark)
 
@@ -117,37 +125,38 @@ class SqliteOnline:
                     each.close()
             self._opened, self._readers, self._mine = None, [], threading.local()
 
-    def _reader(self) -> Callable[..., sqlite3.Cursor]:
+    def _reader(self) -> Callable[..., Any]:
         """What this thread reads with; kept, for making one takes a tenth of a read."""
         with self._taken:
             self._connection()
-            reader = sqlite3.connect(
-                self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
+            reader = _connect(self._path)
             self._readers.append(reader)
-            reader.execute(f"PRAGMA mmap_size = {MAPPED}")
             self._mine.execute = execute = reader.cursor().execute
             return execute
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> apsw.Connection:
         if self._opened is None:
-            opened = sqlite3.connect(self._path, timeout=PATIENCE, check_same_thread=False)
+            opened = _connect(self._path)
             try:
-                opened.execute("PRAGMA journal_mode = WAL")
-                opened.execute(f"PRAGMA mmap_size = {MAPPED}")
-                opened.execute(
-                    "PRAGMA synchronous = FULL"
-                )  # what is written is durable before it is said to be
+                opened.pragma("journal_mode", "wal")
+                opened.pragma("synchronous", "full")  # what is written is durable before it is said to be
+                opened.transaction_mode = "IMMEDIATE"
                 with opened:
-                    opened.execute("BEGIN IMMEDIATE")
                     opened.execute(_SCHEMA)
-                    if opened.execute("PRAGMA user_version").fetchone() == (0,):
-                        opened.execute(f"PRAGMA user_version = {secrets.randbelow(_MARKS) + 1}")
+                    if opened.pragma("user_version") == 0:
+                        opened.pragma("user_version", secrets.randbelow(_MARKS) + 1)
             except BaseException:
                 opened.close()
                 raise
             self._opened = opened
         return self._opened
 
-    def _unreadable(self, error: sqlite3.Error) -> Unavailable:
+    def _unreadable(self, error: apsw.Error) -> Unavailable:
         return Unavailable(what="The online store cannot be read", found=f"{error} in {self._path}")
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(round(PATIENCE * 1000))
+    connection.pragma("mmap_size", MAPPED)
+    return connection
