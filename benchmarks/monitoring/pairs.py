@@ -8,8 +8,8 @@ from benchmarks.frame.bench import Bench
 from benchmarks.frame.measure import Samples
 from benchmarks.frame.results import Bar
 from benchmarks.monitoring.contenders import (
+    DAILY,
     EVIDENTLY,
-    OURS,
     Change,
     Contender,
     Findings,
@@ -38,10 +38,11 @@ def pairs(bench: Bench) -> None:
                 changes=[change for change in CHANGES for _ in range(each)],
                 daily=daily,
                 off="apart",
+                stream=1,
             )
             for seed in range(references)
         ]
-        ours, why = findings(bench, tasks, OURS)
+        ours, why = findings(bench, tasks, DAILY)
         for peer in PEERS:
             fewer = min(each, 10)
             few = [replace(tasks[0], changes=[change for change in CHANGES for _ in range(fewer)])]

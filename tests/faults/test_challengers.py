@@ -51,6 +51,8 @@ rollout = { canary = [50, 100], every = "10m", requests = 10, guard = [
 STORM = encode_request({"wind": [8.0], "carrier": ["UA"]})
 GALE = {"rows": [{"wind": 8.0, "carrier": "UA"}, {"wind": 1.0, "carrier": "AA"}]}
 PROGRAM = str(Path(__file__).with_name("rollout_program.py"))
+PATIENCE = 60.0
+"""Seconds that an answer may take: a process that ends is what breaks a connection sooner."""
 ENOUGH = 400
 """Looks at a rollout that would have to be over: each comes after some answers."""
 
@@ -126,7 +128,7 @@ class Asking(threading.Thread):
         self._url = url
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._url, trust_env=False) as client:
+        with httpx.Client(base_url=self._url, timeout=PATIENCE, trust_env=False) as client:
             while not self.enough.is_set():
                 told = client.post("/v2/models/delay/infer", content=STORM)
                 body = told.json()

@@ -1,4 +1,4 @@
-"""What `penstock new` makes goes through the whole loop unchanged, with real processes, git and HTTP."""
+"""What `penstock new` makes goes through the whole loop as it is, with real processes, git and HTTP."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,16 @@ def forget_what_is_yet_to_be_known(project: Path) -> None:
         pl.read_parquet(file).filter(pl.col("known_at") < now).write_parquet(file)
 
 
+def schedule_for_another_day(project: Path) -> None:
+    """A run that begins by the clock would be one more than is asked for."""
+    file, day = project / "penstock.toml", datetime.now(UTC) + timedelta(days=3)
+    before, _, after = file.read_text().partition('schedule = "0 3 * * 1"')
+    assert after
+    file.write_text(f'{before}schedule = "0 3 * * {day.isoweekday() % 7}"{after}')
+    author = ("-c", "user.name=Bea", "-c", "user.email=bea@example.com")  # not whoever approves it
+    subprocess.run(["git", *author, "commit", "--quiet", "--all", "-m", "later"], cwd=project, check=True)
+
+
 def test_it_passes_its_own_checks_and_trains_without_a_server(penstock: Command, project: Path) -> None:
     assert penstock("check")["project"] == "shop"
     tests = subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=project, check=False)
@@ -103,6 +113,7 @@ def test_it_passes_its_own_checks_and_trains_without_a_server(penstock: Command,
 def test_it_goes_from_a_push_to_predictions_and_labels(
     penstock: Command, project: Path, system: RemoteApi
 ) -> None:
+    schedule_for_another_day(project)
     penstock("connect")
     subprocess.run(["git", "push", "--quiet", "penstock", "dev"], cwd=project, check=True)
     settle(system)

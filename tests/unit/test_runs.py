@@ -117,6 +117,19 @@ def test_steps_run_one_after_the_other_and_the_run_succeeds(house: House) -> Non
     assert house.kinds(run) == ["run.queued", "run.started", *["step.finished"] * 3, "run.succeeded"]
 
 
+def test_a_run_that_was_asked_for_during_a_pass_does_not_begin_before_that(house: House) -> None:
+    began = house.clock.now()
+    house.clock.advance(timedelta(seconds=32))
+    run = house.submit(chain())
+    house.runs.tick(began)
+    house.executor.answer(house.good(house.executor.waiting()[0]))
+    house.runs.tick(began)
+    shown, first = house.show(run), house.step(run, "load")
+    assert run.created == shown.started == first.started == first.finished
+    with house.store.read() as reader:
+        assert {event.time for event in reader.events(subject=f"run:{run.id}")} == {run.created}
+
+
 def test_every_event_names_what_queued_the_run_as_its_cause(house: House) -> None:
     run = house.finish(chain())
     with house.store.read() as reader:

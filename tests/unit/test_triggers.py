@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from penstock.builds.types import Release
-from penstock.core.errors import InvalidProject, InvalidValue, NotFound
+from penstock.core.errors import Busy, InvalidProject, InvalidValue, NotFound
 from penstock.datasets.types import Arrived, Level, Source
 from penstock.deployments.releases import Releases
 from penstock.deployments.types import GateReport
@@ -99,6 +99,7 @@ class World:
         self.project = Delivered(self.store, self.blobs, self.clock)
         self.releases = Releases(self.store, self.blobs, self.clock)
         self.arrivals = Rows()
+        self.made_in = ""
         self.triggers = self.again()
         with self.store.begin() as tx:
             tx.add(Project(id="flights", created=NOON, data_root="/data", protected="main"))
@@ -120,6 +121,8 @@ class World:
         )
 
     def workspace(self, release: Release, environment: str) -> Workspace:
+        if environment == self.made_in:
+            raise Busy(what="It is made anew.")
         return Workspace(python="python", folder=release.id, data_root=environment, lock="")
 
     def settled(self) -> World:
@@ -234,6 +237,22 @@ def test_a_release_that_arrives_runs_once(world: World):
     assert run.release == world.releases.find("1").id
     world.project.finish()
     assert world.tick(minutes=1) == []
+
+
+@pytest.mark.parametrize(("made_in", "other"), [("test", "production"), ("production", "test")])
+def test_while_a_workspace_is_made_other_triggers_fire_and_this_one_once_it_is_there(
+    world: World, made_in: str, other: str
+):
+    world.project.move("dev", "c1")
+    world.releases.tick(NOON)
+    world.made_in = made_in
+    for _ in range(2):
+        with pytest.raises(Busy):
+            world.tick(minutes=1)
+    assert [firing.environment for firing in world.firings()] == [other]
+    world.made_in = ""
+    [firing] = world.tick(minutes=1)
+    assert firing.environment == made_in
 
 
 def test_the_run_is_caused_by_the_firing_and_the_firing_by_the_deployment(world: World):

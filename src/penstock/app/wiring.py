@@ -35,6 +35,7 @@ from penstock.app.offer import offer
 from penstock.app.pushing import Pushing
 from penstock.app.reactions import Reactions
 from penstock.app.workbench import Workbench
+from penstock.app.workspaces import Workspaces
 from penstock.builds.service import Builds
 from penstock.builds.types import Build, Release
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
@@ -168,14 +169,15 @@ class App(Workbench):
             offered=self._offered,
         )
         self.alarms = Alarms(self.store, self.blobs)
-        self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace)
+        self._workspaces = Workspaces(self._workspace, found=lambda: self.poked(None))
+        self.skews = Skews(self.store, self.blobs, self.log, self.runs, workspace_of=self._workspace_soon)
         self._arrivals = Everywhere()
         self.triggers = Triggers(
             self.store,
             self.blobs,
             self.runs,
             self.clock,
-            workspace_of=self._workspace,
+            workspace_of=self._workspace_soon,
             arrivals=self._arrivals,
             secrets=self.step_secrets.every,
         )
@@ -189,7 +191,7 @@ class App(Workbench):
         self.signals = Signals(
             self.store, self.blobs, self.step_secrets, self.clock, authentic=signed_somehow
         )
-        work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace, self.rollouts.readers)
+        work = FeatureRuns(self.store, self.blobs, self.runs, self._workspace_soon, self.rollouts.readers)
         self.features = Features(self.store, self.blobs, self.online, work, self.clock)
         self._pushes = JsonLinesPushes(home.pushes)
         self.pushing = Pushing(self.store, self.blobs, self._pushes, self.clock)
@@ -250,6 +252,7 @@ class App(Workbench):
         self._tryouts.shutdown(cancel_futures=True)
         self._couriers.shutdown(cancel_futures=True)
         self._restoring.shutdown(wait=False, cancel_futures=True)
+        self._workspaces.close()
         self.online.close()
         self._pushes.close()
         self._arrivals.close()
@@ -389,6 +392,10 @@ class App(Workbench):
         config = parse_config(self.blobs.get(release.config).decode())
         own = config.environment(environment).data
         return self.builder.workspace(release, str(Path(root, own)) if own else root)
+
+    def _workspace_soon(self, release: Release, environment: str) -> Workspace:
+        """The same for ticks: in a loop it raises Busy while it is made anew, and is asked for again."""
+        return (self._workspaces.of if self.loop else self._workspace)(release, environment)
 
     def _load_again(self) -> None:
         self.rollouts.again()

@@ -177,9 +177,15 @@ def predict(
         told = client.predict(model, as_wanted(rows, client.columns(model)))
     finally:
         client.close()
-    table = Table(told["rows"], ("prediction=id", "label=prediction", "score"), "There were no rows.")
+    table = Table(told["rows"], _columns_of(told["rows"]), "There were no rows.")
     hint = f"penstock labels FILE --model {model}      # tells later what really happened"
     return Page(told, (table,), (hint,))
+
+
+def _columns_of(answers: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What is told of answers: of a regression the label is its score, a number."""
+    numbers = all(type(row["prediction"]) in {int, float} for row in answers)
+    return ("prediction=id", "score") if numbers else ("prediction=id", "label=prediction", "score")
 
 
 @prints

@@ -16,7 +16,7 @@ from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
 from penstock.datasets.pairs import added
 from penstock.datasets.texts import is_text, merged, text_like, text_profile
-from penstock.datasets.types import ColumnProfile, Prior, Profile
+from penstock.datasets.types import LONGEST, ColumnProfile, Prior, Profile
 
 BINS = 10
 """Bins of equal share that a number's reference is cut into; below and above it there is one more each."""
@@ -66,7 +66,7 @@ def prior_of(labels: pl.Series) -> Prior:
     """What a label was, as text and, where it is a number, on average."""
     known = labels.drop_nulls()
     values = _numbers(known)[0] if column_type(known.dtype) in {"int", "float"} else np.empty(0)
-    counts = _categories(known) if known.n_unique() <= MOST_CLASSES else []
+    counts = _ordered(_counted(known)) if known.n_unique() <= MOST_CLASSES else []
     return Prior(
         rows=known.len(),
         mean=float(values.mean()) if values.size else None,
@@ -148,8 +148,7 @@ def _shares(column: ColumnProfile, reference: ColumnProfile) -> NDArray[np.float
 def _reference(series: pl.Series) -> ColumnProfile:
     kind = column_type(series.dtype)
     if kind not in {"int", "float"}:
-        counts = _categories(series)
-        kept = [value for value, _ in counts[:TOP]]
+        kept = _kept(series)
         return _categorical(series, kind, kept, _marks(kept))
     values = _numbers(series)[0]
     if not values.size:
@@ -249,9 +248,18 @@ def _marks(values: Collection[str]) -> dict[str, int]:
     return dict(zip(texts, pl.Series(texts, dtype=pl.String).hash().to_list(), strict=True))
 
 
-def _categories(series: pl.Series) -> list[tuple[str, int]]:
-    """Values as text with their counts, the commonest first and equal ones by name."""
-    return _counted(series).sort("count", "value", descending=[True, False]).rows()
+def _kept(series: pl.Series) -> list[str]:
+    """The values that are counted by name, the commonest first."""
+    counts = _counted(series)
+    if counts.height > TOP:
+        counts = counts.filter(pl.col("count") > 1)
+    named = counts.filter(pl.col("value").str.len_chars() <= LONGEST)
+    return [value for value, _ in _ordered(named)[:TOP]]
+
+
+def _ordered(counts: pl.DataFrame) -> list[tuple[str, int]]:
+    """Values with their counts, the commonest first and equal ones by name."""
+    return counts.sort("count", "value", descending=[True, False]).rows()
 
 
 def _counted(series: pl.Series) -> pl.DataFrame:

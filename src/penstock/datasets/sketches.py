@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.errors import InvalidValue
+from penstock.datasets.types import LONGEST
 
 HASHES = 1024
 """The smallest hashes that are kept of a column: its distinct values are told within 1/√1022, some 3 %."""
@@ -32,7 +33,7 @@ class ColumnSketch(msgspec.Struct, frozen=True, kw_only=True):
     (in microseconds since 1970, UTC) `low`, `high`, `mean` and `m2`, the sum of squares about the mean, are
     of those that count; of text, `low` and `high` are the bytes of the shortest and the longest.
     `hashes` are the smallest of the values', in order, each of 8 bytes. `top` counts values of text and
-    booleans, each too low by `missed` at most.
+    booleans, each too low by `missed` at most; texts longer than `LONGEST` are counted by their beginning.
     """
 
     name: str
@@ -73,7 +74,7 @@ class ColumnSketch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exact(self) -> bool:
         """Whether `top` holds each value with its count."""
-        return not self.missed and sum(self.top.values()) == self.count
+        return not self.missed and sum(self.top.values()) == self.count and not self.high > LONGEST
 
 
 class Sketch(msgspec.Struct, frozen=True, kw_only=True):

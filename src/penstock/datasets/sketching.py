@@ -24,6 +24,7 @@ from penstock.datasets.sketches import (
     size_of,
     smallest_of,
 )
+from penstock.datasets.types import LONGEST
 
 BATCH = 1 << 18
 """Rows that are looked at together, of narrow tables."""
@@ -39,6 +40,11 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9), np.uint64(32), np.uint64(0x94D049BB133111E
 Source: the finalizer of G. Steele and others, Fast splittable pseudorandom number generators (2014).
 """
 NUMBERS = frozenset({"int", "float", "time"})
+_BEGINNING = (
+    pl.when(pl.col("value").str.len_chars() > LONGEST)
+    .then(pl.col("value").str.slice(0, LONGEST) + "…")
+    .otherwise(pl.col("value"))
+)
 _Numbers = NDArray[np.float64]
 _Hashes = NDArray[np.uint64]
 
@@ -173,10 +179,12 @@ def _of_texts(values: pl.Series, before: ColumnSketch, limit: np.uint64 | None) 
     hashes = texts.hash(_SEED).to_numpy().astype("<u8")
     if limit is not None:
         hashes = hashes[hashes < limit]
-    common = counts.top_k(COUNTERS + 1, by="rows") if counts.height > COUNTERS else counts
-    named = zip(common["value"].cast(pl.String).to_list(), common["rows"].to_list(), strict=True)
-    top, missed = heavy(dict(named), 0)
     lengths = texts.str.len_bytes()
+    named = counts.with_columns(value=texts)
+    if before.dtype == "string" and counts.height and lengths.max() > LONGEST:  # type: ignore[operator]
+        named = named.with_columns(_BEGINNING).group_by("value").agg(pl.col("rows").sum())
+    common = named.top_k(COUNTERS + 1, by="rows") if named.height > COUNTERS else named
+    top, missed = heavy(dict(common.iter_rows()), 0)
     long = before.dtype == "string" and counts.height
     return ColumnSketch(
         name=before.name,

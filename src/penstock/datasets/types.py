@@ -136,11 +136,16 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     nullable: bool = False
 
 
+LONGEST = 100
+"""Characters of a value that statistics name: what is longer is no category, and may be somebody's words."""
+
+
 class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What a column held. Two profiles with the same `edges` merge by adding counts.
 
     Numbers: `edges` are E inner bin edges and `bins` the E + 1 counts between them.
-    Categories: `edges` is empty and `top` maps the commonest values to counts.
+    Categories: `edges` is empty and `top` maps the commonest values to counts: none that is longer than
+    `LONGEST`, and where there are more than are kept none that only one row has.
     """
 
     name: str

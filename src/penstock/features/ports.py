@@ -74,7 +74,7 @@ class Work(Protocol):
         ...
 
     def ready(self, placed: Placed) -> Start:
-        """Make a run of the view ready, as far as that takes time."""
+        """Make a run of the view ready, as far as that takes time. Raises Busy while that is done beside."""
         ...
 
     def outcome(self, run: str) -> Computed | None:

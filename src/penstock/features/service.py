@@ -10,7 +10,7 @@ import polars as pl
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Corrupt, InvalidValue, NotFound, PenstockError
+from penstock.core.errors import Busy, Corrupt, InvalidValue, NotFound, PenstockError
 from penstock.core.events import Event
 from penstock.core.words import meant
 from penstock.datasets.columns import column_type
@@ -166,6 +166,8 @@ class Features:
     def _begin(self, placed: Placed, contents: str, now: datetime) -> bool:
         try:
             start = self._work.ready(placed)
+        except Busy:
+            raise
         except PenstockError as error:
             state = refilled(needed(self.standing(placed)), contents)
             return self._end(placed, replace(state, asked=False, error=str(error)), now)

@@ -48,11 +48,11 @@ class Judge:
     def keep(self, answering: Collection[str]) -> None:
         """Forget the days of all but these."""
         self._days = {key: days for key, days in self._days.items() if key in answering}
-        self._calibrations = {key: each for key, each in self._calibrations.items() if key[0] in answering}
-        self._learnt = {key: each for key, each in self._learnt.items() if key[0] in answering}
-        self._outputs = {key: each for key, each in self._outputs.items() if key[0] in answering}
-        self._watched = {key: each for key, each in self._watched.items() if key[0] in answering}
-        self._moved = {key: each for key, each in self._moved.items() if key[0] in answering}
+        known: tuple[dict[Any, Any], ...]
+        known = self._calibrations, self._learnt, self._outputs, self._watched, self._moved
+        for each in known:
+            for key in [key for key in each if key[0] not in answering]:
+                del each[key]
 
     def of_answers(
         self, reader: Reader, version: Version, window: Window, what: What, chance: float

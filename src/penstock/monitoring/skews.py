@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from penstock.builds.types import Release
 from penstock.checks.shares import parse_share
 from penstock.core.clock import midnight
-from penstock.core.errors import PenstockError
+from penstock.core.errors import Busy, PenstockError
 from penstock.core.events import Event
 from penstock.datasets.tables import write_table
 from penstock.deployments.environments import Environments
@@ -131,6 +131,8 @@ class Skews:
         graph = skew_graph(run.graph, view.name, file.digest, features)
         try:
             workspace = self._workspace_of(reader.get(Release, run.release), window.environment)
+        except Busy:
+            raise
         except PenstockError as error:
             return _Ready(replace(skew, unsaid=str(error)))
 

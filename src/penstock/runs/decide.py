@@ -46,7 +46,7 @@ class Progress:
     """
 
     def __init__(self, run: Run, steps: Iterable[StepRun], now: datetime) -> None:
-        self.now = now
+        self.now = max(now, run.created)  # the moment of a pass may be before what was asked for during it
         self.run = run
         self.steps = {step.name: step for step in steps}
         self.nodes = {node.name: node for node in run.graph.nodes}
@@ -56,7 +56,7 @@ class Progress:
 
     def resume(self, now: datetime) -> None:
         """Go on at a later moment, when all that was changed has been stored."""
-        self.now = now
+        self.now = max(now, self.run.created)
         if self._before:
             self._forget_changes()
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.builds.types import Release
 from penstock.core.clock import Clock
-from penstock.core.errors import InvalidPipeline, NotFound
+from penstock.core.errors import Busy, InvalidPipeline, NotFound
 from penstock.core.events import Event
 from penstock.deployments.environments import Environments
 from penstock.lineage.ports import Between, Blobs, Reader, Store, Transaction
@@ -72,11 +72,21 @@ class Triggers:
         self._history = History()
 
     def tick(self, now: datetime) -> bool:
-        """Look at every trigger once; each starts one run at most. True if anything changed."""
+        """Look at every trigger once; each starts one run at most. True if anything changed.
+
+        Raises Busy, once all were looked at, while the workspace of one that fires is made.
+        """
         with self._store.read() as reader:
             watches = self._watches(reader)
-        changed = [self._consider(watch, now) for watch in watches]
-        return any(changed)
+        changed, waits = False, list[Busy]()
+        for watch in watches:
+            try:
+                changed |= self._consider(watch, now)
+            except Busy as error:
+                waits.append(error)
+        if waits:
+            raise waits[0]
+        return changed
 
     def request(  # noqa: PLR0917 the words of a request, in the order of a sentence
         self,

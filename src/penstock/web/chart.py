@@ -10,6 +10,7 @@ import msgspec
 
 WIDTH, HEIGHT = 720, 180
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 24
+_SMALL, _LARGE = 10, 100_000
 FLOOR_OF_SPAN = 0.02
 """The least height of the scale, so that noise does not look like a collapse."""
 
@@ -93,7 +94,7 @@ def chart(windows: Sequence[Mapping[str, Any]], metric: str) -> Chart | None:
         width=WIDTH,
         height=HEIGHT,
         points=tuple(point(w, v, f"{w['labelled']} labels") for w, v in zip(told, values, strict=True)),
-        levels=tuple((y(level), f"{level:.3f}") for level in (low, (low + high) / 2, high)),
+        levels=tuple((y(level), _level(level)) for level in (low, (low + high) / 2, high)),
         days=tuple((x(drawn[i]), drawn[i]["start"][:10]) for i in (0, len(drawn) // 2, len(drawn) - 1)),
         swaps=tuple((x(drawn[i]), f"v{drawn[i]['version']}") for i in starts),
         estimates=tuple(
@@ -132,17 +133,29 @@ def by_version(versions: Sequence[Mapping[str, Any]], metric: str) -> Chart | No
             Point(x(each["number"]), y(value), f"{each['id']}: {value:.4g}, {each['added'][:10]}")
             for each, value in zip(told, values, strict=True)
         ),
-        levels=tuple((y(level), f"{level:.3f}") for level in (low, (low + high) / 2, high)),
+        levels=tuple((y(level), _level(level)) for level in (low, (low + high) / 2, high)),
         days=tuple((x(each["number"]), f"v{each['number']}") for each in marks),
         swaps=(),
     )
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:
-    """The lowest and highest value of the scale, with some room."""
+    """The lowest and highest value of the scale, with some room, but none below 0 or above 1 for what lies
+    between them.
+    """
     low, high = min(values), max(values)
     margin = max(FLOOR_OF_SPAN - (high - low), (high - low) * 0.1, 0.0) / 2
-    return low - margin, high + margin
+    return (
+        max(0.0, low - margin) if low >= 0 else low - margin,
+        min(1.0, high + margin) if high <= 1 else high + margin,
+    )
+
+
+def _level(value: float) -> str:
+    """A mark of the scale, which is short enough to stand beside it."""
+    if abs(value) < _SMALL:
+        return f"{value:.3f}"
+    return f"{value:.5g}" if abs(value) < _LARGE else f"{value:.1e}"
 
 
 def _time(window: Mapping[str, Any]) -> float:

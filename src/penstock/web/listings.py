@@ -78,9 +78,20 @@ LISTINGS: Mapping[str, Listing] = {
         ("event=id", "time", "what=kind", "subject", "by=actor", "because of=cause", "evidence"),
     ),
     "/explanations": Listing(("trigger", "since", "until", "looks", "firing")),
+    "/features": Listing(
+        (
+            *("view", "environment", "project", "version", "read by=readers", "entity=keys", "source", "ttl"),
+            *("as of=as_of", "rows", "run"),
+        ),
+        "None yet: a release with feature views brings them.",
+    ),
     "/firings": Listing(
         ("time", "pipeline", "environment", "project", "kind", "then", "run", "event"),
         "No trigger has fired yet.",
+    ),
+    "/gates": Listing(
+        ("model", "version=number", "environment", "time", "outcome", "verdicts", "event"),
+        "None yet: a version comes before its gate.",
     ),
     "/models": Listing(
         ("model=id", "project", "versions", "metrics", "champions", "created"),
@@ -119,6 +130,13 @@ LISTINGS: Mapping[str, Listing] = {
             "verdict",
         ),
         "None yet: penstock tests start MODEL@VERSION --shadow.",
+    ),
+    "/traffic": Listing(
+        (
+            *("day=start", "model", "environment", "version", "variant", "requests", "rows", "refused"),
+            *("p50 ms=p50", "p95 ms=p95", "p99 ms=p99"),
+        ),
+        "Nothing was asked yet.",
     ),
     "/triggers": Listing(
         ("trigger=id", "fired", "checked", "paused"),

@@ -19,6 +19,7 @@ from penstock.web.buttons import Button, buttons
 from penstock.web.chart import by_version, chart
 from penstock.web.listings import LINKS, LISTINGS, PLACES, Listing
 from penstock.web.moved import pictures
+from penstock.web.words import WRITTEN, breakable, day
 
 HEADLINE = "roc_auc"
 """The metric that is drawn where a model was measured by several."""
@@ -37,6 +38,9 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters["human"] = human
+_pages.filters["day"] = day
+_pages.filters["breakable"] = breakable
+_pages.globals["written"] = WRITTEN
 _pages.filters["heading"] = lambda column: column.partition("=")[0]
 _pages.filters["key"] = lambda column: column.partition("=")[2] or column
 _pages.filters["sentences"] = lambda row, columns: [
@@ -93,7 +97,7 @@ def alarm_page(path: str, data: Mapping[str, Any]) -> str:
 
 def windows_page(path: str, query: Mapping[str, str], data: Mapping[str, Any]) -> str:
     """Windows as HTML: every metric of the champions by day, drawn, then what each window was."""
-    windows = data["items"]
+    windows = [{**each, **(each["traffic"] or {})} for each in data["items"]]
     drawn = [
         (f"{model} in {environment}", found)
         for model, environment in dict.fromkeys((each["model"], each["environment"]) for each in windows)
@@ -157,7 +161,7 @@ def _part(path: str, name: str, given: Any, promotes: Sequence[Mapping[str, Any]
     return Part(
         name=name,
         rows=given[::-1] if place == "/events" else given,
-        listing=LISTINGS.get(place) or Listing(columns),
+        listing=LISTINGS.get("/events" if place.startswith("/why/") else place) or Listing(columns),
         verbs=verbs if any(map(verbs, given)) else None,
     )
 

@@ -175,3 +175,41 @@ def test_a_prediction_without_a_service_is_refused(penstock: Command, project: P
     told = penstock("predict", "delay", "rows.csv")
     assert told.exit_code == 1
     assert "penstock up" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("prediction", "headings"),
+    [
+        (12.5, ["prediction", "score"]),
+        ("late", ["prediction", "label", "score"]),
+        (True, ["prediction", "label", "score"]),
+    ],
+)
+def test_the_number_of_a_regression_is_shown_once(
+    penstock: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prediction: object,
+    headings: list[str],
+) -> None:
+    class Answering:
+        def __init__(self, url: str) -> None:
+            self.url = url
+
+        def columns(self, _model: str) -> dict[str, str]:
+            return {"hour": "INT64"}
+
+        def predict(self, model: str, rows: list[dict[str, object]]) -> dict[str, object]:
+            return {
+                "model": model,
+                "rows": [{"id": "a-1", "prediction": prediction, "score": 12.5} for _ in rows],
+            }
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(remote, "PredictionClient", Answering)
+    (tmp_path / "rows.csv").write_text("hour\n7\n")
+    told = penstock("predict", "delay", "rows.csv", "--url", "http://elsewhere.invalid")
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.splitlines()[1].split() == headings

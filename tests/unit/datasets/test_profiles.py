@@ -45,8 +45,24 @@ def test_a_profile_counts_every_value_once() -> None:
 
 
 def test_rare_categories_are_counted_together() -> None:
-    (column,) = profile(pl.DataFrame({"x": [str(number) for number in range(60)] + ["0"] * 5})).columns
-    assert (len(column.top), column.top["0"], column.other) == (50, 6, 10)
+    (column,) = profile(pl.DataFrame({"x": [str(n) for n in range(60)] * 2 + ["0"] * 5})).columns
+    assert (len(column.top), column.top["0"], column.other) == (50, 7, 20)
+
+
+def test_values_of_one_row_each_are_named_only_where_all_values_are() -> None:
+    addresses = [f"person{number}@example.com" for number in range(60)]
+    few, many = (profile(pl.DataFrame({"x": [*of, "none", "none"]})).columns[0] for of in ([], addresses))
+    assert (few.top, few.other) == ({"none": 2}, 0)
+    assert (many.top, many.other) == ({"none": 2}, 60)
+    assert len(profile(pl.DataFrame({"x": addresses[:50]})).columns[0].top) == 50
+
+
+def test_long_values_are_counted_and_not_named() -> None:
+    table = pl.DataFrame({"x": ["a" * 100, "b" * 101, "b" * 101, None]})
+    reference = profile(table)
+    assert (reference.columns[0].top, reference.columns[0].other) == ({"a" * 100: 1}, 2)
+    assert profile_like(table, reference).columns == reference.columns
+    assert cell_of_each(table["x"], reference.columns[0]).tolist() == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,16 @@ def test_a_million_levels_keep_a_thousand_counters():
     assert not column.exact
 
 
+def test_long_texts_are_counted_by_their_beginning():
+    rows = ["a" * 500, "a" * 500, "a" * 499 + "b", "b" * 100, None]
+    table = pl.DataFrame({"s": rows})
+    column = sketch(table).column("s")
+    assert column.top == {"a" * 100 + "…": 3, "b" * 100: 1}
+    assert (column.distinct, column.low, column.high, column.exact) == (3, 100, 500, False)
+    assert sketch(table[3:]).column("s").exact
+    assert merge(sketch(table[:2]), sketch(table[2:])).column("s") == column
+
+
 def test_ten_thousand_columns_keep_a_smaller_sample():
     rows = pl.DataFrame(np.ones((3, 10_000)), schema=[f"c{n}" for n in range(10_000)])
     found = sketch(rows)

@@ -12,7 +12,7 @@ import pytest
 from penstock.app.api import call
 from penstock.app.home import Home
 from penstock.app.wiring import App
-from penstock.core.errors import InvalidValue, NotFound, StorageFailed
+from penstock.core.errors import Busy, InvalidValue, NotFound, StorageFailed
 from penstock.features import service
 from penstock.features.types import Materialization
 from penstock.pipelines.loading import draw_target
@@ -221,6 +221,21 @@ def test_a_view_that_fails_says_why_and_is_not_tried_again_at_once(shop: Shop) -
     with shop.app.store.read() as reader:
         assert reader.count(Run) == 1
         assert reader.count(Materialization, run="") == 1
+
+
+def test_a_view_waits_for_the_workspace_that_is_made_and_then_begins(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*_: object) -> Workspace:
+        raise Busy(what="It is made anew.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.app.features._work, "_workspace_of", made)
+        with pytest.raises(Busy):
+            shop.app.features.tick(shop.app.clock.now())
+    assert (shop.standing().run, shop.standing().error) == ("", "")
+    shop.settle()
+    assert shop.standing().loaded > 0
 
 
 def test_views_are_listed_searched_and_asked_for_by_their_entity(shop: Shop) -> None:

@@ -19,7 +19,7 @@ from penstock.app.api import call
 from penstock.app.home import Home
 from penstock.app.wiring import App
 from penstock.checks.shares import parse_share
-from penstock.core.errors import InvalidProject, InvalidValue
+from penstock.core.errors import Busy, InvalidProject, InvalidValue
 from penstock.datasets import predictions
 from penstock.datasets.types import Column
 from penstock.features import training_set
@@ -235,6 +235,24 @@ def test_lag_is_told_apart_from_what_is_wrong_and_a_failed_check_is_an_event(sho
         0.5,
         0.0,
     ]
+
+
+def test_a_comparison_waits_for_the_workspace_that_is_made_and_then_begins(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*_: object) -> Workspace:
+        raise Busy(what="It is made anew.")
+
+    shop.materialize()
+    shop.ask("early", {"shop": "a"})
+    shop.app.advance(NOON + timedelta(days=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.app.skews, "_workspace_of", made)
+        with pytest.raises(Busy):
+            shop.settle()
+    assert not shop.skews()
+    shop.settle()
+    assert [found.unsaid for found in shop.skews()] == [""]
 
 
 @pytest.mark.parametrize("shop", ['redact = ["mood"]'], indirect=True)

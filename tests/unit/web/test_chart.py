@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from penstock.web.chart import chart
 
 
@@ -33,6 +35,24 @@ def test_every_point_lies_within_the_picture() -> None:
     drawn = chart([window(day, 0.5 + day / 100) for day in range(1, 29)], "roc_auc")
     assert drawn is not None
     assert all(0 <= p.x <= drawn.width and 0 <= p.y <= drawn.height for p in drawn.points)
+
+
+@pytest.mark.parametrize(
+    ("values", "marks"),
+    [
+        ((0.0, 1.0), ["0.000", "0.500", "1.000"]),
+        ((-0.2, 0.8), ["-0.250", "0.300", "0.850"]),
+        ((0.0, 2.0), ["0.000", "1.050", "2.100"]),
+        ((12_000.0, 14_000.0), ["11900", "13000", "14100"]),
+        ((2e6, 4e6), ["1.9e+06", "3.0e+06", "4.1e+06"]),
+    ],
+)
+def test_marks_are_short_and_none_is_where_no_share_can_be(
+    values: tuple[float, float], marks: list[str]
+) -> None:
+    drawn = chart([window(day, value) for day, value in enumerate(values, 1)], "roc_auc")
+    assert drawn is not None
+    assert [mark for _, mark in drawn.levels] == marks
 
 
 def test_a_new_version_is_marked_where_it_begins() -> None:

@@ -83,3 +83,4 @@ def test_a_model_is_drawn_by_day_and_by_version(busy: App, web: Web) -> None:
     assert "delay@2: 0.71" in page
     assert '<a href="/models/delay@3/card">Model card</a>' in page
     assert '<a href="/runs/5">5</a>' in page
+    assert '<a href="/traffic?model=delay">Traffic</a>' in page

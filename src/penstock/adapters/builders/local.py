@@ -54,6 +54,7 @@ class LocalBuilder:
         environments = Environments(home / "envs", packages)
         outputs = Outputs(packages, environments, Images(self._processes, secrets), blobs)
         self._tools = Tools(forge, blobs, self._processes, packages, environments, outputs)
+        self._checking_out = threading.Lock()
         self._stages: dict[str, str] = {}
         self._attempts: dict[str, Attempt] = {}
         self._threads: dict[str, threading.Thread] = {}
@@ -120,13 +121,14 @@ class LocalBuilder:
     def _checkout(self, release: Release) -> Checkout:
         """The code of a release, taken from its commit if it is gone."""
         code = self._home / "code" / release.id
-        if not code.exists():
-            code.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=code.parent, prefix=".new-") as scratch:
-                tree = Path(scratch, "tree")
-                tree.mkdir()
-                self._tools.forge.checkout(release.project, release.commit, str(tree))
-                tree.rename(code)
+        with self._checking_out:
+            if not code.exists():
+                code.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=code.parent, prefix=".new-") as scratch:
+                    tree = Path(scratch, "tree")
+                    tree.mkdir()
+                    self._tools.forge.checkout(release.project, release.commit, str(tree))
+                    tree.rename(code)
         return Checkout(code / release.folder, code)
 
     def _make(self, checkout: Checkout, name: str = "") -> str:

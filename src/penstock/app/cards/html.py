@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from penstock.app.cards.sections import SHOWN, sections_of
-from penstock.app.experiments.plots import bars, curves, histogram
+from penstock.app.experiments.plots import COLOURS, bars, curves, histogram
 
 ROOM = 9
 """Letters that fit beside a bar."""
@@ -45,7 +45,7 @@ def _bars(counts: Mapping[str, int]) -> Markup:
     """The first of some values with their counts, their names cut to the room that there is."""
     shown = list(counts.items())[:SHOWN]
     names = [(name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", count) for name, count in shown]
-    return Markup(bars(names))  # noqa: S704 drawn here
+    return Markup(bars(names, COLOURS[:1]))  # noqa: S704 drawn here
 
 
 def _labels(card: Mapping[str, Any]) -> Iterator[Plot]:

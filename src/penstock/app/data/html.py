@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from penstock.app.experiments.plots import bars, histogram
+from penstock.app.experiments.plots import COLOURS, bars, histogram
 from penstock.core.human import human
 
 MOST = 300
@@ -65,4 +65,4 @@ def _picture(column: Mapping[str, Any]) -> Markup:
     if column.get("bars") and column["type"] == "time" and len(column["edges"]) > 2:
         named = {edge[2:10]: count for edge, count in zip(column["edges"], column["bars"], strict=False)}
     shown = [(name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", float(n)) for name, n in named.items()]
-    return Markup(bars(shown)) if shown else Markup()  # noqa: S704 drawn there
+    return Markup(bars(shown, COLOURS[:1])) if shown else Markup()  # noqa: S704 drawn there

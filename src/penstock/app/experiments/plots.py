@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 Points = Sequence[Sequence[float]]
 """Pairs of x and y, in order of x."""
@@ -35,7 +35,7 @@ def curves(named: Sequence[tuple[str, Points]]) -> str:
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{right:g}</text>',
         f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="#9aa7b4"/>',
     ]
-    for (name, points), colour in zip(named, _colours(), strict=False):
+    for (name, points), colour in zip(named, cycle(COLOURS), strict=False):
         line = " ".join(place(point) for point in points)
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2">'
@@ -44,8 +44,8 @@ def curves(named: Sequence[tuple[str, Points]]) -> str:
     return _svg(HEIGHT, parts)
 
 
-def bars(named: Sequence[tuple[str, float | None]]) -> str:
-    """A bar for each name, from 0; none where there is no value."""
+def bars(named: Sequence[tuple[str, float | None]], colours: Sequence[str] = COLOURS) -> str:
+    """A bar for each name, from 0; none where there is no value. Colours come again after the last."""
     values = [value for _, value in named if value is not None]
     if not values:
         return ""
@@ -53,13 +53,13 @@ def bars(named: Sequence[tuple[str, float | None]]) -> str:
     scale = (WIDTH - LEFT - 90) / ((high - low) or 1.0)
     zero = LEFT - low * scale
     parts = []
-    for number, ((name, value), colour) in enumerate(zip(named, _colours(), strict=False)):
+    for number, ((name, value), colour) in enumerate(zip(named, cycle(colours), strict=False)):
         y = TOP + number * BAR
         parts.append(f'<text x="{LEFT - 6}" y="{y + 13}" text-anchor="end">{escape(name)}</text>')
         if value is not None:
             x, width = min(zero, zero + value * scale), abs(value) * scale
             parts.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="16" fill="{colour}"/>')
-            parts.append(f'<text x="{x + width + 6:.1f}" y="{y + 13}">{value:.4g}</text>')
+            parts.append(f'<text x="{x + width + 6:.1f}" y="{y + 13}">{_value(value)}</text>')
     return _svg(TOP + len(named) * BAR + 6, parts)
 
 
@@ -102,6 +102,6 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _colours() -> Iterable[str]:
-    while True:
-        yield from COLOURS
+def _value(value: float) -> str:
+    """A count with all its digits, any other number with four."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
