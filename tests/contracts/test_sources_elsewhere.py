@@ -147,12 +147,13 @@ class Growing(Elsewhere):
         blobs = FolderBlobs(tmp_path / "blobs")
         add(rows(0, 30))
         told, before = [], ""
+        corrections = "INSERT INTO orders SELECT id + {}, at, 7, name FROM orders WHERE id < 5"
         for minutes in range(60, 66):
             _, increments = self.taken(source, tmp_path, blobs, before, minutes)
             before = increments.meta[KEPT]
             told.append(len(increments.told))
             if minutes in {60, 64}:
-                do(f"INSERT INTO orders SELECT id + {10 * minutes}, at, 7, name FROM orders WHERE id < 5")
+                do(corrections.format(10 * minutes))
         assert told == [0, 0, 1, 0, 0, 0]
 
 

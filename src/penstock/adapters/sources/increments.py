@@ -114,7 +114,7 @@ class Increments:
     def _repeats_keys(self, source: Source, part: Part) -> bool:
         """Whether a table keeps a row beside those that correct it, as the part shows: what was read at once.
 
-        One whose rows are changed in their place has a row of each key, however many versions of it were read.
+        One whose rows are changed in their place has a row for each key, however many versions were read.
         """
         keys = pl.scan_parquet(self._blobs.path(part.digest)).select(source.key)
         rows, different = (each.select(pl.len()).collect().item() for each in (keys, keys.unique()))

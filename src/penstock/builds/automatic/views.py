@@ -98,8 +98,8 @@ def unique_keys(source: Source, rows: pl.DataFrame, *, trained_on: bool = True) 
     """Raises AssertionError when the declared key of a source does not tell its rows apart.
 
     Nor may it tell apart rows that are the same in all else, where they have a number that hardly repeats.
-    A correction has the key of the row that it corrects, and is told apart by when it became known: in a source
-    that keeps corrections, and in one that is not `trained_on` but has features made of it.
+    A correction has the key of the row that it corrects, and is told apart by when it became known: in a
+    source that keeps corrections, and in one that is not `trained_on` but has features made of it.
     """
     key = list(source.key)
     if key and source.known_time and (keeps_corrections(source) or not trained_on):
