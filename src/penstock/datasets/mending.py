@@ -102,7 +102,7 @@ def _csv(text: str) -> Iterator[tuple[int, str, _Fault | None]]:
 
 
 def _rows(raw: list[str]) -> Iterator[tuple[int, int, list[str]]]:
-    """The lines of each row of CSV, from one and up to another, and its values; none where quotes do not match.
+    """From which to which line each row of CSV reaches, and its values; none where quotes do not match.
 
     Lines that only a quote without its like holds together are read each by itself.
     """
