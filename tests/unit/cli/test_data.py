@@ -36,6 +36,17 @@ def test_a_file_is_shown_in_the_terminal_as_json_and_as_a_page(penstock: Command
     assert page.read_text().count("<svg") == 2  # a constant has no shape
 
 
+def test_times_of_one_day_are_drawn_in_all_their_bars(penstock: Command, tmp_path: Path) -> None:
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    minutes = pl.datetime_range(day, day + timedelta(hours=20), "1m", eager=True)
+    pl.DataFrame({"at": minutes, "large": pl.Series(range(1201)) + 100_000.5}).write_parquet("a.parquet")
+    assert penstock("data", "show", "a.parquet", "--html", "a.html").exit_code == 0
+    drawn = (tmp_path / "a.html").read_text()
+    assert drawn.count("<rect") == 32
+    assert "2024-01-01 00:12</text>" in drawn
+    assert "e+05" not in drawn
+
+
 def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command, tmp_path: Path) -> None:
     a, b = table(tmp_path / "a.parquet"), table(tmp_path / "b.parquet", late=True)
     told = json.loads(penstock("data", "diff", str(a), str(b), "--json").stdout)
