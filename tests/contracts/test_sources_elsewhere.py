@@ -136,6 +136,26 @@ class Growing(Elsewhere):
             assert "read anew" in three.told[0]
         assert not self.taken(source, tmp_path, blobs, three.meta[KEPT], 63)[1].told
 
+    def test_a_table_with_corrections_beside_what_they_correct_is_not_read_anew_for_ever(
+        self,
+        source: Source,
+        add: Callable[[pl.DataFrame], None],
+        do: Callable[[str], None],
+        tmp_path: Path,
+    ) -> None:
+        source = replace(source, key=("at",), kind=replace(source.kind, watermark="id"))
+        blobs = FolderBlobs(tmp_path / "blobs")
+        add(rows(0, 30))
+        told, before = [], ""
+        corrections = "INSERT INTO orders SELECT id + {}, at, 7, name FROM orders WHERE id < 5"
+        for minutes in range(60, 66):
+            _, increments = self.taken(source, tmp_path, blobs, before, minutes)
+            before = increments.meta[KEPT]
+            told.append(len(increments.told))
+            if minutes in {60, 64}:
+                do(corrections.format(10 * minutes))
+        assert told == [0, 0, 1, 0, 0, 0]
+
 
 class TestSqlite(Growing):
     @pytest.fixture

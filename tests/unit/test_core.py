@@ -106,3 +106,10 @@ def test_a_sentence_that_asks_ends_with_its_question_mark():
     assert (
         str(InvalidValue(what="There is no `x`. Did you mean `y`?")) == "There is no `x`. Did you mean `y`?"
     )
+
+
+def test_what_was_found_ends_the_sentence_where_it_is_one() -> None:
+    assert (
+        str(InvalidValue(what="It fails", found="No route.", fix="Ask.")) == "It fails: found No route. Ask."
+    )
+    assert str(InvalidValue(what="It fails.", found="nothing", fix="Ask.")) == "It fails: found nothing. Ask."

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
 def listed(
     api: Api,
     source: Annotated[str, typer.Option("--source", help="Only of this source.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="How many; 0 for all.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many; 0 for all.")] = 20,
 ) -> Page:
     """What sources hold: snapshots that were read, profiles, and how two tables differ."""
     items = api.items("/snapshots", source=source, limit=limit)
@@ -150,7 +150,7 @@ def expect(
     again: Annotated[bool, typer.Option("--again", help="Write over a file that is there.")] = False,
 ) -> Page:
     """Write what rows like these are expected to be into expectations/SOURCE.toml, to tighten by hand."""
-    from penstock.cli.tables import expectations_file, is_file, looked_at, source_of
+    from penstock.cli.tables import expectations_file, is_file, looked_at
     from penstock.datasets.expectation_files import as_toml, inferred
     from penstock.datasets.expectations import rules_in
     from penstock.pipelines.loading import redacted
@@ -158,8 +158,9 @@ def expect(
     named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
     file = expectations_file(named, new=not again)
     found = looked_at(api, source, data_root, _moment(as_of))
-    key = () if name or is_file(source) or ":" in source else source_of(source).key
-    expected = inferred(found.sketch, key, redacted(project_folder()))
+    if not found.sketch.rows:
+        raise InvalidValue(what=f"{found.name} has no rows.", fix="Name a table whose rows are good.")
+    expected = inferred(found.sketch, () if name else found.key(), redacted(project_folder()))
     said = f"Inferred by `penstock data expect` from {found.sketch.rows:,} rows of {found.name}."
     file.parent.mkdir(exist_ok=True)
     written(file, as_toml(expected, named, said))

@@ -17,6 +17,8 @@ from penstock.core.words import meant
 from penstock.datasets.types import Source
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from penstock.datasets.expectations import Violation
     from penstock.datasets.sketches import Sketch
     from penstock.datasets.snapshots import Rows
@@ -29,6 +31,18 @@ class Looked(NamedTuple):
     sketch: Sketch
     malformed: int = 0
     left_out: list[dict[str, Any]] = []  # noqa: RUF012 a default that nobody changes
+    source: Source | None = None
+    rows: pl.DataFrame | pl.LazyFrame | None = None
+    """Of a source."""
+
+    def key(self) -> tuple[str, ...]:
+        """The key of a source that tells these rows apart; corrections have that of the row they correct."""
+        from penstock.datasets.expectations import Expectations, Rules, check
+
+        if self.source is None or self.rows is None or len(self.source.key) != 1:
+            return ()
+        unique = Expectations(columns={self.source.key[0]: Rules(unique=True)})
+        return () if check(self.rows, unique, sketch=self.sketch) else self.source.key
 
 
 def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None) -> Looked:
@@ -43,8 +57,9 @@ def looked_at(api: Api, ref: str, data_root: Path | None, as_of: datetime | None
         kept = b64decode(api.get(f"/snapshots/{ref}/sketch")["sketch"])
         left_out = msgspec.to_builtins(about["left_out"])
         return Looked(ref, msgspec.msgpack.decode(kept, type=Sketch), about["quarantined"], left_out)
-    rows, malformed, reasons = _known(source_of(ref), data_root, as_of)
-    return Looked(ref, sketch(rows), malformed, msgspec.to_builtins(reasons))
+    source = msgspec.convert(_read_by(ref)[0]["source"], Source)
+    rows, malformed, reasons = _known(source, data_root, as_of)
+    return Looked(ref, sketch(rows), malformed, msgspec.to_builtins(reasons), source, rows)
 
 
 def of_file(path: Path) -> Sketch:
@@ -70,11 +85,6 @@ def is_file(ref: str) -> bool:
     from penstock.datasets.listing import FORMATS
 
     return Path(ref).suffix in FORMATS or Path(ref).is_file()
-
-
-def source_of(name: str) -> Source:
-    """The source of this name that a pipeline of the project here reads. Raises NotFound."""
-    return msgspec.convert(_read_by(name)[0]["source"], Source)
 
 
 def _read_by(name: str) -> list[dict[str, Any]]:
@@ -121,7 +131,7 @@ def checked(
     No value is shown of columns that a model redacts or that a pipeline's feature view has tell of people.
     Raises NotFound, InvalidValue.
     """
-    from penstock.datasets.expectation_files import parsed
+    from penstock.datasets.expectation_files import read_file
     from penstock.datasets.expectations import check, hiding, rules_in
     from penstock.datasets.singles import file_table, readable
     from penstock.datasets.sketching import sketch
@@ -130,7 +140,7 @@ def checked(
     whole = is_file(ref)
     named = name or (Path(ref).stem if whole else ref)
     file = expectations_file(named)
-    expected = hiding(parsed(file.read_text(encoding="utf-8"), str(file)), redacted(project_folder()))
+    expected = hiding(read_file(file, str(file)), redacted(project_folder()))
     if whole:
         with readable(Path(ref)):
             return named, rules_in(expected), check(file_table(Path(ref)), expected)

@@ -32,7 +32,7 @@ class PenstockError(Exception):
             if part
         )
         sentence = self.what.rstrip(".") + (f": {contrast}" if contrast else "")
-        return f"{sentence}{'' if sentence.endswith('?') else '.'} {self.fix}".strip()
+        return f"{sentence}{'' if sentence.endswith(('?', '.')) else '.'} {self.fix}".strip()
 
     def as_dict(self) -> dict[str, str]:
         """The error as JSON-like data, the same on the command line and over HTTP."""

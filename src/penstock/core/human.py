@@ -10,6 +10,8 @@ from typing import Any
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DIGEST = re.compile(r"(?<![\w/])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![\w/])")
 _ADDRESS = re.compile(r" <[^<>@\s]+@[^<>\s]+>")
+_WHOLE, _LARGE = 1e4, 1e15
+"""Between these a number is shown without its fraction, and not as a power of ten."""
 DIGEST_SHOWN = 12
 """Digits of a digest that are shown; enough to name it again."""
 
@@ -26,7 +28,7 @@ def human(value: Any) -> str:
         case bool():
             text = "yes" if value else "no"
         case float():
-            text = f"{value:.4g}"
+            text = f"{value:.0f}" if _WHOLE <= abs(value) < _LARGE else f"{value:.4g}"
         case str() if is_moment(value):
             moment = datetime.fromisoformat(value).astimezone(UTC)
             text = moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")

@@ -109,7 +109,7 @@ def _value(value: Any) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return json.dumps(value, ensure_ascii=True)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # as TOML has it
 
 
 def parsed(text: str, file: str) -> Expectations:
@@ -176,12 +176,21 @@ def _refuse_impossible(where: str, rules: Rules) -> None:
         raise InvalidValue(what=what, found=said[0]) from error
 
 
+def read_file(path: Path, file: str) -> Expectations:
+    """The expectations of the file at a path, called `file` in what is wrong in it. Raises InvalidValue."""
+    try:
+        return parsed(path.read_text(encoding="utf-8"), file)
+    except UnicodeDecodeError as error:
+        what = f"{file} is no text"
+        raise InvalidValue(what=what, expected="UTF-8", found=f"byte {error.start} is none of it") from error
+
+
 def of_project(folder: Path, hidden: Collection[str] = ()) -> dict[str, Expectations]:
     """What a project expects, by the names of its sources and feature views; of `hidden` columns no value is
     shown. Raises InvalidValue.
     """
     return {
-        file.stem: hiding(parsed(file.read_text(encoding="utf-8"), f"{FOLDER}/{file.name}"), hidden)
+        file.stem: hiding(read_file(file, f"{FOLDER}/{file.name}"), hidden)
         for file in sorted((folder / FOLDER).glob("*.toml"))
     }
 

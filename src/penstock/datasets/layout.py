@@ -15,7 +15,7 @@ import polars as pl
 
 from penstock.core.errors import InvalidValue
 from penstock.datasets.listing import Listing
-from penstock.datasets.mending import Mended
+from penstock.datasets.mending import Mended, mended
 
 ROW = "penstock.row"
 """The column of the number of a row in its file."""
@@ -78,9 +78,18 @@ def _schema(path: Path, form: str, sampled: dict[str, Schema]) -> Schema:
             heading = file.readline().decode("utf-8-sig", "replace").strip()
         if heading not in sampled:
             _refuse_twice(path, heading)
-            sampled[heading] = dict(pl.scan_csv(path, infer_schema_length=INFERRED_FROM).collect_schema())
+            sampled[heading] = _of_csv(path)
         return sampled[heading]
     return _of_json(path)
+
+
+def _of_csv(path: Path) -> Schema:
+    """The columns of a file, without the lines that are no rows where these hide them."""
+    try:
+        return dict(pl.scan_csv(path, infer_schema_length=INFERRED_FROM).collect_schema())
+    except pl.exceptions.PolarsError:
+        data = BytesIO(mended(path, path.name, "csv", {}).data)
+        return dict(pl.scan_csv(data, infer_schema_length=INFERRED_FROM).collect_schema())
 
 
 def _refuse_twice(path: Path, heading: str) -> None:

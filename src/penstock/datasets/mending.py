@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +83,43 @@ def _csv(text: str) -> Iterator[tuple[int, str, _Fault | None]]:
     raw = list(
         io.StringIO(text, newline="")
     )  # the lines that the reader counts, which not all separators end
-    rows = csv.reader(raw)
-    wanted, before = 0, 0
-    for row in rows:
-        piece = "".join(raw[before : rows.line_num])
+    wanted = 0
+    for before, after, row in _rows(raw):
+        piece = "".join(raw[before:after])
         wanted = wanted or len(row)
         fault = None
-        if len(row) > wanted:
+        if before and not row and piece.strip():
+            fault = ("", piece.strip(), "the quotes of its values do not match")
+        elif len(row) > wanted:
             fault = ("", piece.strip(), f"the line has {len(row)} values where the heading names {wanted}")
         elif before and _readable(piece) != piece:
             fault = ("", piece.strip(), _NO_TEXT)
+        elif piece.count('"') % 2:  # within a value: Polars would look for the other one in the lines below
+            written = io.StringIO()
+            csv.writer(written, lineterminator="\n").writerow(row)
+            piece = written.getvalue()
         yield before + 1, piece if piece.endswith("\n") else f"{piece}\n", fault
-        before = rows.line_num
+
+
+def _rows(raw: list[str]) -> Iterator[tuple[int, int, list[str]]]:
+    """From which to which line each row of CSV reaches, and its values; none where quotes do not match.
+
+    Lines that only a quote without its like holds together are read each by itself.
+    """
+    wanted = before = 0
+    while (start := before) < len(raw):
+        rows = csv.reader(map(raw.__getitem__, range(start, len(raw))), strict=True)
+        with suppress(csv.Error):
+            for row in rows:
+                wanted = wanted or len(row)
+                after = start + rows.line_num
+                if after > before + 1 and len(row) > wanted:
+                    break
+                yield before, after, row
+                before = after
+        if before < len(raw):
+            yield before, before + 1, []
+            before += 1
 
 
 def _json_lines(text: str, schema: Mapping[str, pl.DataType]) -> Iterator[tuple[int, str, _Fault | None]]:

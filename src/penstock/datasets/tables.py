@@ -1,4 +1,7 @@
-"""Tables as bytes: uncompressed Arrow IPC files that can be mapped, the same bytes for equal tables."""
+"""Tables as bytes: uncompressed Arrow IPC files, the same bytes for equal tables.
+
+They can be mapped, as pyarrow does; Polars copies what it reads of them.
+"""
 
 from __future__ import annotations
 

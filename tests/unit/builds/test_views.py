@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from penstock import feature_view, files
+from penstock import events, feature_view, files
 from penstock.builds.automatic.rehearsal import Rehearsed
 from penstock.builds.automatic.steps import artifact
 from penstock.builds.automatic.views import arrives, unique_keys
@@ -37,6 +37,27 @@ def test_rows_that_come_again_under_another_key_are_told() -> None:
     again = rows.tail(100).with_columns(pl.col("row_id") + 5000)
     with pytest.raises(AssertionError, match="100 of 1300 rows of sales are there again under another key"):
         unique_keys(SALES, pl.concat([rows, again]))
+
+
+PUSHED = events("sales", event_time="at", key="row_id")
+TOLD = files("data/sales", event_time="at", known_time="arrived_at", key="row_id")
+
+
+def test_corrections_are_no_rows_that_are_there_twice() -> None:
+    told = table().with_columns(arrived_at=pl.col("at"))
+    corrected = told.tail(100).with_columns(
+        size=pl.col("size") + 1, arrived_at=pl.col("at") + timedelta(days=1)
+    )
+    both = pl.concat([told, corrected])
+    unique_keys(PUSHED, both)
+    unique_keys(TOLD, both, trained_on=False)
+    with pytest.raises(AssertionError, match="sales has 100 keys more than once"):
+        unique_keys(TOLD, both)
+    unique_keys(
+        TOLD, pl.concat([told, told.with_columns(pl.col("arrived_at") + timedelta(1))]), trained_on=False
+    )
+    with pytest.raises(AssertionError, match="expected one row for each row_id, arrived_at"):
+        unique_keys(TOLD, pl.concat([told, told.tail(5)]), trained_on=False)
 
 
 @pytest.mark.parametrize("until", [50, 30])

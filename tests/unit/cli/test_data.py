@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tests.unit.cli.conftest import Command
 
@@ -32,6 +34,17 @@ def test_a_file_is_shown_in_the_terminal_as_json_and_as_a_page(penstock: Command
     delay = told["columns"][0]
     assert (delay["nulls"], delay["low"], delay["high"], delay["quantiles"]["0.5"]) == (1, 0.0, 198.0, 99.0)
     assert page.read_text().count("<svg") == 2  # a constant has no shape
+
+
+def test_times_of_one_day_are_drawn_in_all_their_bars(penstock: Command, tmp_path: Path) -> None:
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    minutes = pl.datetime_range(day, day + timedelta(hours=20), "1m", eager=True)
+    pl.DataFrame({"at": minutes, "large": pl.Series(range(1201)) + 100_000.5}).write_parquet("a.parquet")
+    assert penstock("data", "show", "a.parquet", "--html", "a.html").exit_code == 0
+    drawn = (tmp_path / "a.html").read_text()
+    assert drawn.count("<rect") == 32
+    assert "2024-01-01 00:12</text>" in drawn
+    assert "e+05" not in drawn
 
 
 def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command, tmp_path: Path) -> None:
@@ -77,3 +90,55 @@ def test_what_is_expected_is_written_once_and_held_against_rows(penstock: Comman
     assert refused.exit_code == 1
     assert "`wind` type float: not so in 200 of 200 rows, such as string instead" in refused.output
     assert "delay" not in refused.output  # a new extreme only warns
+
+
+PROJECT = """
+from penstock import files, pipeline, step, training_rows
+
+told = files("data/told", event_time="at", known_time="told", key="id")
+
+
+@step
+def count(rows: object) -> int:
+    return 1
+
+
+@pipeline
+def train():
+    return count(training_rows(told, label="y", holdout="20%").train)
+"""
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_what_is_inferred_from_rows_holds_for_them(
+    penstock: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corrected: bool
+) -> None:
+    name = f"told_{corrected}".lower()
+    (tmp_path / "penstock.toml").write_text(f'[project]\nname = "{name}"\n')
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text(PROJECT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    rows = pl.DataFrame({"id": range(2000), "y": 1, "mood": "\N{GRINNING FACE}\x7f"})
+    rows = rows.with_columns(at=pl.lit(day), told=pl.lit(day))
+    if corrected:
+        rows = pl.concat([rows, rows.head(5).with_columns(told=pl.lit(day + timedelta(days=1)))])
+    (tmp_path / "data/told").mkdir(parents=True)
+    rows.write_parquet(tmp_path / "data/told/a.parquet")
+    written = penstock("data", "expect", "told")
+    assert written.exit_code == 0, written.output
+    held = penstock("data", "check", "told")
+    assert held.exit_code == 0, held.output
+    text = (tmp_path / "expectations/told.toml").read_text()
+    assert ("unique = true" in text, "\N{GRINNING FACE}" in text) == (not corrected, True)
+
+
+def test_what_cannot_be_expected_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("a,b\n")
+    assert "none.csv has no rows." in penstock("data", "expect", "none.csv").output
+    assert not (tmp_path / "expectations/none.toml").exists()
+    (tmp_path / "expectations").mkdir(exist_ok=True)
+    (tmp_path / "expectations/none.toml").write_bytes(b"# caf\xe9")
+    assert (
+        "none.toml is no text: expected UTF-8; found byte 5" in penstock("data", "check", "none.csv").output
+    )

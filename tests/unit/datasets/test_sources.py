@@ -131,6 +131,28 @@ def test_lines_that_are_no_rows_are_left_out_and_the_others_read(tmp_path: Path)
     ]
 
 
+WHOLE = "8,2024-01-08,tea\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "names"),
+    [
+        ('1,2024-01-01,5" disk\n2,never,a\n3,2024-01-03,6" disk\n', [3], ['5" disk', '6" disk', "tea"]),
+        ('1,2024-01-01,"not closed\n2,2024-01-02,a\n', [2], ["a", "tea"]),
+        ('1,2024-01-01,"not closed\n2,2024-01-02,a\n3,2024-01-03,"b"\n', [2], ["a", "b", "tea"]),
+        ('1,2024-01-01,"a" b\n2,2024-01-02,"of\ntwo"\n', [2], ["of\ntwo", "tea"]),
+        ('"1,2024-01-01,a\n2,2024-01-02,b\n3",2024-01-03,c,d\n', [2, 4], ["b", "tea"]),
+    ],
+)
+def test_a_quote_without_its_like_costs_its_own_line(
+    tmp_path: Path, text: str, lines: list[int], names: list[str]
+) -> None:
+    write(tmp_path, "a.csv", f"id,at,name\n{text}{WHOLE}")
+    said = left_out(tmp_path, len(names))
+    assert [each.partition(":")[0] for each in said] == [f"data/trips/a.csv, line {line}" for line in lines]
+    assert rows_of(tmp_path)["name"].to_list() == names
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -95,6 +95,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(web: Web, content: bytes, k
     [
         ("GET", "/runs.json?limit=x", None, "a whole number"),
         ("GET", "/runs.json?limit=1.5", None, "a whole number"),
+        ("GET", "/snapshots.json?limit=-1", None, "a whole number from 0 up to 9223372036854775807"),
         ("GET", f"/events.json?after={10**30}", None, "a whole number up to 9223372036854775807"),
         ("POST", "/projects", {"name": 3, "data_root": "/"}, "a text"),
         ("POST", "/projects", {"name": "shop", "data_root": "/\0"}, "an absolute path"),

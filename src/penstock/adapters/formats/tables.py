@@ -1,4 +1,4 @@
-"""Tables as uncompressed Arrow IPC files, mapped into memory when they are read."""
+"""Tables as uncompressed Arrow IPC files: pyarrow maps them when it reads them, Polars and pandas copy."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of a table in the order in which they were read, and how many rows, or keys, are in all."""
+    """The parts of a table in the order in which they were read, and how many rows it is known to have."""
 
     source: Source
     parts: tuple[Part, ...] = ()
@@ -61,11 +61,14 @@ class Increments:
         kept = self._kept(source)
         parts = [part for part in kept.parts if part.as_of <= self._as_of]
         newest = parts == list(kept.parts)
+        there = 0
         if newest or not parts:
-            parts = self._read_on(source, data_root, parts, kept.rows)
+            parts, there = self._read_on(source, data_root, parts, kept.rows)
         self._lay_out(source, parts, folder)
         if newest:
             rows = _count(source, folder)
+            if rows < there and self._repeats_keys(source, parts[0]):
+                rows = there
             made = Kept(source=_as_declared(source), parts=tuple(parts), rows=rows)
             self.meta = {KEPT: self._blobs.put(msgspec.json.encode(made))}
         else:  # who reads the past leaves what is known of the present
@@ -83,8 +86,12 @@ class Increments:
         whole = all(self._blobs.has(part.digest) for part in found.parts)
         return found if whole and found.source == nothing.source else nothing
 
-    def _read_on(self, source: Source, data_root: Path, parts: Sequence[Part], known: int) -> list[Part]:
-        """The parts, and one of the rows that are new; only this one where the table is not what it was."""
+    def _read_on(
+        self, source: Source, data_root: Path, parts: Sequence[Part], known: int
+    ) -> tuple[list[Part], int]:
+        """The parts, and one of the rows that are new; only this one where the table is not what it was. And
+        how many rows the table has.
+        """
         last = _mark(parts[-1]) if parts else None
         there = database.standing(source, data_root, last)
         if last is not None and (why := _doubt(there, last, known)):
@@ -93,7 +100,7 @@ class Increments:
         if there.greatest is None:
             raise InvalidValue(what=f"The source {source.name} has no rows with a watermark.")
         if last is not None and there.greatest == last:
-            return list(parts)
+            return list(parts), there.rows
         with tempfile.TemporaryDirectory(prefix="penstock-part-") as name:
             fresh = Path(name)
             database.bring_newer(source, data_root, fresh, last, there.greatest)
@@ -102,7 +109,16 @@ class Increments:
             pl.concat(pieces, how="diagonal_relaxed").sink_parquet(path)
             digest = self._blobs.put_file(str(path))
         kind, text = _written(source, there.greatest)
-        return [*parts, Part(digest=digest, last=text, kind=kind, as_of=self._as_of)]
+        return [*parts, Part(digest=digest, last=text, kind=kind, as_of=self._as_of)], there.rows
+
+    def _repeats_keys(self, source: Source, part: Part) -> bool:
+        """Whether a table keeps a row beside those that correct it, as the part shows: what was read at once.
+
+        One whose rows are changed in their place has a row for each key, however many versions were read.
+        """
+        keys = pl.scan_parquet(self._blobs.path(part.digest)).select(source.key)
+        rows, different = (each.select(pl.len()).collect().item() for each in (keys, keys.unique()))
+        return bool(different < rows)
 
     def _lay_out(self, source: Source, parts: Sequence[Part], folder: Path) -> None:
         """The parts as files; of rows with the same key the last read only, unless all are to be kept."""

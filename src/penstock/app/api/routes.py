@@ -139,10 +139,11 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
             expected=_KINDS.get(kind, str(error)),
             found=reprlib.repr(value),
         ) from None
-    if type(typed) is int and abs(typed) > LARGEST:
+    least = 0 if name == "limit" else -LARGEST
+    if type(typed) is int and not least <= typed <= LARGEST:
         raise InvalidValue(
             what=f"The field {name} has an impossible value",
-            expected=f"a whole number up to {LARGEST}",
+            expected=f"a whole number {'from 0 ' if least == 0 else ''}up to {LARGEST}",
             found=reprlib.repr(value),
         )
     return typed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -59,10 +61,20 @@ def _facts(column: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _picture(column: Mapping[str, Any]) -> Markup:
-    if column.get("bars") and column["type"] != "time" and len(column["edges"]) > 2:
-        return Markup(histogram(column["edges"], column["bars"]))  # noqa: S704 drawn there
+    edges = column.get("edges", ())
+    if column.get("bars") and len(edges) > 2:
+        if column["type"] != "time":
+            return Markup(histogram(edges, column["bars"], human))  # noqa: S704 drawn there
+        with suppress(ValueError):  # beyond the years that a calendar has
+            return Markup(histogram([_seconds(edge) for edge in edges], column["bars"], _moment))  # noqa: S704
     named = column.get("top") or {}
-    if column.get("bars") and column["type"] == "time" and len(column["edges"]) > 2:
-        named = {edge[2:10]: count for edge, count in zip(column["edges"], column["bars"], strict=False)}
     shown = [(name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", float(n)) for name, n in named.items()]
     return Markup(bars(shown, COLOURS[:1])) if shown else Markup()  # noqa: S704 drawn there
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _moment(seconds: float) -> str:
+    return human(datetime.fromtimestamp(seconds, UTC).isoformat())

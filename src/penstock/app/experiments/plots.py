@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import cycle, pairwise
 
@@ -63,8 +63,10 @@ def bars(named: Sequence[tuple[str, float | None]], colours: Sequence[str] = COL
     return _svg(TOP + len(named) * BAR + 6, parts)
 
 
-def histogram(edges: Sequence[float], counts: Sequence[float]) -> str:
-    """Bins between E edges with their E - 1 counts as areas, high where values lie dense.
+def histogram(
+    edges: Sequence[float], counts: Sequence[float], shown: Callable[[float], str] = "{:.4g}".format
+) -> str:
+    """Bins between E edges with their E - 1 counts as areas, high where values lie dense; edges as `shown`.
 
     A bin narrower than a hundredth of the whole joins the next, since a single value has no density.
     """
@@ -77,15 +79,15 @@ def histogram(edges: Sequence[float], counts: Sequence[float]) -> str:
         bins.append((start, b, before + count))
     highest = max(count / ((b - a) or 1.0) for a, b, count in bins) or 1.0
     parts = [
-        f'<text x="{LEFT}" y="{HEIGHT - 8}">{left:.4g}</text>',
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{right:.4g}</text>',
+        f'<text x="{LEFT}" y="{HEIGHT - 8}">{shown(left)}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{shown(right)}</text>',
         f'<path d="M{LEFT} {bottom}H{WIDTH - RIGHT}" stroke="#9aa7b4"/>',
     ]
     for a, b, count in bins:
         x, wide = LEFT + (a - left) * scale, (b - a) * scale
         tall = count / ((b - a) or 1.0) / highest * (bottom - TOP)
         place = f'x="{x:.1f}" y="{bottom - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
-        title = f"<title>{a:.4g} to {b:.4g}: {count:g} rows</title>"
+        title = f"<title>{shown(a)} to {shown(b)}: {count:g} rows</title>"
         parts.append(f'<rect {place} fill="{COLOURS[0]}" stroke="#fff" stroke-width="0.5">{title}</rect>')
     return _svg(HEIGHT, parts)
 

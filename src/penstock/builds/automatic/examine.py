@@ -148,7 +148,8 @@ class _Examination:
                 aside = {name for each in asked for view in each.views for name in view.entity}
                 yield ask("steady", source.name, steady, source, rows, aside, labels.get(source.name, ""))
             if source.key and not once("unique_keys", source.name):
-                yield ask("unique_keys", source.name, views.unique_keys, source, taken.whole[source.name])
+                keys = partial(views.unique_keys, trained_on=source.name in labels)
+                yield ask("unique_keys", source.name, keys, source, rows)
         for each in asked:
             for declared in each.views:
                 if once("no_future", declared.name):

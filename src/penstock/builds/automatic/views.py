@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from penstock.datasets.columns import known
+from penstock.datasets.columns import keeps_corrections, known
 from penstock.datasets.types import Source
 from penstock.features.joins import join
 from penstock.features.types import TrainingSet
@@ -94,12 +94,16 @@ def not_finite(table: pl.DataFrame) -> str:
     return ""
 
 
-def unique_keys(source: Source, rows: pl.DataFrame) -> None:
+def unique_keys(source: Source, rows: pl.DataFrame, *, trained_on: bool = True) -> None:
     """Raises AssertionError when the declared key of a source does not tell its rows apart.
 
     Nor may it tell apart rows that are the same in all else, where they have a number that hardly repeats.
+    A correction has the key of the row that it corrects, and is told apart by when it became known: in a
+    source that keeps corrections, and in one that is not `trained_on` but has features made of it.
     """
     key = list(source.key)
+    if key and source.known_time and (keeps_corrections(source) or not trained_on):
+        key = list(dict.fromkeys([*key, source.known_time]))
     twice = rows.group_by(key).len().filter(pl.col("len") > 1).sort(key) if key else rows.head(0)
     if key and twice.height:
         raise AssertionError(
@@ -110,7 +114,7 @@ def unique_keys(source: Source, rows: pl.DataFrame) -> None:
     rest = [name for name in rows.columns if name not in {*key, source.known_time}]
     rich = [name for name in rest if rows.schema[name].is_float() and rows[name].n_unique() > rows.height / 2]
     if key and rich and source.event_time not in key:
-        rows = rows.tail(_NEWEST)
+        rows = rows.unique(source.key, keep="last", maintain_order=True).tail(_NEWEST)
         again = rows.filter(~pl.struct(rest).is_first_distinct())
         if again.height > _AGAIN * rows.height:
             raise AssertionError(
