@@ -166,7 +166,9 @@ def _table(rows: Any, inputs: Sequence[str]) -> pl.DataFrame | None:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != len(inputs):
         return None
     columns = dict(zip(inputs, rows.T, strict=True))
-    return pl.DataFrame([_column(name, values, values != values) for name, values in columns.items()])
+    return pl.DataFrame(
+        [_column(name, values, np.not_equal(values, values)) for name, values in columns.items()]
+    )
 
 
 def _column(name: str, values: Any, missing: Any) -> pl.Series:
