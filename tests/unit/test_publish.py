@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
@@ -28,6 +29,8 @@ from sklearn.svm import LinearSVC
 
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.loading import load
+from penstock.adapters.formats.native import Answers
+from penstock.adapters.formats.parity import agreeing, beside
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import write
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
@@ -169,6 +172,24 @@ def test_several_classes_keep_their_names() -> None:
     )
     assert label == model.predict(frame).tolist()
     assert score == [max(row) for row in probabilities]
+
+
+def test_labels_between_which_the_model_is_undecided_are_no_flips_and_no_recorded_examples() -> None:
+    truth = Answers(np.array([[0.5, 0.5], [0.9, 0.1], [0.6, 0.4]]), ["no", "no", "yes"])
+    served = Answers(np.array([[0.49999997, 0.50000003], [0.9, 0.1], [0.6, 0.4]]), ["yes", "no", "no"])
+    apart, differ, parity = beside(truth, served, ("no", "yes"), 0)
+    assert parity.flips == pytest.approx(1 / 3), "the last is decided: by a threshold of its own, say"
+    assert agreeing(apart, differ, 3) == [1]
+
+
+def test_a_forest_with_ties_is_served_as_a_graph() -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"first": rng.normal(size=400), "second": rng.normal(size=400)})
+    model = ExtraTreesClassifier(n_estimators=20, random_state=0).fit(frame[:200], rng.random(200) < 0.5)
+    tied = np.abs(model.predict_proba(frame)[:, 1] - 0.5) < 1e-9
+    assert tied.sum() > 5
+    candidate = publish(model, frame)
+    assert candidate.format == "onnx", candidate.metadata
 
 
 def test_a_conversion_that_answers_wrongly_is_not_served_and_the_numbers_say_why() -> None:
