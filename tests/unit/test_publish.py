@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -29,7 +30,7 @@ from sklearn.svm import LinearSVC
 
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.loading import load
-from penstock.adapters.formats.native import Answers
+from penstock.adapters.formats.native import Answers, NativeModel
 from penstock.adapters.formats.parity import agreeing, beside
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import write
@@ -172,6 +173,39 @@ def test_several_classes_keep_their_names() -> None:
     )
     assert label == model.predict(frame).tolist()
     assert score == [max(row) for row in probabilities]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kept"),
+    [
+        (OneHotEncoder(handle_unknown="ignore"), "onnx"),
+        (OneHotEncoder(), "onnx"),
+        (make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder()), "onnx"),
+        (OrdinalEncoder(encoded_missing_value=-2), "skops"),
+    ],
+)
+def test_texts_that_miss_are_answered_as_in_tables_of_pandas_where_the_model_was_fitted_on_one(
+    encoder: Any, kept: str
+) -> None:
+    rng = np.random.default_rng(0)
+    texts = pl.Series(rng.choice(["AA", "UA", ""], 600).tolist()).replace("", None)
+    frame = pl.DataFrame({"carrier": texts, "wind": rng.normal(size=600), "hour": rng.integers(0, 24, 600)})
+    late = texts.is_null().to_numpy() ^ (rng.random(600) < 0.1)
+    table = frame.to_pandas()
+    made = make_column_transformer((encoder, ["carrier"]), remainder="passthrough")
+    model = make_pipeline(made, LogisticRegression(max_iter=500)).fit(table, late)
+    blobs = MemoryBlobs()
+    candidate = publish(model, frame, blobs)
+    assert candidate.format == kept
+    runtime = load(kept, blobs.get(candidate.artifact), msgspec.convert(candidate.signature, Signature))
+    score, *_ = runtime.predict(frame.to_dict(as_series=False))
+    assert score == pytest.approx(model.predict_proba(table)[:, 1].tolist(), abs=1e-4)
+    unnamed = make_pipeline(encoder, LogisticRegression()).fit(
+        table[["carrier"]].to_numpy(dtype=object), late
+    )
+    assert NativeModel(unnamed).answer(frame.select("carrier")).values == pytest.approx(
+        unnamed.predict_proba(table[["carrier"]].to_numpy(dtype=object))
+    )
 
 
 def test_labels_between_which_the_model_is_undecided_are_no_flips_and_no_recorded_examples() -> None:

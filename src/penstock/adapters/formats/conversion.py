@@ -10,6 +10,7 @@ import polars as pl
 
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.needs import needing
+from penstock.adapters.formats.nulls import as_graphs_have_it, knows_nan
 from penstock.adapters.formats.together import put_together
 from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
@@ -99,7 +100,7 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
         "bool": data_types.BooleanTensorType,
         "string": data_types.StringTensorType,
     }
-    model = native.model
+    model = as_graphs_have_it(native.model) if knows_nan(native.model) else native.model
     if not hasattr(_head(model), "transformers_"):
         places = list(range(len(kinds)))  # by place: not every scikit-learn finds columns of Polars by name
         together = ColumnTransformer([("columns", "passthrough", places)]).fit(rows.to_numpy())
