@@ -31,7 +31,7 @@ class PenstockError(Exception):
             )
             if part
         )
-        sentence = self.what.rstrip(".") + (f": {contrast}" if contrast else "")
+        sentence = self.what.rstrip(".") + (f": {contrast}".removesuffix(".") if contrast else "")
         return f"{sentence}{'' if sentence.endswith('?') else '.'} {self.fix}".strip()
 
     def as_dict(self) -> dict[str, str]:
