@@ -208,6 +208,24 @@ def test_texts_that_miss_are_answered_as_in_tables_of_pandas_where_the_model_was
     )
 
 
+def test_columns_with_any_name_reach_the_graph() -> None:
+    names = {"carrier": "the carrier", "hour": "hour/day", "wind": "wind_speed", "wet": "wind speed"}
+    frame, late = weather()
+    renamed = frame.rename(names).with_columns(pl.col("wind_speed").fill_null(0))
+    one_hot = make_column_transformer(
+        (OneHotEncoder(), ["the carrier"]), ("passthrough", ["hour/day", "wind_speed", "wind speed"])
+    )
+    blobs = MemoryBlobs()
+    model = make_pipeline(one_hot, LogisticRegression(max_iter=500)).fit(renamed, late)
+    candidate = publish(model, renamed, blobs)
+    assert candidate.format == "onnx", candidate.metadata
+    signature = msgspec.convert(candidate.signature, Signature)
+    score, *_ = load("onnx", blobs.get(candidate.artifact), signature).predict(
+        renamed.to_dict(as_series=False)
+    )
+    assert score == pytest.approx(model.predict_proba(renamed)[:, 1].tolist(), abs=1e-4)
+
+
 def test_labels_between_which_the_model_is_undecided_are_no_flips_and_no_recorded_examples() -> None:
     truth = Answers(np.array([[0.5, 0.5], [0.9, 0.1], [0.6, 0.4]]), ["no", "no", "yes"])
     served = Answers(np.array([[0.49999997, 0.50000003], [0.9, 0.1], [0.6, 0.4]]), ["yes", "no", "no"])

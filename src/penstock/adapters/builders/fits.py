@@ -176,7 +176,8 @@ def _column(name: str, values: Any, missing: Any) -> pl.Series:
     plain = np.asarray(values)
     if plain.dtype != object:
         return pl.Series(name, plain, strict=False)
-    return pl.Series(name, np.where(missing, None, plain).tolist(), strict=False)
+    known = [None if gone else value for value, gone in zip(plain.tolist(), missing, strict=True)]
+    return pl.Series(name, known, strict=False)
 
 
 def _weighed(model: Any, rows: Any) -> pl.DataFrame | None:

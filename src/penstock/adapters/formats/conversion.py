@@ -112,10 +112,20 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
             initial_types=[(name, tensor[kind]([None, 1])) for name, kind in kinds.items()],
             options={"zipmap": False} if native.classes else None,
         )
+    _name_inputs(graph, tuple(kinds))
     put_together(graph)
     graph.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     serialized: bytes = graph.SerializeToString(deterministic=True)
     return serialized
+
+
+def _name_inputs(graph: Any, names: tuple[str, ...]) -> None:
+    """Give the inputs the names of the columns: the converter writes `wind speed` as `wind_speed`."""
+    given = {put.name: name for put, name in zip(graph.graph.input, names, strict=True)}
+    for put in graph.graph.input:
+        put.name = given[put.name]
+    for node in graph.graph.node:
+        node.input[:] = [given.get(name, name) for name in node.input]
 
 
 def _unsupported(native: NativeModel, failure: Exception) -> UnsupportedModel:
