@@ -69,6 +69,9 @@ def test_an_error_says_what_was_expected_and_found_and_what_to_do() -> None:
     assert (
         str(Conflict(what="The port is taken", fix="Choose another.")) == "The port is taken. Choose another."
     )
+    assert str(Conflict(what="It ended", found="It broke.", fix="Mend it.")) == (
+        "It ended: found It broke. Mend it."
+    )
     assert str(NotFound()) == "There is no such thing here."
     assert error.as_dict() == {
         "code": "conflict",

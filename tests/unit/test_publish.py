@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -28,6 +30,8 @@ from sklearn.svm import LinearSVC
 
 from penstock.adapters.formats.estimators import Estimators
 from penstock.adapters.formats.loading import load
+from penstock.adapters.formats.native import Answers, NativeModel
+from penstock.adapters.formats.parity import agreeing, beside
 from penstock.adapters.formats.publish import make_candidate
 from penstock.adapters.formats.values import write
 from penstock.core.errors import InvalidValue, StepFailed, UnsupportedModel
@@ -169,6 +173,75 @@ def test_several_classes_keep_their_names() -> None:
     )
     assert label == model.predict(frame).tolist()
     assert score == [max(row) for row in probabilities]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kept"),
+    [
+        (OneHotEncoder(handle_unknown="ignore"), "onnx"),
+        (OneHotEncoder(), "onnx"),
+        (make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder()), "onnx"),
+        (OrdinalEncoder(encoded_missing_value=-2), "skops"),
+    ],
+)
+def test_texts_that_miss_are_answered_as_in_tables_of_pandas_where_the_model_was_fitted_on_one(
+    encoder: Any, kept: str
+) -> None:
+    rng = np.random.default_rng(0)
+    texts = pl.Series(rng.choice(["AA", "UA", ""], 600).tolist()).replace("", None)
+    frame = pl.DataFrame({"carrier": texts, "wind": rng.normal(size=600), "hour": rng.integers(0, 24, 600)})
+    late = texts.is_null().to_numpy() ^ (rng.random(600) < 0.1)
+    table = frame.to_pandas()
+    made = make_column_transformer((encoder, ["carrier"]), remainder="passthrough")
+    model = make_pipeline(made, LogisticRegression(max_iter=500)).fit(table, late)
+    blobs = MemoryBlobs()
+    candidate = publish(model, frame, blobs)
+    assert candidate.format == kept
+    runtime = load(kept, blobs.get(candidate.artifact), msgspec.convert(candidate.signature, Signature))
+    score, *_ = runtime.predict(frame.to_dict(as_series=False))
+    assert score == pytest.approx(model.predict_proba(table)[:, 1].tolist(), abs=1e-4)
+    unnamed = make_pipeline(encoder, LogisticRegression()).fit(
+        table[["carrier"]].to_numpy(dtype=object), late
+    )
+    assert NativeModel(unnamed).answer(frame.select("carrier")).values == pytest.approx(
+        unnamed.predict_proba(table[["carrier"]].to_numpy(dtype=object))
+    )
+
+
+def test_columns_with_any_name_reach_the_graph() -> None:
+    names = {"carrier": "the carrier", "hour": "hour/day", "wind": "wind_speed", "wet": "wind speed"}
+    frame, late = weather()
+    renamed = frame.rename(names).with_columns(pl.col("wind_speed").fill_null(0))
+    one_hot = make_column_transformer(
+        (OneHotEncoder(), ["the carrier"]), ("passthrough", ["hour/day", "wind_speed", "wind speed"])
+    )
+    blobs = MemoryBlobs()
+    model = make_pipeline(one_hot, LogisticRegression(max_iter=500)).fit(renamed, late)
+    candidate = publish(model, renamed, blobs)
+    assert candidate.format == "onnx", candidate.metadata
+    signature = msgspec.convert(candidate.signature, Signature)
+    score, *_ = load("onnx", blobs.get(candidate.artifact), signature).predict(
+        renamed.to_dict(as_series=False)
+    )
+    assert score == pytest.approx(model.predict_proba(renamed)[:, 1].tolist(), abs=1e-4)
+
+
+def test_labels_between_which_the_model_is_undecided_are_no_flips_and_no_recorded_examples() -> None:
+    truth = Answers(np.array([[0.5, 0.5], [0.9, 0.1], [0.6, 0.4]]), ["no", "no", "yes"])
+    served = Answers(np.array([[0.49999997, 0.50000003], [0.9, 0.1], [0.6, 0.4]]), ["yes", "no", "no"])
+    apart, differ, parity = beside(truth, served, ("no", "yes"), 0)
+    assert parity.flips == pytest.approx(1 / 3), "the last is decided: by a threshold of its own, say"
+    assert agreeing(apart, differ, 3) == [1]
+
+
+def test_a_forest_with_ties_is_served_as_a_graph() -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"first": rng.normal(size=400), "second": rng.normal(size=400)})
+    model = ExtraTreesClassifier(n_estimators=20, random_state=0).fit(frame[:200], rng.random(200) < 0.5)
+    tied = np.abs(model.predict_proba(frame)[:, 1] - 0.5) < 1e-9
+    assert tied.sum() > 5
+    candidate = publish(model, frame)
+    assert candidate.format == "onnx", candidate.metadata
 
 
 def test_a_conversion_that_answers_wrongly_is_not_served_and_the_numbers_say_why() -> None:

@@ -36,7 +36,7 @@ def test_it_goes_on_when_time_is_over_and_guards_hold_on_enough_requests(world: 
     world.sees()
     world.later()
     assert (world.shares(), world.roles()) == ([], ["previous", "champion"])
-    assert world.rollout().status == "promoted"
+    assert (world.rollout().status, world.rollout().share) == ("promoted", 100)
     assert world.told() == ["rollout.started", "rollout.stepped", "rollout.stepped", "rollout.promoted"]
 
 
@@ -70,6 +70,7 @@ def test_it_goes_back_by_itself_and_tells_why(world: Contested, seen: dict[str, 
         world = Contested(SERVING.replace("distance <= 0.5", "distance <= 0.1"))
     world.sees(**seen)
     assert (world.shares(), world.roles()) == ([], ["champion", "reverted"])
+    assert world.rollout().share == 0
     assert world.rollout().status == "reverted"
     assert why in world.rollout().why
     assert world.service.infer("delay", 0, ROW).version == 1

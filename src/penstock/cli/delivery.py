@@ -140,6 +140,9 @@ def promote(
     if plan:
         return _plan(api.get(f"/releases/{what}/plan/{to}", project=project))
     found = api.post("/promote", what=what, environment=to, project=project, actor=actor)
+    if found.get("role") == "candidate":
+        said = f"{what} goes before the gate of {to} once more."
+        return Page(found, (said,), (f"penstock models show {what}",))
     return Page(found, (f"Promoted {what} to {to}.",), ("penstock environments",))
 
 

@@ -150,8 +150,10 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def share(self) -> int:
-        """Percent of the keys that the challenger answers."""
-        return 0 if self.ended else self.steps[self.step]
+        """Percent of the keys that the challenger answers, or answered when the rollout ended."""
+        if self.ended:
+            return 100 if self.status == "promoted" else 0
+        return self.steps[self.step]
 
     @property
     def contest(self) -> str:

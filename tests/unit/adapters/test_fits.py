@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
@@ -10,7 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from penstock.adapters.builders.fits import Fits
@@ -50,6 +52,25 @@ def test_a_search_is_known_by_its_best_estimator_and_columns_without_names_by_th
     assert found.rows.columns == list(INPUTS)
     assert found.rows.height == 200
     assert found.weighed is None
+
+
+def test_missing_texts_and_booleans_are_null_in_tables_of_pandas_and_numpy() -> None:
+    rows = pd.DataFrame(
+        {
+            "text": pd.Series(["a", None, "b"] * 20),
+            "kind": pd.Categorical(["x", "y", None] * 20),
+            "flag": pd.array([True, False, None] * 20, dtype="boolean"),
+        }
+    )
+    plain = rows.astype(object).where(rows.notna(), np.nan)
+    for given in (rows, plain, plain.to_numpy()):
+        model = make_pipeline(OrdinalEncoder(), HistGradientBoostingClassifier(max_iter=2))
+        fits = Fits()
+        with fits.watch():
+            model.fit(given, LABELS[:60])
+            found = fits.of(model, ("text", "kind", "flag"))
+        assert found
+        assert found.rows.head(3).rows() == [("a", "x", True), (None, "y", False), ("b", None, None)]
 
 
 def test_what_is_fitted_otherwise_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:

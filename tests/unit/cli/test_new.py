@@ -1,5 +1,7 @@
 """The refusals of `penstock new`, and what its template holds; the whole journey is a stage test."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -72,3 +74,11 @@ def test_its_penstock_toml_has_three_environments_and_a_gate(made: Path) -> None
 def test_its_first_commit_is_on_dev_and_leaves_data_out(made: Path) -> None:
     assert (made / ".git" / "HEAD").read_text().strip() == "ref: refs/heads/dev"
     assert "data/" in (made / ".gitignore").read_text().splitlines()
+
+
+def test_its_tests_find_the_package_without_an_installation(made: Path) -> None:
+    pytest_itself = str(Path(sys.executable).with_name("pytest"))
+    done = subprocess.run(
+        [pytest_itself, "--collect-only", "-q"], cwd=made, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

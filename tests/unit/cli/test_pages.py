@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from penstock.cli.delivery import promote
 from penstock.cli.pages import Facts, Page, Table, look_up, written
 from penstock.cli.simulate import simulated
 from penstock.core.errors import InvalidValue
@@ -98,3 +99,19 @@ def test_a_simulation_fits_80_columns_with_headings_in_one_piece() -> None:
         "trained every log_loss lost trainings a year in a year",
         "4 weeks +0.0123 13 2.0 h",
     ]
+
+
+def test_a_version_that_goes_before_its_gate_once_more_is_not_said_to_be_promoted() -> None:
+    class Asked:
+        def post(self, _path: str, **_said: str) -> dict[str, str]:
+            return {"role": self.role}
+
+        role = "candidate"
+
+    asked = Asked()
+    given = {"plan": False, "project": "", "actor": ""}
+    page = promote.__wrapped__(asked, "delay@3", "production", **given)
+    assert page.parts == ("delay@3 goes before the gate of production once more.",)
+    asked.role = "champion"
+    page = promote.__wrapped__(asked, "delay@3", "production", **given)
+    assert page.parts == ("Promoted delay@3 to production.",)

@@ -162,12 +162,22 @@ def _table(rows: Any, inputs: Sequence[str]) -> pl.DataFrame | None:
     if isinstance(rows, pl.DataFrame):
         return rows
     if hasattr(rows, "columns"):
-        return pl.DataFrame({str(name): np.asarray(rows[name]) for name in rows.columns}, strict=False)
+        return pl.DataFrame([_column(str(name), rows[name], rows[name].isna()) for name in rows.columns])
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != len(inputs):
         return None
+    columns = dict(zip(inputs, rows.T, strict=True))
     return pl.DataFrame(
-        {name: pl.Series(rows[:, place].tolist(), strict=False) for place, name in enumerate(inputs)}
+        [_column(name, values, np.not_equal(values, values)) for name, values in columns.items()]
     )
+
+
+def _column(name: str, values: Any, missing: Any) -> pl.Series:
+    """The values; NaN is what pandas and NumPy know of a missing text or boolean, and null here."""
+    plain = np.asarray(values)
+    if plain.dtype != object:
+        return pl.Series(name, plain, strict=False)
+    known = [None if gone else value for value, gone in zip(plain.tolist(), missing, strict=True)]
+    return pl.Series(name, known, strict=False)
 
 
 def _weighed(model: Any, rows: Any) -> pl.DataFrame | None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.needs import needing
+from penstock.adapters.formats.nulls import as_graphs_have_it, knows_nan
 from penstock.adapters.formats.together import put_together
 from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
@@ -99,7 +100,7 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
         "bool": data_types.BooleanTensorType,
         "string": data_types.StringTensorType,
     }
-    model = native.model
+    model = as_graphs_have_it(native.model) if knows_nan(native.model) else native.model
     if not hasattr(_head(model), "transformers_"):
         places = list(range(len(kinds)))  # by place: not every scikit-learn finds columns of Polars by name
         together = ColumnTransformer([("columns", "passthrough", places)]).fit(rows.to_numpy())
@@ -111,10 +112,20 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
             initial_types=[(name, tensor[kind]([None, 1])) for name, kind in kinds.items()],
             options={"zipmap": False} if native.classes else None,
         )
+    _name_inputs(graph, tuple(kinds))
     put_together(graph)
     graph.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     serialized: bytes = graph.SerializeToString(deterministic=True)
     return serialized
+
+
+def _name_inputs(graph: Any, names: tuple[str, ...]) -> None:
+    """Give the inputs the names of the columns: the converter writes `wind speed` as `wind_speed`."""
+    given = {put.name: name for put, name in zip(graph.graph.input, names, strict=True)}
+    for put in graph.graph.input:
+        put.name = given[put.name]
+    for node in graph.graph.node:
+        node.input[:] = [given.get(name, name) for name in node.input]
 
 
 def _unsupported(native: NativeModel, failure: Exception) -> UnsupportedModel:

@@ -19,11 +19,10 @@ from penstock.adapters.formats.mlmodel import Opened, open_folder
 from penstock.adapters.formats.native import Answering, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
 from penstock.adapters.formats.onnx_files import in_one_file
-from penstock.adapters.formats.parity import measure, with_nulls
+from penstock.adapters.formats.parity import beside, with_nulls
 from penstock.adapters.formats.publish import (
     Converted,
     Schema,
-    beside,
     candidate_of,
     examples_of,
     make_candidate,
@@ -161,10 +160,9 @@ def _of_onnx(
     truth = foreign.answer(rows)
     graph = foreign.written_anew()
     served = served_answers(OnnxRuntime(graph, signature), rows)
-    apart, flipped = beside(truth, served, signature)
-    parity = measure(apart, flipped, rows.height - some.height)
+    apart, differ, parity = beside(truth, served, signature.classes, rows.height - some.height)
     parity.require(foreign.name)
-    converted = Converted(FORMAT, graph, signature, rows, served, apart, flipped, parity)
+    converted = Converted(FORMAT, graph, signature, rows, served, apart, differ, parity)
     holdout, metrics = _measured(given, foreign, signature, frame, blobs)
     made = candidate_of(given.model, foreign, converted, schema, holdout, blobs)
     return replace(made, metrics=metrics, dependencies=opened.requirements)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from penstock.adapters.formats.nulls import as_fitted, knows_nan
 from penstock.core.errors import UnsupportedModel
 from penstock.datasets.types import Column
 from penstock.models.types import Signature, Task
@@ -53,6 +54,7 @@ class NativeModel:
         self.classes = tuple(class_name(label) for label in self._labels)
         names: Any = getattr(model, "feature_names_in_", None)
         self.fitted_on: tuple[str, ...] | None = None if names is None else tuple(map(str, names))
+        self._nan = knows_nan(model)
 
     def _describe(self) -> tuple[Task, list[Any]]:
         try:
@@ -91,7 +93,8 @@ class NativeModel:
 
     def answer(self, frame: pl.DataFrame) -> Answers:
         """The model's own answers for n rows. Raises UnsupportedModel when it fails on them."""
-        rows: Any = frame if self.fitted_on is not None else frame.to_numpy()
+        named = self.fitted_on is not None
+        rows: Any = as_fitted(frame, named=named) if self._nan else frame if named else frame.to_numpy()
         try:
             said = self.model.predict(rows)
             values = self.model.predict_proba(rows) if self.classes else np.asarray(said).reshape(-1, 1)

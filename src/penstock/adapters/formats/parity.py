@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +25,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Measured on `rows` rows, `null_rows` of them made by taking values away.
 
     `different` is the share of rows that differ by more than `tolerance`, `flips` the share
-    whose label differs, `largest` the largest difference of a probability or value.
+    whose label differs though the trained model is not undecided between the two, `largest` the largest
+    difference of a probability or value.
     """
 
     rows: int
@@ -66,7 +68,33 @@ def emptied(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None, dtype=frame.schema[name]).alias(name) for name in names)
 
 
-def differences(native: Answers, served: Answers, *, relative: bool) -> npt.NDArray[np.float64]:
+def beside(
+    truth: Answers, served: Answers, classes: Sequence[str], null_rows: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], Parity]:
+    """How far apart answers to n rows are, on which of them the labels differ, and parity of all of it.
+
+    Labels between which the trained model itself is undecided, by no more than the tolerance, are no flips.
+    """
+    apart = _differences(truth, served, relative=not classes)
+    differ = np.zeros(len(apart), bool)
+    flipped = differ
+    if classes:
+        differ = np.array(truth.label) != np.array(served.label)
+        places = {name: place for place, name in enumerate(classes)}
+        own, other = ([places[label] for label in each.label] for each in (truth, served))
+        rows = np.arange(len(apart))
+        flipped = differ & (np.abs(truth.values[rows, own] - truth.values[rows, other]) > TOLERANCE)
+    parity = Parity(
+        rows=len(apart),
+        null_rows=null_rows,
+        largest=float(min(apart.max(), np.finfo(np.float64).max)),
+        different=float((apart > TOLERANCE).mean()),
+        flips=float(flipped.mean()),
+    )
+    return apart, differ, parity
+
+
+def _differences(native: Answers, served: Answers, *, relative: bool) -> npt.NDArray[np.float64]:
     """The largest difference in each of n rows; infinite where only one of the two has a number."""
     apart = np.abs(native.values - served.values)
     if relative:
@@ -76,20 +104,9 @@ def differences(native: Answers, served: Answers, *, relative: bool) -> npt.NDAr
     return largest
 
 
-def measure(apart: npt.NDArray[np.float64], flipped: npt.NDArray[np.bool_], null_rows: int) -> Parity:
-    """Parity from the differences and the flips of n rows."""
-    return Parity(
-        rows=len(apart),
-        null_rows=null_rows,
-        largest=float(min(apart.max(), np.finfo(np.float64).max)),
-        different=float((apart > TOLERANCE).mean()),
-        flips=float(flipped.mean()),
-    )
-
-
-def agreeing(apart: npt.NDArray[np.float64], flipped: npt.NDArray[np.bool_], most: int) -> list[int]:
+def agreeing(apart: npt.NDArray[np.float64], differ: npt.NDArray[np.bool_], most: int) -> list[int]:
     """Up to `most` rows, spread evenly over those on which the two agree."""
-    rows = np.flatnonzero((apart <= TOLERANCE) & ~flipped)
+    rows = np.flatnonzero((apart <= TOLERANCE) & ~differ)
     chosen = np.unique(np.linspace(0, len(rows) - 1, num=min(most, len(rows)), dtype=int))
     picked: list[Any] = rows[chosen].tolist()
     return picked

@@ -18,7 +18,7 @@ from penstock.adapters.formats.estimator import estimator, related
 from penstock.adapters.formats.influence import influence
 from penstock.adapters.formats.native import Answering, Answers, NativeModel
 from penstock.adapters.formats.onnx import FORMAT, OnnxRuntime
-from penstock.adapters.formats.parity import Parity, agreeing, differences, emptied, measure, with_nulls
+from penstock.adapters.formats.parity import Parity, agreeing, beside, emptied, with_nulls
 from penstock.adapters.formats.pickling import from_pickle, to_pickle
 from penstock.adapters.formats.skops_files import as_skops, from_skops
 from penstock.core.errors import Corrupt, InvalidValue, StepFailed, UnsupportedModel
@@ -69,7 +69,7 @@ class Converted(msgspec.Struct, frozen=True):
     rows: pl.DataFrame
     truth: Answers
     apart: npt.NDArray[np.float64]
-    flipped: npt.NDArray[np.bool_]
+    differ: npt.NDArray[np.bool_]
     parity: Parity
     because: str = ""
 
@@ -254,10 +254,9 @@ def _convert(native: NativeModel, columns: tuple[Column, ...], frame: pl.DataFra
         except Exception as error:  # noqa: BLE001 - a graph that cannot run is one that does not agree
             failure = error
             continue
-        apart, flipped = beside(truth, served, signature)
-        parity = measure(apart, flipped, rows.height - frame.height)
+        apart, differ, parity = beside(truth, served, signature.classes, rows.height - frame.height)
         if nearest is None or parity.different < nearest.parity.different:
-            nearest = Converted(FORMAT, graph, signature, rows, truth, apart, flipped, parity)
+            nearest = Converted(FORMAT, graph, signature, rows, truth, apart, differ, parity)
         if nearest.parity.acceptable():
             break
     if nearest is None:
@@ -300,25 +299,14 @@ def _as_it_is(
     signature = native.signature(columns)
     rows = with_nulls(frame, columns)
     truth = native.answer(rows)
-    apart, flipped = beside(truth, again.answer(rows), signature)
-    parity = measure(apart, flipped, rows.height - frame.height)
+    apart, differ, parity = beside(truth, again.answer(rows), signature.classes, rows.height - frame.height)
     parity.require(native.name)
-    return Converted(kept, data, signature, rows, truth, apart, flipped, parity, str(why))
-
-
-def beside(
-    truth: Answers, served: Answers, signature: Signature
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """How far apart answers to n rows are, and which labels differ."""
-    apart = differences(truth, served, relative=not signature.classes)
-    if not signature.classes:
-        return apart, np.zeros(len(apart), bool)
-    return apart, np.array(truth.label) != np.array(served.label)
+    return Converted(kept, data, signature, rows, truth, apart, differ, parity, str(why))
 
 
 def _record(converted: Converted) -> bytes:
     """The recorded examples: requests and the model's own answers to them."""
-    chosen = agreeing(converted.apart, converted.flipped, _EXAMPLES)
+    chosen = agreeing(converted.apart, converted.differ, _EXAMPLES)
     truth = converted.truth
     return msgspec.json.encode(
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import math
 import os
 import resource
 import select
@@ -23,8 +24,8 @@ from penstock.core.sizes import size_text
 
 QUICK, LONGEST_PAUSE = 1.0, 5.0
 """Seconds that a process lives at least to be replaced at once; the longest pause before a further try."""
-SILENT = 10.0
-"""Seconds after which a process that tells nothing is taken to hang; it tells each second that it lives."""
+TELLS, SILENT = 1.0, 10.0
+"""A process tells each second that it lives; seconds after which one that tells nothing is taken to hang."""
 ENDING = 15.0
 """Seconds that processes are given to end what they do."""
 ALIVE = b"."
@@ -34,8 +35,8 @@ _log = logging.getLogger("penstock.predictor")
 
 
 class _Copy(msgspec.Struct):
-    """A process in its place; `failed` counts those before it that ended as they began, `heard` is when it
-    last told that it answers, 0 before it did.
+    """A process in its place; `failed` counts those before it that ended as they began, `heard` is whether it
+    told that it answers, and `silent` for how many seconds it has told nothing since.
     """
 
     place: int
@@ -44,7 +45,8 @@ class _Copy(msgspec.Struct):
     tells: int
     began: float
     failed: int
-    heard: float = 0.0
+    heard: bool = False
+    silent: float = 0.0
     hangs: bool = False
 
 
@@ -65,7 +67,7 @@ class Fleet:
         self._memory = memory
         self._copies: dict[int, _Copy] = {}
         self._due: dict[int, tuple[float, int]] = {}
-        self._looking = selectors.DefaultSelector()
+        self._looking, self._looked = selectors.DefaultSelector(), time.monotonic()
         self._alive, self._end = os.pipe()
 
     def run(self, ready: Callable[[], None]) -> str:
@@ -95,7 +97,7 @@ class Fleet:
                     return ""
                 if isinstance(key.data, _Copy) and (error := self._heed(key.data, key.fd)) and not begun:
                     return error
-            if not begun and sum(copy.heard > 0 for copy in self._copies.values()) == self._places:
+            if not begun and sum(copy.heard for copy in self._copies.values()) == self._places:
                 begun = True
                 ready()
             self._go_on(time.monotonic())
@@ -107,18 +109,23 @@ class Fleet:
         return "" if self._ended(copy) else "a process of it ended as it began; its log says why"
 
     def _go_on(self, now: float) -> None:
-        """Begin processes whose time has come, and end those that hang."""
+        """Begin processes whose time has come, and end those that hang.
+
+        A look counts a second of silence at most: where this process was not awake for longer, the machine
+        stood still, and nobody could tell anything.
+        """
         for place in [place for place, (due, _) in self._due.items() if due <= now]:
             self._start(place, self._due.pop(place)[1])
+        passed, self._looked = min(now - self._looked, TELLS), now
         for copy in self._copies.values():
-            if copy.heard and copy.heard + SILENT <= now:
-                self._silence(copy, now)
+            copy.silent += passed if copy.heard else 0.0
+            if copy.silent >= SILENT:
+                self._silence(copy)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         """Seconds until something is due even if nothing happens."""
-        moments = [due for due, _ in self._due.values()]
-        moments += [copy.heard + SILENT for copy in self._copies.values() if copy.heard]
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+        due = min((due for due, _ in self._due.values()), default=math.inf)
+        return max(0.0, min(due - time.monotonic(), TELLS))
 
     def _start(self, place: int, failed: int) -> None:
         tells, tell = os.pipe()
@@ -159,18 +166,18 @@ class Fleet:
         elif told.strip(ALIVE):
             return told.decode()
         else:
-            copy.heard = time.monotonic()
+            copy.heard, copy.silent = True, 0.0
             if self._memory and (held := held_by(copy.pid)) > self._memory:
                 most = size_text(self._memory)
                 _log.error("process %d holds %s, more than %s: it is ended", copy.pid, size_text(held), most)
                 os.kill(copy.pid, signal.SIGKILL)
         return ""
 
-    def _silence(self, copy: _Copy, now: float) -> None:
+    def _silence(self, copy: _Copy) -> None:
         """End a process that hangs. It first writes down where, which may fail."""
         _log.error("process %d has not answered for %g seconds: it is ended", copy.pid, SILENT)
         os.kill(copy.pid, signal.SIGKILL if copy.hangs else signal.SIGABRT)
-        copy.hangs, copy.heard = True, now
+        copy.hangs, copy.silent = True, 0.0
 
     def _deaf(self, copy: _Copy) -> None:
         self._looking.unregister(copy.tells)
@@ -179,7 +186,6 @@ class Fleet:
 
     def _ended(self, copy: _Copy) -> bool:
         """Take note of the end of a process, which another one follows; whether it had begun to answer."""
-        begun = copy.heard > 0
         os.waitpid(copy.pid, 0)
         self._looking.unregister(copy.ended)
         os.close(copy.ended)
@@ -191,7 +197,7 @@ class Fleet:
         pause = min(LONGEST_PAUSE, 0.1 * 2**failed) if failed else 0.0
         self._due[copy.place] = (now + pause, failed)
         _log.warning("process %d of the prediction service ended; another takes its place", copy.pid)
-        return begun
+        return copy.heard
 
     def _stop(self) -> None:
         """Let all processes end what they do; one that does not is ended."""
