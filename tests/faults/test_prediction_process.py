@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -184,24 +186,60 @@ def test_sigterm_loses_no_answer(home: Home) -> None:
     assert written_all(home) == [given]
 
 
-def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+@contextmanager
+def left_alone(folder: Path, *more: str) -> Iterator[tuple[int, str]]:
+    """A prediction process whose parent was killed: a file that tells its end, and where it answered."""
     code = (
         "import sys; from pathlib import Path\n"
         "from penstock.adapters.predictor.process import PredictorProcess\n"
-        "process = PredictorProcess(Path(sys.argv[1])); process.start(); print(process.pid, flush=True)\n"
+        "process = PredictorProcess(Path(sys.argv[1]), outlives='outlives' in sys.argv)\n"
+        "process.start(); print(process.pid, process.url, flush=True)\n"
         "sys.stdin.read()"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, str(folder), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    ending = os.pidfd_open(child)
+    pid, url = parent.stdout.readline().split()
+    ending = os.pidfd_open(int(pid))
     parent.kill()
     parent.communicate()
-    ended, _, _ = select.select([ending], [], [], 20)
-    os.close(ending)
-    assert ended, "the prediction process outlived its parent"
+    try:
+        yield ending, url.decode()
+    finally:
+        os.close(ending)
+
+
+def ended(process: int, seconds: float = 20) -> bool:
+    return bool(select.select([process], [], [], seconds)[0])
+
+
+def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    with left_alone(tmp_path) as (process, _):
+        assert ended(process), "the prediction process outlived its parent"
+
+
+def test_one_that_may_outlives_its_parent_until_the_next_one_of_its_home(home: Home, tmp_path: Path) -> None:
+    home.service.apply(plan(1, sigmoid_version(home.blobs, 1)))
+    home.process.stop()
+    with left_alone(tmp_path, "outlives") as (process, url):
+        service = HttpPredictionService(url, service_key(tmp_path))
+        given = [service.infer("delay", 0, ROW).ids[0] for _ in range(3)]
+        assert not ended(process, 2.5), "and goes on, whenever it looks"
+        given += [service.infer("delay", 0, ROW).ids[0] for _ in range(3)]
+        service.close()
+        home.process.start()
+        assert ended(process)
+    given += [home.service.infer("delay", 0, ROW).ids[0]]
+    home.process.stop()
+    assert written_all(home) == given
+
+
+def test_one_that_was_left_alone_ends_when_its_home_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    with left_alone(folder, "outlives") as (process, _):
+        shutil.rmtree(folder)
+        assert ended(process)
 
 
 def test_a_process_waits_until_the_last_one_of_its_home_has_ended(home: Home, tmp_path: Path) -> None:

@@ -216,6 +216,27 @@ def test_a_killed_prediction_process_comes_back_with_its_plan_and_its_log(
     assert {kept[name] for name in durable} == {champion}
 
 
+def test_while_a_killed_control_process_is_away_predictions_go_on(
+    undisturbed: Shop, processes_of: ProcessesOf
+) -> None:
+    shop = undisturbed
+    home = shop.system.home
+    before = set(processes_of(home.folder, PREDICTION))
+    with asking(shop, 3) as answered:
+        wait_for(lambda: len(answered) > 20)
+        server = home.server()
+        assert server
+        os.kill(server.pid, signal.SIGKILL)
+        wait_for(lambda: not home.is_owned())
+        away = time.monotonic()
+        wait_for(lambda: max(answered.values()) > away + 3)
+        assert set(processes_of(home.folder, PREDICTION)) == before
+    wait_for(shop.system.ended)
+    shop.settle()
+    assert not before & set(processes_of(home.folder, PREDICTION)), "others have taken their place"
+    assert set(answered) <= {name for (name,) in shop.rows("SELECT id FROM predictions")}
+
+
 def kept_in(predictions: Path) -> dict[str, int]:
     """The versions by the ids of what they answered, packed by now or not."""
     log = JsonlPredictionLog(predictions)

@@ -76,6 +76,7 @@ def run(
                 origins=origins,
                 online=online,
                 isolation=isolation,
+                outlives=True,
             )
             _serve(app, listening, predictor, make_web, on_ready)
         finally:

@@ -1,8 +1,9 @@
 """The prediction service: `python -m penstock.adapters.predictor --home HOME --port PORT --processes N`.
 
 Its first line on the standard output is `{"url": …}` when it answers, or `{"error": sentence}`.
-It ends gracefully on SIGTERM, SIGINT, or when its standard input is closed, as happens when its
-parent dies in whatever way. This process answers nothing itself: it watches the ones that do.
+It ends gracefully on SIGTERM, SIGINT, a word on its standard input, or when that is closed, as happens when
+its parent dies in whatever way; with `--outlive` it then goes on until the next one of this home begins. This
+process answers nothing itself: it watches the ones that do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -53,10 +55,11 @@ def main() -> int:
     options.add_argument("--memory", type=int, default=0, help="the most bytes that one may hold; 0 is any")
     options.add_argument("--origin", action="append", default=[], help="a site whose pages may ask")
     options.add_argument("--isolation", default="none", help="how processes of models are kept from the home")
+    options.add_argument("--outlive", action="store_true", help="go on when the parent is killed")
     given = options.parse_args()
     try:
         with ExitStack() as held:
-            held.enter_context(only_one(given.home))
+            alone = held.enter_context(only_one(given.home))
             public = _bound(given.port, given.processes)
             private = [socket.create_server((HOST, 0), backlog=BACKLOG) for _ in range(given.processes)]
             for each in (*public, *private):
@@ -66,7 +69,8 @@ def main() -> int:
             gc.freeze()  # so that copies share what is there
             port = public[0].getsockname()[1]
             fleet = Fleet(service.serve, given.processes, given.memory)
-            error = fleet.run(lambda: _tell(url=f"http://{HOST}:{port}"))
+            ready = partial(_tell, url=f"http://{HOST}:{port}")
+            error = fleet.run(ready, alone if given.outlive else None)
     except PenstockError as failed:
         error = str(failed)
     if error:

@@ -69,11 +69,14 @@ class Fleet:
         self._due: dict[int, tuple[float, int]] = {}
         self._looking, self._looked = selectors.DefaultSelector(), time.monotonic()
         self._alive, self._end = os.pipe()
+        self._alone = False
 
-    def run(self, ready: Callable[[], None]) -> str:
-        """Serve until a signal or the end of the standard input; `ready` is called when all processes answer.
+    def run(self, ready: Callable[[], None], outlives: Callable[[], bool] | None = None) -> str:
+        """Serve until a signal or a word on the standard input; `ready` is called when all processes answer.
 
-        Gives why the first of them could not begin, empty otherwise.
+        Where that input ends without a word the parent was killed: then `outlives` is asked again and again
+        whether to go on; without it that is the end as well. Gives why the first process could not begin,
+        empty otherwise.
         """
         woken, wakes = socket.socketpair()
         for each in (woken, wakes):
@@ -85,21 +88,26 @@ class Fleet:
         self._looking.register(sys.stdin, selectors.EVENT_READ, "input")
         for place in range(self._places):
             self._start(place, 0)
-        error = self._watch(ready)
+        error = self._watch(ready, outlives)
         self._stop()
         return error
 
-    def _watch(self, ready: Callable[[], None]) -> str:
+    def _watch(self, ready: Callable[[], None], outlives: Callable[[], bool] | None) -> str:
         begun = False
         while True:
             for key, _ in self._looking.select(self._patience()):
-                if key.data == "signal" or (key.data == "input" and not os.read(sys.stdin.fileno(), 1024)):
+                if key.data == "signal" or (key.data == "input" and os.read(sys.stdin.fileno(), 1024)):
                     return ""
+                if key.data == "input":
+                    self._looking.unregister(sys.stdin)
+                    self._alone = True
                 if isinstance(key.data, _Copy) and (error := self._heed(key.data, key.fd)) and not begun:
                     return error
             if not begun and sum(copy.heard for copy in self._copies.values()) == self._places:
                 begun = True
                 ready()
+            if self._alone and not (outlives and outlives()):
+                return ""
             self._go_on(time.monotonic())
 
     def _heed(self, copy: _Copy, file: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,12 +27,24 @@ _LONGEST = 32
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
-    """Be the one prediction process of a home, after the last one. Raises Conflict if that does not end."""
+def only_one(home: Path) -> Iterator[Callable[[], bool]]:
+    """Be the one prediction process of a home, after the last one: one that is left alone is told to end.
+
+    Gives what a process that is left alone asks again and again: whether to go on, which it may until the
+    home is gone. From then on the next one ends it. Raises Conflict if the last one does not end.
+    """
     place = home / "serving" / "lock"
     place.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + PATIENCE
-    with place.open("w") as lock:
+    until, told = time.monotonic() + PATIENCE, b""
+    lock = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def alone() -> bool:
+        os.pwrite(lock, b"%d" % os.getpid(), 0)
+        with suppress(OSError):
+            return os.path.samestat(place.stat(), os.fstat(lock))
+        return False
+
+    try:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,8 +54,15 @@ def only_one(home: Path) -> Iterator[None]:
                     raise Conflict(
                         what=f"Another prediction process serves from {home}.", fix="Stop it first."
                     ) from None
+                if (pid := os.pread(lock, _LONGEST, 0)) != told:
+                    told = pid
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(int(pid), signal.SIGTERM)
             time.sleep(PAUSE)
-        yield
+        os.ftruncate(lock, 0)
+        yield alone
+    finally:
+        os.close(lock)
 
 
 class _Parts(msgspec.Struct, frozen=True):

@@ -14,6 +14,8 @@ from penstock.core.errors import Unavailable
 
 PATIENCE = 20.0
 """Seconds that the process is given to end by itself."""
+END = b"end"
+"""What the process is told; one that is told nothing has been left alone."""
 _MEMORY = {
     "MALLOC_ARENA_MAX": "1",  # what a thread frees others may use: one receives a plan, another loads models
     "OPENBLAS_NUM_THREADS": "1",  # nothing here wants them, and it is copied
@@ -27,7 +29,7 @@ whose pages the next requests had to be given anew.
 
 class PredictorProcess:
     """The prediction service of a home: a process that watches `processes` others, which answer. They end
-    with the process that started them, however that ends.
+    with the process that started them, however that ends; where they outlive it, they end when it says so.
 
     `port` 0 takes any free one, and keeps it when the service is started again.
     """
@@ -42,17 +44,19 @@ class PredictorProcess:
         origins: Sequence[str] = (),
         online: str = "",
         isolation: str = "none",
+        outlives: bool = False,
     ) -> None:
         """`memory` is the most bytes that a process may hold, 0 for any; `origins` are the sites whose pages
         may ask; `online` says where online values are, empty for the home; `isolation` how
-        processes of models are kept from it.
+        processes of models are kept from it. One that `outlives` a parent that is killed answers until the
+        next one of its home begins.
         """
         self.url = ""
         self._home = home
         self._port = port
         self._options = ["--processes", str(processes), "--memory", str(memory)]
         self._options += [f"--origin={each}" for each in origins]
-        self._options += ["--isolation", isolation]
+        self._options += ["--isolation", isolation, *(["--outlive"] * outlives)]
         self._online = {"PENSTOCK_ONLINE": online} if online else {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,7 +104,7 @@ class PredictorProcess:
         if process is None:
             return
         try:
-            process.communicate(timeout=PATIENCE)  # closes its standard input, which ends it
+            process.communicate(END, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
