@@ -231,6 +231,7 @@ def test_while_a_killed_control_process_is_away_predictions_go_on(
         away = time.monotonic()
         wait_for(lambda: max(answered.values()) > away + 3)
         assert set(processes_of(home.folder, PREDICTION)) == before
+        assert (home.server(), home.predict_url()) == (None, server.predict_url)
     wait_for(shop.system.ended)
     shop.settle()
     assert not before & set(processes_of(home.folder, PREDICTION)), "others have taken their place"

@@ -13,6 +13,7 @@ from typing import IO
 
 import msgspec
 
+from penstock.adapters.predictor.kept import left_alone
 from penstock.core.errors import Conflict, NotFound, StorageFailed
 
 GLANCES = 20
@@ -134,11 +135,18 @@ class Home:
 
     def server(self) -> Server | None:
         """The running system, if there is one and it answers."""
+        return self._announced() if self.is_owned() else None
+
+    def predict_url(self) -> str:
+        """Where predictions are answered, also by a service whose system was killed; empty for nowhere."""
+        server = self._announced() if self.is_owned() or left_alone(self.folder) else None
+        return server.predict_url if server else ""
+
+    def _announced(self) -> Server | None:
         try:
-            server = msgspec.json.decode(self._server.read_bytes(), type=Server)
+            return msgspec.json.decode(self._server.read_bytes(), type=Server)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-        return server if self.is_owned() else None
 
     def _check_store(self) -> None:
         if self.address and self.database.exists():

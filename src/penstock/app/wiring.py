@@ -342,7 +342,7 @@ class App(Workbench):
             "virtual": self.clock.virtual_now() is not None,
             "running": server is not None,
             "url": server.url if server else "",
-            "predict_url": server.predict_url if server else "",
+            "predict_url": self.home.predict_url(),
             "settled": self.loop.settled if self.loop else False,
             "active": counts,
             "building": self.builder.stages(),

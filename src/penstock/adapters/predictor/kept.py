@@ -65,6 +65,19 @@ def only_one(home: Path) -> Iterator[Callable[[], bool]]:
         os.close(lock)
 
 
+def left_alone(home: Path) -> bool:
+    """Whether a prediction process answers whose system was killed."""
+    try:
+        with (home / "serving" / "lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return bool(lock.read())
+    except FileNotFoundError:
+        pass
+    return False
+
+
 class _Parts(msgspec.Struct, frozen=True):
     """A plan whose models are not read yet."""
 
