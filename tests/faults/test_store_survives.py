@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,20 @@ def test_a_database_that_is_not_there_or_cannot_keep_every_text_is_told_at_once(
         open_store(postgres.database("SQL_ASCII"))
     with pytest.raises(InvalidValue, match=r"expected postgresql://USER.*found an address of mysql"):
         open_store("mysql://me:secret@host/db")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:sec@ret@127.0.0.1:1/db",
+        "postgresql://me:12/sec@127.0.0.1:1/db",
+        "postgresql://me:12/ret@127.0.0.1/db",
+        "postgresql://me:%ret@127.0.0.1:1/db",
+        "postgresql://me:secret@127.0.0.1:1/db?sslmod=require",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_told_without_its_password(address: str) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is in the extra `postgres`")
+    with pytest.raises(InvalidValue, match=r"found one that cannot be read\. Write @") as refused:
+        open_store(address)
+    assert not {"sec", "ret"} & set(re.findall("[a-z]+", str(refused.value)))

@@ -234,15 +234,22 @@ def _is_away(error: psycopg.Error) -> bool:
 
 
 def _checked(address: str) -> str:
+    """What the driver says of an address is not shown: it may quote a password."""
     plain = address.replace("postgresql+psycopg://", "postgresql://", 1)
-    try:
-        told = conninfo_to_dict(plain) if plain.startswith("postgresql://") else {}
-    except psycopg.Error:
-        told = {}
+    scheme, marked, rest = plain.partition("://")
+    before, _, after = rest.partition("/")
+    told, found, fix = {}, f"an address of {scheme}" if marked else "something else", ""
+    if scheme == "postgresql" and marked:
+        found = "one that cannot be read"
+        fix = (
+            "Write @, :, /, ? and % of a password as %40, %3A, %2F, %3F and %25, options as libpq names them."
+        )
+        if before.count("@") < 2 and ("@" in before or "@" not in after.partition("?")[0]):
+            with suppress(psycopg.Error):
+                told = conninfo_to_dict(plain)
+                found, fix = "no name of a database", ""
     if not told.get("dbname"):
-        scheme = address.partition("://")[0] if "://" in address else ""
-        found = f"an address of {scheme}" if scheme else "something else"
-        raise InvalidValue(what="PENSTOCK_STORE names no store", expected=ADDRESS, found=found)
+        raise InvalidValue(what="PENSTOCK_STORE names no store", expected=ADDRESS, found=found, fix=fix)
     return plain
 
 
