@@ -86,7 +86,7 @@ class RedisOnline:
             raise NotAllowed(
                 what="The Redis server refuses to keep online values",
                 found=_said(error),
-                fix="See that --online or PENSTOCK_ONLINE is redis://USER:PASSWORD@HOST:PORT/DATABASE as it knows them.",
+                fix="See that --online or PENSTOCK_ONLINE has its user, password and database.",
             ) from error
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[Sequence[bytes | None]]:
@@ -164,5 +164,5 @@ def _checked(address: str) -> str:
     """An address as the client knows it, which would take a database that is no number for 0."""
     place = urlsplit(address)
     if place.scheme != "unix" and not (place.path.strip("/") or "0").isdecimal():
-        raise ValueError(address)
+        raise ValueError("database")
     return address.replace("valkey", "redis", 1) if address.startswith("valkey") else address
