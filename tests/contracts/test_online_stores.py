@@ -12,7 +12,7 @@ from penstock.adapters.online import redis as redis_online
 from penstock.adapters.online.choice import open_online
 from penstock.adapters.online.redis import RedisOnline
 from penstock.adapters.online.sqlite import SqliteOnline
-from penstock.core.errors import InvalidValue, StorageFailed, Unavailable
+from penstock.core.errors import InvalidValue, NotAllowed, StorageFailed, Unavailable
 from penstock.features.records import entity_key
 from penstock.testing.contracts import OnlineContract
 from penstock.testing.contracts.online import KEY, OTHER, record
@@ -90,8 +90,21 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         open_online("memcached://here", tmp_path / "online.db")
     with pytest.raises(InvalidValue, match="no address of a Redis server"):
         open_online("redis://here:many", tmp_path / "online.db")
+    for told in ("redis://here:6379/names", "redis://:12/secret@here:6379/0"):
+        with pytest.raises(InvalidValue, match="Write @, :, /") as refused:
+            open_online(told, tmp_path / "online.db")
+        assert "secret" not in str(refused.value)
     monkeypatch.setattr(redis_online, "TRIES", 0)
     away = open_online(f"unix://{tmp_path}/none.sock", tmp_path / "online.db")
     with pytest.raises(Unavailable, match="The online store cannot be read"):
         away.read([KEY], ["visits"])
     away.close()
+
+
+@pytest.mark.parametrize("wrong", ["password=wrong-secret", "db=99"])
+def test_a_server_that_refuses_us_is_told_before_anything_starts(
+    redis_server: RedisServer, tmp_path: Path, wrong: str
+) -> None:
+    with pytest.raises(NotAllowed, match="The Redis server refuses") as refused:
+        open_online(f"{redis_server.address}?{wrong}", tmp_path / "online.db")
+    assert "secret" not in str(refused.value)

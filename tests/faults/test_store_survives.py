@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from threading import Thread
 import pytest
 
 from penstock.adapters.storage import SqlStore, open_store
-from penstock.core.errors import Corrupt, InvalidValue, Unavailable
+from penstock.core.errors import Conflict, Corrupt, InvalidValue, Unavailable
 from penstock.lineage.service import Ledger
 from penstock.lineage.types import Cursor
 from penstock.runs.types import Run
@@ -162,3 +163,43 @@ def test_a_database_that_is_not_there_or_cannot_keep_every_text_is_told_at_once(
         open_store(postgres.database("SQL_ASCII"))
     with pytest.raises(InvalidValue, match=r"expected postgresql://USER.*found an address of mysql"):
         open_store("mysql://me:secret@host/db")
+
+
+def test_one_system_runs_on_a_store_also_after_its_database_was_restarted(postgres: PostgresServer) -> None:
+    address = postgres.database()
+    one, other = open_store(address), open_store(address)
+    with one.sole():
+        add_one(one)
+        with pytest.raises(Conflict, match="Another Penstock already runs on this store"), other.sole():
+            pass
+        postgres.stop()
+        postgres.start()
+        add_one(one)
+        with pytest.raises(Conflict, match="Another Penstock already runs on this store"), other.sole():
+            pass
+        postgres.stop()
+        postgres.start()
+        with other.sole(), pytest.raises(Conflict, match="Another Penstock already runs on this store"):
+            add_one(one)
+    with other.sole():
+        add_one(other)
+    one.close()
+    other.close()
+    assert_whole(address, 3)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:sec@ret@127.0.0.1:1/db",
+        "postgresql://me:12/sec@127.0.0.1:1/db",
+        "postgresql://me:12/ret@127.0.0.1/db",
+        "postgresql://me:%ret@127.0.0.1:1/db",
+        "postgresql://me:secret@127.0.0.1:1/db?sslmod=require",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_told_without_its_password(address: str) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed: it is in the extra `postgres`")
+    with pytest.raises(InvalidValue, match=r"found one that cannot be read\. Write @") as refused:
+        open_store(address)
+    assert not {"sec", "ret"} & set(re.findall("[a-z]+", str(refused.value)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from penstock.app import open_app, up
 from penstock.app.home import Home, Server
 from penstock.app.loop import Loop
 from penstock.core.errors import Conflict, Unavailable
+from penstock.testing.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -51,6 +53,16 @@ def test_a_home_that_is_held_is_left_to_its_owner(home: Home) -> None:
         with pytest.raises(Conflict, match=r"Another Penstock already runs on .*--home"):
             start(home)
         assert home.server() == someone()
+
+
+def test_a_copy_of_a_home_is_refused_while_a_system_runs_on_its_store(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_STORE", postgres.database())
+    with open_app(tmp_path / "first") as app, app.store.sole():
+        shutil.copytree(tmp_path / "first", tmp_path / "copy")
+        with pytest.raises(Conflict, match="Another Penstock already runs on this store"):
+            start(Home(tmp_path / "copy"))
 
 
 def test_a_port_that_is_taken_is_named_with_its_option(home: Home, taken: int) -> None:

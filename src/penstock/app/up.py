@@ -78,7 +78,8 @@ def run(
                 isolation=isolation,
                 outlives=True,
             )
-            _serve(app, listening, predictor, make_web, on_ready)
+            with app.store.sole():
+                _serve(app, listening, predictor, make_web, on_ready)
         finally:
             place.withdraw()
             app.close()

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
-from penstock.core.errors import InvalidValue, StorageFailed, Unavailable
+from penstock.core.errors import InvalidValue, NotAllowed, StorageFailed, Unavailable
 from penstock.features.records import STAMP
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class RedisOnline:
         away = [redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError]
         try:
             self._redis: Redis = redis.Redis.from_url(
-                address.replace("valkey", "redis", 1) if address.startswith("valkey") else address,
+                _checked(address),
                 retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES if patient else 1, tuple(away)),
                 retry_on_error=away,
                 socket_timeout=10.0 if patient else HASTE,
@@ -66,10 +67,27 @@ class RedisOnline:
         except ValueError as error:
             raise InvalidValue(
                 what="This is no address of a Redis server",
-                expected="redis://HOST:PORT/DATABASE",
-                found=str(error),
+                expected="redis://USER:PASSWORD@HOST:PORT/DATABASE",
+                found="a port, database or option of another kind",  # quoted, it might be part of a password
+                fix="Write @, :, /, ? and % of a password as %40, %3A, %2F, %3F and %25.",
             ) from error
         self._write = self._redis.register_script(_WRITE)
+
+    def introduce(self) -> None:
+        """Raises NotAllowed where a server answers and refuses us; one that is away may come yet."""
+        import redis
+
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            away = isinstance(error, (redis.ConnectionError, redis.TimeoutError))
+            if away and not isinstance(error, redis.AuthenticationError):
+                return
+            raise NotAllowed(
+                what="The Redis server refuses to keep online values",
+                found=_said(error),
+                fix="See that --online or PENSTOCK_ONLINE has its user, password and database.",
+            ) from error
 
     def read(self, keys: Sequence[bytes], views: Sequence[str]) -> list[Sequence[bytes | None]]:
         """See `OnlineStore`: one round trip, however many entities."""
@@ -133,6 +151,18 @@ class RedisOnline:
             kind = StorageFailed if what == "written" else Unavailable
             raise kind(
                 what=f"The online store cannot be {what}",
-                found=str(error),
+                found=_said(error),
                 fix="It is tried again once the Redis server answers.",
             ) from error
+
+
+def _said(error: Exception) -> str:
+    return str(error).rstrip(".")
+
+
+def _checked(address: str) -> str:
+    """An address as the client knows it, which would take a database that is no number for 0."""
+    place = urlsplit(address)
+    if place.scheme != "unix" and not (place.path.strip("/") or "0").isdecimal():
+        raise ValueError("database")
+    return address.replace("valkey", "redis", 1) if address.startswith("valkey") else address

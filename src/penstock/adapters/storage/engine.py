@@ -55,6 +55,10 @@ class Engine(Protocol):
         """Nobody else makes or changes the schema meanwhile."""
         ...
 
+    def sole(self) -> AbstractContextManager[None]:
+        """No other system runs on the database meanwhile. Raises Conflict if one does."""
+        ...
+
     def close(self) -> None:
         """Give back the connections; when the engine is used again it opens new ones."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from penstock.adapters.storage.engine import Duplicate
-from penstock.core.errors import InvalidValue, StorageFailed, Unavailable
+from penstock.core.errors import Conflict, InvalidValue, StorageFailed, Unavailable
 
 ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 PATIENCE = 20.0
@@ -23,8 +24,12 @@ PAUSE = 0.1
 CONNECT_SECONDS = 10
 _IDLE = 8
 """How many connections are kept for later."""
-_WRITING, _ALTERING = 0x70656E73746F636B, 0x70656E73746F636C
-"""The advisory locks of whoever writes, and of whoever looks after the schema: `penstock` in letters."""
+_WRITING, _ALTERING, _DECIDING = 0x70656E73746F636B, 0x70656E73746F636C, 0x70656E73746F636D
+"""The advisory locks of whoever writes, of whoever looks after the schema, and of the one system that runs:
+`penstock` in letters.
+"""
+GLANCES = 20
+"""How often that of the system is tried, at each `PAUSE`: one that was killed has it for an instant."""
 
 _SESSION = (
     "SET lock_timeout = '30s'; "
@@ -101,6 +106,8 @@ class PostgresEngine:
     def __init__(self, address: str) -> None:
         self._address = _checked(address)
         self._idle: list[psycopg.Connection[Any]] = []
+        self._sole: psycopg.Connection[Any] | None = None
+        self._turn = Lock()
         self._turns = count(step=2)  # it does not tell whether others have written
         with plainly():
             first = self._connect()
@@ -148,6 +155,18 @@ class PostgresEngine:
         with self._begun(_ALTER):
             yield
 
+    @contextmanager
+    def sole(self) -> Iterator[None]:
+        """See `Engine.sole`: held by a connection of its own, and taken anew when that is lost."""
+        with plainly():
+            self._sole = self._deciding()
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._sole.close()
+                self._sole = None
+
     def close(self) -> None:
         """See `Engine.close`."""
         while self._idle:
@@ -171,6 +190,8 @@ class PostgresEngine:
         while True:
             connection = None
             try:
+                if not self._idle:
+                    self._remain_sole()
                 connection = self._idle.pop() if self._idle else self._connect()
                 connection.execute(begin)
             except psycopg.Error as error:
@@ -191,6 +212,29 @@ class PostgresEngine:
             connection.close()
         else:
             self._idle.append(connection)
+
+    def _remain_sole(self) -> None:
+        """A server that was restarted has let go of the system's lock; who took it since keeps it."""
+        with self._turn:
+            if self._sole is None:
+                return
+            try:
+                self._sole.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._sole.close()
+                self._sole = self._deciding()
+
+    def _deciding(self) -> psycopg.Connection[Any]:
+        connection = self._connect()
+        for _ in range(GLANCES):
+            if connection.execute(f"SELECT pg_try_advisory_lock({_DECIDING})").fetchone() == (True,):
+                return connection
+            time.sleep(PAUSE)
+        connection.close()
+        raise Conflict(
+            what="Another Penstock already runs on this store, from a copy of this home",
+            fix="Stop it first; a machine that is gone lets go of the store within a minute.",
+        )
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = psycopg.connect(
@@ -234,15 +278,22 @@ def _is_away(error: psycopg.Error) -> bool:
 
 
 def _checked(address: str) -> str:
+    """What the driver says of an address is not shown: it may quote a password."""
     plain = address.replace("postgresql+psycopg://", "postgresql://", 1)
-    try:
-        told = conninfo_to_dict(plain) if plain.startswith("postgresql://") else {}
-    except psycopg.Error:
-        told = {}
+    scheme, marked, rest = plain.partition("://")
+    before, _, after = rest.partition("/")
+    told, found, fix = {}, f"an address of {scheme}" if marked else "something else", ""
+    if scheme == "postgresql" and marked:
+        found = "one that cannot be read"
+        fix = (
+            "Write @, :, /, ? and % of a password as %40, %3A, %2F, %3F and %25, options as libpq names them."
+        )
+        if before.count("@") < 2 and ("@" in before or "@" not in after.partition("?")[0]):
+            with suppress(psycopg.Error):
+                told = conninfo_to_dict(plain)
+                found, fix = "no name of a database", ""
     if not told.get("dbname"):
-        scheme = address.partition("://")[0] if "://" in address else ""
-        found = f"an address of {scheme}" if scheme else "something else"
-        raise InvalidValue(what="PENSTOCK_STORE names no store", expected=ADDRESS, found=found)
+        raise InvalidValue(what="PENSTOCK_STORE names no store", expected=ADDRESS, found=found, fix=fix)
     return plain
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -118,6 +118,12 @@ class SqlStore:
     def written(self) -> int | None:
         """See `Store.written`."""
         return self._engine.written()
+
+    def sole(self) -> AbstractContextManager[None]:
+        """Hold the store for one system. Raises Conflict if another one runs on it, and then or later, after
+        its database was restarted, from whatever is begun.
+        """
+        return self._engine.sole()
 
     def close(self) -> None:
         """Give back the connections; the store can still be used and then opens new ones."""
