@@ -171,7 +171,7 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
     measured = Table(
         measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
     )
-    told = {**data, "as_of": exact(data["as_of"])}
+    told = {**data, "as_of": exact(data.get("as_of", ""))}
     facts = Facts(told, (*columns, "started", "finished", "release", "firing", "actor", "error", "tags"))
     shown = _worth_a_line(data["steps"])
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in shown]

@@ -48,7 +48,7 @@ def human(value: Any) -> str:
 
 
 def exact(moment: str) -> str:
-    """A moment in UTC with all its digits, as options read it, which `human` shows as it is; empty for none."""
+    """A moment in UTC with all its digits, as options read it; `human` leaves it as it is. Empty for none."""
     if not moment:
         return ""
     return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None).isoformat()

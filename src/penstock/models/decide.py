@@ -99,14 +99,10 @@ def _known_until(run: Run, candidate: Candidate, read: Iterable[Snapshot]) -> st
     The candidate names the snapshots of the run that made the rows first, which may be an earlier one.
     """
     nodes = {node.name: node for node in run.graph.nodes}
-    sources = {
-        each["source"]["name"]
-        for node in run.graph.nodes
-        if node.kind == "publish" and node.settings["model"] == candidate.model
-        for wire in [node.inputs.get("inputs")]
-        if isinstance(wire, Output)
-        for each in (nodes[wire.node].settings, *nodes[wire.node].settings.get("views", ()))
-    }
+    published = (node for node in nodes.values() if node.settings.get("model") == candidate.model)
+    wires = [node.inputs.get("inputs") for node in published]
+    rows = [nodes[wire.node].settings for wire in wires if isinstance(wire, Output)]
+    sources = {each["source"]["name"] for settings in rows for each in (settings, *settings.get("views", ()))}
     times = (snapshot.as_of for snapshot in read if snapshot.source in sources)
     return min(times, default=run.as_of).isoformat()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from penstock.runs.types import Artifact, Run, StepRun
 MODULE = """
 import polars as pl
 from sklearn.linear_model import LogisticRegression
-from penstock import Metrics, feature_view, files, pipeline, publish, step, training_rows
+from penstock import Metrics, events, feature_view, files, pipeline, publish, step, training_rows
 
 trips = files("data/trips", event_time="at", known_time="entered", key="id")
 weather = files("data/weather", event_time="seen")
@@ -49,6 +50,16 @@ def train():
 @pipeline
 def pinned():
     return drawn(as_of="2024-02-01")
+
+clicks = events("clicks", event_time="at", key="id")
+
+@step
+def prices(rows: pl.DataFrame) -> list[float]:
+    return rows.sort("id")["price"].to_list()
+
+@pipeline
+def pushed():
+    return prices(training_rows(clicks, label="paid", holdout="1d").train)
 """
 FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 
@@ -118,6 +129,35 @@ def test_late_rows_and_corrections_are_not_known_as_of_before(bench: Workbench, 
         versions = {version.run: version.training["as_of"] for version in reader.find(Version)}
     assert versions[then.id] == FEBRUARY.isoformat()
     assert versions[now.id] == now.as_of.isoformat()
+
+
+def test_of_pushed_rows_the_corrections_of_later_are_not_known(bench: Workbench, folder: Path) -> None:
+    def push(name: str, day: str, numbers: range, price: float) -> None:
+        rows = [
+            {
+                "id": n,
+                "at": f"2024-01-0{n + 1}T00:00:00Z",
+                "arrived_at": day,
+                "price": price,
+                "paid": n % 2 == 0,
+            }
+            for n in numbers
+        ]
+        (folder / f"events/clicks/{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def told(as_of: datetime | None) -> list[float]:
+        found = run(bench, folder, as_of, "pushed")
+        with bench.store.read() as reader:
+            step = reader.get(StepRun, f"{found.id}/prices")
+        prices: list[float] = json.loads(bench.blobs.get(step.outputs["result"].digest))
+        return prices
+
+    (folder / "events/clicks").mkdir(parents=True)
+    push("first", "2024-01-09T00:00:00Z", range(4), 1.0)
+    push("corrected", "2024-03-01T00:00:00Z", range(1), 2.0)
+    push("late", "2024-03-01T00:00:00Z", range(4, 5), 3.0)
+    assert told(FEBRUARY) == [1.0, 1.0, 1.0]
+    assert told(None) == [2.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("left", ["others", "none"])
