@@ -143,7 +143,7 @@ def test_of_pushed_rows_the_corrections_of_later_are_not_known(bench: Workbench,
             }
             for n in numbers
         ]
-        (folder / f"events/clicks/{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        (folder / f"events/clicks/{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
     def told(as_of: datetime | None) -> list[float]:
         found = run(bench, folder, as_of, "pushed")
