@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.app.local import plan_target, run_target
 from penstock.app.workbench import Workbench, open_workbench
 from penstock.core.errors import InvalidValue
 from penstock.datasets.types import Snapshot
 from penstock.models.types import Version
+from penstock.runs.earlier import declared
 from penstock.runs.types import Artifact, Run, StepRun
 
 MODULE = """
@@ -186,7 +188,7 @@ def test_rows_whose_bytes_are_damaged_are_asked_for_again(bench: Workbench, fold
     assert "is not asked" not in said(bench, again)
 
 
-def test_another_declaration_or_place_is_another_question(bench: Workbench, folder: Path) -> None:
+def test_another_declaration_is_another_question(bench: Workbench, folder: Path) -> None:
     before = run(bench, folder)
     changed = MODULE.replace('key="id"', 'key=("id", "place")')
     (folder / "rides/__init__.py").write_text(changed)
@@ -194,6 +196,17 @@ def test_another_declaration_or_place_is_another_question(bench: Workbench, fold
     again = run(bench, folder, before.as_of)
     assert "is not asked" not in said(bench, again)
     assert "weather is not asked" in said(bench, again, "weather.snapshot")
+
+
+def test_another_place_is_another_question(bench: Workbench, folder: Path) -> None:
+    before = run(bench, folder)
+    node = before.graph.nodes[0]
+    secret = replace(node, options=replace(node.options, secrets=("WAREHOUSE_URL",)))
+    elsewhere = replace(before, workspace=replace(before.workspace, data_root="/elsewhere"))
+    live = replace(before, environment="production")
+    assert declared(elsewhere, node) != declared(before, node)
+    assert declared(live, node) == declared(before, node), "the same files"
+    assert declared(live, secret) != declared(before, secret), "another password may open another table"
 
 
 def test_what_is_expected_today_is_asked_of_rows_of_then(bench: Workbench, folder: Path) -> None:
