@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -119,6 +120,12 @@ class Growing(Elsewhere):
         assert (first.height, second.height, brought) == (21, 50, [20])
         same, three = self.taken(source, tmp_path, blobs, two.meta[KEPT], 61)
         assert (same.height, brought, three.meta) == (50, [20], three.meta)
+        dated = replace(source, known_time="at")
+        _, kept = self.taken(dated, tmp_path, blobs, "", 20)
+        _, kept = self.taken(dated, tmp_path, blobs, kept.meta[KEPT], 60)
+        between, left = self.taken(dated, tmp_path, blobs, kept.meta[KEPT], 40)
+        assert (between.height, left.meta) == (41, kept.meta), "rows say when they were known"
+        brought.clear()
         do("UPDATE orders SET price = 7 WHERE id < 9")
         earlier, _ = self.taken(source, tmp_path, blobs, three.meta[KEPT], 20)
         assert earlier.equals(first)
@@ -271,6 +278,26 @@ class TestDelta(Elsewhere):
             at_hand(delta("lake/orders", version=7, event_time="at"), str(tmp_path), {}),
         ):
             pass
+
+    def test_of_the_past_it_is_the_version_that_was_the_newest_then(
+        self, add: Callable[[pl.DataFrame], None], source: Source, tmp_path: Path
+    ) -> None:
+        add(rows(0, 10))
+        add(rows(10, 30))
+        for version, moment in enumerate((NOON, NOON + HOUR)):
+            log = tmp_path / f"lake/orders/_delta_log/{version:020}.json"
+            made = f'"timestamp":{moment.timestamp() * 1000:.0f}'
+            log.write_text(re.sub(r'"timestamp":\d+', made, log.read_text()))
+        for past, height in (
+            (NOON + HOUR / 2, 10),
+            (NOON + HOUR, 30),
+            (NOON - HOUR, 30),  # before there was a table: its rows say when they were known
+        ):
+            with at_hand(source, str(tmp_path), {}, past=past) as (there, root):
+                assert read(there, root, NOON + HOUR).collect().height == height
+        pinned = delta("lake/orders", version=1, event_time="at")
+        with at_hand(pinned, str(tmp_path), {}, past=NOON) as (there, root):
+            assert read(there, root, NOON + HOUR).collect().height == 30
 
 
 @pytest.fixture(scope="module")

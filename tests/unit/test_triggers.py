@@ -624,6 +624,23 @@ def test_new_rows_fire_when_enough_have_come_since_the_last_run_read_them() -> N
     assert [f.evidence["rows"] for f in world.tick(days=1)] == [200]
 
 
+def test_a_run_of_the_past_read_nothing_that_is_new() -> None:
+    world = World(conditions(ROWS))
+    world.arrivals.known = [NOON - timedelta(minutes=1)] * 500
+    world.tick()
+    read_by(world)
+    world.project.finish()
+    with world.store.begin() as tx:
+        [run] = tx.find(Run)
+        past = replace(
+            run, id=tx.mint(Run), as_of=NOON - timedelta(days=30), created=NOON + timedelta(minutes=1)
+        )
+        step = tx.get(StepRun, f"{run.id}/flights.snapshot")
+        tx.add(past, replace(step, id=f"{past.id}/flights.snapshot", run=past.id))
+    assert world.tick(hours=1) == []
+    assert "0 new rows of flights since it was read as of 2013-03-01 12:00" in world.explanation()
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,15 +44,16 @@ def run_target(
     on_progress: OnProgress,
     *,
     priority: int = 0,
+    as_of: datetime | None = None,
 ) -> Run:
     """Draw and run `package.module:pipeline` from a project's folder, in the Python that runs this.
 
     Gives the finished run, succeeded or not; what it published is registered. An interrupt
     (Ctrl-C) cancels it. Raises InvalidPipeline when it cannot be drawn, InvalidProject for a
-    penstock.toml that cannot be read and InvalidValue for a wrong parameter.
+    penstock.toml that cannot be read and InvalidValue for a wrong parameter and for a time to come.
     """
     place = Place(project_name(folder), local_workspace(folder), local_origin(bench, folder))
-    return run_there(bench, target, place, params, on_progress, priority=priority)
+    return run_there(bench, target, place, params, on_progress, priority=priority, as_of=as_of)
 
 
 def run_there(
@@ -62,6 +64,7 @@ def run_there(
     on_progress: OnProgress,
     *,
     priority: int = 0,
+    as_of: datetime | None = None,
 ) -> Run:
     """Draw and run a pipeline of the code at a place; see `run_target`.
 
@@ -79,6 +82,7 @@ def run_there(
         origin=with_sources(bench, place.origin, place.workspace, graph),
         actor=bench.actor(""),
         priority=priority,
+        as_of=as_of,
     )
     return _to_its_end(bench, run.id, on_progress)
 
@@ -107,7 +111,7 @@ def _to_its_end(bench: Workbench, run: str, on_progress: OnProgress) -> Run:
 
 
 def plan_target(
-    bench: Workbench, target: str, folder: Path, params: Mapping[str, str]
+    bench: Workbench, target: str, folder: Path, params: Mapping[str, str], as_of: datetime | None = None
 ) -> tuple[Graph, list[Explanation]]:
     """The graph of `package.module:pipeline` and what a run of it would do, step by step and why.
 
@@ -115,8 +119,8 @@ def plan_target(
     """
     workspace = local_workspace(folder)
     graph = bench.executor.draw(workspace, target)
-    project = project_name(folder)
-    return graph, bench.runs.explain(graph, project=project, workspace=workspace, params=params)
+    where: dict[str, Any] = {"project": project_name(folder), "environment": ENVIRONMENT}
+    return graph, bench.runs.explain(graph, workspace=workspace, params=params, as_of=as_of, **where)
 
 
 def project_name(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,9 @@ import typer
 from penstock.cli.face import Api, prints, project_folder
 from penstock.cli.help import group
 from penstock.cli.pages import Page, Table, written
+from penstock.cli.rows import moment
 from penstock.core.errors import InvalidValue
+from penstock.core.human import exact
 
 RefArgument = Annotated[
     str,
@@ -59,7 +60,8 @@ def listed(
 ) -> Page:
     """What sources hold: snapshots that were read, profiles, and how two tables differ."""
     items = api.items("/snapshots", source=source, limit=limit)
-    table = Table(items, COLUMNS, "Nothing was read of a source yet.")
+    told = [{**item, "as_of": exact(item["as_of"])} for item in items]
+    table = Table(told, COLUMNS, "Nothing was read of a source yet.")
     hints = (f"penstock data show {items[0]['id']}",) if items else ("penstock data show FILE",)
     return Page({"items": items}, (table,), hints)
 
@@ -77,7 +79,7 @@ def show(
     from penstock.cli.tables import looked_at
     from penstock.datasets.portraits import portrait
 
-    found = looked_at(api, table, data_root, _moment(as_of))
+    found = looked_at(api, table, data_root, moment(as_of))
     told = portrait(found.sketch)
     rows = [_row(column) for column in told["columns"]]
     says = f"{found.name}: {told['rows']:,} rows of {len(rows):,} columns"
@@ -113,7 +115,7 @@ def diff(
     from penstock.cli.tables import looked_at
     from penstock.datasets.portraits import difference
 
-    left, right = (looked_at(api, name, data_root, _moment(as_of)) for name in (a, b))
+    left, right = (looked_at(api, name, data_root, moment(as_of)) for name in (a, b))
     told = difference(left.sketch, right.sketch)
     rows = [
         {
@@ -157,7 +159,7 @@ def expect(
 
     named = name or (Path(source).stem if is_file(source) else source.partition(":")[0])
     file = expectations_file(named, new=not again)
-    found = looked_at(api, source, data_root, _moment(as_of))
+    found = looked_at(api, source, data_root, moment(as_of))
     if not found.sketch.rows:
         raise InvalidValue(what=f"{found.name} has no rows.", fix="Name a table whose rows are good.")
     expected = inferred(found.sketch, () if name else found.key(), redacted(project_folder()))
@@ -190,25 +192,13 @@ def check(
     from penstock.cli.tables import checked
     from penstock.datasets.expectations import refuse
 
-    named, rules, found = checked(source, name, data_root, _moment(as_of))
+    named, rules, found = checked(source, name, data_root, moment(as_of))
     warnings = refuse(found, f"The rows of {source}", named)
     items = [{**msgspec.to_builtins(each), "examples": list(each.examples)} for each in warnings]
     said = f"{source} is as expectations/{named}.toml says, by {rules} rules" + (
         f", but for {len(items)} that only warn." if items else "."
     )
     return Page({"items": items, "rules": rules}, (*([Table(items, VIOLATIONS, "")] if items else []), said))
-
-
-def _moment(text: str) -> datetime | None:
-    from penstock.datasets.expectations import moment_of
-
-    try:
-        return moment_of(text) if text else None
-    except (ValueError, OverflowError):
-        raise InvalidValue(
-            expected="a time such as 2024-03-01 or 2024-03-01T12:00:00+00:00; without a zone it is UTC",
-            found=repr(text),
-        ) from None
 
 
 def _row(column: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from penstock.cli.pages import Facts, Page, Table
 from penstock.cli.registry import register_on
 from penstock.cli.rows import as_wanted, read_rows
 from penstock.core.errors import InvalidValue, Unavailable
+from penstock.core.human import exact
 from penstock.models.types import FILES
 
 PANEL = "Models"
@@ -51,7 +52,7 @@ EVIDENCE = (
     "imported digest=version.governance.imported.digest",
     "served as a pickle because=version.governance.unsafe_pickle",
     "pickle read because=version.governance.imported.unsafe",
-    "trained as of=version.training.as_of",
+    "trained as of=trained",
     "training rows=version.training.rows",
     "snapshots=snapshots",
     "labels=version.prior.counts",
@@ -116,7 +117,11 @@ def show(
         return Page(found, (facts, NOT_SERVED), (f"penstock run show {run}",) if run else ())
     parts: tuple[Table | Facts, ...] = (
         Facts(
-            {**found, "snapshots": [snapshot["id"] for snapshot in version["training"]["snapshots"]]},
+            {
+                **found,
+                "snapshots": [snapshot["id"] for snapshot in version["training"]["snapshots"]],
+                "trained": exact(version["training"]["as_of"]),
+            },
             EVIDENCE,
         ),
         Table(

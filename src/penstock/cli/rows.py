@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from penstock.core.clock import moment_of
 from penstock.core.errors import InvalidValue, NotFound
 
 
@@ -20,6 +22,17 @@ def parameters(given: Sequence[str] | None) -> dict[str, str]:
                 expected="a parameter written as name=value", found=repr(name + equals + value)
             )
     return {name: value for name, _, value in pairs}
+
+
+def moment(text: str) -> datetime | None:
+    """A time, UTC where it has no zone; none where nothing is written. Raises InvalidValue."""
+    try:
+        return moment_of(text) if text else None
+    except ValueError:
+        raise InvalidValue(
+            expected="a time such as 2024-03-01 or 2024-03-01T12:00:00+00:00; without a zone it is UTC",
+            found=repr(text),
+        ) from None
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
@@ -24,8 +25,9 @@ from penstock.cli.face import (
     project_folder,
 )
 from penstock.cli.pages import Facts, Page, Stream, Table
-from penstock.cli.rows import parameters, read_parameters
+from penstock.cli.rows import moment, parameters, read_parameters
 from penstock.core.errors import InvalidValue, StepFailed
+from penstock.core.human import exact
 
 if TYPE_CHECKING:
     from penstock.app.workbench import Workbench
@@ -72,6 +74,10 @@ def run(
     priority: Annotated[
         int, typer.Option("--priority", help="Higher goes first where there is not room for all.")
     ] = 0,
+    as_of: Annotated[
+        str,
+        typer.Option("--as-of", metavar="TIME", help="Read sources as they were known at this time (UTC)."),
+    ] = "",
     on: OnOption = "local",
     home: HomeOption = DEFAULT_HOME,
     server: ServerOption = "",
@@ -83,12 +89,13 @@ def run(
     if shown or ":" not in target:
         raise InvalidValue(expected="package.module:pipeline, or show ID", found=f"{target} {shown}".strip())
     given = {**(read_parameters(file) if file else {}), **parameters(params)}
+    then = moment(as_of)
     if plan or explain:
-        return _plan_here(target, given, home, explain)
-    return _run_here(target, given, home, priority, on)
+        return _plan_here(target, given, home, explain, then)
+    return _run_here(target, given, home, on, priority=priority, as_of=then)
 
 
-def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on: str) -> Page:
+def _run_here(target: str, params: dict[str, Any], home: Path, on: str, **asked: Any) -> Page:
     from penstock.app.ready import ready_executor
 
     folder = project_folder()
@@ -99,7 +106,7 @@ def _run_here(target: str, params: dict[str, Any], home: Path, priority: int, on
         with open_workbench(home, executor=executor) as bench:
             return to_its_end(
                 bench,
-                lambda on_progress: run_target(bench, target, folder, params, on_progress, priority=priority),
+                lambda on_progress: run_target(bench, target, folder, params, on_progress, **asked),
                 shown=on != "inline",
             )
 
@@ -134,14 +141,14 @@ def to_its_end(
     return show(data, program)
 
 
-def _plan_here(target: str, params: dict[str, str], home: Path, step: str) -> Page:
+def _plan_here(target: str, params: dict[str, str], home: Path, step: str, as_of: datetime | None) -> Page:
     from penstock.app.local import plan_target
     from penstock.app.sources import source_change
     from penstock.app.workbench import open_workbench
     from penstock.cli.plans import explained, planned
 
     with open_workbench(home) as bench:
-        graph, explanations = plan_target(bench, target, project_folder(), params)
+        graph, explanations = plan_target(bench, target, project_folder(), params, as_of)
         if not step:
             return planned(graph, explanations, target)
         return explained(explanations, step, target, source_change(bench, graph, project_folder(), step))
@@ -164,7 +171,8 @@ def show(data: dict[str, Any], program: str = "penstock") -> Page:
     measured = Table(
         measurements(data["metrics"]), ("step", "metric=name", "value", "over time"), "No metric was logged."
     )
-    facts = Facts(data, (*columns, "started", "finished", "release", "firing", "actor", "error", "tags"))
+    told = {**data, "as_of": exact(data.get("as_of", ""))}
+    facts = Facts(told, (*columns, "started", "finished", "release", "firing", "actor", "error", "tags"))
     shown = _worth_a_line(data["steps"])
     spent = [{**step, "memory": f"{step['memory'] / 2**20:.0f} MiB"} for step in shown]
     left = len(data["steps"]) - len(shown)

@@ -22,6 +22,16 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def moment_of(text: str, *, zoned: bool = True) -> datetime:
+    """The time that a text means; without a zone it is UTC. Raises ValueError for what is no time."""
+    found = datetime.fromisoformat(text)
+    try:
+        found = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+    return found if zoned else found.replace(tzinfo=None)
+
+
 def midnight(time: datetime) -> datetime:
     """When the day of a moment began, in UTC."""
     return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -47,6 +47,13 @@ def human(value: Any) -> str:
     return text
 
 
+def exact(moment: str) -> str:
+    """A moment in UTC with all its digits, as options read it; `human` leaves it as it is. Empty for none."""
+    if not moment:
+        return ""
+    return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
 def is_moment(value: Any) -> bool:
     """Whether a value is a moment as JSON spells it."""
     return isinstance(value, str) and _MOMENT.fullmatch(value) is not None

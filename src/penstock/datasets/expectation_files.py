@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from penstock.core.clock import moment_of
 from penstock.core.errors import InvalidValue
 from penstock.core.words import meant
-from penstock.datasets.expectations import Expectations, Rules, hiding, moment_of, types_asked
+from penstock.datasets.expectations import Expectations, Rules, hiding, types_asked
 from penstock.datasets.sketches import ColumnSketch, Sketch
 
 FOLDER = "expectations"

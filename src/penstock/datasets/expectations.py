@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import polars as pl
 
+from penstock.core.clock import moment_of
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type
 from penstock.datasets.mending import shown
@@ -265,13 +265,6 @@ def _bound(bound: Bound, dtype: pl.DataType) -> Any:
     if isinstance(bound, str):
         return moment_of(bound, zoned=bool(getattr(dtype, "time_zone", None))) if kind == "time" else None
     return bound if kind in {"int", "float"} else None
-
-
-def moment_of(bound: str, *, zoned: bool = True) -> datetime:
-    """The time that a bound means; without a zone it is UTC. Raises ValueError for what is no time."""
-    found = datetime.fromisoformat(bound)
-    found = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    return found if zoned else found.replace(tzinfo=None)
 
 
 def _proven(rule: str, rules: Rules, column: ColumnSketch) -> bool:

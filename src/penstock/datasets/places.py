@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue, NotFound
 from penstock.datasets.types import Delta, Objects, Predictions, Source, Sql
 
@@ -40,6 +42,15 @@ def addressed(source: Source, secrets: Mapping[str, str]) -> Source:
 def elsewhere(source: Source) -> bool:
     """Whether the rows are not in files of the data root, where only a sample may lie."""
     return isinstance(source.kind, Sql | Delta | Objects | Predictions)
+
+
+def snapshot_id(source: str, as_of: datetime, digest: str, declared: str = "") -> str:
+    """What a snapshot is known by: the source, the time, its rows and, where that is told, what was asked.
+
+    So by its name alone one can tell whether a snapshot answers the same question.
+    """
+    made_of = [source, as_of, digest, *([declared] if declared else [])]
+    return f"{source}:{digest_value(made_of)[:16]}"
 
 
 def without_password(name: str, address: str) -> str:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
-from penstock.core.digests import digest_value
 from penstock.core.errors import InvalidValue
 from penstock.datasets.columns import column_type, known, known_at
 from penstock.datasets.expectations import Expectations, Violation, check, refuse, rules_in
 from penstock.datasets.gathering import gathered
 from penstock.datasets.listing import listing
+from penstock.datasets.places import snapshot_id
 from penstock.datasets.reading import MALFORMED, SourceFiles, scan
-from penstock.datasets.sketches import KEPT
+from penstock.datasets.sketches import KEPT, Sketch
 from penstock.datasets.sketching import sketch
 from penstock.datasets.tables import write_table
 from penstock.datasets.types import Column, Quarantined, Snapshot, Source
@@ -53,13 +53,16 @@ def take_snapshot(
     as_of: datetime,
     blobs: Blobs,
     expected: Expectations | None = None,
+    *,
+    declared: str = "",
 ) -> Snapshot:
     """Read what was known at `as_of` (UTC) and keep it as one uncompressed Arrow IPC file.
 
     Left out and counted are rows without a key or a time, rows with text where a number is expected, and
     lines that are no rows at all; where they stand and why is kept beside, for up to `MOST` of them.
     The same rows give the same digest wherever and however they lie in files. Rows that are larger than
-    memory are put aside on the disk while they are brought into order.
+    memory are put aside on the disk while they are brought into order. What was `declared` of the source and
+    its place, as a digest, is part of the snapshot's id.
     Raises NotFound when there are no files, InvalidValue when they cannot be read, no row was known, or rows
     are not as expected: then nothing is kept. Raises StorageFailed on a full disk.
     """
@@ -70,16 +73,13 @@ def take_snapshot(
         seen = sketch(rows)
         if not seen.rows:
             raise _none(source, files, as_of, malformed, reasons)
-        warnings: list[Violation] = []
-        if expected is not None:
-            found = check(rows, expected, sketch=seen, named_by=source.named_by)
-            warnings = refuse(found, f"The rows of the source {source.name}", source.name)
+        warnings = _warnings(source, rows.lazy(), expected, seen)
         with blobs.writing() as file:
             write_table(rows.lazy(), file)
         moment = pl.col(source.event_time)
         ends = rows.lazy().select(first=moment.min(), last=moment.max()).collect(engine="streaming")
     return Snapshot(
-        id=f"{source.name}:{digest_value([source.name, as_of, file.digest])[:16]}",
+        id=snapshot_id(source.name, as_of, file.digest, declared),
         source=source.name,
         as_of=as_of,
         first=ends["first"][0],
@@ -96,6 +96,25 @@ def take_snapshot(
         expected=rules_in(expected) if expected else 0,
         unexpected=tuple(map(str, warnings)),
     )
+
+
+def taken_again(source: Source, kept: Snapshot, blobs: Blobs, expected: Expectations | None) -> Snapshot:
+    """A snapshot that was kept, its rows held against what is expected today. Raises as `take_snapshot`."""
+    seen = msgspec.msgpack.decode(blobs.get(kept.profile), type=Sketch)
+    rows = pl.scan_ipc(blobs.path(kept.digest))
+    warnings = _warnings(source, rows, expected, seen)
+    return msgspec.structs.replace(
+        kept, expected=rules_in(expected) if expected else 0, unexpected=tuple(map(str, warnings))
+    )
+
+
+def _warnings(
+    source: Source, rows: pl.LazyFrame, expected: Expectations | None, seen: Sketch
+) -> list[Violation]:
+    if expected is None:
+        return []
+    found = check(rows, expected, sketch=seen, named_by=source.named_by)
+    return refuse(found, f"The rows of the source {source.name}", source.name)
 
 
 def rows_of(source: Source, data_root: str | Path, as_of: datetime) -> Rows:

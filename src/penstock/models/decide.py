@@ -14,7 +14,7 @@ from penstock.datasets.types import Prior, Profile, Snapshot
 from penstock.models.imports import imported_by
 from penstock.models.types import APART, PICKLE, Placement, RoleChange, Signature, Version
 from penstock.pipelines.features import views_in
-from penstock.pipelines.types import Candidate, Graph
+from penstock.pipelines.types import Candidate, Graph, Output
 from penstock.runs.types import Run, StepRun
 
 Stage = Literal["development", "staging", "production", "archived"]
@@ -48,6 +48,7 @@ def draft(
     """
     profile = msgspec.convert(candidate.profile, Profile)
     elsewhere = imported_by(run.graph) is not None  # when and on what, nobody here knows
+    read = list(snapshots)
     return Version(
         id=f"{candidate.model}@{number}",
         model=candidate.model,
@@ -68,9 +69,9 @@ def draft(
         label=candidate.label,
         parity=candidate.parity,
         training={
-            "as_of": "" if elsewhere else run.as_of.isoformat(),
+            "as_of": "" if elsewhere else _known_until(run, candidate, read),
             "rows": None if elsewhere else profile.rows,
-            "snapshots": [msgspec.to_builtins(snapshot) for snapshot in snapshots],
+            "snapshots": [msgspec.to_builtins(snapshot) for snapshot in read],
             "features": _features(run.graph),
             "origins": _origins(run.graph, candidate.origins),
             **({"expectations": candidate.expectations} if candidate.expectations else {}),
@@ -90,6 +91,20 @@ def draft(
         estimator=candidate.estimator,
         influence=candidate.influence,
     )
+
+
+def _known_until(run: Run, candidate: Candidate, read: Iterable[Snapshot]) -> str:
+    """As of when training rows were made: the earliest time that a source of theirs was read as of.
+
+    The candidate names the snapshots of the run that made the rows first, which may be an earlier one.
+    """
+    nodes = {node.name: node for node in run.graph.nodes}
+    published = (node for node in nodes.values() if node.settings.get("model") == candidate.model)
+    wires = [node.inputs.get("inputs") for node in published]
+    rows = [nodes[wire.node].settings for wire in wires if isinstance(wire, Output)]
+    sources = {each["source"]["name"] for settings in rows for each in (settings, *settings.get("views", ()))}
+    times = (snapshot.as_of for snapshot in read if snapshot.source in sources)
+    return min(times, default=run.as_of).isoformat()
 
 
 def _code(run: Run) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from penstock.core.clock import moment_of
 from penstock.core.durations import duration
 from penstock.core.errors import InvalidPipeline
 from penstock.datasets.places import secrets_of
@@ -18,7 +19,7 @@ from penstock.features.types import RowsSettings
 from penstock.features.views import FeatureView
 from penstock.pipelines.code import views_digest
 from penstock.pipelines.drawing import Drawing, current
-from penstock.pipelines.features import timeline_of
+from penstock.pipelines.features import AS_OF, timeline_of, unpinned
 from penstock.pipelines.standins import StandIn, about, result_stand_in
 from penstock.pipelines.types import Candidate, Node, Options, Output
 
@@ -43,6 +44,7 @@ def training_rows(
     holdout: str = "",
     computed: Mapping[str, str] | None = None,
     partitions: int = 1,
+    as_of: str = "",
 ) -> Rows:
     """Draw a training set: the rows of `source` that have a label, joined in time with feature views.
 
@@ -53,12 +55,15 @@ def training_rows(
     `{"pace": "distance / minutes"}`, are SQL expressions of a row's columns and features; the prediction
     service computes them where a request does not give them. See `features.training_set`.
     In `partitions` it is made by so many steps, which may run side by side; the rows are the same.
+    `as_of`, such as `"2026-05-01T00:00:00+00:00"`, is a time (UTC where it has no zone) beyond which nothing
+    of the source and of those of the views is known, however late the pipeline runs.
     Used inside a pipeline only. Raises InvalidPipeline or InvalidValue.
     """
     drawing = _drawing("training_rows")
     require_parts(partitions)
     texts = {f"computed[{name!r}]": text for name, text in (computed or {}).items()}
-    for name, value in {"label": label, "span": span, "holdout": holdout, **texts}.items():
+    written = {"label": label, "span": span, "holdout": holdout, "as_of": as_of, **texts}
+    for name, value in written.items():
         _written("training_rows", name, value)
     if not isinstance(source, Source):
         raise InvalidPipeline(
@@ -102,8 +107,11 @@ def training_rows(
         settings=_as_data(settings),
         code=views_digest({view.settings.name: view.settings.target for view in views}),
     )
-    given = {source.name: _snapshot(drawing, source)}
-    laid_out = {timeline_of(view.settings.name): _timeline(drawing, view, partitions) for view in views}
+    pinned = _moment(as_of) if as_of else ""
+    given = {source.name: _snapshot(drawing, source, pinned)}
+    laid_out = {
+        timeline_of(view.settings.name): _timeline(drawing, view, partitions, pinned) for view in views
+    }
     if partitions == 1:
         return cast(Rows, drawing.add(node, given | laid_out))
     bare = msgspec.structs.replace(settings, views=(), computed={})
@@ -176,23 +184,31 @@ def publish(
     return cast(Candidate, drawing.add(node, given | ({} if metadata is None else {"metadata": metadata})))
 
 
-def _snapshot(drawing: Drawing, source: Source) -> StandIn:
-    """The node that reads a source; a pipeline reads each source once."""
+def _snapshot(drawing: Drawing, source: Source, as_of: str) -> StandIn:
+    """The node that reads a source, as of a time where one is named; a pipeline reads each source once."""
     node = Node(
         name=f"{source.name}.snapshot",
         kind="snapshot",
         outputs=("rows",),
-        settings={"source": _as_data(source)},
+        settings={"source": _as_data(source)} | ({AS_OF: as_of} if as_of else {}),
         options=Options(cache=False, secrets=secrets_of(source)),
     )
+    drawn = drawing.nodes.get(node.name)
+    if drawn and unpinned(drawn) == unpinned(node) and drawn != node:
+        times = (each.settings.get(AS_OF, "that of the run") for each in (drawn, node))
+        raise InvalidPipeline(
+            what=f"The source {source.name} is asked as of two times",
+            expected="one time for all that a pipeline reads of a source",
+            found=" and ".join(times),
+        )
     twice = f"Two sources are called {source.name}."
     return _once(drawing, node, twice, "Give one of them another name: files(..., name=).")
 
 
-def _timeline(drawing: Drawing, view: FeatureView, wanted: int) -> StandIn:
+def _timeline(drawing: Drawing, view: FeatureView, wanted: int, as_of: str) -> StandIn:
     """The node that lays out what a view makes of its source, in partitions; a pipeline has each once."""
     declared = view.settings
-    read = about(_snapshot(drawing, declared.source)).refers_to
+    read = about(_snapshot(drawing, declared.source, as_of)).refers_to
     assert isinstance(read, Output)  # noqa: S101 - a node was drawn
     of, name = parted(declared, wanted), timeline_of(declared.name)
     node = Node(
@@ -214,6 +230,18 @@ def _once(drawing: Drawing, node: Node, twice: str, fix: str) -> StandIn:
     if drawn != node:
         raise InvalidPipeline(what=twice, fix=fix)
     return result_stand_in(drawing, node.name, node.outputs)
+
+
+def _moment(text: str) -> str:
+    """A time as graphs keep it: in UTC, always spelt the same."""
+    try:
+        return moment_of(text).isoformat()
+    except ValueError:
+        raise InvalidPipeline(
+            what="`as_of` of `training_rows` is no time",
+            expected="one such as 2026-05-01 or 2026-05-01T12:00:00+00:00",
+            found=repr(text),
+        ) from None
 
 
 def _as_data(value: msgspec.Struct) -> Any:

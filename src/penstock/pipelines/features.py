@@ -14,6 +14,8 @@ from penstock.pipelines.types import Graph, Node, Output, Value
 
 DIGITS = 12
 """Of a digest that name a version of a view."""
+AS_OF = "as_of"
+"""The setting of a node that reads a source only as it was known at a time."""
 MAKES_VALUES = ("target", "entity", "source", "aggregates", "query")
 """What of the declaration of a view its values depend on, beside its code."""
 
@@ -74,7 +76,13 @@ def _timeline_in(graph: Graph, name: str) -> tuple[ViewSettings, Node, Node]:
     whole = {key: value for key, value in laid_out.settings.items() if key != PARTS}
     laid_out = msgspec.structs.replace(laid_out, name=timeline_of(name), settings=whole)
     [read] = [wire.node for wire in laid_out.inputs.values() if isinstance(wire, Output)]
-    return view, nodes[read], laid_out
+    return view, unpinned(nodes[read]), laid_out
+
+
+def unpinned(node: Node) -> Node:
+    """A node that reads a source as of the time of its run: what is read online is never that of the past."""
+    settings = {name: value for name, value in node.settings.items() if name != AS_OF}
+    return msgspec.structs.replace(node, settings=settings)
 
 
 def timeline_of(view: str) -> str:

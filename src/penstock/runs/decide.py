@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from penstock.core.events import Event
 from penstock.datasets.types import Snapshot
 from penstock.lineage.types import Lease
+from penstock.pipelines.features import AS_OF
 from penstock.pipelines.graph import needed, spread
 from penstock.pipelines.types import Node, Options, Output, Param
 from penstock.runs.agenda import Agenda
@@ -105,6 +106,11 @@ class Progress:
     def ingredients_of(self, name: str) -> Ingredients:
         """What the result of a step depends on."""
         return ingredients(self.run, self.node(name), self.steps, self.steps[name].items)
+
+    def past(self, node: Node) -> str:
+        """The time that a source is asked as of, where that is before the run; empty for the present."""
+        moment = as_of(self.run, node)
+        return moment.isoformat() if moment < self.run.created else ""
 
     def settle(self, outcome: Outcome, machine_now: datetime) -> None:
         """Take in what became of a task; refused unless it holds the step's present claim."""
@@ -347,7 +353,7 @@ class Progress:
             token=step.token,
             node=node,
             workspace=self.run.workspace,
-            as_of=self.run.as_of,
+            as_of=as_of(self.run, node),
             inputs=inputs,
             values=values,
         )
@@ -373,6 +379,12 @@ class Progress:
                 cause=self.run.event or None,
             )
         )
+
+
+def as_of(run: Run, node: Node) -> datetime:
+    """As of when a node reads: the time of its run, or an earlier one that the pipeline names for it."""
+    named = node.settings.get(AS_OF) if node.kind == "snapshot" else None
+    return min(run.as_of, datetime.fromisoformat(named)) if named else run.as_of
 
 
 def worth_retrying(options: Options, outcome: Outcome) -> bool:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from penstock.core.digests import digest_value
 from penstock.core.errors import Corrupt, NotFound
+from penstock.datasets.places import snapshot_id
+from penstock.datasets.types import Snapshot
 from penstock.lineage.ports import Blobs, Reader
-from penstock.runs.decide import Progress
+from penstock.pipelines.types import Node
+from penstock.runs.decide import Progress, as_of
 from penstock.runs.keys import Ingredients
 from penstock.runs.lists import NAMING, intact, read_list
 from penstock.runs.types import Artifact, Run, StepRun
 
+DECLARED = "declared"
+"""The value of a snapshot's task that is the digest of what is asked: a source, and where it lies."""
+PAST = "past"
+"""The value of a snapshot's task that says that it is asked as of a time before its run."""
+TAKEN = "taken"
+"""The value of a snapshot's task that is an earlier one which answers the same question."""
 KEPT = "kept"
 """The fact of a snapshot's artifact that names what it leaves for the next one."""
 VERSION = "version"
@@ -64,6 +74,33 @@ def read_before(reader: Reader, run: Run, node: str) -> str:
             kept: str = next(iter(step.outputs.values())).meta.get(KEPT, "")
             return kept
     return ""
+
+
+def declared(run: Run, node: Node) -> str:
+    """The digest of what a snapshot asks: a source as it is declared, and where it lies.
+
+    What one environment's password opens, or its models answered, is not what another's is.
+    """
+    source = node.settings["source"]
+    own = bool(node.options.secrets) or source.get("kind", {}).get("type") == "predictions"
+    return digest_value([source, run.workspace.data_root, [run.project, run.environment] if own else []])
+
+
+def kept_as_of(reader: Reader, blobs: Blobs, run: Run, node: Node) -> Snapshot | None:
+    """The snapshot that answers the question of a node of exactly its time, if it is of the past, was asked
+    before, and all its bytes are there and verify.
+    """
+    moment, name = as_of(run, node), node.settings["source"]["name"]
+    if moment >= run.created:
+        return None
+    asked = declared(run, node)
+    for kept in reader.find(Snapshot, source=name, as_of=moment):
+        named = (kept.digest, kept.profile, kept.quarantine)
+        if kept.id == snapshot_id(name, moment, kept.digest, asked) and all(
+            map(blobs.has, filter(None, named))
+        ):
+            return kept
+    return None
 
 
 def previous(reader: Reader, run: Run) -> Progress | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from penstock.datasets.types import Snapshot
 from penstock.pipelines.graph import needed, spread
 from penstock.pipelines.types import Node
 from penstock.runs.choices import title, verdict
@@ -15,9 +16,10 @@ from penstock.runs.earlier import Hit, ingredients_before
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import Ingredients, because, cache_key, cacheable, changed
 from penstock.runs.lists import Bytes, Supposed
-from penstock.runs.types import Run, StepRun
+from penstock.runs.types import Artifact, Run, StepRun
 
 FindHit = Callable[[str], Hit]
+FindKept = Callable[[Node], Snapshot | None]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,20 +42,27 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
-def explain(supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit) -> list[Explanation]:
-    """What `supposed` would do, compared with an earlier run, given a search for results by key."""
-    return _Explainer(supposed, before, Supposed(blobs), find_hit).explain()
+def explain(
+    supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit, find_kept: FindKept
+) -> list[Explanation]:
+    """What `supposed` would do, compared with an earlier run, given searches for results by key and for the
+    snapshots that it would take of earlier runs.
+    """
+    return _Explainer(supposed, before, Supposed(blobs), find_hit, find_kept).explain()
 
 
 class _Explainer:
     """Carries a run forward as far as it goes without running anything."""
 
-    def __init__(self, supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit) -> None:
+    def __init__(
+        self, supposed: Run, before: Progress | None, blobs: Bytes, find_hit: FindHit, find_kept: FindKept
+    ) -> None:
         steps = (StepRun(id=f"/{node.name}", run="", name=node.name) for node in supposed.graph.nodes)
         self._progress = Progress(supposed, steps, supposed.as_of)
         self._before = before
         self._blobs = blobs
         self._find_hit = find_hit
+        self._find_kept = find_kept
 
     def explain(self) -> list[Explanation]:
         return [each for node in self._progress.run.graph.nodes for each in self._node(node)]
@@ -99,6 +108,11 @@ class _Explainer:
     def _step(self, step: StepRun) -> Explanation:
         """What would become of a step whose inputs are all known."""
         node = self._progress.node(step.name)
+        if node.kind == "snapshot" and (kept := self._find_kept(node)):
+            why = f"takes the rows that were kept as of {kept.as_of.isoformat()}, {kept.id}"
+            rows = Artifact(digest=kept.digest, format="arrow", size=0, meta={"rows": kept.rows})
+            self._progress.finish(step, {"rows": rows}, why)
+            return Explanation(step=step.name, outcome="cached", why=why)
         found, _ = self._ingredients(step.name)
         key = cache_key(found) if cacheable(node) else ""
         hit = self._find_hit(key)
@@ -129,10 +143,11 @@ class _Explainer:
 
     def _runs(self, name: str, spoiled: str = "") -> Explanation:
         found, earlier = self._ingredients(name)
+        node = self._progress.node(name)
         return Explanation(
             step=name,
             outcome="runs",
-            why=f"runs {because(self._progress.node(name), found, earlier, spoiled)}",
+            why=f"runs {because(node, found, earlier, spoiled, self._progress.past(node))}",
             changes=tuple(
                 Change(name=word, before=(earlier or {}).get(word), now=found[word])
                 for word in changed(found, earlier or {})

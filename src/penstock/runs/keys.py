@@ -23,8 +23,9 @@ def ingredients(
 ) -> Ingredients:
     """Everything that the result of a node depends on; for an element of lists, with its `items` of them.
 
-    Inputs that come from a step that has not succeeded yet are left out. The time does not count:
-    it says what a snapshot reads, and everything after follows from the rows.
+    Inputs that come from a step that has not succeeded yet are left out. The time does not count, neither
+    that of the run nor one that the pipeline names: it says what a snapshot reads, and everything after
+    follows from the rows.
     """
     found: Ingredients = {
         "what it does": [node.kind, node.target, node.outputs],
@@ -66,12 +67,15 @@ def changed(now: Ingredients, before: Ingredients) -> list[str]:
     return [name for name, value in now.items() if canonical(value) != canonical(before.get(name))]
 
 
-def because(node: Node, now: Ingredients, before: Ingredients | None, spoiled: str = "") -> str:
+def because(
+    node: Node, now: Ingredients, before: Ingredients | None, spoiled: str = "", past: str = ""
+) -> str:
     """Why a node runs, to follow "ran" or "runs"; `before` is from the last run that succeeded,
-    and `spoiled` says what is wrong with a result that would have been taken.
+    `spoiled` says what is wrong with a result that would have been taken, and `past` as of which earlier time
+    a source is asked.
     """
     if node.kind == "snapshot":
-        return "because a source is always read anew"
+        return f"because a source is asked as of {past}" if past else "because a source is always read anew"
     if not node.options.cache:
         return "because it is declared with cache=False"
     if spoiled:

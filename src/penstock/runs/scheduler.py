@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +16,18 @@ from penstock.lineage.ports import Blobs, Reader, Store, Transaction
 from penstock.lineage.types import Lease
 from penstock.runs.agenda import OPEN
 from penstock.runs.decide import Progress, due_for_renewal, expired, too_long
-from penstock.runs.earlier import KEPT, find_hit, ingredients_before, previous, read_before
+from penstock.runs.earlier import (
+    DECLARED,
+    KEPT,
+    PAST,
+    TAKEN,
+    declared,
+    find_hit,
+    ingredients_before,
+    kept_as_of,
+    previous,
+    read_before,
+)
 from penstock.runs.here import do_here, needs_worker
 from penstock.runs.keys import because, cache_key, cacheable
 from penstock.runs.ports import LOGGED, Executor, Logged
@@ -180,7 +192,7 @@ class Scheduler:
             progress.take(step, key, hit.step, metrics)
             return
         before = ingredients_before(self._earlier(progress, reader), step.name)
-        reason = because(node, found, before, hit.spoiled)
+        reason = because(node, found, before, hit.spoiled, progress.past(node))
         progress.queue(step, key, f"ran {reason}")
         self._in_flight |= {key} - {""}
 
@@ -238,14 +250,21 @@ class Scheduler:
 
     def _with_rows(self, run: Run, task: Task) -> Task:
         """The task of a snapshot with what it is told of its source."""
-        kind = task.node.settings["source"].get("kind", {}) if task.node.kind == "snapshot" else {}
-        if kind.get("watermark"):
+        if task.node.kind != "snapshot":
+            return task
+        kind = task.node.settings["source"].get("kind", {})
+        values: dict[str, Any] = {DECLARED: declared(run, task.node)}
+        past = task.as_of < run.created
+        if past or kind.get("watermark"):
             with self._store.read() as reader:
-                return replace(task, values={KEPT: read_before(reader, run, task.node.name)})
+                if kind.get("watermark"):
+                    values[KEPT] = read_before(reader, run, task.node.name)
+                if taken := kept_as_of(reader, self._blobs, run, task.node):
+                    return replace(task, values=values | {TAKEN: msgspec.to_builtins(taken)})
         if kind.get("type") == "predictions" and self._logged:
             source = msgspec.convert(task.node.settings["source"], Source)
-            return replace(task, values={LOGGED: self._logged(source, run)})
-        return task
+            values[LOGGED] = self._logged(source, replace(run, as_of=task.as_of))
+        return replace(task, values=values | ({PAST: True} if past else {}))
 
     def _end_unwanted(self, under_way: Iterable[Progress]) -> None:
         """End the tasks started here whose claim is gone: their run was cancelled, or others took it."""

@@ -12,12 +12,12 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.errors import Conflict
+from penstock.core.errors import Conflict, InvalidValue
 from penstock.core.events import Event
 from penstock.lineage.ports import Blobs, Store, Transaction
 from penstock.pipelines.graph import coerce, validate
 from penstock.pipelines.types import Graph
-from penstock.runs.earlier import find_hit, previous
+from penstock.runs.earlier import find_hit, kept_as_of, previous
 from penstock.runs.experiments import of_pipeline
 from penstock.runs.explain import Explanation, explain
 from penstock.runs.ports import Executor, Logged
@@ -83,17 +83,20 @@ class Runs:
         actor: str = "penstock",
         priority: int = 0,
         cause: int | None = None,
+        as_of: datetime | None = None,
         tx: Transaction | None = None,
     ) -> Run:
         """Put a run in the queue, in the open transaction `tx` if one is given.
 
+        It reads sources as of a time that is past, or of now where none is named.
         Raises InvalidPipeline for a graph that cannot be run or that there can never be room for, and
-        InvalidValue for a parameter that is unknown, missing or of another type, and NotFound for a secret
-        that the environment lacks.
+        InvalidValue for a time to come and for a parameter that is unknown, missing or of another type, and
+        NotFound for a secret that the environment lacks.
         """
         self.check(graph)
         bound = coerce(graph, params)
         now = self._clock.now()
+        read_as = _past(as_of, now)
         with self._within(tx) as change:
             require_secrets(change, project, environment, graph)
             number = change.mint(Run)
@@ -108,6 +111,7 @@ class Runs:
                     "environment": environment,
                     "params": bound,
                     "release": release,
+                    **({"as_of": as_of} if as_of else {}),
                 },
                 cause=cause,
             )
@@ -122,7 +126,7 @@ class Runs:
                 graph=graph,
                 params=bound,
                 workspace=workspace,
-                as_of=now,
+                as_of=read_as,
                 created=now,
                 origin=origin,
                 sweep=sweep,
@@ -222,21 +226,28 @@ class Runs:
         return bool(orphans)
 
     def explain(
-        self, graph: Graph, *, project: str, workspace: Workspace, params: Mapping[str, Any]
+        self,
+        graph: Graph,
+        *,
+        project: str,
+        workspace: Workspace,
+        params: Mapping[str, Any],
+        environment: str = "",
+        as_of: datetime | None = None,
     ) -> list[Explanation]:
-        """What a run would do, step by step and why, without running anything."""
+        """What a run would do, step by step and why, without running anything. Raises as `submit`."""
         now = self._clock.now()
         supposed = Run(
             id="",
             project=project,
             pipeline=graph.pipeline,
-            environment="",
+            environment=environment,
             release="",
             firing="",
             graph=graph,
             params=coerce(graph, params),
             workspace=workspace,
-            as_of=now,
+            as_of=_past(as_of, now),
             created=now,
         )
         with self._store.read() as reader:
@@ -245,6 +256,7 @@ class Runs:
                 previous(reader, supposed),
                 self._blobs,
                 lambda key: find_hit(reader, self._blobs, key),
+                lambda node: kept_as_of(reader, self._blobs, supposed, node),
             )
 
     @contextmanager
@@ -254,6 +266,17 @@ class Runs:
         else:
             with self._store.begin() as own:
                 yield own
+
+
+def _past(as_of: datetime | None, now: datetime) -> datetime:
+    """As of when a run reads. Raises InvalidValue for a time to come."""
+    if as_of is not None and as_of > now:
+        raise InvalidValue(
+            what="A run cannot read as of a time that has not come yet",
+            expected=f"one until now, {now:%Y-%m-%d %H:%M:%S} UTC",
+            found=as_of.isoformat(),
+        )
+    return as_of or now
 
 
 def _require_own(run: Run) -> None:

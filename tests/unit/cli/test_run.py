@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,3 +105,27 @@ def test_a_step_over_a_list_has_one_line_while_it_runs() -> None:
     assert status_of(fit, parts) == "1 of 3 elements"
     assert status_of(replace(fit, status="succeeded"), parts) == "succeeded"
     assert status_of(replace(parts[0], cached_from="7/fit[0]"), []) == "cached from 7/fit[0]"
+
+
+def test_the_time_that_a_run_shows_leads_back_to_it(penstock: Command, project: Path) -> None:
+    (project / "interrupted" / "work.py").write_text(CODE)
+    first = json.loads(penstock("run", "interrupted.work:count", "--json").stdout)
+    shown = penstock("run", "show", first["id"]).stdout
+    [time] = re.findall(r"as of\s+(\S+)", shown)
+    again = penstock("run", "interrupted.work:count", "--as-of", time, "--json")
+    assert json.loads(again.stdout)["as_of"] == first["as_of"]
+    by_data = penstock("run", "interrupted.work:count", "--as-of", first["as_of"], "--json")
+    assert json.loads(by_data.stdout)["as_of"] == first["as_of"]
+
+
+@pytest.mark.parametrize("more", [(), ("--plan",), ("--explain", "one")])
+@pytest.mark.parametrize(
+    ("time", "sentence"), [("May", "expected a time such as"), ("2999-01-01", "has not come yet")]
+)
+def test_a_time_that_cannot_be_is_refused(
+    penstock: Command, project: Path, time: str, sentence: str, more: tuple[str, ...]
+) -> None:
+    (project / "interrupted" / "work.py").write_text(CODE)
+    told = penstock("run", "interrupted.work:count", "--as-of", time, *more)
+    assert told.exit_code != 0
+    assert sentence in " ".join(told.stderr.split())

@@ -292,7 +292,7 @@ def test_rows_to_train_on_are_what_was_served_once_labels_are_there(shop: Shop) 
     shop.log.flush()
     shop.app.monitoring.tick(NOON)
 
-    def train() -> Run:
+    def train(as_of: datetime | None = None) -> Run:
         trained = shop.app.runs.submit(
             project="flights",
             pipeline="again",
@@ -300,6 +300,7 @@ def test_rows_to_train_on_are_what_was_served_once_labels_are_there(shop: Shop) 
             graph=shop.again,
             workspace=shop.workspace(),
             params={},
+            as_of=as_of,
         )
         shop.settle()
         with shop.app.store.read() as reader:
@@ -326,6 +327,12 @@ def test_rows_to_train_on_are_what_was_served_once_labels_are_there(shop: Shop) 
     assert rows["crowd"].to_list() == [True, False, True, True]
     assert past["prediction"].to_list() == ["early0", "early1", "late0"]
     assert past.columns == ["prediction", "answered_at", "told_at", "visitors", "mood", "late"]
+    earlier = train(as_of=then)
+    assert earlier.status == "succeeded", earlier.error
+    with shop.app.store.read() as reader:
+        step = reader.get(StepRun, f"{earlier.id}/tell")
+    rows = pl.read_ipc(shop.app.blobs.path(step.outputs["result"].digest)).sort("prediction")
+    assert rows["prediction"].to_list() == ["early0", "early1", "late0"]
 
 
 def test_what_nobody_was_served_is_not_trained_on() -> None:

@@ -9,6 +9,7 @@ import pytest
 from penstock import Metrics, feature_view, files, pipeline, publish, step, training_rows
 from penstock.core.errors import InvalidPipeline, InvalidValue
 from penstock.pipelines import coerce, validate
+from penstock.pipelines.features import features_graph
 from penstock.pipelines.types import Options, Output, Param, Value
 
 trips = files("data/trips", event_time="at", key="id")
@@ -108,6 +109,26 @@ def test_training_rows_draw_a_snapshot_of_each_source_and_publish_takes_their_ho
     assert nodes["rows"].settings["views"][0]["ttl"] == 10_800
     assert nodes["publish"].inputs["holdout"] == Output("rows", "holdout")
     assert nodes["publish"].settings == {"model": "delay"}
+
+
+@pipeline
+def learn_of_may() -> object:
+    rows = training_rows(
+        trips, [city_weather], label="late", span="60d", holdout="7d", as_of="2026-05-01T02:00+02:00"
+    )
+    model = total(rows.train)
+    return publish("delay", model, measure(model, rows.holdout), inputs=rows.schema)
+
+
+def test_a_time_is_pinned_where_sources_are_read_and_nowhere_else() -> None:
+    bare, pinned = learn.draw(), learn_of_may.draw()
+    for before, after in zip(bare.nodes, pinned.nodes, strict=True):
+        if after.kind == "snapshot":
+            assert after.settings == {**before.settings, "as_of": "2026-05-01T00:00:00+00:00"}
+        else:
+            assert after == before
+    online = features_graph(pinned, "city_weather")
+    assert online == features_graph(bare, "city_weather"), "what is read online is of the present"
 
 
 def test_a_pipeline_is_not_called() -> None:

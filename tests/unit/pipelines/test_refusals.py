@@ -88,6 +88,15 @@ def draw_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         ("training_rows(trips, label=depth)", "`label` of `training_rows` must be written in the pipeline"),
         ("training_rows(trips, label='late', span='7d', holdout='14d')", "leave an empty part"),
         ("training_rows(trips, label='late', span='soon')", "expected a duration"),
+        (
+            "training_rows(trips, label='late', as_of=depth)",
+            "`as_of` of `training_rows` must be written in the",
+        ),
+        ("training_rows(trips, label='late', as_of='in May')", "no time: expected one such as 2026-05-01 or"),
+        (
+            "training_rows(trips, label='late'), training_rows(trips, label='late', as_of='2026-05-01')",
+            r"The source trips is asked as of two times.*that of the run and 2026-05-01T00:00:00\+00:00",
+        ),
         ("training_rows(trips, label='late', holdout='0d')", 'expected a duration such as "14d", or a share'),
         ("training_rows(trips, label='late', holdout='100%')", "found '100%'"),
         (

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -68,8 +69,8 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
     from penstock.adapters.sources.bring import at_hand
     from penstock.adapters.sources.increments import Increments
     from penstock.datasets.expectations import Expectations
-    from penstock.datasets.snapshots import take_snapshot
-    from penstock.runs.earlier import KEPT
+    from penstock.datasets.snapshots import take_snapshot, taken_again
+    from penstock.runs.earlier import DECLARED, KEPT, PAST, TAKEN
     from penstock.runs.ports import LOGGED
 
     def work() -> tuple[Outputs, Measured]:
@@ -78,8 +79,19 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
         expected = None if given is None else msgspec.convert(given, Expectations)
         increments = Increments(blobs, task.values.get(KEPT, ""), task.as_of)
         logged = blobs.path(task.values[LOGGED]) if LOGGED in task.values else ""
-        with at_hand(source, task.workspace.data_root, os.environ, increments, logged) as (there, root):
-            taken = take_snapshot(there, root, task.as_of, blobs, expected)
+        if TAKEN in task.values:
+            kept = msgspec.convert(task.values[TAKEN], Snapshot)
+            kept_then = f"the rows that were kept as of {task.as_of.isoformat()} are taken, {kept.id}"
+            increments.told.append(f"{source.name} is not asked: {kept_then}")
+            increments.leave()
+            taken = taken_again(source, kept, blobs, expected)
+        else:
+            past = task.as_of if task.values.get(PAST) else None
+            root = task.workspace.data_root
+            with at_hand(source, root, os.environ, increments, logged, past=past) as (there, root):
+                taken = take_snapshot(
+                    there, root, task.as_of, blobs, expected, declared=task.values.get(DECLARED, "")
+                )
         sys.stderr.writelines(f"{line}\n" for line in increments.told)
         _warned(f"rows of {source.name}", taken.unexpected)
         if taken.quarantine:
@@ -199,7 +211,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
     def work() -> tuple[Outputs, Measured]:
         timelines = timelines_of(task, blobs)
         made = made_of(task, timelines, blobs)
-        snapshots = [task.inputs[task.node.settings["source"]["name"]].meta["snapshot"]["id"]]
+        read_as = task.inputs[task.node.settings["source"]["name"]].meta["snapshot"]
+        snapshots = [read_as["id"]]
         snapshots += [task.inputs[timeline_of(view)].meta["of"] for view in views]
         unexpected = training_as_expected(task.node.settings, made.rows)
         _warned("training rows", unexpected)
@@ -215,7 +228,12 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         rows, label = pl.concat([seen, apart]), made.schema["label"]
         if time == WRITTEN:
-            rows, time = rows.with_columns(pl.lit(task.as_of).alias(WRITTEN)), ""
+            rows, time = (
+                rows.with_columns(
+                    pl.lit(msgspec.convert(read_as["as_of"], datetime, strict=False)).alias(WRITTEN)
+                ),
+                "",
+            )
         told_of = rows.drop_nulls(label)
         known = with_column(
             daily(rows, time or WRITTEN, reference),

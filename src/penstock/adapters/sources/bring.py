@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -47,12 +48,14 @@ def at_hand(
     secrets: Mapping[str, str],
     increments: Increments | None = None,
     logged: str = "",
+    *,
+    past: datetime | None = None,
 ) -> Iterator[tuple[Source, str]]:
     """A source as files, and the data root that they are under. Raises as `Origin`.
 
     With `increments`, what earlier runs kept of a source with a watermark is not read again, and the version
-    of a table is told there; `logged` is the
-    file with the rows of a source of predictions.
+    of a table is told there; `logged` is the file with the rows of a source of predictions. Of a `past` time
+    a table with versions is that which was the newest then.
     """
     if logged:
         with tempfile.TemporaryDirectory(prefix="penstock-source-") as folder:
@@ -67,7 +70,14 @@ def at_hand(
         if increments and isinstance(source.kind, Sql) and source.kind.watermark:
             increments.bring(addressed(source, secrets), Path(data_root), Path(folder))
         else:
-            version = origin.bring(addressed(source, secrets), Path(data_root), Path(folder), ())
+            meant = addressed(source, secrets)
+            if past and isinstance(source.kind, Delta):
+                from penstock.adapters.sources.delta import (
+                    as_it_was,
+                )  # which is imported for such tables only
+
+                meant = as_it_was(meant, Path(data_root), past)
+            version = origin.bring(meant, Path(data_root), Path(folder), ())
             if increments and version is not None:
                 increments.meta = {VERSION: version}
         yield as_files(source), folder

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec.structs import replace
 
 from penstock.core.errors import InvalidValue, NotFound, Unavailable
 from penstock.datasets.types import Delta, Source
@@ -32,6 +34,21 @@ def bring(source: Source, data_root: Path, folder: Path, columns: Sequence[str])
             found=str(error).split("\n")[0][:300],
         ) from error
     return table.version()
+
+
+def as_it_was(source: Source, data_root: Path, time: datetime) -> Source:
+    """The source at the version that was the newest at a time, unless it names one.
+
+    A table that was begun only then is read as it is: its rows say when they were known. Raises as `Origin`.
+    """
+    kind = source.kind
+    assert isinstance(kind, Delta)  # noqa: S101 - `origin_of` gives others to others
+    if kind.version is not None:
+        return source
+    until = time.timestamp() * 1000
+    made = [each for each in _table(source, data_root).history() if each["timestamp"] <= until]
+    newest = max((each["version"] for each in made), default=None)
+    return replace(source, kind=replace(kind, version=newest))
 
 
 def _table(source: Source, data_root: Path) -> DeltaTable:

@@ -56,13 +56,16 @@ class Increments:
     def bring(self, source: Source, data_root: Path, folder: Path) -> None:
         """Bring the table's rows as of the time to files in a folder. Raises as `Origin`.
 
-        As of a time that has been read, it is what was read until then, whatever the table holds now.
+        As of a time that has been read, it is what was read until then, whatever the table holds now. Rows
+        that say when they became known are all brought: who reads them leaves out what came later.
         """
         kept = self._kept(source)
         parts = [part for part in kept.parts if part.as_of <= self._as_of]
         newest = parts == list(kept.parts)
         there = 0
-        if newest or not parts:
+        if source.known_time and not newest:
+            parts = list(kept.parts)
+        elif newest or not parts:
             parts, there = self._read_on(source, data_root, parts, kept.rows)
         self._lay_out(source, parts, folder)
         if newest:
@@ -71,8 +74,12 @@ class Increments:
                 rows = there
             made = Kept(source=_as_declared(source), parts=tuple(parts), rows=rows)
             self.meta = {KEPT: self._blobs.put(msgspec.json.encode(made))}
-        else:  # who reads the past leaves what is known of the present
-            self.meta = {KEPT: self._before}
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        """Hand on what is known of the table, as who reads the past only does."""
+        self.meta = {KEPT: self._before} if self._before else {}
 
     def _kept(self, source: Source) -> Kept:
         """What is there of the same table; nothing where any of it is gone."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.human import human
+from penstock.core.human import exact, human
 
 SHOWN = 8
 """Slices, and values of a text column, that a card shows; all of them stand in its data."""
@@ -65,12 +65,12 @@ def _made(card: Card) -> Iterable[Section]:
     yield Section(
         title="Training data",
         facts=_facts(
-            training | training["labels"] | {"rows": training["rows"]},
+            training | training["labels"] | {"rows": training["rows"], "as_of": exact(training["as_of"])},
             ("as of=as_of", "rows", "label", "labels=counts", "mean label=mean", "median label=median"),
             ("feature views=features", "parameters"),
         ),
         rows=_rows(
-            training["snapshots"],
+            [{**each, "as_of": exact(each["as_of"])} for each in training["snapshots"]],
             ("source", "rows", "left out=quarantined", "from=first", "to=last", "known at=as_of", "digest"),
         ),
     )
