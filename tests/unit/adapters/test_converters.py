@@ -18,6 +18,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
+from penstock.adapters.builders.bench import Bench
 from penstock.adapters.formats.loading import load
 from penstock.adapters.formats.publish import make_candidate
 from penstock.models.types import Signature
@@ -65,20 +66,24 @@ REGRESSORS = (
 )
 
 
+def schema_of(rows: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "columns": [
+            {"name": name, "dtype": DTYPES[type(dtype)], "nullable": name == "wind"}
+            for name, dtype in rows.schema.items()
+        ],
+        "label": "late",
+        "examples": rows.head(500).to_dict(as_series=False),
+        "profile": {"rows": rows.height, "columns": []},
+    }
+
+
 def publish(model: Any, rows: pl.DataFrame, blobs: MemoryBlobs | None = None) -> Candidate:
     return make_candidate(
         name="delay",
         model=model,
         metrics={},
-        schema={
-            "columns": [
-                {"name": name, "dtype": DTYPES[type(dtype)], "nullable": name == "wind"}
-                for name, dtype in rows.schema.items()
-            ],
-            "label": "late",
-            "examples": rows.head(500).to_dict(as_series=False),
-            "profile": {"rows": rows.height, "columns": []},
-        },
+        schema=schema_of(rows),
         holdout=Artifact(digest="", format="arrow", size=0),
         blobs=blobs or MemoryBlobs(),
     )
@@ -150,6 +155,14 @@ def test_columns_are_found_by_name_in_whatever_order_it_was_fitted(model: Any) -
     assert [column["name"] for column in candidate.signature["inputs"]] == ["distance", "local hour"]
     assert candidate.format == "onnx"
     np.testing.assert_allclose(answers, model.predict_proba(fitted), atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [lgbm(), xgb(), cat()])
+def test_builds_ask_it_by_the_names_of_the_columns(model: Any) -> None:
+    model.fit(ROWS.to_pandas(), LATE)
+    asked = Bench(MemoryBlobs()).model(model, schema_of(ROWS))
+    assert list(asked.inputs) == ROWS.columns
+    np.testing.assert_allclose(asked.trained(ROWS), asked.served(ROWS), atol=1e-5)
 
 
 def test_trees_after_the_best_iteration_are_left_out() -> None:
