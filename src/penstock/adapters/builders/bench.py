@@ -91,15 +91,16 @@ class AskedModel:
         self.inputs = {column.name: column.dtype for column in columns}
         self.nullable = frozenset(column.name for column in columns if column.nullable)
         self.classes = self._native.classes
-        self.fit: Fit | None = fits.of(model, self._native.fitted_on or tuple(self.inputs))
+        fitted_on = self._native.fitted_on or ()  # by the names that the model's library gives them
+        self._fitted_on = fitted_on if len(fitted_on) > len(self.inputs) else tuple(self.inputs)
+        self.fit: Fit | None = fits.of(model, self._fitted_on)
         self.own_answers = fits.own_answers()
 
     def trained(self, rows: pl.DataFrame) -> Floats:
         """See `Asked.trained`."""
         if rows.is_empty():
             return np.zeros((0, max(1, len(self.classes))))
-        wanted = self._native.fitted_on or tuple(self.inputs)
-        return self._native.answer(rows.select(wanted)).values
+        return self._native.answer(rows.select(self._fitted_on)).values
 
     def served(self, rows: pl.DataFrame) -> Floats:
         """See `Asked.served`. Raises UnsupportedModel when the model cannot be served as it was trained."""

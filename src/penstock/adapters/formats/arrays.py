@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Any, cast
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.parts import is_a
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.parts import is_a
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact
 

@@ -8,15 +8,18 @@ from typing import Any
 
 import polars as pl
 
+from penstock.adapters.formats.converters import TREES, with_boosters
 from penstock.adapters.formats.native import NativeModel
 from penstock.adapters.formats.needs import needing
 from penstock.adapters.formats.nulls import as_graphs_have_it, knows_nan
+from penstock.adapters.formats.parts import head, is_a, parts
 from penstock.adapters.formats.together import put_together
 from penstock.core.errors import StepFailed, UnsupportedModel
 from penstock.datasets.types import Column
 
-_FIRST_CHOICE = {"float": "float", "int": "float", "bool": "float", "string": "string"}
-_SECOND_CHOICE = {"float": "float", "int": "int", "bool": "bool", "string": "string"}
+_FLOATS = {"float": "float", "int": "float", "bool": "float", "string": "string"}
+_THEMSELVES = {"float": "float", "int": "int", "bool": "bool", "string": "string"}
+_DOUBLES = {"float": "double", "int": "double", "bool": "double", "string": "string"}
 
 
 def used_columns(native: NativeModel, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -25,12 +28,14 @@ def used_columns(native: NativeModel, columns: tuple[Column, ...]) -> tuple[Colu
     Raises UnsupportedModel for one that the training rows do not have, or that holds times.
     """
     known = {column.name: column for column in columns}
-    names = _names_used(native.model, native.fitted_on) or tuple(known)
+    if any(is_a(part, "lightgbm", "LGBMModel") for part in parts(native.model)):  # which writes them so
+        known = {name.replace(" ", "_"): column for name, column in known.items()} | known
+    names = _names_used(native.model, native.fitted_on) or tuple(column.name for column in columns)
     for name in names:
         if name not in known:
             raise UnsupportedModel(
                 what=f"{native.name} was fitted with a column that the training rows do not have",
-                expected=", ".join(known),
+                expected=", ".join(column.name for column in columns),
                 found=name,
                 fix="Make it in a feature view or inside the Pipeline, so that serving makes it too.",
             )
@@ -44,17 +49,12 @@ def used_columns(native: NativeModel, columns: tuple[Column, ...]) -> tuple[Colu
     return tuple(known[name] for name in names)
 
 
-def _head(model: Any) -> Any:
-    """The first step of a pipeline, or the model itself."""
-    return _head(model.steps[0][1]) if hasattr(model, "steps") else model
-
-
 def _names_used(model: Any, fitted_on: tuple[str, ...] | None) -> tuple[str, ...]:
-    head = _head(model)
-    if fitted_on is None or not hasattr(head, "transformers_"):
+    first = head(model)
+    if fitted_on is None or not hasattr(first, "transformers_"):
         return fitted_on or ()
     used: set[str] = set()
-    for _, transformer, chosen in head.transformers_:
+    for _, transformer, chosen in first.transformers_:
         if isinstance(transformer, str) and transformer == "drop":
             continue
         for item in [chosen] if isinstance(chosen, str | int) else list(chosen):
@@ -63,17 +63,19 @@ def _names_used(model: Any, fitted_on: tuple[str, ...] | None) -> tuple[str, ...
 
 
 def graphs(native: NativeModel, columns: tuple[Column, ...], rows: pl.DataFrame) -> Iterator[bytes]:
-    """The model as serialized graphs that take integers and booleans as floats, then as what they are.
+    """The model as serialized graphs that take numbers as floats, then as what they are, then as doubles.
 
-    Which of them a converter handles right depends on the estimators, so the caller measures.
+    Which of them a converter handles right depends on the estimators, so the caller measures. Doubles are
+    slower, and are what scaled numbers must be that lie just where a tree splits.
     `rows` are a few rows of these columns. Raises UnsupportedModel, naming the estimator,
-    when the model converts in neither way.
+    when the model converts in no way.
     """
     failure: Exception | None = None
     made = 0
-    first = {column.name: _FIRST_CHOICE[column.dtype] for column in columns}
-    second = {c.name: first[c.name] if c.nullable else _SECOND_CHOICE[c.dtype] for c in columns}
-    for kinds in [first] if first == second else [first, second]:
+    floats, doubles = ({c.name: kinds[c.dtype] for c in columns} for kinds in (_FLOATS, _DOUBLES))
+    themselves = {c.name: floats[c.name] if c.nullable else _THEMSELVES[c.dtype] for c in columns}
+    choices = [floats, themselves, doubles]
+    for kinds in (each for place, each in enumerate(choices) if each not in choices[:place]):
         try:
             graph = _convert(native, kinds, rows)
         except StepFailed:
@@ -89,19 +91,23 @@ def graphs(native: NativeModel, columns: tuple[Column, ...], rows: pl.DataFrame)
 
 def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> bytes:
     with needing("skl2onnx", "a model is published as the ONNX graph that it makes"):
-        from skl2onnx import to_onnx
+        from skl2onnx import get_latest_tested_opset_version, to_onnx
         from skl2onnx.common import data_types
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
     tensor = {
         "float": data_types.FloatTensorType,
+        "double": data_types.DoubleTensorType,
         "int": data_types.Int64TensorType,
         "bool": data_types.BooleanTensorType,
         "string": data_types.StringTensorType,
     }
+    opsets = {"": get_latest_tested_opset_version()}
+    if with_boosters(native.model):
+        opsets["ai.onnx.ml"] = TREES
     model = as_graphs_have_it(native.model) if knows_nan(native.model) else native.model
-    if not hasattr(_head(model), "transformers_"):
+    if not hasattr(head(model), "transformers_"):
         places = list(range(len(kinds)))  # by place: not every scikit-learn finds columns of Polars by name
         together = ColumnTransformer([("columns", "passthrough", places)]).fit(rows.to_numpy())
         model = Pipeline([("columns", together), ("model", model)])
@@ -111,6 +117,7 @@ def _convert(native: NativeModel, kinds: dict[str, str], rows: pl.DataFrame) -> 
             model,
             initial_types=[(name, tensor[kind]([None, 1])) for name, kind in kinds.items()],
             options={"zipmap": False} if native.classes else None,
+            target_opset=opsets,
         )
     _name_inputs(graph, tuple(kinds))
     put_together(graph)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.parts import is_a
 from penstock.adapters.formats.skops_files import as_skops, from_skops
 from penstock.lineage.ports import Blobs
 from penstock.runs.types import Artifact

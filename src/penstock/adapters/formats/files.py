@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.parts import is_a
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs, Writing
 from penstock.pipelines.log import picture

@@ -33,14 +33,6 @@ class Format(Protocol):
         ...
 
 
-def is_a(value: object, library: str, *names: str) -> bool:
-    """Whether a value is an instance of one of these classes of a library, subclasses included."""
-    return any(
-        base.__name__ in names and base.__module__.partition(".")[0] == library
-        for base in type(value).__mro__
-    )
-
-
 def wanted(annotation: Any) -> Kind:
     """The class that an annotation asks for; that of `Annotated[X, ...]`, `X | None` and `X[...]` is X."""
     origin = get_origin(annotation)

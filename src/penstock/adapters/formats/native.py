@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from penstock.adapters.formats.nulls import as_fitted, knows_nan
+from penstock.adapters.formats.parts import head, is_a
 from penstock.core.errors import UnsupportedModel
 from penstock.datasets.types import Column
 from penstock.models.types import Signature, Task
@@ -41,6 +42,20 @@ def class_name(value: Any) -> str:
     return str(bool(value)).lower() if isinstance(value, bool | np.bool_) else str(value)
 
 
+def _with_categories(frame: pl.DataFrame) -> Any:
+    """The rows as a table of pandas whose texts are categories, the only ones that boosters take."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            column.name: pd.Categorical(column.to_list())
+            if column.dtype == pl.String
+            else column.cast(pl.Float64).to_numpy()
+            for column in frame.get_columns()
+        }
+    )
+
+
 class NativeModel:
     """A fitted scikit-learn classifier or regressor.
 
@@ -52,9 +67,13 @@ class NativeModel:
         self.name = type(model).__name__
         self.task, self._labels = self._describe()
         self.classes = tuple(class_name(label) for label in self._labels)
+        first = head(model)
         names: Any = getattr(model, "feature_names_in_", None)
+        if is_a(first, "catboost", "CatBoost") and not all(map(str.isdigit, first.feature_names_)):
+            names = first.feature_names_
         self.fitted_on: tuple[str, ...] | None = None if names is None else tuple(map(str, names))
         self._nan = knows_nan(model)
+        self._categories = is_a(first, "lightgbm", "LGBMModel") or is_a(first, "xgboost", "XGBModel")
 
     def _describe(self) -> tuple[Task, list[Any]]:
         try:
@@ -94,10 +113,14 @@ class NativeModel:
     def answer(self, frame: pl.DataFrame) -> Answers:
         """The model's own answers for n rows. Raises UnsupportedModel when it fails on them."""
         named = self.fitted_on is not None
-        rows: Any = as_fitted(frame, named=named) if self._nan else frame if named else frame.to_numpy()
+        rows: Any = frame if named else frame.to_numpy()
+        if self._nan:
+            rows = as_fitted(frame, named=named)
+        elif named and self._categories and pl.String in frame.dtypes:
+            rows = _with_categories(frame)
         try:
-            said = self.model.predict(rows)
-            values = self.model.predict_proba(rows) if self.classes else np.asarray(said).reshape(-1, 1)
+            said = np.reshape(self.model.predict(rows), -1)  # CatBoost tells several classes as (n, 1)
+            values = self.model.predict_proba(rows) if self.classes else said.reshape(-1, 1)
         except Exception as error:
             raise UnsupportedModel(
                 what=f"{self.name} fails on rows like those it was trained on",

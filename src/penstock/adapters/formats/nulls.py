@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from penstock.adapters.formats.parts import parts
+
 
 def knows_nan(model: Any) -> bool:
     """Whether NaN, not None, was a missing text to what the model has learnt, or would have been one.
@@ -16,7 +18,7 @@ def knows_nan(model: Any) -> bool:
     An encoder has it among its categories; an imputer of texts looks for it. One asked with the other takes
     it for a category that it never saw, or leaves it where it is.
     """
-    seen = [value for part in _parts(model, set()) for value in _missing(part)]
+    seen = [value for part in parts(model) for value in _missing(part)]
     return bool(seen) and None not in seen
 
 
@@ -35,7 +37,7 @@ def as_fitted(frame: pl.DataFrame, *, named: bool) -> Any:
 def as_graphs_have_it(model: Any) -> Any:
     """A copy of a model that knows NaN, to which the empty text is missing: tensors of texts have no NaN."""
     model = deepcopy(model)
-    for part in _parts(model, set()):
+    for part in parts(model):
         if any(True for _ in _missing(part)):
             if hasattr(part, "categories_"):
                 part.categories_ = [_emptied(each) for each in part.categories_]
@@ -69,14 +71,3 @@ def _missing(part: Any) -> Iterator[float | None]:
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and np.isnan(value)
-
-
-def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
-    """The estimators of which one is made, itself first, each once."""
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from _parts(each, seen)
-    elif hasattr(value, "get_params") and not isinstance(value, type) and id(value) not in seen:
-        seen.add(id(value))
-        yield value
-        yield from _parts(list(vars(value).values()), seen)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.adapters.formats.kinds import is_a
+from penstock.adapters.formats.parts import is_a
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.pipelines.metrics import Metrics

@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from penstock.adapters.formats.kinds import Kind, is_a, wanted
+from penstock.adapters.formats.kinds import Kind, wanted
 from penstock.adapters.formats.needs import needing
+from penstock.adapters.formats.parts import is_a
 from penstock.core.errors import StepFailed
 from penstock.lineage.ports import Blobs
 from penstock.runs.lists import PARTS, read_list, write_list
