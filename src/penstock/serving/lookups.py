@@ -46,13 +46,7 @@ def lacks_features(rows: Sequence[Row], served: ServedVersion) -> bool:
         return False
     lacks = False
     for at, row in enumerate(rows):
-        for name, value in row.items():
-            if type(value) in {list, dict}:  # of an entity, or of what a feature is computed of, perhaps
-                raise InvalidRequest(
-                    what=f"The column {name!r} holds a value that it may not",
-                    expected="a number, a text, true, false or null",
-                    found=f"{shortly(value)} in row {at}",
-                )
+        _require_single(row, at)
         lacking = _lacking(row, served)
         for view in origins.views:
             if missing := [name for name in view.features if name in lacking]:
@@ -137,6 +131,17 @@ def add_computed(rows: Sequence[dict[str, Any]], origins: Origins, compute: Comp
     for name, values in compute(given, len(lacks), origins).items():
         for row, value in zip(lacks, values, strict=True):
             row.setdefault(name, value)
+
+
+def _require_single(row: Row, at: int) -> None:
+    """Raises InvalidRequest for a list or an object, also in what only leads to features."""
+    for name, value in row.items():
+        if type(value) in {list, dict}:
+            raise InvalidRequest(
+                what=f"The column {name!r} holds a value that it may not",
+                expected="a number, a text, true, false or null",
+                found=f"{shortly(value)} in row {at}",
+            )
 
 
 def _lacking(row: Row, served: ServedVersion) -> set[str]:

@@ -56,6 +56,9 @@ def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command,
         ("carrier", "the same"),
     ]
     assert penstock("data", "diff", str(a), str(a), "--html", str(tmp_path / "d.html")).exit_code == 0
+    pl.read_parquet(b).clear().write_parquet(tmp_path / "none.parquet")
+    none = json.loads(penstock("data", "diff", str(a), str(tmp_path / "none.parquet"), "--json").stdout)
+    assert {row["column"]: row["how"] for row in none["columns"]}["wind"] == "float became string"
 
 
 def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:
