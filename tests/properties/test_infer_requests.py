@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,58 @@ def test_rows_of_any_form_are_answered_or_refused_in_one_sentence(
     status, told = ask(server, msgspec.json.encode(body), path, headers=((b"content-type", media),))
     assert status in {200, 400, 415}
     assert status == 200 or (told.get("error") or told["message"]).endswith((".", "?"))
+
+
+rows = st.lists(st.tuples(st.floats(-1, 1), st.just("UA")), min_size=1, max_size=3)
+FORMS: dict[str, tuple[str, Callable[[list[list[Any]]], Any]]] = {
+    "rows": ("/predict/delay", lambda rows: {"rows": _records(rows)}),
+    "dataframe_split": ("/invocations", lambda rows: {"dataframe_split": {"columns": NAMES, "data": rows}}),
+    "dataframe_records": ("/invocations", lambda rows: {"dataframe_records": _records(rows)}),
+    "instances": ("/invocations", lambda rows: {"instances": rows}),
+    "inputs by row": ("/invocations", lambda rows: {"inputs": _records(rows)}),
+    "inputs by column": (
+        "/invocations",
+        lambda rows: {"inputs": dict(zip(NAMES, zip(*rows, strict=True), strict=True))},
+    ),
+    "v1": ("/v1/models/delay:predict", lambda rows: {"instances": rows}),
+    "v1 by name": ("/v1/models/delay:predict", lambda rows: {"instances": _records(rows)}),
+    "v2": (
+        "/v2/models/delay/infer",
+        lambda rows: {
+            "inputs": [
+                {"name": name, "shape": [len(rows)], "datatype": kind, "data": list(values)}
+                for name, kind, values in zip(NAMES, ("FP64", "BYTES"), zip(*rows, strict=True), strict=True)
+            ]
+        },
+    ),
+}
+NAMES = ["wind", "carrier"]
+
+
+def _records(rows: list[list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(NAMES, row, strict=True)) for row in rows]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows, form=st.sampled_from(sorted(FORMS)), data=st.data())
+def test_a_list_or_an_object_is_no_value_in_any_form(
+    server: Server, rows: list[tuple[Any, ...]], form: str, data: st.DataObject
+) -> None:
+    path, write = FORMS[form]
+    headers = ((b"content-type", b"application/json"),)
+    given = [list(row) for row in rows]
+    assert ask(server, msgspec.json.encode(write(given)), path, headers=headers)[0] == 200
+    at, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.integers(0, 1))
+    wrap: Callable[[Any], Any] = data.draw(
+        st.sampled_from([lambda value: [value], lambda value: {"a": value}, lambda _: [], lambda _: {}])
+    )
+    for row in data.draw(st.sampled_from([given[at : at + 1], given[at:]])):  # one of them, or all from there
+        row[column] = wrap(row[column])
+    status, told = ask(server, msgspec.json.encode(write(given)), path, headers=headers)
+    sentence = told.get("error") or told["message"]
+    assert status == 400
+    assert f"The column {NAMES[column]!r} holds a value that it may not" in sentence
+    assert sentence.endswith(f" in row {at}.")
 
 
 @settings(max_examples=100, deadline=None)

@@ -212,6 +212,8 @@ def test_what_is_missing_is_refused_where_that_was_declared_or_the_model_takes_n
             "expected carrier; or tail and origin, by which they are looked up; found origin",
         ),
         ({"origin": "JFK", "tail": "seven"}, "`tail` has an impossible value: expected whole numbers"),
+        ({"origin": "JFK", "tail": [7]}, "'tail' holds a value that it may not"),
+        ({"origin": {"is": "JFK"}, "tail": 7}, "found {'is': 'JFK'} in row 0."),
         ({"origin": "JFK", "tail": 7, "wnd": 3}, "The model has no column 'wnd'"),
         ({"origin": "JFK", "tail": 7, "wind": "much"}, "'wind'"),
     ],

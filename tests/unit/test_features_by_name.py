@@ -143,6 +143,7 @@ def test_a_model_s_features_are_those_that_its_champion_was_trained_on_and_what_
     ("wrong", "status", "said"),
     [
         (b"{", 400, "This does not ask for features"),
+        (b'{"entities": {"origin": [NaN]}}', 400, "no NaN"),
         ({"feature": []}, 400, "unknown field `feature`"),
         ({}, 400, "features such as weather:wind"),
         (ASKED | {"features": ["weather"]}, 400, "written as view:feature"),

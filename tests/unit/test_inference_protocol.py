@@ -63,9 +63,9 @@ def test_what_means_the_same_numbers_is_accepted(wind: dict[str, Any]) -> None:
         (b"{", "The request is not JSON: found Input data was truncated"),
         (
             b'{"inputs":[{"data":[1.0,-Infinity]}]}',
-            "not JSON: expected numbers or null; found Infinity. Send null where a value is missing",
+            "no infinity: expected numbers or null; found -Infinity. Write null where a value is missing",
         ),
-        (b'{"inputs":[{"data":[NaN]}]}', "found NaN"),
+        (b'{"inputs":[{"data":[NaN]}]}', "has no NaN.*found NaN. Write null"),
         (b"[]", "The request is not an inference request"),
         (b'{"inputs":[{"name":"wind"}]}', r"missing required field `shape` - at `\$.inputs\[0\]`"),
         (body(HOUR, WIND, WET), "lacks columns of the model.*found no carrier"),

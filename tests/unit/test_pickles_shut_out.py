@@ -25,7 +25,7 @@ def test_none_is_loaded_and_whoever_asks_is_told_why(tmp_path: Path) -> None:
     kept.save(plan(1, replace(sigmoid_version(blobs, 1), format=PICKLE), sigmoid_version(blobs, 2)))
     table = Table(blobs, kept, SqliteOnline(tmp_path / "online.db"), open_isolation("podman", tmp_path))
     table.resume()
-    told = {each.number: each for each in table.state.loaded()}
+    told = {each.number: each for each in table.loaded()}
     assert (told[1].ready, told[2].ready) == (False, True)
     assert "in a system with --isolation" in told[1].error
     with pytest.raises(Unavailable, match=r"Version 1 of 'delay' cannot be loaded.*is a pickle"):

@@ -179,7 +179,15 @@ def test_kserves_first_protocol_is_answered(house: House) -> None:
         ("/predict/delay", {"instances": ROWS}, "'rows' and nothing else; found instances"),
         ("/predict/delay", {"rows": [{"wind": 1.0}]}, "lacks columns.*no carrier"),
         ("/predict/delay", {"rows": [{"wind": "calm", "carrier": "UA"}]}, "'wind' holds a value"),
+        (
+            "/predict/delay",
+            {"rows": [*ROWS, {"wind": [13], "carrier": "UA"}]},
+            r"'wind' holds a value.*null; found \[13\] in row 2\.$",
+        ),
+        ("/predict/delay", {"rows": [{"wind": 1, "carrier": {"a": 1}}]}, r"'carrier' holds .* in row 0\.$"),
         ("/predict/delay", b"[1]", "not a JSON object"),
+        ("/predict/delay", b'{"rows": [{"wind": NaN, "carrier": "UA"}]}', "no NaN.*Write null"),
+        ("/v1/models/delay:predict", b'{"instances": [[NaN, "UA"]]}', "no NaN.*found NaN"),
         ("/predict/other", {"rows": ROWS}, "No model 'other' answers here: found delay"),
         ("/v1/models/delay:predict", {"instances": [[1.0]]}, r"rows of 2 values; found \[1.0\]"),
     ],
@@ -198,6 +206,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
     [
         ({"instances": ROWS, "inputs": ROWS}, "application/json", 400, "BAD_REQUEST", "exactly one of"),
         ([1], "application/json", 400, "BAD_REQUEST", "not a JSON object"),
+        (b'{"inputs": {"wind": [-Infinity]}}', "application/json", 400, "BAD_REQUEST", "found -Infinity"),
         ({"messages": []}, "application/json", 400, "BAD_REQUEST", "exactly one of"),
         (
             {"inputs": ROWS, "params": {"k": 3}},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from typing import Any
 
 import msgspec
@@ -197,6 +198,24 @@ def test_other_dependencies_run_everything_again(house: House) -> None:
     run = house.submit(chain(), replace(WORKSPACE, lock="lock-2"))
     house.tick()
     assert house.step(run, "load").why == "ran because the dependencies changed"
+
+
+def test_what_penstock_does_itself_runs_again_with_another_penstock_and_says_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = Node(name="publish", kind="publish", inputs={"model": Output("fit")}, settings={"model": "m"})
+    graph = replace(chain(), nodes=(*chain().nodes, last))
+    first = house.finish(graph)
+    assert house.step(house.finish(graph), "publish").cached_from == f"{first.id}/publish"
+
+    monkeypatch.setattr(metadata, "version", lambda _: "0.2.0")
+    planned = house.runs.explain(graph, project="p", workspace=WORKSPACE, params={})
+    assert [(e.step, e.outcome) for e in planned if e.outcome != "cached"] == [("publish", "runs")]
+    assert planned[-1].why == "runs because Penstock itself changed"
+    assert [(c.name, c.now) for c in planned[-1].changes] == [("Penstock itself", "0.2.0")]
+    run = house.finish(graph)
+    assert house.step(run, "publish").why == "ran because Penstock itself changed"
+    assert house.step(run, "score").cached_from == f"{first.id}/score"
 
 
 def test_a_result_whose_bytes_are_gone_is_made_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from penstock.cli.pages import Page, Table, written
 from penstock.cli.rows import moment
 from penstock.core.errors import InvalidValue
 from penstock.core.human import exact
+from penstock.core.words import meant
 
 RefArgument = Annotated[
     str,
@@ -61,7 +62,11 @@ def listed(
     """What sources hold: snapshots that were read, profiles, and how two tables differ."""
     items = api.items("/snapshots", source=source, limit=limit)
     told = [{**item, "as_of": exact(item["as_of"])} for item in items]
-    table = Table(told, COLUMNS, "Nothing was read of a source yet.")
+    none = "Nothing was read of a source yet."
+    if source and not items:
+        known = {each["source"] for each in api.items("/snapshots", limit=0)}
+        none = f"Nothing was read of a source {source!r}. {meant(source, known)}".rstrip()
+    table = Table(told, COLUMNS, none)
     hints = (f"penstock data show {items[0]['id']}",) if items else ("penstock data show FILE",)
     return Page({"items": items}, (table,), hints)
 

@@ -104,16 +104,18 @@ def _compared(
     }
     if left is None or right is None:
         return {**told, "apart": 1.0, "sure": True, "how": f"only in {'a' if left else 'b'}"}
-    kinds = {left.dtype, right.dtype}
-    if len(kinds) > 1 and kinds != {"int", "float"} and left.count and right.count:
-        return {**told, "apart": 1.0, "sure": True, "how": f"{left.dtype} became {right.dtype}"}
+    same, kinds = "the same", {left.dtype, right.dtype}
+    if len(kinds) > 1 and kinds != {"int", "float"}:
+        same = f"{left.dtype} became {right.dtype}"
+        if left.count and right.count:  # else the type may be nobody's
+            return {**told, "apart": 1.0, "sure": True, "how": same}
     missing = [(c.nulls + c.odd) / max(1, c.rows) for c in (left, right)]
     apart, bound = abs(missing[1] - missing[0]), 0.0
     how = f"missing {missing[0]:.1%} to {missing[1]:.1%}" if apart > _SAME else ""
     of_values, of_bound, said = _apart(a, b, left, right)
     if of_values > apart or not how:
         apart, bound, how = max(apart, of_values), of_bound, said if of_values > _SAME else how
-    return {**told, "apart": round(apart, 4), "sure": apart > bound + _SAME, "how": how or "the same"}
+    return {**told, "apart": round(apart, 4), "sure": apart > bound + _SAME, "how": how or same}
 
 
 def _apart(a: Sketch, b: Sketch, left: ColumnSketch, right: ColumnSketch) -> tuple[float, float, str]:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from penstock.core.clock import Clock
 from penstock.core.errors import Busy, Corrupt, InvalidValue, NotFound, PenstockError
 from penstock.core.events import Event
-from penstock.core.words import meant
 from penstock.datasets.columns import column_type
 from penstock.datasets.types import Column
 from penstock.features.decide import due, left, needed, refilled, removable
 from penstock.features.latest import EVENT, KNOWN, rows_to_keep
+from penstock.features.named import named_view
 from penstock.features.ports import Computed, OnlineStore, Work
 from penstock.features.pushed import pushed_rows
 from penstock.features.reading import view_online
@@ -65,14 +65,14 @@ class Features:
         Raises NotFound for a view that is not there.
         """
         found = self.placed(project, environment)
-        for name in views:
-            _require(name, [each.view.name for each in found], environment)
-        chosen = [each for each in found if not views or each.view.name in views]
-        if not chosen:
+        if not found:
             raise NotFound(
                 what=f"No feature view of {project} is in {environment}.",
                 fix="Deploy a release whose pipelines train on one: penstock environments.",
             )
+        for name in views:
+            named_view(name, found, environment)
+        chosen = [each for each in found if not views or each.view.name in views]
         with self._store.begin() as tx:
             asked = [replace(_state(tx, each), asked=True, full=full, actor=actor) for each in chosen]
             for state in asked:
@@ -297,12 +297,3 @@ def _typed(column: Column, text: str) -> Any:
     raise InvalidValue(
         what=f"`{column.name}` has an impossible value", expected=kinds[column.dtype], found=repr(text)
     )
-
-
-def _require(name: str, known: Sequence[str], environment: str) -> None:
-    if name not in known:
-        raise NotFound(
-            what=f"There is no feature view {name!r} in {environment}",
-            expected="one of " + ", ".join(known) if known else "a release with one",
-            fix=meant(name, known),
-        )

@@ -34,6 +34,8 @@ def ingredients(
     }
     if run.workspace.beside:
         found["the packages beside the project"] = run.workspace.beside
+    if node.kind != "step":  # what Penstock does itself, another one may do otherwise
+        found["Penstock itself"] = run.workspace.penstock
     found.update({f"setting {name}": value for name, value in node.settings.items()})
     if node.options.secrets:  # what one environment's password opens is not what another's does
         found["where its secrets are from"] = [run.project, run.environment, node.options.secrets]

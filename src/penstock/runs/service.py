@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from importlib import metadata
 from typing import Any
 from uuid import uuid4
 
@@ -125,7 +126,7 @@ class Runs:
                 firing=firing,
                 graph=graph,
                 params=bound,
-                workspace=workspace,
+                workspace=_with_penstock(workspace),
                 as_of=read_as,
                 created=now,
                 origin=origin,
@@ -246,7 +247,7 @@ class Runs:
             firing="",
             graph=graph,
             params=coerce(graph, params),
-            workspace=workspace,
+            workspace=_with_penstock(workspace),
             as_of=_past(as_of, now),
             created=now,
         )
@@ -294,6 +295,11 @@ def end(tx: Transaction, run: Run, why: str, actor: str, now: datetime) -> Run:
     tx.put(ended, *(replace(step, status="cancelled", lease=None, finished=now) for step in left))
     tx.publish(_event(ended, "run.cancelled", actor, now, why=why))
     return ended
+
+
+def _with_penstock(workspace: Workspace) -> Workspace:
+    """A workspace whose environment has the Penstock that runs, as all have when a run begins."""
+    return replace(workspace, penstock=metadata.version("penstock"))
 
 
 def _event(run: Run, kind: str, actor: str, now: datetime, **evidence: Any) -> Event:

@@ -19,6 +19,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
 
     `data_root` is where file sources are read. `lock` is the digest of the dependencies, `beside` that of the
     files of packages which lie beside the project and are not locked, empty where there are none.
+    `penstock` is the version that its runs are made with, empty until one is submitted.
     """
 
     python: str
@@ -26,6 +27,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     data_root: str
     lock: str
     beside: str = ""
+    penstock: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

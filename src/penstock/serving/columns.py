@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -37,6 +38,7 @@ _PYTHON_TYPES.update({name: {int} for name in _BOUNDS})
 LARGEST_FLOAT = 3.4028234e38
 LARGEST_INTEGER = _BOUNDS["INT64"]
 _NULL = type(None)
+_NOT_A_NUMBER = re.compile(rb"[\[,:\s](-?(?:NaN|Infinity|nan|inf))\b")
 
 
 class Tensor(msgspec.Struct):
@@ -162,6 +164,19 @@ def require_rows(given: Any) -> list[dict[str, Any]]:
     return given
 
 
+def not_json(body: bytes, error: Exception, what: str, expected: str = "") -> InvalidRequest:
+    """The refusal of a body that cannot be read as JSON, which says so where it writes NaN as Python does."""
+    literal = None if isinstance(error, msgspec.ValidationError) else _NOT_A_NUMBER.search(body)
+    if literal:
+        return InvalidRequest(
+            what="The request is not JSON, which has no NaN and no infinity",
+            expected="numbers or null",
+            found=literal[1].decode(),
+            fix="Write null where a value is missing.",
+        )
+    return InvalidRequest(what=what, expected=expected, found=str(error))
+
+
 def shortly(value: Any) -> str:
     """A value as a sentence has room for it."""
     return f"{value!r:.60}"
@@ -231,7 +246,7 @@ def _rows(tensors: Sequence[Tensor]) -> int:
 def _values(tensor: Tensor, column: Column) -> list[Any]:
     """The flat values of a tensor. A column of nothing but nulls may call itself any known datatype."""
     data = tensor.data
-    if type(data[0]) is list:
+    if len(tensor.shape) > 1 and type(data[0]) is list:
         data = _flat(tensor)
     kinds = set(map(type, data))
     if _NULL in kinds:
@@ -247,8 +262,9 @@ def _values(tensor: Tensor, column: Column) -> list[Any]:
             found=tensor.datatype or "none",
         )
     if not kinds <= _PYTHON_TYPES[tensor.datatype]:
-        odd = next(value for value in data if type(value) not in {_NULL, *_PYTHON_TYPES[tensor.datatype]})
-        raise _refused(tensor, column, msgspec.json.encode(odd).decode()[:60])
+        fit = {_NULL, *_PYTHON_TYPES[tensor.datatype]}
+        at, odd = next((at, value) for at, value in enumerate(data) if type(value) not in fit)
+        raise _refused(tensor, column, f"{msgspec.json.encode(odd).decode()[:60]} in row {at}")
     if column.dtype in {"float", "int"}:
         _check_range(tensor, column, data)
     return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -10,11 +9,10 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.models.types import Signature
 from penstock.serving.binary import read_tensors
-from penstock.serving.columns import Question, Tensor, fitting, wants_explanation
+from penstock.serving.columns import Question, Tensor, fitting, not_json, wants_explanation
 from penstock.serving.encode import EXPLANATION
 from penstock.serving.quick import read_usual
 
-_NOT_A_NUMBER = re.compile(rb"[\[,:\s]-?(NaN|Infinity|nan|inf)\b")
 _LONGEST_ID = 200
 OUTPUTS = ("score", "label", "probabilities", EXPLANATION)
 
@@ -57,7 +55,7 @@ def decode_request(body: bytes, signature: Signature, json_length: int | None = 
             found=str(error),
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(text, str(error)) from None
+        raise not_json(text, error, "The request is not JSON") from None
     _check_id(request.id)
     read_tensors(request.inputs, signature, memoryview(body)[len(text) :])
     columns, rows = fitting(request.inputs, signature)
@@ -72,17 +70,6 @@ def _as_bytes(request: Request) -> frozenset[str]:
         return frozenset(OUTPUTS) if request.parameters.get("binary_data_output") else frozenset()
     default = request.parameters.get("binary_data_output", False)
     return frozenset(w.name for w in request.outputs if w.parameters.get("binary_data", default))
-
-
-def _not_json(body: bytes, reason: str) -> InvalidRequest:
-    if literal := _NOT_A_NUMBER.search(body):
-        return InvalidRequest(
-            what="The request is not JSON",
-            expected="numbers or null",
-            found=literal[1].decode(),
-            fix="Send null where a value is missing.",
-        )
-    return InvalidRequest(what="The request is not JSON", found=reason)
 
 
 def fits_id(name: str) -> bool:

@@ -15,6 +15,7 @@ from penstock.features.ports import OnlineStore
 from penstock.features.reading import Found, Together, Wanted, read_online, together
 from penstock.features.types import OnlineView, Origins
 from penstock.serving.assignment import served_model, served_version
+from penstock.serving.columns import not_json
 from penstock.serving.lookups import Compute, add_computed
 from penstock.serving.types import OfferedView, Plan, ServedModel, ServedVersion
 
@@ -255,11 +256,8 @@ def read_asked(body: bytes) -> AskedFeatures:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(
-            what="This does not ask for features",
-            expected='{"features": ["view:feature", …], "entities": {"column": […]}}',
-            found=str(error),
-        ) from None
+        expected = '{"features": ["view:feature", …], "entities": {"column": […]}}'
+        raise not_json(body, error, "This does not ask for features", expected) from None
 
 
 def _split(name: str) -> tuple[str, str]:

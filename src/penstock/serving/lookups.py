@@ -15,7 +15,7 @@ from penstock.features.reading import read_records
 from penstock.features.records import Record, values_at
 from penstock.features.types import OnlineView, Origins
 from penstock.models.types import Signature
-from penstock.serving.columns import Question, by_column, columns_of
+from penstock.serving.columns import Question, by_column, columns_of, shortly
 from penstock.serving.types import Lookup, ServedVersion
 
 GIVEN = "GIVEN"
@@ -38,13 +38,15 @@ class Keyed(NamedTuple):
 def lacks_features(rows: Sequence[Row], served: ServedVersion) -> bool:
     """Whether a row lacks a feature that can be read online or computed.
 
-    Raises InvalidRequest where it lacks the entity, too, or what the feature is computed of.
+    Raises InvalidRequest where it lacks the entity, too, or what the feature is computed of, and where it
+    holds a list or an object.
     """
     origins = served.origins
     if not origins.views and not origins.computed:
         return False
     lacks = False
     for at, row in enumerate(rows):
+        _require_single(row, at)
         lacking = _lacking(row, served)
         for view in origins.views:
             if missing := [name for name in view.features if name in lacking]:
@@ -129,6 +131,17 @@ def add_computed(rows: Sequence[dict[str, Any]], origins: Origins, compute: Comp
     for name, values in compute(given, len(lacks), origins).items():
         for row, value in zip(lacks, values, strict=True):
             row.setdefault(name, value)
+
+
+def _require_single(row: Row, at: int) -> None:
+    """Raises InvalidRequest for a list or an object, also in what only leads to features."""
+    for name, value in row.items():
+        if type(value) in {list, dict}:
+            raise InvalidRequest(
+                what=f"The column {name!r} holds a value that it may not",
+                expected="a number, a text, true, false or null",
+                found=f"{shortly(value)} in row {at}",
+            )
 
 
 def _lacking(row: Row, served: ServedVersion) -> set[str]:

@@ -10,7 +10,15 @@ import msgspec
 from penstock.core.errors import InvalidRequest
 from penstock.datasets.types import Column
 from penstock.models.types import Signature
-from penstock.serving.columns import Question, by_column, columns_of, require_rows, shortly, wants_explanation
+from penstock.serving.columns import (
+    Question,
+    by_column,
+    columns_of,
+    not_json,
+    require_rows,
+    shortly,
+    wants_explanation,
+)
 from penstock.serving.lookups import Keyed, ages, inputs_of, lacks_features
 from penstock.serving.types import Answer, ServedVersion
 
@@ -175,9 +183,7 @@ def _object(body: bytes, *expected: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(
-            what="The request is not a JSON object", expected=" or ".join(expected), found=str(error)
-        ) from None
+        raise not_json(body, error, "The request is not a JSON object", " or ".join(expected)) from None
 
 
 def _only(given: dict[str, Any], name: str) -> Any:

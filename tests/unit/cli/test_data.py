@@ -9,6 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from penstock.app.home import Home
+from penstock.app.workbench import Workbench
+from penstock.datasets.types import Snapshot
 from tests.unit.cli.conftest import Command
 
 
@@ -56,6 +59,31 @@ def test_two_tables_side_by_side_begin_with_what_differs_most(penstock: Command,
         ("carrier", "the same"),
     ]
     assert penstock("data", "diff", str(a), str(a), "--html", str(tmp_path / "d.html")).exit_code == 0
+    pl.read_parquet(b).clear().write_parquet(tmp_path / "none.parquet")
+    none = json.loads(penstock("data", "diff", str(a), str(tmp_path / "none.parquet"), "--json").stdout)
+    assert {row["column"]: row["how"] for row in none["columns"]}["wind"] == "float became string"
+
+
+def test_a_source_of_which_nothing_was_read_is_named(penstock: Command, tmp_path: Path) -> None:
+    bench = Workbench(Home(tmp_path / "home"), on="inline")
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    assert "Nothing was read of a source yet." in penstock("data").stdout
+    assert "Nothing was read of a source 'fligths'." in penstock("data", "--source", "fligths").stdout
+    read = Snapshot(
+        id="1",
+        source="flights",
+        as_of=day,
+        first=None,
+        last=None,
+        rows=0,
+        quarantined=0,
+        columns=(),
+        digest="",
+    )
+    with bench.store.begin() as tx:
+        tx.add(read)
+    bench.close()
+    assert "Did you mean `flights`?" in penstock("data", "--source", "fligths").stdout
 
 
 def test_what_is_no_table_is_refused_in_a_sentence(penstock: Command, tmp_path: Path) -> None:

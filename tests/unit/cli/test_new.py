@@ -73,7 +73,7 @@ def test_its_penstock_toml_has_three_environments_and_a_gate(made: Path) -> None
 
 def test_its_first_commit_is_on_dev_and_leaves_data_out(made: Path) -> None:
     assert (made / ".git" / "HEAD").read_text().strip() == "ref: refs/heads/dev"
-    assert "data/" in (made / ".gitignore").read_text().splitlines()
+    assert {"data/", "/events/"} <= set((made / ".gitignore").read_text().splitlines())
 
 
 def test_its_tests_find_the_package_without_an_installation(made: Path) -> None:

@@ -248,8 +248,25 @@ def test_views_are_listed_searched_and_asked_for_by_their_entity(shop: Shop) -> 
         call(shop.app, "GET", "/features/footfal", {})
     with pytest.raises(InvalidValue, match="shop=VALUE"):
         call(shop.app, "GET", "/features/footfall/values", {"entity": "origin=JFK"})
-    with pytest.raises(NotFound, match="Did you mean"):
-        shop.app.features.materialize("flights", "test", ["footfal"], full=False, actor="grace")
+    for asked, sentence in {
+        "footfal": "There is no feature view 'footfal' in test. Did you mean `footfall`?",
+        "nosuch": "There is no feature view 'nosuch' in test. There is `footfall`.",
+    }.items():
+        with pytest.raises(NotFound) as refused:
+            shop.app.features.materialize("flights", "test", [asked], full=False, actor="grace")
+        assert str(refused.value) == sentence
+    with shop.app.store.begin() as tx:
+        tx.add(Project(id="flights", created=NOON, data_root=str(shop.folder)))
+    for path, wrong, said in (
+        ("/features", {"environment": "nope"}, "no environment 'nope'"),
+        ("/features", {"project": "nope"}, "nope"),
+        ("/skews", {"view": "nosuch"}, "no feature view 'nosuch'"),
+        ("/skews", {"environment": "nope"}, "no environment 'nope'"),
+    ):
+        with pytest.raises(NotFound, match=said):
+            call(shop.app, "GET", path, wrong)
+    assert not call(shop.app, "GET", "/features", {"environment": "production"})["items"]
+    assert not call(shop.app, "GET", "/skews", {"view": "footfall"})["items"]
 
 
 def test_clients_of_feast_read_and_write_in_its_own_words(shop: Shop) -> None:

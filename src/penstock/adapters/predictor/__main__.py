@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -57,6 +59,7 @@ def main() -> int:
     options.add_argument("--isolation", default="none", help="how processes of models are kept from the home")
     options.add_argument("--outlive", action="store_true", help="go on when the parent is killed")
     given = options.parse_args()
+    log_with_times()
     try:
         with ExitStack() as held:
             alone = held.enter_context(only_one(given.home))
@@ -76,6 +79,15 @@ def main() -> int:
     if error:
         _tell(error=error)
     return int(bool(error))
+
+
+def log_with_times() -> None:
+    """Write the log to the standard error, each entry with its moment in UTC."""
+    line = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    line.converter = time.gmtime
+    written = logging.StreamHandler()
+    written.setFormatter(line)
+    logging.getLogger().addHandler(written)
 
 
 class Service:
@@ -113,6 +125,7 @@ class Service:
         gc.set_threshold(*LOOKS)
         died = killed_in(self._home, table.state.plan, place)
         server = Server(table, log, self._key, died, others)
+        threading.Thread(target=table.catch_up, daemon=True).start()
         try:
             uvloop.run(_answer(server, Terms(server, self._origins), mine, alive, tell))
         finally:

@@ -133,6 +133,7 @@ class Duties:
         return self._peers.every("prepare", partial(self._prepare, plan), read, plan, warily=True)
 
     def _prepare(self, plan: Plan) -> Prepared:
+        self._table.catch_up()  # for as long as it takes, which is no sign that the plan hangs
         return self._timed(self._table.prepare, plan)
 
 

@@ -29,7 +29,7 @@ from penstock.adapters.predictor.table import Live, Table
 from penstock.adapters.predictor.tallies import PROVEN
 from penstock.adapters.predictor.terms import unpacked
 from penstock.adapters.predictor.turns import Turns, Waiting, predict, rows_of
-from penstock.core.errors import NotAllowed, NotFound, PenstockError
+from penstock.core.errors import Busy, NotAllowed, NotFound, PenstockError
 from penstock.serving.answers import Scored, answer_of, record_of, sampled, taken_apart
 from penstock.serving.attributions import attributions, without
 from penstock.serving.columns import Question, Row, in_columns, whole
@@ -45,6 +45,7 @@ INLINE_BYTES = 256 * 1024
 """Of a body; longer ones are read in a thread."""
 _ID_BYTES = 16
 _LOG = b"x-penstock-log"
+_SOON = ((b"retry-after", b"1"),)
 _log = logging.getLogger("penstock.predictor")
 _pen = attrgetter("pen")
 _Coming = Coroutine[Any, Any, Reply]
@@ -111,7 +112,7 @@ class Server:
         if len(self._under_way) >= MOST_UNDER_WAY and not request.path.startswith("/-/"):
             coming.close()
             sentence = "The prediction service has too much to do; ask again in a second."
-            give(replace(self._refused(face, 503, sentence), headers=((b"retry-after", b"1"),)))
+            give(replace(self._refused(face, 503, sentence), headers=_SOON))
             return
         task = asyncio.get_running_loop().create_task(self._finish(face, coming, give))
         self._under_way.add(task)
@@ -244,6 +245,7 @@ class Server:
         name = face.model or self._only_model()
         live, variant = self._table.find(name, face.number)
         if live is None:
+            await asyncio.to_thread(self._table.catch_up)
             live = await asyncio.to_thread(self._endless.timed, self._table.load_now, name, face.number)
         question = await self._question(live, partial(face.read, request, live.served))
         waiting = Waiting(live, variant, face, question, request, _nobody, began, perf_counter())
@@ -342,6 +344,8 @@ class Server:
         return False
 
     def _refusal(self, face: Face | None, error: Exception) -> Reply:
+        if isinstance(error, Busy):
+            return replace(self._refused(face, error.status, str(error)), headers=_SOON)
         if isinstance(error, PenstockError):
             return self._refused(face, error.status, str(error))
         if isinstance(error, TimeoutError):
@@ -373,7 +377,7 @@ class Server:
             case "GET", [name] if name in self._duties.asked:
                 return self._done(self._duties.asked[name])
             case "GET", ["loaded"]:
-                return json(self._table.state.loaded())
+                return self._done(self._table.loaded)
         raise nothing(request)
 
     async def _done(self, work: Callable[[], Any]) -> Reply:

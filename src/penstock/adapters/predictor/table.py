@@ -14,9 +14,10 @@ from penstock.adapters.isolation.program import Isolation
 from penstock.adapters.predictor.kept import PlanFile
 from penstock.adapters.predictor.native import ChildRuntime
 from penstock.adapters.predictor.runtimes import open_runtime
-from penstock.core.errors import Corrupt, InvalidValue, PenstockError, Unavailable
+from penstock.core.errors import Busy, Corrupt, InvalidValue, PenstockError, Unavailable
 from penstock.features.ports import OnlineStore
 from penstock.features.types import Origins
+from penstock.models.types import APART
 from penstock.serving.answers import Examples, disagreement, gains_together
 from penstock.serving.assignment import assign, require_shares, served_model, served_version
 from penstock.serving.columns import Question
@@ -60,6 +61,7 @@ class State(msgspec.Struct, frozen=True):
     `plan` is the plan as it is followed: a champion that could not be loaded is still the one before. `alone`
     are the champions that answer every request to their model, `pens` write the answers of those that are
     all logged, or none. `online` holds the features of entities, and `offered` tells them by their names.
+    What is `coming` is still to be loaded; until a challenger is, its model answers as if it had none.
     """
 
     plan: Plan
@@ -70,6 +72,7 @@ class State(msgspec.Struct, frozen=True):
     pens: dict[str, Pen]
     online: OnlineStore
     offered: OfferedFeatures
+    coming: tuple[Place, ...] = ()
 
     def at_hand(self, read: Keyed) -> bool:
         """Whether `filled` takes microseconds, so that others may wait for it."""
@@ -125,13 +128,29 @@ class Table:
         self.state = self._state(Plan(clock=None, models=()), {}, {}, {})
 
     def resume(self) -> None:
-        """Follow the plan that was kept. Raises Corrupt when it cannot be read."""
+        """Follow the plan that was kept, but for versions that other processes answer, whose start takes
+        seconds: `catch_up` loads them. Raises Corrupt when it cannot be read.
+        """
         with self._changing:
-            self.state = self._follow(self._kept.load())
+            self.state = self._follow(self._kept.load(), begin=True)
+
+    def catch_up(self) -> None:
+        """Load what `resume` left, champions first; each answers once it is there. Nothing else changes
+        before all are.
+        """
+        with self._changing:
+            self._catch_up()
+
+    def loaded(self) -> list[Loaded]:
+        """What became of every version of the plan, once none is `coming` any more."""
+        if self.state.coming:
+            self.catch_up()
+        return self.state.loaded()
 
     def prepare(self, plan: Plan) -> Prepared:
         """Load what is new of a plan beside what is live, where it waits for `flip`."""
         with self._changing:
+            self._catch_up()
             self._next = self._follow(plan)
             return Prepared(self._next.plan, self._next.loaded())
 
@@ -150,6 +169,7 @@ class Table:
     def flip(self, plan: Plan) -> bool:
         """Follow the plan that was prepared; False where it was not, and is not followed yet."""
         with self._changing:
+            self._catch_up()
             if self._next is not None and self._next.plan == plan:
                 self.state, self._next = self._next, None
             return self.state.plan == plan
@@ -157,23 +177,29 @@ class Table:
     def find(self, name: str, number: int) -> tuple[Live | None, str]:
         """The loaded version that answers and its variant; None for one that is to be loaded first.
 
-        Raises NotFound, or Unavailable when the version could not be loaded.
+        Raises NotFound, Unavailable when the version could not be loaded, and Busy for a model whose champion
+        is still to come; who asks for a version by its number waits for it.
         """
         state = self.state
         chosen, variant = assign(served_model(state.models, name), number)
         live = state.live.get((name, chosen))
         if live is None and (error := state.errors.get((name, chosen))):
             raise Unavailable(what=f"Version {chosen} of {name!r} cannot be loaded", found=error)
+        if not number and (name, chosen) in state.coming:
+            raise Busy(
+                what=f"Version {chosen} of {name!r} is being loaded", fix="Ask again in a second.", seconds=1
+            )
         return live, variant
 
     def load_now(self, name: str, number: int) -> Live:
         """Load an approved version that is not resident. Raises NotFound or Unavailable."""
         with self._changing:
-            model = served_model(self.state.models, name)
-            version = served_version(model, number)
-            place = (name, number)
-            live = self.state.live.get(place)
+            self._catch_up()
+            live, _ = self.find(name, number)
             if live is None:
+                model = served_model(self.state.models, name)
+                version = served_version(model, number)
+                place = (name, number)
                 try:
                     live = self._load(model, version)
                 except PenstockError as error:
@@ -185,8 +211,11 @@ class Table:
                 self.state = self._state(state.plan, state.models, loaded, state.errors)
             return live
 
-    def _follow(self, plan: Plan) -> State:
-        """The state that the plan asks for, as far as its versions load."""
+    def _follow(self, plan: Plan, *, begin: bool = False) -> State:
+        """The state that the plan asks for, as far as its versions load; at the `begin` without those that
+        other processes answer.
+        """
+        coming: list[Place] = []
         live: dict[Place, Live] = {}
         errors: dict[Place, str] = {}
         models: dict[str, ServedModel] = {}
@@ -203,7 +232,9 @@ class Table:
                         log_share=wanted.log_share,
                     )
                     live[place] = before if now == before else now
-                elif version.resident or version.number == wanted.champion:
+                elif begin and version.format in APART and _is_kept(wanted, version):
+                    coming.insert(0 if version.number == wanted.champion else len(coming), place)
+                elif _is_kept(wanted, version):
                     try:
                         live[place] = self._load(wanted, version)
                     except PenstockError as error:
@@ -211,11 +242,28 @@ class Table:
             model = self._with_a_champion(wanted, live)
             models[model.name] = _merged(models.get(model.name), model)
         followed = msgspec.structs.replace(plan, models=tuple(models.values()))
-        return self._state(followed, models, _few_on_demand(live, models), errors)
+        return self._state(followed, models, _few_on_demand(live, models), errors, tuple(coming))
+
+    def _catch_up(self) -> None:
+        while self.state.coming:
+            state, ((name, number), *rest) = self.state, self.state.coming
+            models = {model.name: model for model in state.plan.models}
+            live, errors = dict(state.live), dict(state.errors)
+            try:
+                live[name, number] = self._load(models[name], served_version(models[name], number))
+            except PenstockError as error:
+                errors[name, number] = str(error)
+            self.state = self._state(state.plan, models, live, errors, tuple(rest))
 
     def _state(
-        self, plan: Plan, models: dict[str, ServedModel], live: dict[Place, Live], errors: dict[Place, str]
+        self,
+        plan: Plan,
+        models: dict[str, ServedModel],
+        live: dict[Place, Live],
+        errors: dict[Place, str],
+        coming: tuple[Place, ...] = (),
     ) -> State:
+        models = {name: _without(coming, model) for name, model in models.items()} if coming else models
         alone = {
             name: live[name, model.champion]
             for name, model in models.items()
@@ -227,7 +275,7 @@ class Table:
             if not NONE < each.log_share < ALL and not each.apart
         }
         offered = OfferedFeatures(plan, self._online, _compute)
-        return State(plan, models, live, errors, alone, pens, self._online, offered)
+        return State(plan, models, live, errors, alone, pens, self._online, offered, coming)
 
     def _pen(self, name: str, champion: Live) -> Pen:
         """The pen of a champion, the one before where it goes on."""
@@ -313,13 +361,20 @@ def require_sense(plan: Plan) -> None:
             )
 
 
+def _is_kept(model: ServedModel, version: ServedVersion) -> bool:
+    """Whether a version stays loaded without being asked for."""
+    return version.resident or version.number == model.champion
+
+
+def _without(coming: Sequence[Place], model: ServedModel) -> ServedModel:
+    """A model without the challengers that are still coming: no contest counts that they do not answer."""
+    there = tuple(each for each in model.challengers if (model.name, each.number) not in coming)
+    return model if there == model.challengers else msgspec.structs.replace(model, challengers=there)
+
+
 def _few_on_demand(live: dict[Place, Live], models: dict[str, ServedModel]) -> dict[Place, Live]:
     """The loaded versions without the oldest of those that the plan does not want resident."""
-    spare = [
-        place
-        for place, version in live.items()
-        if not version.served.resident and models[place[0]].champion != place[1]
-    ]
+    spare = [place for place, version in live.items() if not _is_kept(models[place[0]], version.served)]
     dropped = set(spare[:-ON_DEMAND])
     return {place: version for place, version in live.items() if place not in dropped}
 

@@ -9,10 +9,11 @@ import msgspec
 from penstock.app.api.lists import LIMIT, brief, listed
 from penstock.app.api.routes import Routes
 from penstock.app.wiring import App
-from penstock.core.errors import InvalidValue
+from penstock.core.errors import InvalidValue, NotFound
 from penstock.features.named import named_view
 from penstock.features.types import Placed
 from penstock.monitoring.types import Skew
+from penstock.revisions.types import Project
 
 ROUTES = Routes()
 route = ROUTES.route
@@ -22,6 +23,8 @@ route = ROUTES.route
 def features(app: App, project: str = "", environment: str = "", search: str = "") -> Any:
     """The feature views of environments in each version needed, or those that a text is in, and how fresh."""
     found = [_told(app, placed) for placed in app.features.placed(project, environment)]
+    if not found:
+        _require_known(app, project, environment)
     return {"items": [each for each in found if search.lower() in _text(each)]}
 
 
@@ -63,6 +66,10 @@ def materialize(
 def skews(app: App, model: str = "", environment: str = "", view: str = "", limit: int = LIMIT) -> Any:
     """How far what answers read online is from what training reads, by day and view, the newest first."""
     found = listed(app, Skew, "-start", limit, model=model, environment=environment, view=view)["items"]
+    if not found:
+        _require_known(app, "", environment)
+        if view:
+            found_view(app, "", environment, view)
     return {"items": [brief(skew, "columns") for skew in found]}
 
 
@@ -83,6 +90,22 @@ def skew(app: App, id: str) -> Any:  # noqa: A002 the word in the address
 def found_view(app: App, project: str, environment: str, name: str) -> Placed:
     """The view that is meant (see `named_view`). Raises NotFound."""
     return named_view(name, app.features.placed(project, environment), environment)
+
+
+def _require_known(app: App, project: str, environment: str) -> None:
+    """Raises NotFound for a project that there is not, and an environment that none has."""
+    with app.store.read() as reader:
+        projects = [reader.get(Project, project)] if project else reader.find(Project)
+    unknown = None
+    for each in projects if environment else ():
+        try:
+            app.place(each.id, environment)
+        except NotFound as error:
+            unknown = error
+        else:
+            return
+    if unknown:
+        raise unknown
 
 
 def _told(app: App, placed: Placed) -> dict[str, Any]:
