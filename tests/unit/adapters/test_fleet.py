@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from penstock.adapters.predictor import fleet
-from penstock.adapters.predictor.__main__ import log_with_times
 from penstock.adapters.predictor.fleet import SILENT, Fleet
 
 
@@ -34,20 +34,19 @@ def test_only_silence_while_the_watching_process_is_awake_is_a_hang(monkeypatch:
     assert watching._patience() <= fleet.TELLS
 
 
-def test_what_it_writes_down_has_a_time_in_utc(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    try:
-        before = time.gmtime()
-        log_with_times()
-        logging.getLogger("penstock.predictor").warning("process %d ended", 7)
-        after = time.gmtime()
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    found = re.fullmatch(r"(\S+T\S+Z) WARNING process 7 ended\n", capsys.readouterr().err)
-    assert found
-    assert before[:6] <= time.strptime(found[1], "%Y-%m-%dT%H:%M:%SZ")[:6] <= after[:6]
+def test_what_it_writes_down_has_a_time_in_utc() -> None:
+    program = (
+        "import logging; from penstock.adapters.predictor.__main__ import log_with_times\n"
+        "log_with_times(); logging.getLogger('penstock.predictor').warning('process %d ended', 7)"
+    )
+    before = time.gmtime()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.fullmatch(r"(\S+T\S+Z) WARNING process 7 ended\n", done.stderr)
+    assert found, done.stderr
+    assert before[:6] <= time.strptime(found[1], "%Y-%m-%dT%H:%M:%SZ")[:6] <= time.gmtime()[:6]
