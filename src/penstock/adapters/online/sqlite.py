@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class SqliteOnline:
             try:
                 connection = self._connection()
                 before = connection.total_changes()
-                with connection:
+                with _changing(connection):
                     connection.executemany(_WRITE, ((key, view, record) for key, record in rows))
             except apsw.Error as error:
                 raise StorageFailed(
@@ -96,7 +97,7 @@ class SqliteOnline:
                 connection = self._connection()
                 [(last,)] = connection.execute(_LAST, (after, AT_ONCE))
                 if last is not None:
-                    with connection:
+                    with _changing(connection):
                         connection.execute(_REMOVE, (after, last, view))
             except apsw.Error as error:
                 raise StorageFailed(
@@ -140,8 +141,7 @@ class SqliteOnline:
             try:
                 opened.pragma("journal_mode", "wal")
                 opened.pragma("synchronous", "full")  # what is written is durable before it is said to be
-                opened.transaction_mode = "IMMEDIATE"
-                with opened:
+                with _changing(opened):
                     opened.execute(_SCHEMA)
                     if opened.pragma("user_version") == 0:
                         opened.pragma("user_version", secrets.randbelow(_MARKS) + 1)
@@ -153,6 +153,21 @@ class SqliteOnline:
 
     def _unreadable(self, error: apsw.Error) -> Unavailable:
         return Unavailable(what="The online store cannot be read", found=f"{error} in {self._path}")
+
+
+@contextmanager
+def _changing(connection: apsw.Connection) -> Iterator[None]:
+    """All that is written meanwhile, or nothing. apsw's own `with` waits for other writers without letting
+    other threads run, one of which may be that writer.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _connect(path: Path) -> apsw.Connection:
