@@ -264,9 +264,9 @@ def _champions(reader: Reader, watch: Watch) -> Iterator[tuple[str, str, int | N
 def _last_read(reader: Reader, watch: Watch, node: str) -> LastRead:
     """When the pipeline last read a source there, if it did."""
     newest = reader.pick(Run, ("id", "as_of", "created"), **watch.where, order="-created", limit=RUNS_BACK)
-    for run, as_of in [
-        (run, as_of) for run, as_of, created in newest if as_of >= created
-    ]:  # none of the past
+    for run, as_of, created in newest:
+        if as_of < created:  # it read what was known in the past
+            continue
         for (outputs,) in reader.pick(StepRun, ("outputs",), id=f"{run}/{node}", status="succeeded"):
             told = [artifact.meta.get(VERSION) for artifact in outputs.values()]
             return LastRead(as_of, next(iter(told), None))

@@ -81,17 +81,15 @@ def _snapshot(task: Task, blobs: Blobs) -> Work:
         logged = blobs.path(task.values[LOGGED]) if LOGGED in task.values else ""
         if TAKEN in task.values:
             kept = msgspec.convert(task.values[TAKEN], Snapshot)
-            kept_then = f"the rows that were kept as of {task.as_of.isoformat()} are taken, {kept.id}"
-            increments.told.append(f"{source.name} is not asked: {kept_then}")
+            then = f"the rows that were kept as of {task.as_of.isoformat()}"
+            increments.told.append(f"{source.name} is not asked: {then} are taken, {kept.id}")
             increments.leave()
             taken = taken_again(source, kept, blobs, expected)
         else:
+            place, asked = task.workspace.data_root, task.values.get(DECLARED, "")
             past = task.as_of if task.values.get(PAST) else None
-            root = task.workspace.data_root
-            with at_hand(source, root, os.environ, increments, logged, past=past) as (there, root):
-                taken = take_snapshot(
-                    there, root, task.as_of, blobs, expected, declared=task.values.get(DECLARED, "")
-                )
+            with at_hand(source, place, os.environ, increments, logged, past=past) as (there, root):
+                taken = take_snapshot(there, root, task.as_of, blobs, expected, declared=asked)
         sys.stderr.writelines(f"{line}\n" for line in increments.told)
         _warned(f"rows of {source.name}", taken.unexpected)
         if taken.quarantine:
@@ -228,12 +226,8 @@ def _rows(task: Task, blobs: Blobs) -> Work:
         profiled, time = msgspec.to_builtins(reference), task.node.settings["source"]["event_time"]
         rows, label = pl.concat([seen, apart]), made.schema["label"]
         if time == WRITTEN:
-            rows, time = (
-                rows.with_columns(
-                    pl.lit(msgspec.convert(read_as["as_of"], datetime, strict=False)).alias(WRITTEN)
-                ),
-                "",
-            )
+            read_at = msgspec.convert(read_as["as_of"], datetime, strict=False)
+            rows, time = rows.with_columns(pl.lit(read_at).alias(WRITTEN)), ""
         told_of = rows.drop_nulls(label)
         known = with_column(
             daily(rows, time or WRITTEN, reference),

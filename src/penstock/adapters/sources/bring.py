@@ -72,9 +72,7 @@ def at_hand(
         else:
             meant = addressed(source, secrets)
             if past and isinstance(source.kind, Delta):
-                from penstock.adapters.sources.delta import (
-                    as_it_was,
-                )  # which is imported for such tables only
+                from penstock.adapters.sources.delta import as_it_was  # for such tables only
 
                 meant = as_it_was(meant, Path(data_root), past)
             version = origin.bring(meant, Path(data_root), Path(folder), ())
