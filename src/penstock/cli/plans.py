@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 _OUTCOMES = {"runs": "would run", "cached": "cached", "depends": "depend on others", "skipped": "skipped"}
 
 
-def planned(graph: Graph, explanations: Sequence[Explanation], target: str) -> Page:
-    """The graph, step by step: what each takes something from, and what would become of it."""
+def planned(graph: Graph, explanations: Sequence[Explanation], target: str, then: str = "") -> Page:
+    """The graph, step by step: what each takes something from, and what would become of it. `then` is the
+    time that it reads as of, empty for now.
+    """
     from penstock.pipelines.graph import needed
     from penstock.runs.instances import node_of
 
@@ -43,11 +45,14 @@ def planned(graph: Graph, explanations: Sequence[Explanation], target: str) -> P
     summary = ", ".join(f"{count} {_OUTCOMES[word]}" for word, count in counts.items() if count) + "."
     data = {"pipeline": graph.pipeline, "target": target, "steps": items}
     running = next((each["step"] for each in items if each["outcome"] == "runs"), "")
-    more = (f"penstock run {target} --explain {running}",) if running else ()
-    return Page(data, (table, summary), (f"penstock run {target}", *more))
+    command = _command(target, then)
+    more = (f"{command} --explain {running}",) if running else ()
+    return Page(data, (table, summary), (command, *more))
 
 
-def explained(explanations: Sequence[Explanation], step: str, target: str, patch: str) -> Page:
+def explained(
+    explanations: Sequence[Explanation], step: str, target: str, patch: str, then: str = ""
+) -> Page:
     """One step, and everything that it depends on and that is not as it was in the last run.
 
     `patch` is how its code differs, if it does.
@@ -65,7 +70,12 @@ def explained(explanations: Sequence[Explanation], step: str, target: str, patch
     table = Table(changes, ("what", "before", "now"), "Nothing that it depends on is known to differ.")
     facts = Facts(msgspec.structs.asdict(found), ("step", "outcome", "why"))
     data = {"step": step, "outcome": found.outcome, "why": found.why, "changes": changes, "source": source}
-    return Page(data, (facts, table, *((source.rstrip(),) if source else ())), (f"penstock run {target}",))
+    return Page(data, (facts, table, *((source.rstrip(),) if source else ())), (_command(target, then),))
+
+
+def _command(target: str, then: str) -> str:
+    """The run that was looked at."""
+    return f"penstock run {target}" + (f" --as-of {then}" if then else "")
 
 
 def _shape(node: Node) -> str:

@@ -149,9 +149,11 @@ def _plan_here(target: str, params: dict[str, str], home: Path, step: str, as_of
 
     with open_workbench(home) as bench:
         graph, explanations = plan_target(bench, target, project_folder(), params, as_of)
+        then = as_of.isoformat() if as_of else ""
         if not step:
-            return planned(graph, explanations, target)
-        return explained(explanations, step, target, source_change(bench, graph, project_folder(), step))
+            return planned(graph, explanations, target, then)
+        patch = source_change(bench, graph, project_folder(), step)
+        return explained(explanations, step, target, patch, then)
 
 
 def show(data: dict[str, Any], program: str = "penstock") -> Page:

@@ -115,6 +115,8 @@ def test_the_time_that_a_run_shows_leads_back_to_it(penstock: Command, project: 
     again = penstock("run", "interrupted.work:count", "--as-of", time, "--json")
     assert json.loads(again.stdout)["as_of"] == first["as_of"]
     by_data = penstock("run", "interrupted.work:count", "--as-of", first["as_of"], "--json")
+    planned = penstock("run", "interrupted.work:count", "--as-of", time, "--plan").stdout
+    assert f"→ penstock run interrupted.work:count --as-of {first['as_of'][:26]}" in " ".join(planned.split())
     assert json.loads(by_data.stdout)["as_of"] == first["as_of"]
 
 
