@@ -18,7 +18,7 @@ UNION SELECT 'merge ' || count(*) FROM events WHERE kind = 'merge.asked'
 UNION SELECT there.kind || ' of ' || made.number || ' to ' || there.environment
     FROM deployments AS there JOIN releases AS made ON there.release = made.id
 UNION SELECT 'run of ' || made.number || ' in ' || runs.environment
-    FROM runs JOIN releases AS made ON runs.release = made.id WHERE runs.status = 'running'
+    FROM runs JOIN releases AS made ON runs.release = made.id WHERE runs.status != 'queued'
 """
 MOMENTS = dict.fromkeys(
     (
